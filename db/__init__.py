@@ -1,0 +1,1 @@
+"""Tables, engine and queries: the only channel between Fewclick's processes."""

@@ -1,0 +1,134 @@
+"""Engine and sessions: SQLite in WAL by default, PostgreSQL by URL."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.orm import Session, sessionmaker
+
+from db.errors import SessionNotFoundError
+
+DATABASE_FILE_NAME = "annotations.db"
+URL_VARIABLE = "FEWCLICK_DATABASE_URL"
+
+
+def database_url(session_dir: Path) -> str:
+    """URL of the session's database: FEWCLICK_DATABASE_URL if set, else the SQLite file in the session folder."""
+    return os.environ.get(URL_VARIABLE) or f"sqlite:///{(session_dir / DATABASE_FILE_NAME).resolve()}"
+
+
+def make_engine(url: str) -> Engine:
+    """An engine with the pragmas that durability and concurrency need.
+
+    SQLite: WAL, so that readers and the writer do not block each other; synchronous=FULL, because in WAL mode NORMAL
+    loses acknowledged commits when power fails; foreign keys, which SQLite leaves off; a busy timeout.
+    """
+    if not url.startswith("sqlite"):
+        return create_engine(url, pool_pre_ping=True)
+    engine = create_engine(url, connect_args={"check_same_thread": False, "timeout": 30.0})
+    event.listen(engine, "connect", _set_sqlite_pragmas)
+    event.listen(engine, "begin", _begin)
+    return engine
+
+
+def _set_sqlite_pragmas(connection: Any, _record: Any) -> None:
+    # The driver's own BEGIN is deferred and comes late; with it off, _begin below decides (as SQLAlchemy documents).
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=FULL")
+    cursor.execute("PRAGMA foreign_keys=ON")
+    cursor.execute("PRAGMA busy_timeout=30000")
+    cursor.close()
+
+
+def _begin(connection: Any) -> None:
+    # A deferred transaction that reads first and writes later fails with "database is locked" at once, timeout or not,
+    # when another process wrote in between. Writers therefore take the lock at the start.
+    mode = connection.get_execution_options().get("sqlite_begin", "DEFERRED")
+    connection.exec_driver_sql(f"BEGIN {mode}")
+
+
+def require_session_dir(session_dir: Path) -> Path:
+    """`session_dir`, if it holds a session.
+
+    Raises:
+        SessionNotFoundError: there is no database in it (and none is named by FEWCLICK_DATABASE_URL).
+    """
+    if URL_VARIABLE not in os.environ and not (session_dir / DATABASE_FILE_NAME).is_file():
+        raise SessionNotFoundError(
+            f"no session in {session_dir}: {DATABASE_FILE_NAME} was not found there. "
+            "Make one with `python initialization/init_session.py --config FILE`, "
+            "or point FEWCLICK_SESSION to the folder of one."
+        )
+    return session_dir
+
+
+class Database:
+    """The database of one session, shared by the threads of one process."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.engine = make_engine(url)
+        self._read = sessionmaker(self.engine, expire_on_commit=False)
+        self._write = sessionmaker(self.engine.execution_options(sqlite_begin="IMMEDIATE"), expire_on_commit=False)
+
+    @classmethod
+    def of_session(cls, session_dir: Path) -> Database:
+        """The database of an existing session folder.
+
+        Raises:
+            SessionNotFoundError: the folder holds none.
+        """
+        return cls(database_url(require_session_dir(session_dir)))
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """A session for reading: one consistent snapshot, never blocked by the writer."""
+        with self._read() as db_session:
+            yield db_session
+
+    @contextmanager
+    def write(self) -> Iterator[Session]:
+        """One transaction: committed, durably, when the block ends; rolled back whole when it raises."""
+        with self._write.begin() as db_session:
+            yield db_session
+
+    def close(self) -> None:
+        """Release the connections."""
+        self.engine.dispose()
+
+
+class ChangeDetector:
+    """Says cheaply whether another connection has committed since the last look.
+
+    On SQLite `PRAGMA data_version` costs microseconds, so a 5 ms polling period is nothing; elsewhere every look
+    answers yes and the caller's query decides. Keeps a connection of its own, as the pragma is per connection.
+    Use from one thread.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._is_sqlite = engine.dialect.name == "sqlite"
+        self._connection = engine.raw_connection() if self._is_sqlite else None
+        self._version: int | None = None
+
+    def changed(self) -> bool:
+        """True on the first call and whenever something was committed since the last call."""
+        if self._connection is None:
+            return True
+        cursor = self._connection.cursor()
+        version = int(cursor.execute("PRAGMA data_version").fetchone()[0])
+        cursor.close()
+        changed = version != self._version
+        self._version = version
+        return changed
+
+    def close(self) -> None:
+        """Give the connection back."""
+        if self._connection is not None:
+            self._connection.close()

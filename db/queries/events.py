@@ -1,0 +1,33 @@
+"""The outbox of server-sent events."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any, Literal
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.orm import Session
+
+from db.models import Event, utc_now
+
+EventKind = Literal["annotation", "prediction", "training", "features", "job"]
+
+
+def add_event(db_session: Session, kind: EventKind, **payload: Any) -> None:
+    """Announce a change in the transaction that makes it; `payload` is plain JSON values."""
+    db_session.add(Event(kind=kind, payload=payload))
+
+
+def events_after(db_session: Session, event_id: int, limit: int = 500) -> list[Event]:
+    """Events younger than `event_id`, oldest first."""
+    return list(db_session.scalars(select(Event).where(Event.id > event_id).order_by(Event.id).limit(limit)))
+
+
+def last_event_id(db_session: Session) -> int:
+    """Id of the newest event, 0 if there is none."""
+    return db_session.scalar(select(func.max(Event.id))) or 0
+
+
+def prune_events(db_session: Session, older_than: dt.timedelta) -> None:
+    """Remove events that every listener has had time to read."""
+    db_session.execute(delete(Event).where(Event.created_at < utc_now() - older_than))

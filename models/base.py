@@ -1,0 +1,75 @@
+"""What a feature extractor is. Imports no torch: the backend reads `ExtractorInfo` too."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+
+@dataclass(frozen=True)
+class ChannelGroup:
+    """Consecutive channels that belong together (one level of a network, colour): scaled by one factor in the head."""
+
+    name: str
+    size: int
+
+
+@dataclass(frozen=True)
+class ExtractorInfo:
+    """Identity of features: two images' features can be compared if and only if their infos are equal."""
+
+    name: str
+    """For example efficientnet_lite0 or dinov3_vits16."""
+    weights_hash: str
+    """First 16 hex digits of the SHA-256 of the weights file."""
+    patch_size: int
+    """Side of one feature cell in pixels of the resized image."""
+    size_multiple: int
+    """Both sides of the resized image are multiples of this (pixels), so that nothing is ever padded."""
+    dim: int
+    """D, channels of the patch features."""
+    pooled_dim: int
+    """P, length of the pooled vector; may differ from D."""
+    resize: int
+    """Longest side of the resized image, pixels."""
+    groups: tuple[ChannelGroup, ...] = ()
+    """Partition of the D patch channels; empty means one group."""
+    pooled_groups: tuple[ChannelGroup, ...] = ()
+    """Partition of the P pooled channels; empty means one group."""
+    options: dict[str, Any] = field(default_factory=dict)
+    """Whatever else changes the values, JSON only."""
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain JSON values, for the session row and the manifest."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> ExtractorInfo:
+        """Inverse of `to_json`."""
+        groups = {key: tuple(ChannelGroup(**group) for group in data[key]) for key in ("groups", "pooled_groups")}
+        return cls(**{**data, **groups})
+
+
+class Features(NamedTuple):
+    """What an extractor gives for one image."""
+
+    patches: npt.NDArray[np.float32]
+    """(Hp, Wp, D) on the grid of `models.geometry.Grid`."""
+    pooled: npt.NDArray[np.float32]
+    """(P,)"""
+
+
+class FeatureExtractor(Protocol):
+    """A frozen network. Deterministic: the same image gives the same features."""
+
+    @property
+    def info(self) -> ExtractorInfo:
+        """Identity of the features it makes."""
+        ...
+
+    def extract(self, images: list[npt.NDArray[np.uint8]]) -> list[Features]:
+        """Features of each upright RGB image (H, W, 3) uint8; sizes may differ within the list."""
+        ...

@@ -1,0 +1,150 @@
+"""Cached features as files: written atomically, addressed by image content and extractor, checked on opening.
+
+Layout under session/features/: one folder per extractor identity with `manifest.json`, and per image
+`<first two hex digits>/<content hash>.npy` (float16, (Hp, Wp, D): one point is one contiguous read) and
+`<...>.pooled.npy` (float32, (P,)).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from models.base import ExtractorInfo, Features
+from models.errors import FeatureMismatchError
+
+MANIFEST_NAME = "manifest.json"
+LAYOUT_VERSION = 1
+
+
+def write_atomically(path: Path, data: bytes, *, durable: bool = True) -> None:
+    """Write under a temporary name, then rename: a reader sees the old file or the new one, never half of one.
+
+    Args:
+        durable: fsync file and folder, so that a database row may refer to it after a power cut. Needless for what
+            can be computed again at once.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(data)
+            if durable:
+                stream.flush()
+                os.fsync(stream.fileno())
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    if durable:
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def npy_bytes(array: npt.NDArray[Any]) -> bytes:
+    """The array as the content of an .npy file, never pickled."""
+    header_and_data = _Buffer()
+    np.lib.format.write_array(header_and_data, np.ascontiguousarray(array), allow_pickle=False)
+    return bytes(header_and_data.data)
+
+
+class _Buffer:
+    """The least that NumPy's writer needs of a file."""
+
+    def __init__(self) -> None:
+        self.data = bytearray()
+
+    def write(self, chunk: bytes) -> int:
+        self.data += chunk
+        return len(chunk)
+
+
+class FeatureStore:
+    """The features that one extractor made for the images of one session.
+
+    Raises:
+        FeatureMismatchError: on opening, when the folder's manifest tells of another extractor or layout.
+    """
+
+    def __init__(self, session_dir: Path, info: ExtractorInfo) -> None:
+        self.info = info
+        identity = json.dumps(info.to_json(), sort_keys=True).encode()
+        self.folder = session_dir / "features" / f"{info.name}-{hashlib.sha256(identity).hexdigest()[:12]}"
+        self._check_manifest()
+
+    def patches_path(self, content_hash: str) -> Path:
+        """Where the (Hp, Wp, D) features of an image lie."""
+        return self.folder / content_hash[:2] / f"{content_hash}.npy"
+
+    def pooled_path(self, content_hash: str) -> Path:
+        """Where the (P,) vector of an image lies."""
+        return self.folder / content_hash[:2] / f"{content_hash}.pooled.npy"
+
+    def has(self, content_hash: str) -> bool:
+        """Whether both files are there (each is complete if it exists at all)."""
+        return self.pooled_path(content_hash).is_file() and self.patches_path(content_hash).is_file()
+
+    def write(self, content_hash: str, features: Features) -> None:
+        """Store the features of one image, durably."""
+        if not np.isfinite(features.patches).all():
+            raise ValueError(f"features of {content_hash} are not finite")
+        write_atomically(self.patches_path(content_hash), npy_bytes(features.patches.astype(np.float16)))
+        write_atomically(self.pooled_path(content_hash), npy_bytes(features.pooled.astype(np.float32)))
+
+    def read_patches(self, content_hash: str, *, mapped: bool = False) -> npt.NDArray[np.float16]:
+        """(Hp, Wp, D) float16; `mapped` reads only the pages touched, for a few points of an image.
+
+        Raises:
+            FeatureMismatchError: the file is missing or of another width than the manifest says.
+        """
+        return self._load(self.patches_path(content_hash), (self.info.dim,), 3, mapped=mapped)
+
+    def read_pooled(self, content_hash: str) -> npt.NDArray[np.float32]:
+        """(P,) float32.
+
+        Raises:
+            FeatureMismatchError: as for `read_patches`.
+        """
+        return self._load(self.pooled_path(content_hash), (self.info.pooled_dim,), 1, mapped=False)
+
+    def _load(self, path: Path, last: tuple[int, ...], ndim: int, *, mapped: bool) -> npt.NDArray[Any]:
+        try:
+            array: npt.NDArray[Any] = np.load(path, mmap_mode="r" if mapped else None, allow_pickle=False)
+        except FileNotFoundError as error:
+            raise FeatureMismatchError(
+                f"features {path.name} of {self.info.name} are missing in {path.parent}: "
+                "run init_session.py again with --append to compute them"
+            ) from error
+        if array.ndim != ndim or array.shape[-1:] != last:
+            raise FeatureMismatchError(
+                f"{path} has shape {array.shape}, expected {ndim} axes with {last[0]} channels ({self.info.name}): "
+                "delete the file and run init_session.py again with --append"
+            )
+        return array
+
+    def _check_manifest(self) -> None:
+        path = self.folder / MANIFEST_NAME
+        wanted = {"layout_version": LAYOUT_VERSION, "dtype": "float16", "extractor": self.info.to_json()}
+        # One round through JSON, so that tuples compare equal to the lists that are read back.
+        wanted = json.loads(json.dumps(wanted))
+        if not path.exists():
+            write_atomically(path, json.dumps(wanted, indent=2, sort_keys=True).encode())
+            return
+        found = json.loads(path.read_text(encoding="utf-8"))
+        if found != wanted:
+            keys = sorted(key for key in wanted if found.get(key) != wanted[key])
+            raise FeatureMismatchError(
+                f"{path} differs from this session in {', '.join(keys)}: found {[found.get(key) for key in keys]}, "
+                f"expected {[wanted[key] for key in keys]}. Move {self.folder.name} aside and run init_session.py "
+                "again with --append."
+            )

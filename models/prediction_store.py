@@ -1,0 +1,39 @@
+"""Prediction maps as files that the database names: logits on the feature grid, made probabilities on reading."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from models.feature_store import npy_bytes, write_atomically
+
+
+def map_path(image_id: int, version: int) -> str:
+    """Path relative to the session folder; a new name for each version, so that a reader never sees two mixed."""
+    return f"predictions/{image_id // 1000:04d}/{image_id}.{version}.npy"
+
+
+def write_map(session_dir: Path, image_id: int, version: int, logits: npt.NDArray[np.floating]) -> str:
+    """Store logits (K, Hp, Wp) as float16 and return the relative path. Not fsynced: it can be computed again."""
+    relative = map_path(image_id, version)
+    write_atomically(session_dir / relative, npy_bytes(logits.astype(np.float16)), durable=False)
+    return relative
+
+
+def read_map(session_dir: Path, relative: str) -> npt.NDArray[np.float32]:
+    """Logits (K, Hp, Wp).
+
+    Raises:
+        FileNotFoundError: a newer version has replaced it meanwhile; read the row again.
+    """
+    logits: npt.NDArray[np.float32] = np.load(session_dir / relative, allow_pickle=False).astype(np.float32)
+    return logits
+
+
+def softmax(logits: npt.NDArray[np.floating], axis: int) -> npt.NDArray[np.float32]:
+    """Probabilities along `axis`, stable for large logits."""
+    shifted = logits - logits.max(axis=axis, keepdims=True)
+    exponential = np.exp(shifted, dtype=np.float32)
+    return np.asarray(exponential / exponential.sum(axis=axis, keepdims=True), dtype=np.float32)
