@@ -175,6 +175,8 @@ class SessionInfo(Base):
     """Grows by one with every annotation change of the session; `Image.label_sequence` holds the value of its last."""
     head_version: Mapped[int] = mapped_column(default=0)
     """Version of the newest head; a prediction with a smaller one is stale."""
+    head_label_sequence: Mapped[int] = mapped_column(default=0)
+    """`label_sequence` that the head in force has taken note of: where the two differ, a refit is due."""
     created_at: Mapped[dt.datetime] = mapped_column(default=utc_now)
 
 

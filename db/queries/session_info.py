@@ -20,12 +20,20 @@ class Strategy(StrEnum):
     LEAST_CONFIDENT_MINORITY = "least_confident_minority"
 
 
+class HeadKind(StrEnum):
+    """What a full run trains: one linear layer, or a hidden layer that in segmentation sees 3 x 3 cells."""
+
+    LINEAR = "linear"
+    NONLINEAR = "nonlinear"
+
+
 class TrainingSettings(BaseModel):
     """`SessionInfo.training`: from the YAML file at first, then PATCH /api/config."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     strategy: Strategy = Strategy.SEQUENTIAL
+    head: HeadKind = HeadKind.LINEAR
     prediction_interval: int = Field(default=20, ge=1, le=10_000, description="epochs between predictions of a run")
     early_stop_patience: int = Field(
         default=5, ge=1, le=10_000, description="checks without improvement, one per epoch"

@@ -143,6 +143,7 @@ def upgrade() -> None:
         sa.Column("extractor", sa.JSON(), nullable=False),
         sa.Column("label_sequence", sa.Integer(), nullable=False),
         sa.Column("head_version", sa.Integer(), nullable=False),
+        sa.Column("head_label_sequence", sa.Integer(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.CheckConstraint("id = 1", name=op.f("ck_session_info_single_row")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_session_info")),

@@ -1,0 +1,161 @@
+"""Full training runs: what Save starts and Stop Training ends. Every change of state goes through `transition`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from db.errors import ConflictError
+from db.models import JobKind, Run, RunEpoch, RunState, utc_now
+from db.queries.events import add_event
+from db.queries.jobs import request_job
+
+TRANSITIONS: dict[RunState, frozenset[RunState]] = {
+    RunState.QUEUED: frozenset({RunState.RUNNING, RunState.FINISHED}),
+    RunState.RUNNING: frozenset({RunState.SUSPENDED, RunState.QUEUED, RunState.FINISHED, RunState.FAILED}),
+    RunState.SUSPENDED: frozenset({RunState.RUNNING, RunState.QUEUED, RunState.FINISHED, RunState.FAILED}),
+    RunState.FINISHED: frozenset(),
+    RunState.FAILED: frozenset(),
+}
+"""Back to QUEUED: the service stopped or died; the run starts again with the next one."""
+ENDED = frozenset(state for state, following in TRANSITIONS.items() if not following)
+
+
+class TransitionError(ConflictError):
+    """A run cannot go from its state to the one asked for."""
+
+
+def transition(
+    db_session: Session, run: Run, state: RunState, *, reason: str | None = None, message: str | None = None
+) -> None:
+    """Move a run to another state and announce it.
+
+    Args:
+        reason: for FINISHED: early_stop, max_epochs, stopped, superseded.
+        message: for a person, in place of the one before; FAILED needs one.
+
+    Raises:
+        TransitionError: the table does not allow it.
+    """
+    if state not in TRANSITIONS[run.state]:
+        allowed = ", ".join(sorted(TRANSITIONS[run.state])) or "nothing, it has ended"
+        raise TransitionError(
+            f"run {run.id} is {run.state.value} and cannot become {state.value}: allowed is {allowed}"
+        )
+    if (state is RunState.FINISHED) != (reason is not None):
+        raise ValueError(f"a reason belongs to FINISHED and only to it, found {reason!r} for {state.value}")
+    if state is RunState.FAILED and not message:
+        raise ValueError("FAILED needs a message")
+    run.state = state
+    run.reason = reason
+    run.message = run.message if message is None else message
+    if state is RunState.QUEUED:
+        _forget_progress(db_session, run)
+    elif state is RunState.RUNNING and run.started_at is None:
+        run.started_at = utc_now()
+    elif state in ENDED:
+        run.finished_at = utc_now()
+    announce_run(db_session, run)
+
+
+def announce_run(db_session: Session, run: Run) -> None:
+    """Tell the listeners where a run stands."""
+    add_event(db_session, "training", run_id=run.id, state=run.state.value, epoch=run.epoch, reason=run.reason)
+
+
+def request_run(db_session: Session, image_id: int | None = None) -> Run:
+    """Queue a run and its job, or return the run that waits already.
+
+    A run that is at work does not count: it may not have read the newest labels, so the new one follows it.
+
+    Args:
+        image_id: the image that the person has open, predicted while the run goes on.
+    """
+    run = oldest_queued_run(db_session)
+    if run is None:
+        run = Run()
+        db_session.add(run)
+        db_session.flush()
+        announce_run(db_session, run)
+    request_job(db_session, JobKind.TRAIN, image_id)
+    return run
+
+
+def request_stop(db_session: Session) -> list[Run]:
+    """Stop what runs and what waits; returns those runs. A run at work ends at its next batch."""
+    stopped = list(db_session.scalars(select(Run).where(Run.state.not_in(ENDED)).order_by(Run.id)))
+    for run in stopped:
+        if run.state is RunState.QUEUED:
+            transition(db_session, run, RunState.FINISHED, reason="stopped", message="Stopped before it began.")
+        else:
+            run.stop_requested = True
+            announce_run(db_session, run)
+    return stopped
+
+
+def start_next_run(db_session: Session) -> Run | None:
+    """The run to do now, RUNNING; older ones that wait are superseded by it. None if none waits."""
+    queued = list(db_session.scalars(select(Run).where(Run.state == RunState.QUEUED).order_by(Run.id)))
+    if not queued:
+        return None
+    for run in queued[:-1]:
+        transition(
+            db_session, run, RunState.FINISHED, reason="superseded", message=f"Run {queued[-1].id} took its place."
+        )
+    transition(db_session, queued[-1], RunState.RUNNING)
+    return queued[-1]
+
+
+def recover_runs(db_session: Session) -> list[Run]:
+    """Put the runs of a dead worker back in the queue, for the TRAIN job that is queued again; returns them.
+
+    To be called only while no worker has a TRAIN job.
+    """
+    left = list(db_session.scalars(select(Run).where(Run.state.in_([RunState.RUNNING, RunState.SUSPENDED]))))
+    for run in left:
+        if run.stop_requested:
+            transition(db_session, run, RunState.FINISHED, reason="stopped", message="Stopped.")
+        else:
+            transition(db_session, run, RunState.QUEUED, message="Starts again: the ML service had stopped.")
+    return left
+
+
+def record_epochs(db_session: Session, run: Run, epochs: Sequence[RunEpoch]) -> None:
+    """Append the losses of finished epochs and announce them."""
+    db_session.add_all(epochs)
+    run.epoch = epochs[-1].epoch
+    announce_run(db_session, run)
+
+
+def oldest_queued_run(db_session: Session) -> Run | None:
+    """The run that waits longest."""
+    return db_session.scalar(select(Run).where(Run.state == RunState.QUEUED).order_by(Run.id).limit(1))
+
+
+def current_run(db_session: Session) -> Run | None:
+    """The run to show: one at work, else the newest."""
+    working = select(Run).where(Run.state.in_([RunState.RUNNING, RunState.SUSPENDED])).order_by(Run.id.desc()).limit(1)
+    return db_session.scalar(working) or db_session.scalar(select(Run).order_by(Run.id.desc()).limit(1))
+
+
+def run_epochs(db_session: Session, run_id: int) -> list[RunEpoch]:
+    """Losses of a run by epoch."""
+    return list(db_session.scalars(select(RunEpoch).where(RunEpoch.run_id == run_id).order_by(RunEpoch.epoch)))
+
+
+def set_metrics(run: Run, best_epoch: int | None, metrics: dict[str, Any]) -> None:
+    """Note the best epoch so far and what was measured."""
+    run.best_epoch = best_epoch
+    run.metrics = metrics
+
+
+def _forget_progress(db_session: Session, run: Run) -> None:
+    for epoch in run_epochs(db_session, run.id):
+        db_session.delete(epoch)
+    run.epoch = 0
+    run.best_epoch = None
+    run.metrics = {}
+    run.started_at = None

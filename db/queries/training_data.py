@@ -1,0 +1,165 @@
+"""What the ML service reads to learn and to predict."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from sqlalchemy import delete, func, or_, select
+from sqlalchemy.orm import Session
+
+from db.models import FeatureState, Image, ImageStatus, Label, LabelClass, Origin, Point, Prediction, Split, Task
+
+IDS_PER_QUERY = 500
+"""Databases limit the number of values in one statement."""
+
+
+@dataclass(frozen=True)
+class ImageRef:
+    """An image as prediction needs it."""
+
+    id: int
+    content_hash: str
+    width: int
+    height: int
+    revision: int
+
+
+@dataclass(frozen=True)
+class Target:
+    """One thing to learn: the class of a point (x, y in image pixels), or of the whole image (then x = y = 0)."""
+
+    class_id: int
+    origin: Origin
+    x: float = 0.0
+    y: float = 0.0
+
+
+@dataclass(frozen=True)
+class LabelledImage:
+    """An image that was annotated at least once; `targets` is empty when nothing of it is left."""
+
+    id: int
+    content_hash: str | None
+    width: int
+    height: int
+    revision: int
+    label_sequence: int
+    split: Split | None
+    features_ready: bool
+    targets: tuple[Target, ...] = field(default=())
+
+
+def annotated_images(
+    db_session: Session, task: Task, *, after_sequence: int = 0, also: Collection[int] = ()
+) -> list[LabelledImage]:
+    """Images annotated after `after_sequence`, and those with an id in `also`, with what they teach, by id.
+
+    A skipped image teaches nothing, whatever lies on it; so does a target of a class that was removed.
+    """
+    columns = (Image.id, Image.content_hash, Image.width, Image.height, Image.revision, Image.label_sequence,
+               Image.split, Image.features, Image.status)  # fmt: skip
+    wanted = [Image.label_sequence > after_sequence]
+    wanted += [Image.id.in_(chunk) for chunk in _chunks(sorted(also))]
+    rows = db_session.execute(select(*columns).where(or_(*wanted)).order_by(Image.id)).all()
+    targets = _targets(db_session, task, [row.id for row in rows if row.status is ImageStatus.LABELED])
+    return [
+        LabelledImage(
+            id=row.id,
+            content_hash=row.content_hash,
+            width=row.width or 0,
+            height=row.height or 0,
+            revision=row.revision,
+            label_sequence=row.label_sequence,
+            split=row.split,
+            features_ready=row.features is FeatureState.READY,
+            targets=tuple(targets.get(row.id, ())),
+        )
+        for row in rows
+    ]
+
+
+def present_class_ids(db_session: Session) -> list[int]:
+    """Classes that were not removed, by id."""
+    return list(
+        db_session.scalars(select(LabelClass.id).where(LabelClass.removed_at.is_(None)).order_by(LabelClass.id))
+    )
+
+
+def class_names(db_session: Session) -> dict[int, str]:
+    """Name by id, of all classes that ever were."""
+    return dict(db_session.execute(select(LabelClass.id, LabelClass.name)).tuples().all())
+
+
+def count_ready(db_session: Session) -> int:
+    """Number of images whose features can be used."""
+    return db_session.scalar(select(func.count()).where(Image.features == FeatureState.READY)) or 0
+
+
+def sample_ready(db_session: Session, limit: int) -> list[ImageRef]:
+    """Up to `limit` images with features, spread over the session by their random key: always the same ones."""
+    return _refs(db_session, select(*_REF).where(_IS_READY).order_by(Image.random_key, Image.id).limit(limit))
+
+
+def ready_image(db_session: Session, image_id: int) -> ImageRef | None:
+    """The image, if its features can be used."""
+    refs = _refs(db_session, select(*_REF).where(_IS_READY, Image.id == image_id))
+    return refs[0] if refs else None
+
+
+def stale_images(db_session: Session, head_version: int, after_id: int, limit: int) -> list[ImageRef]:
+    """Images to predict anew: those after `after_id` first, as they are likely to be opened next, then the rest."""
+    is_stale = (_IS_READY, Image.predicted_version < head_version)
+    following = _refs(db_session, select(*_REF).where(*is_stale, Image.id > after_id).order_by(Image.id).limit(limit))
+    missing = limit - len(following)
+    if not missing:
+        return following
+    rest = select(*_REF).where(*is_stale, Image.id <= after_id).order_by(Image.id).limit(missing)
+    return following + _refs(db_session, rest)
+
+
+def last_annotated_image_id(db_session: Session) -> int | None:
+    """The image whose annotation changed last: the best guess at what is open when a service starts."""
+    statement = select(Image.id).where(Image.label_sequence > 0).order_by(Image.label_sequence.desc()).limit(1)
+    return db_session.scalar(statement)
+
+
+def remove_predictions(db_session: Session) -> list[str]:
+    """Forget all predictions, as there is no head any more; returns the paths of their maps."""
+    paths = list(db_session.scalars(select(Prediction.map_path).where(Prediction.map_path.is_not(None))))
+    db_session.execute(delete(Prediction))
+    for image in db_session.scalars(select(Image).where(Image.predicted_version > 0)):
+        image.predicted_version = 0
+        image.uncertainty = None
+        image.predicted_class_id = None
+    return [path for path in paths if path is not None]
+
+
+_REF = (Image.id, Image.content_hash, Image.width, Image.height, Image.revision)
+_IS_READY = Image.features == FeatureState.READY
+
+
+def _refs(db_session: Session, statement: object) -> list[ImageRef]:
+    return [ImageRef(*row) for row in db_session.execute(statement)]  # type: ignore[call-overload]
+
+
+def _targets(db_session: Session, task: Task, image_ids: Sequence[int]) -> dict[int, list[Target]]:
+    targets: dict[int, list[Target]] = defaultdict(list)
+    is_present = LabelClass.removed_at.is_(None)
+    for chunk in _chunks(image_ids):
+        if task is Task.SEGMENTATION:
+            points = select(Point.image_id, Point.class_id, Point.origin, Point.x, Point.y)
+            points = points.join(LabelClass, LabelClass.id == Point.class_id).where(is_present)
+            rows = db_session.execute(points.where(Point.image_id.in_(chunk)).order_by(Point.image_id, Point.id))
+        else:
+            labels = select(Label.image_id, Label.class_id, Label.origin)
+            labels = labels.join(LabelClass, LabelClass.id == Label.class_id).where(is_present)
+            rows = db_session.execute(labels.where(Label.image_id.in_(chunk)))
+        for image_id, *target in rows:
+            targets[image_id].append(Target(*target))
+    return targets
+
+
+def _chunks(values: Sequence[int]) -> Iterable[Sequence[int]]:
+    return (values[start : start + IDS_PER_QUERY] for start in range(0, len(values), IDS_PER_QUERY))

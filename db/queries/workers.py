@@ -1,0 +1,40 @@
+"""Living ML services."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.orm import Session
+
+from db.models import Worker, utc_now
+from db.queries.jobs import beat_jobs
+
+
+def register_worker(db_session: Session, worker_id: str, pid: int, host: str) -> None:
+    """Announce a new process."""
+    db_session.add(Worker(id=worker_id, pid=pid, host=host))
+
+
+def beat(db_session: Session, worker_id: str) -> None:
+    """Show that a worker lives, and works on what it has claimed."""
+    worker = db_session.get(Worker, worker_id)
+    if worker is not None:
+        worker.heartbeat_at = utc_now()
+    beat_jobs(db_session, worker_id)
+
+
+def remove_worker(db_session: Session, worker_id: str) -> None:
+    """Take leave in good order."""
+    db_session.execute(delete(Worker).where(Worker.id == worker_id))
+
+
+def remove_silent_workers(db_session: Session, older_than: dt.timedelta) -> None:
+    """Forget processes that showed no sign of life for `older_than`."""
+    db_session.execute(delete(Worker).where(Worker.heartbeat_at < utc_now() - older_than))
+
+
+def heartbeat_age_s(db_session: Session) -> float | None:
+    """Seconds since the last sign of life of any ML service; None if there is none."""
+    newest = db_session.scalar(select(func.max(Worker.heartbeat_at)))
+    return None if newest is None else max(0.0, (utc_now() - newest).total_seconds())
