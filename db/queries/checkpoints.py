@@ -66,17 +66,25 @@ def deactivate(db_session: Session) -> None:
 
 def save_checkpoint_row(
     db_session: Session, kind: CheckpointKind, path: str, *, run_id: int | None, metrics: dict[str, Any]
-) -> Checkpoint:
-    """Register a checkpoint file, or note new metrics of one that was replaced under its name."""
-    checkpoint = db_session.scalar(select(Checkpoint).where(Checkpoint.path == path))
+) -> tuple[Checkpoint, str | None]:
+    """Register a checkpoint file; a run has one row, which follows its best weights from file to file.
+
+    Returns:
+        The row, and the path of the file that it no longer names, to be removed after the commit.
+    """
+    checkpoint = None
+    if run_id is not None:
+        checkpoint = db_session.scalar(select(Checkpoint).where(Checkpoint.run_id == run_id))
+    replaced = checkpoint.path if checkpoint is not None and checkpoint.path != path else None
     if checkpoint is None:
-        parent = db_session.scalar(select(Checkpoint.id).order_by(Checkpoint.id.desc()).limit(1))
+        parent_id = db_session.scalar(select(Checkpoint.id).order_by(Checkpoint.id.desc()).limit(1))
         version = get_session_info(db_session).head_version
-        checkpoint = Checkpoint(kind=kind, path=path, run_id=run_id, parent_id=parent, head_version=version)
+        checkpoint = Checkpoint(kind=kind, run_id=run_id, parent_id=parent_id, head_version=version)
         db_session.add(checkpoint)
+    checkpoint.path = path
     checkpoint.metrics = metrics
     db_session.flush()
-    return checkpoint
+    return checkpoint, replaced
 
 
 def prune_live_checkpoints(db_session: Session, keep: int) -> list[str]:

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from db.errors import ConflictError
-from db.models import JobKind, Run, RunEpoch, RunState, utc_now
+from db.models import Job, JobKind, JobState, Run, RunEpoch, RunState, utc_now
 from db.queries.events import add_event
 from db.queries.jobs import request_job
 
@@ -110,10 +110,10 @@ def start_next_run(db_session: Session) -> Run | None:
 
 
 def recover_runs(db_session: Session) -> list[Run]:
-    """Put the runs of a dead worker back in the queue, for the TRAIN job that is queued again; returns them.
-
-    To be called only while no worker has a TRAIN job.
-    """
+    """Put the runs that no worker works at back in the queue, for the TRAIN job that waits again; returns them."""
+    at_work = select(Job.id).where(Job.kind == JobKind.TRAIN, Job.state == JobState.RUNNING).limit(1)
+    if db_session.scalar(at_work) is not None:
+        return []
     left = list(db_session.scalars(select(Run).where(Run.state.in_([RunState.RUNNING, RunState.SUSPENDED]))))
     for run in left:
         if run.stop_requested:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
-from sqlalchemy import delete, func, or_, select
+from sqlalchemy import Select, delete, func, or_, select
 from sqlalchemy.orm import Session
 
 from db.models import FeatureState, Image, ImageStatus, Label, LabelClass, Origin, Point, Prediction, Split, Task
@@ -56,7 +57,8 @@ def annotated_images(
 ) -> list[LabelledImage]:
     """Images annotated after `after_sequence`, and those with an id in `also`, with what they teach, by id.
 
-    A skipped image teaches nothing, whatever lies on it; so does a target of a class that was removed.
+    A skipped image teaches nothing, whatever lies on it. Targets of removed classes are among the rest, as a removal
+    can be undone: leave out those that `present_class_ids` does not name.
     """
     columns = (Image.id, Image.content_hash, Image.width, Image.height, Image.revision, Image.label_sequence,
                Image.split, Image.features, Image.status)  # fmt: skip
@@ -140,22 +142,21 @@ _REF = (Image.id, Image.content_hash, Image.width, Image.height, Image.revision)
 _IS_READY = Image.features == FeatureState.READY
 
 
-def _refs(db_session: Session, statement: object) -> list[ImageRef]:
-    return [ImageRef(*row) for row in db_session.execute(statement)]  # type: ignore[call-overload]
+def _refs(db_session: Session, statement: Select[*tuple[Any, ...]]) -> list[ImageRef]:
+    return [ImageRef(*row) for row in db_session.execute(statement)]
 
 
 def _targets(db_session: Session, task: Task, image_ids: Sequence[int]) -> dict[int, list[Target]]:
     targets: dict[int, list[Target]] = defaultdict(list)
-    is_present = LabelClass.removed_at.is_(None)
+    rows: Iterable[Any]
     for chunk in _chunks(image_ids):
         if task is Task.SEGMENTATION:
             points = select(Point.image_id, Point.class_id, Point.origin, Point.x, Point.y)
-            points = points.join(LabelClass, LabelClass.id == Point.class_id).where(is_present)
             rows = db_session.execute(points.where(Point.image_id.in_(chunk)).order_by(Point.image_id, Point.id))
         else:
-            labels = select(Label.image_id, Label.class_id, Label.origin)
-            labels = labels.join(LabelClass, LabelClass.id == Label.class_id).where(is_present)
-            rows = db_session.execute(labels.where(Label.image_id.in_(chunk)))
+            rows = db_session.execute(
+                select(Label.image_id, Label.class_id, Label.origin).where(Label.image_id.in_(chunk))
+            )
         for image_id, *target in rows:
             targets[image_id].append(Target(*target))
     return targets
