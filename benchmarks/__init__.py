@@ -1,0 +1,1 @@
+"""Measurements that work from outside, through the HTTP contract alone."""
