@@ -151,6 +151,8 @@ def _one_line(error: BaseException) -> str:
 
 def _orientation(image: Image.Image) -> int:
     """EXIF orientation 1..8. To be asked before the pixels are loaded, so that `read_size` sees the same."""
+    if image.format == "TIFF":
+        return 1  # Pillow turns these itself while it loads, and tells the turned size
     try:
         # The base class's method: PNG's own one decodes the whole picture to look for EXIF behind the pixels.
         value = Image.Image.getexif(image).get(ORIENTATION_TAG, 1)
