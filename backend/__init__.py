@@ -1,0 +1,1 @@
+"""The HTTP service: routes in, schemas out. Never imports torch."""

@@ -1,0 +1,38 @@
+"""What a request needs besides its own content: made once at start, handed to every route."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from backend.services.event_stream import EventBroker
+from backend.services.lru import LruCache
+from backend.services.session_snapshot import SessionSnapshot
+from backend.settings import Settings
+from backend.task_handlers.base import TaskHandler
+from db.database import Database
+
+
+@dataclass
+class AppContext:
+    """One session, open."""
+
+    settings: Settings
+    database: Database
+    config: SessionSnapshot
+    """The session's configuration as cached at start; replaced whole when it is changed through this process."""
+    handler: TaskHandler
+    events: EventBroker
+    maps: LruCache[tuple[int, int, int], bytes] = field(default_factory=lambda: LruCache(64 * 1024 * 1024, len))
+    """Full-size prediction maps as PNG by (image id, version, class id)."""
+
+
+async def get_context(request: Request) -> AppContext:
+    """The open session; async only so that it does not cost a thread."""
+    context: AppContext = request.app.state.context
+    return context
+
+
+Context = Annotated[AppContext, Depends(get_context)]

@@ -1,0 +1,53 @@
+"""The only wiring: settings in, application out."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, FastAPI
+from fastapi.routing import APIRoute
+
+from backend.errors import ERROR_RESPONSES, add_error_handlers
+from backend.guard import Guard
+from backend.lifespan import open_session
+from backend.page import Page
+from backend.routes import annotations, classes, events, export, images, predictions, session, stats, training
+from backend.settings import Settings
+from backend.version import VERSION
+
+ROUTERS = (session, classes, images, annotations, predictions, training, stats, events, export)
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The application of one session; it opens the session when it starts.
+
+    Args:
+        settings: left out, they are read from the environment.
+    """
+    settings = settings or Settings()
+    app = FastAPI(
+        title="Fewclick",
+        version=VERSION,
+        description="Label images with a few clicks. Coordinates are pixels of the upright original image.",
+        lifespan=open_session,
+        generate_unique_id_function=_operation_id,
+        docs_url="/api/docs",
+        redoc_url=None,
+        openapi_url="/api/openapi.json",
+    )
+    app.state.settings = settings
+    api = APIRouter(prefix="/api", responses=ERROR_RESPONSES)
+    for module in ROUTERS:
+        api.include_router(module.router)
+    app.include_router(api)
+    app.mount("/", Page(settings.frontend_dist))
+    add_error_handlers(app)
+    app.add_middleware(Guard, settings=settings)
+    return app
+
+
+def _operation_id(route: APIRoute) -> str:
+    """getImage for get_image: the name of the method in generated clients."""
+    first, *rest = route.name.split("_")
+    return first + "".join(word.capitalize() for word in rest)
+
+
+app = create_app()

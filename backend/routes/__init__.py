@@ -1,0 +1,1 @@
+"""HTTP in, schema out; the work is done in services, handlers and queries."""

@@ -1,0 +1,54 @@
+"""Annotations of one image: read, replace, clear, undo, redo, skip. All durable before the answer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter
+
+from backend.context import Context
+from backend.schemas.annotations import AnnotationPut, AnnotationStateOut
+from backend.schemas.base import ConflictBody, PathId
+from backend.services import annotating
+
+router = APIRouter(prefix="/images/{image_id}/annotations", tags=["annotations"])
+
+CONFLICT: dict[int | str, dict[str, Any]] = {
+    409: {"model": ConflictBody, "description": "another state was found; `current` is an AnnotationStateOut"}
+}
+
+
+@router.get("")
+def get_annotations(context: Context, image_id: PathId) -> AnnotationStateOut:
+    """What stands."""
+    return annotating.get_state(context, image_id)
+
+
+@router.put("", responses=CONFLICT)
+def put_annotations(context: Context, image_id: PathId, body: AnnotationPut) -> AnnotationStateOut:
+    """Replace the annotation of the image by the one given."""
+    return annotating.replace(context, image_id, body)
+
+
+@router.delete("")
+def clear_annotations(context: Context, image_id: PathId) -> AnnotationStateOut:
+    """Remove all annotations of the image; undo brings them back."""
+    return annotating.clear(context, image_id)
+
+
+@router.post("/undo", responses=CONFLICT)
+def undo_annotations(context: Context, image_id: PathId) -> AnnotationStateOut:
+    """One step back; 409 if there is none."""
+    return annotating.undo(context, image_id)
+
+
+@router.post("/redo", responses=CONFLICT)
+def redo_annotations(context: Context, image_id: PathId) -> AnnotationStateOut:
+    """One step forward again; 409 if there is none."""
+    return annotating.redo(context, image_id)
+
+
+@router.post("/skip")
+def skip_image(context: Context, image_id: PathId) -> AnnotationStateOut:
+    """Set the image aside; its annotations go, undo brings them back."""
+    return annotating.skip(context, image_id)

@@ -1,0 +1,37 @@
+"""Annotations as files."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from fastapi.responses import StreamingResponse
+
+from backend.context import Context
+from backend.schemas.export import ExportFormat, ExportScope
+from backend.services.export import send_export
+
+router = APIRouter(tags=["export"])
+
+FILE: dict[int | str, dict[str, Any]] = {
+    200: {
+        "content": {
+            kind: {"schema": {"type": "string", "format": "binary"}}
+            for kind in ("application/json", "text/csv", "application/zip")
+        },
+        "description": "the file, as a download",
+    }
+}
+
+
+@router.get("/export", response_class=StreamingResponse, responses=FILE)
+def export_annotations(
+    context: Context,
+    format: Annotated[ExportFormat, Query(description="see docs/export.md")] = ExportFormat.JSON,  # noqa: A002
+    scope: Annotated[
+        ExportScope, Query(description="coco and png-masks: predictions of labelled images only, or of all")
+    ] = ExportScope.LABELED,
+    history: Annotated[bool, Query(description="json: every earlier annotation too")] = False,
+) -> StreamingResponse:
+    """The annotations of the session, streamed."""
+    return send_export(context, format, scope, history=history)

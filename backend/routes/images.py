@@ -1,0 +1,77 @@
+"""Images: lists, the next one to label, details, pictures."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request, Response, status
+
+from backend.context import Context
+from backend.schemas.base import PathId, QueryId
+from backend.schemas.images import ImageDetails, ImageOut, ImagePage, ImageSort
+from backend.services import image_files, image_lists
+from db.models import ImageStatus
+from db.queries.session_info import Strategy
+
+router = APIRouter(prefix="/images", tags=["images"])
+
+PICTURE: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"image/*": {"schema": {"type": "string", "format": "binary"}}}, "description": "the picture"},
+    304: {"description": "unchanged since the ETag in If-None-Match"},
+}
+
+
+@router.get("")
+def list_images(
+    context: Context,
+    cursor: Annotated[str | None, Query(max_length=2_000, description="`next_cursor` of the page before")] = None,
+    limit: Annotated[int, Query(ge=1, le=500)] = 100,
+    status: ImageStatus | None = None,
+    class_id: Annotated[QueryId, Query(description="only images annotated with this class")] = None,
+    q: Annotated[str | None, Query(max_length=200, description="part of the path, or the id")] = None,
+    sort: Annotated[ImageSort, Query(description="uncertainty: least certain first")] = ImageSort.ID,
+) -> ImagePage:
+    """One page of the images that match."""
+    return image_lists.list_page(
+        context, image_lists.ImageFilter(status, class_id, q), cursor=cursor, limit=limit, sort=sort
+    )
+
+
+@router.get("/next", responses={204: {"description": "no image is left to label"}}, response_model=ImageOut)
+def get_next_image(
+    context: Context,
+    strategy: Annotated[Strategy | None, Query(description="left out: the session's")] = None,
+    current_id: Annotated[QueryId, Query(description="the image on screen: never returned")] = None,
+    class_id: Annotated[QueryId, Query(description="only images predicted as this class")] = None,
+) -> Any:
+    """The unlabelled image to label next."""
+    image = image_lists.next_image(context, strategy, current_id=current_id, class_id=class_id)
+    return image or Response(status_code=status.HTTP_204_NO_CONTENT)
+
+
+@router.get("/{image_id}")
+def get_image(context: Context, image_id: PathId) -> ImageDetails:
+    """One image and its neighbours."""
+    return image_lists.get_details(context, image_id)
+
+
+@router.get("/{image_id}/file", response_class=Response, responses=PICTURE)
+def get_image_file(
+    context: Context,
+    request: Request,
+    image_id: PathId,
+    max_side: Annotated[int | None, Query(ge=1, le=20_000, description="longest side wanted, pixels")] = None,
+) -> Response:
+    """The upright picture: the original bytes where a browser shows them right, else converted; never enlarged."""
+    return image_files.send_file(context, image_id, request.headers.get("if-none-match"), max_side)
+
+
+@router.get("/{image_id}/thumbnail", response_class=Response, responses=PICTURE)
+def get_image_thumbnail(
+    context: Context,
+    request: Request,
+    image_id: PathId,
+    size: Annotated[int, Query(ge=16, le=1_024, description="longest side, pixels")] = 256,
+) -> Response:
+    """A small JPEG of the image."""
+    return image_files.send_thumbnail(context, image_id, request.headers.get("if-none-match"), size)

@@ -1,0 +1,134 @@
+"""Health, configuration and classes of a session."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints
+
+from backend.schemas.base import Id, RequestModel, ResponseModel
+from db.models import Task
+from db.queries.session_info import HeadKind, Strategy, TrainingSettings
+
+ClassName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+Color = Annotated[str, StringConstraints(pattern=r"^#[0-9A-Fa-f]{6}$")]
+
+
+class MlServiceHealth(ResponseModel):
+    """Whether a trainer is there to learn from the labels."""
+
+    alive: bool
+    heartbeat_age_s: float | None = Field(description="seconds since the last sign of life; null if there never was one")
+
+
+class Health(ResponseModel):
+    """Whether everything is at work."""
+
+    status: Literal["ok", "degraded"] = Field(description="degraded while no ML service is alive")
+    version: str
+    database: Literal["sqlite", "postgresql"]
+    ml_service: MlServiceHealth
+
+
+class LabelClassOut(ResponseModel):
+    """A class that can be assigned."""
+
+    id: int
+    name: str
+    color: str = Field(description="#RRGGBB")
+
+
+class LabelClassNew(RequestModel):
+    """A class to add."""
+
+    name: ClassName
+    color: Color | None = Field(default=None, description="#RRGGBB; left out: one unlike those in use is chosen")
+
+
+class LabelClassChange(RequestModel):
+    """What to change of a class; what is left out stays."""
+
+    name: ClassName | None = None
+    color: Color | None = Field(default=None, description="#RRGGBB")
+    merge_into: Id | None = Field(
+        default=None, description="id of another class that takes over all annotations; this class is then removed"
+    )
+
+
+class LabelClassChanged(LabelClassOut):
+    """The class after the change; after a merge, the class that took over."""
+
+    annotations_moved: int = Field(default=0, description="points or labels that a merge gave to this class")
+
+
+class LabelClassRemoved(ResponseModel):
+    """What a removal took away; POST /classes/{id}/restore brings it back."""
+
+    id: int
+    annotations_removed: int = Field(description="points, or labels of whole images")
+    images_changed: int
+
+
+class LabelClassRestored(LabelClassOut):
+    """A removed class that is back."""
+
+    annotations_restored: int
+
+
+class ExtractorOut(ResponseModel):
+    """The frozen network that made the features."""
+
+    name: str
+    dim: int = Field(description="channels of the patch features")
+    patch_size: int = Field(description="side of a feature cell, pixels of the resized image")
+    resize: int = Field(description="longest side of the resized image, pixels")
+
+
+class SessionOut(ResponseModel):
+    """What was initialised, and when."""
+
+    name: str
+    created_at: dt.datetime
+
+
+class Config(ResponseModel):
+    """Everything a page needs to start."""
+
+    task: Task
+    classes: list[LabelClassOut]
+    extractor: ExtractorOut
+    training: TrainingSettings
+    session: SessionOut
+
+
+class TrainingPatch(RequestModel):
+    """Training parameters to change; what is left out stays. Bounds are those of `TrainingSettings`."""
+
+    strategy: Strategy | None = None
+    head: HeadKind | None = None
+    prediction_interval: int | None = None
+    early_stop_patience: int | None = None
+    early_stop_threshold: float | None = None
+    max_epochs: int | None = None
+    learning_rate: float | None = None
+    max_points: int | None = None
+    confidence_threshold: float | None = None
+    min_distance: float | None = None
+    gradient_weight: float | None = None
+    extracted_weight: float | None = None
+
+
+class ConfigPatch(TrainingPatch):
+    """Parameters to change, at the top level or under `training` as GET gives them."""
+
+    training: TrainingPatch | None = None
+
+
+class SessionLink(ResponseModel):
+    """A session served on this port."""
+
+    name: str
+    task: Task
+    url: str = Field(description="of its page, relative to the server's root", examples=["/s/tissue/"])
+    current: bool = Field(description="whether this is the one that answered")

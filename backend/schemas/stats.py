@@ -1,0 +1,70 @@
+"""How far the labelling has come, and how good the head is on images it did not learn from."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Literal
+
+from pydantic import Field
+
+from backend.schemas.base import ResponseModel
+
+
+class StatusCounts(ResponseModel):
+    """Images by status."""
+
+    unlabeled: int
+    labeled: int
+    skipped: int
+
+
+class FeatureCounts(ResponseModel):
+    """Images by state of their features."""
+
+    pending: int
+    ready: int
+    failed: int
+
+
+class ClassCount(ResponseModel):
+    """Annotations of one class."""
+
+    class_id: int
+    images: int
+    points: int = Field(description="0 in a classification session")
+
+
+class HeldOut(ResponseModel):
+    """Quality on labelled images that were kept out of training."""
+
+    metric: Literal["accuracy", "iou"]
+    value: float = Field(description="0..1")
+    images: int | None = Field(description="held-out images; null if not recorded")
+    checkpoint_id: int | None
+
+
+class LiveAccuracyPoint(ResponseModel):
+    """How often the prediction was right when a person labelled an image for the first time."""
+
+    at: dt.datetime
+    labeled: int = Field(description="images labelled for the first time so far, with a prediction in sight")
+    accuracy: float = Field(description="over the last 50 of them, 0..1")
+
+
+class HourCount(ResponseModel):
+    """Work of one hour."""
+
+    hour: dt.datetime = Field(description="start of the hour, UTC")
+    annotations: int = Field(description="points or labels that people made and that stand today")
+
+
+class Stats(ResponseModel):
+    """Counts and honest numbers."""
+
+    images: int
+    by_status: StatusCounts
+    by_features: FeatureCounts
+    by_class: list[ClassCount]
+    held_out: HeldOut | None = Field(description="null while unknown")
+    live_accuracy: list[LiveAccuracyPoint] = Field(description="classification; at most 500 points")
+    labels_per_hour: list[HourCount] = Field(description="the last 48 hours with any work, oldest first")

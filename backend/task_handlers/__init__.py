@@ -1,0 +1,1 @@
+"""What differs between tasks: validating a payload, encoding a prediction."""
