@@ -1,0 +1,52 @@
+from pathlib import Path
+
+from benchmarks.datasets import Dataset
+from benchmarks.report import END_MARK, START_MARK, SetResult, markdown, sections, verdict, write_between_marks
+from benchmarks.runs import Score, SeedResult
+
+
+def result_of(*finals: float) -> SetResult:
+    seeds = tuple(
+        SeedResult(
+            seed,
+            held_out=20,
+            scores=[Score(32, final, 0.4)],
+            prediction_ms=[500.0] * 5 + [20.0] * 15,
+            mask_ms=[30.0] * 20,
+            open_ms=[5.0],
+            majority={"IoU of all foreground": 0.1},
+        )
+        for seed, final in enumerate(finals)
+    )
+    dataset = Dataset("dsb2018_nuclei", "segmentation", Path("images"), ("foreground", "background"))
+    return SetResult(dataset, "toy at 512 px", 3.0, seeds)
+
+
+def test_verdict__both_directions() -> None:
+    assert verdict(0.7, 0.6) == "reached"
+    assert verdict(0.5, 0.6) == "short by 0.1"
+    assert verdict(50, 60, at_most=True) == "reached"
+    assert verdict(70, 60, at_most=True) == "short by 10"
+    assert verdict(0.5, None) == "no target"
+
+
+def test_warm__leaves_out_the_first_clicks_of_the_first_seed_only() -> None:
+    assert len(result_of(0.6, 0.7).warm("prediction_ms")) == 35
+
+
+def test_sections__name_every_number() -> None:
+    text = markdown(sections([result_of(0.6, 0.8)]), [("seeds", "0, 1")])
+    assert "| dsb2018_nuclei | IoU | 32 | 0.700 ± 0.100 | 0.400 ± 0.000 | IoU of all foreground 0.100 | 20 |" in text
+    assert "| dsb2018_nuclei | 0.700 | 0.60 | reached |" in text
+    assert "- seeds: 0, 1" in text
+
+
+def test_write_between_marks__keeps_what_people_wrote(tmp_path: Path) -> None:
+    path = tmp_path / "benchmarks.md"
+    path.write_text(f"# Benchmarks\n\nHow.\n\n{START_MARK}\nold\n{END_MARK}\n\nAfterwards.\n", encoding="utf-8")
+    write_between_marks(path, "new")
+    text = path.read_text(encoding="utf-8")
+    assert "old" not in text
+    assert text.index("How.") < text.index("new") < text.index("Afterwards.")
+    write_between_marks(path, "newer")
+    assert path.read_text(encoding="utf-8").count(START_MARK) == 1

@@ -1,0 +1,118 @@
+"""The real product for the tests: made by init_session.py, run as processes, seen through a real browser."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from benchmarks.product import ROOT, Product, init_session, write_config
+from fewclick.ensure_browser import find_browser
+from tests.end_to_end.labeling_page import LabelingPage, Watch
+from tests.end_to_end.sample_images import write_texture_tiles, write_tissue_tiles
+
+BROWSER_ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+BUILD_LIMIT_S = 240
+StartProduct = Callable[[str], Product]
+
+
+@pytest.fixture(scope="session")
+def prepared_sessions(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """One untouched session folder for each task; tests work on copies beside it."""
+    home = tmp_path_factory.mktemp("sessions")
+    write_tissue_tiles(home / "tissue")
+    write_texture_tiles(home / "textures")
+    configs = {
+        "segmentation": (home / "tissue", [("nuclei", "#00FF00"), ("background", "#FF0000")]),
+        "classification": (home / "textures", [("brick", "#C0392B"), ("grass", "#27AE60"), ("gravel", "#7F8C8D")]),
+    }
+    for task, (images, classes) in configs.items():
+        config = write_config(
+            home / f"{task}.yaml", task=task, image_dir=images, session_dir=home / task, classes=classes
+        )
+        init_session(config)
+    return {task: home / task for task in configs}
+
+
+@pytest.fixture
+def start_product(prepared_sessions: dict[str, Path], tmp_path: Path) -> Iterator[StartProduct]:
+    """Starts backend and ML service of a task on a fresh copy of its session."""
+    with ExitStack() as stack:
+
+        def start(task: str) -> Product:
+            prepared = prepared_sessions[task]
+            # Beside the prepared one, so that paths relative to the session folder still hold.
+            copy = prepared.with_name(f"{task}-{tmp_path.parent.name}-{tmp_path.name}")
+            shutil.copytree(prepared, copy)
+            stack.callback(shutil.rmtree, copy, ignore_errors=True)
+            return stack.enter_context(Product(copy, tmp_path / "logs"))
+
+        yield start
+
+
+@pytest.fixture(scope="session")
+def built_frontend() -> Path:
+    """frontend/dist, built if it is missing."""
+    dist = ROOT / "frontend" / "dist"
+    if not (dist / "index.html").is_file():
+        npm = shutil.which("npm")
+        if npm is None:
+            _skip_or_fail("npm was not found: install Node 20 or newer to build the page")
+        commands = [["run", "build"]] if (ROOT / "frontend" / "node_modules").is_dir() else [["ci"], ["run", "build"]]
+        for command in commands:
+            subprocess.run([str(npm), *command], cwd=ROOT / "frontend", check=True, timeout=BUILD_LIMIT_S)
+    return dist
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """A headless Chromium."""
+    program = find_browser()
+    if program is None:
+        _skip_or_fail("no Chromium was found: run `make setup`, or set FEWCLICK_BROWSER to its program")
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=program, args=BROWSER_ARGUMENTS, headless=True)
+        yield running
+        running.close()
+
+
+def _skip_or_fail(reason: str) -> None:
+    if os.environ.get("CI"):
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@pytest.fixture
+def page(browser: Browser, built_frontend: Path) -> Iterator[Page]:  # noqa: ARG001
+    """A page of its own profile."""
+    context = browser.new_context(viewport={"width": 1280, "height": 800}, accept_downloads=True)
+    context.set_default_timeout(20_000)
+    yield context.new_page()
+    context.close()
+
+
+@pytest.fixture
+def watch(page: Page) -> Iterator[Watch]:
+    """Fails the test in the end when the page reported an error or asked another host for anything."""
+    watch = Watch(page)
+    yield watch
+    assert watch.foreign_requests == []
+    assert watch.unexpected_errors() == []
+
+
+@pytest.fixture
+def labeling(page: Page, watch: Watch) -> LabelingPage:  # noqa: ARG001
+    """The labelling page, not opened yet."""
+    return LabelingPage(page)
