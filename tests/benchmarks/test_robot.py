@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import skimage
 from PIL import Image
-from skimage import data
 
 from benchmarks import report, robot
 
@@ -31,7 +31,8 @@ def write_discs(folder: Path, count: int) -> None:
 def write_textures(folder: Path, per_class: int) -> None:
     for name in ("brick", "grass"):
         (folder / name).mkdir(parents=True)
-        picture = Image.fromarray(getattr(data, name)())
+        with Image.open(Path(skimage.__file__).parent / "data" / f"{name}.png") as opened:
+            picture = opened.convert("RGB")
         for index in range(per_class):
             left, top = SIDE * (index % 4), SIDE * (index // 4)
             picture.crop((left, top, left + SIDE, top + SIDE)).save(folder / name / f"{index}.png")

@@ -113,6 +113,6 @@ def watch(page: Page) -> Iterator[Watch]:
 
 
 @pytest.fixture
-def labeling(page: Page, watch: Watch) -> LabelingPage:  # noqa: ARG001
+def labeling(page: Page, watch: Watch) -> LabelingPage:
     """The labelling page, not opened yet."""
-    return LabelingPage(page)
+    return LabelingPage(page, watch)

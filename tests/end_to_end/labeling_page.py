@@ -58,8 +58,9 @@ class Watch:
 class LabelingPage:
     """One open page."""
 
-    def __init__(self, page: Page) -> None:
+    def __init__(self, page: Page, watch: Watch) -> None:
         self.page = page
+        self.watch = watch
 
     def open(self, url: str) -> None:
         """Load the page and wait for its first image."""
@@ -141,3 +142,10 @@ class LabelingPage:
         path = folder / waiting.value.suggested_filename
         waiting.value.save_as(path)
         return path
+
+    def export(self, kind: str, folder: Path) -> Path:
+        """The file of one export format, by the page's export control."""
+        choice = self.part(f"export-{kind}")
+        if not choice.is_visible():
+            self.part("export").click()
+        return self.download(choice.click, folder)

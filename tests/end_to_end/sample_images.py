@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import skimage
 from PIL import Image
-from skimage import data
 
 TILE = (192, 160)
 """Width and height: not square, so that a mix-up of the axes shows."""
@@ -14,18 +14,25 @@ TILE = (192, 160)
 def write_tissue_tiles(folder: Path, count: int = 6) -> None:
     """Tiles of a stained tissue section."""
     folder.mkdir(parents=True)
-    _write_tiles(data.immunohistochemistry(), folder, "tissue", count)
+    _write_tiles("ihc", folder, "tissue", count)
 
 
-def write_texture_tiles(folder: Path, per_class: int = 5) -> None:
-    """Tiles of brick, grass and gravel, mixed in one folder."""
+def write_texture_tiles(folder: Path, per_class: int = 6) -> None:
+    """Tiles of brick, grass and gravel in one folder, in turns when sorted; see `texture_of`."""
     folder.mkdir(parents=True)
     for name in ("brick", "grass", "gravel"):
-        _write_tiles(getattr(data, name)(), folder, name, per_class)
+        _write_tiles(name, folder, name, per_class)
 
 
-def _write_tiles(pixels: object, folder: Path, name: str, count: int) -> None:
-    picture = Image.fromarray(pixels).convert("RGB")  # type: ignore[arg-type]
+def texture_of(path: str) -> str:
+    """Which texture an image of `write_texture_tiles` shows."""
+    return Path(path).stem.split("_")[1]
+
+
+def _write_tiles(picture_name: str, folder: Path, name: str, count: int) -> None:
+    # As a file of the package: skimage.data might ask the network for a newer copy.
+    with Image.open(Path(skimage.__file__).parent / "data" / f"{picture_name}.png") as opened:
+        picture = opened.convert("RGB")
     width, height = TILE
     corners = [
         (left, top)
@@ -33,4 +40,4 @@ def _write_tiles(pixels: object, folder: Path, name: str, count: int) -> None:
         for left in range(0, picture.width - width + 1, width)
     ]
     for index, (left, top) in enumerate(corners[:count]):
-        picture.crop((left, top, left + width, top + height)).save(folder / f"{name}_{index}.png")
+        picture.crop((left, top, left + width, top + height)).save(folder / f"{index}_{name}.png")

@@ -8,6 +8,7 @@ from typing import Any
 
 from benchmarks.client import Client
 from benchmarks.product import Product
+from tests.end_to_end.sample_images import texture_of
 
 POINTS = [(40.5, 30.5), (120.25, 90.75), (10.0, 150.0), (180.0, 20.0)]
 
@@ -79,7 +80,7 @@ def test_clicks_while_ml_service_is_dead__learned_after_restart(start_product: C
         images = client.images()
         product.kill("ml_service")
         for image in images[::2]:
-            client.put_annotations(image["id"], {"class_id": classes[image["path"].split("_")[0]]})
+            client.put_annotations(image["id"], {"class_id": classes[texture_of(image["path"])]})
         product.start_ml_service()
         last = images[::2][-1]["id"]
         learned(client, last, client.annotations(last)["revision"])
@@ -94,7 +95,7 @@ def test_clicks_while_ml_service_is_dead__learned_after_restart(start_product: C
                 sum(entry["p"] for entry in prediction["probabilities"]) == 1
                 or abs(sum(entry["p"] for entry in prediction["probabilities"]) - 1) < 1e-3
             )
-            right += best["class_id"] == classes[image["path"].split("_")[0]]
+            right += best["class_id"] == classes[texture_of(image["path"])]
         assert right >= 0.8 * len(images[1::2])
 
 
