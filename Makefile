@@ -1,0 +1,60 @@
+# Needs on a fresh machine: Python 3.11 or newer, Node.js 20 or newer, make.
+PYTHON ?= python3
+PORT ?= 8000
+HOST ?= 127.0.0.1
+SESSION ?= session
+
+BIN := .venv/bin
+SETUP := $(PYTHON) -m fewclick.setup_environment
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo up dev check test bench client clean
+
+help:
+	@echo "make demo    set everything up, make a demo session of each task, serve them (PORT=$(PORT))"
+	@echo "make up      serve the session in SESSION=$(SESSION) (PORT=$(PORT))"
+	@echo "make dev     as demo, with the page served by Vite and reloaded on every change"
+	@echo "make test    all tests: Python, TypeScript, a real browser"
+	@echo "make check   format, lint, types, import rules, generated files up to date"
+	@echo "make client  write docs/openapi.json and the TypeScript client anew"
+	@echo "make bench   the simulated annotator, on the demo's server or a session of its own"
+	@echo "make setup   only install what the others need"
+	@echo "make clean   remove what was installed and built; sessions stay"
+
+setup:
+	@$(SETUP) runtime dev page
+
+demo:
+	@$(SETUP) runtime page
+	@exec $(BIN)/fewclick demo --host $(HOST) --port $(PORT)
+
+up:
+	@$(SETUP) runtime page
+	@exec $(BIN)/fewclick up --session $(SESSION) --host $(HOST) --port $(PORT)
+
+dev:
+	@$(SETUP) dev page
+	@trap 'kill $$server' EXIT INT TERM; $(BIN)/fewclick demo --port $(PORT) & server=$$!; \
+	  cd frontend && FEWCLICK_BACKEND=http://127.0.0.1:$(PORT) npm run dev
+
+check:
+	@$(SETUP) dev node
+	@$(BIN)/python -m fewclick.checks
+
+test:
+	@$(SETUP) dev page
+	@FEWCLICK_BROWSER=$$($(BIN)/python -m fewclick.ensure_browser) && export FEWCLICK_BROWSER && \
+	  npm --prefix frontend run --silent test && \
+	  $(BIN)/python -m pytest $(PYTEST_ARGS)
+
+bench:
+	@$(SETUP) dev
+	@$(BIN)/python -m benchmarks.robot $(BENCH_ARGS)
+
+client:
+	@$(SETUP) dev node
+	@$(BIN)/python -m backend.openapi
+	@npm --prefix frontend run --silent client
+
+clean:
+	rm -rf .venv .setup frontend/node_modules frontend/dist

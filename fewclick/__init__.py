@@ -1,0 +1,1 @@
+"""The command line, the supervisor of all processes, the demo, and what `make` runs."""

@@ -1,0 +1,149 @@
+"""The command line. Each command imports what it needs when it runs, so that `--help` and errors come at once."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from db.errors import FewclickError
+from models.errors import ModelsError
+
+DEFAULT_PORT = 8000
+BAD_INPUT = 2
+
+app = typer.Typer(
+    name="fewclick",
+    help="From a folder of images to labels and a trained model in a few clicks.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+features_app = typer.Typer(help="Cached features of the images.", no_args_is_help=True)
+app.add_typer(features_app, name="features")
+
+SessionOption = Annotated[
+    Path | None,
+    typer.Option("--session", help="Session folder; else FEWCLICK_SESSION, else ./session.", show_default=False),
+]
+SessionsOption = Annotated[
+    list[Path] | None,
+    typer.Option("--session", help="Session folder; give it several times to serve several.", show_default=False),
+]
+HostOption = Annotated[str, typer.Option(help="Address of this machine to listen on.")]
+PortOption = Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")]
+
+
+class NextStrategy(StrEnum):
+    """Which unlabelled image comes next."""
+
+    SEQUENTIAL = "sequential"
+    RANDOM = "random"
+    LEAST_CONFIDENT = "least_confident"
+    LEAST_CONFIDENT_MINORITY = "least_confident_minority"
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True}, add_help_option=False)
+def init(context: typer.Context) -> None:
+    """Make a session from a YAML file: --config FILE [--max-files N] [--append] [--yes]."""
+    from initialization.init_session import main as init_session
+
+    raise typer.Exit(init_session(context.args))
+
+
+@app.command()
+def up(session: SessionsOption = None, host: HostOption = "127.0.0.1", port: PortOption = DEFAULT_PORT) -> None:
+    """Serve sessions: backend and ML service as one program, until Ctrl+C."""
+    from fewclick import supervisor
+
+    raise typer.Exit(supervisor.up(session or [_session_dir(None)], host, port))
+
+
+@app.command()
+def serve(session: SessionsOption = None, host: HostOption = "127.0.0.1", port: PortOption = DEFAULT_PORT) -> None:
+    """Serve sessions without an ML service; start that by `python -m ml_service.train`."""
+    from fewclick.sessions import describe_sessions
+    from fewclick.supervisor import address_of, open_listener
+
+    mounts = describe_sessions(session or [_session_dir(None)])
+    with open_listener(host, port) as listener:
+        from fewclick import web
+
+        typer.echo(f"serving on {address_of(listener)}/")
+        web.serve(mounts, listener)
+
+
+@app.command()
+def demo(
+    folder: Annotated[Path, typer.Option(help="Where the demo sessions are kept.")] = Path("session/demo"),
+    host: HostOption = "127.0.0.1",
+    port: PortOption = DEFAULT_PORT,
+) -> None:
+    """Make a demo session for each task, then serve both until Ctrl+C."""
+    from fewclick import supervisor
+    from fewclick.demo import make_demo
+
+    # Before the work: a port in use should be told at once.
+    supervisor.open_listener(host, port).close()
+    raise typer.Exit(supervisor.up(make_demo(folder), host, port))
+
+
+@app.command()
+def status(session: SessionOption = None) -> None:
+    """Where a session stands: images, annotations, features, training."""
+    from fewclick.reports import print_status
+
+    print_status(_session_dir(session))
+
+
+@features_app.command("status")
+def features_status(session: SessionOption = None) -> None:
+    """Which images have features, and why the others have none."""
+    from fewclick.reports import print_features
+
+    print_features(_session_dir(session))
+
+
+@app.command()
+def checkpoints(session: SessionOption = None) -> None:
+    """List the saved heads, newest first."""
+    from fewclick.reports import print_checkpoints
+
+    print_checkpoints(_session_dir(session))
+
+
+@app.callback()
+def _root() -> None:
+    """Name the program; the commands do the work."""
+
+
+def _session_dir(named: Path | None) -> Path:
+    from db.session_dir import resolve_session_dir
+
+    return named if named is not None else resolve_session_dir()
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the program: exit status 0 on success, 2 on bad input with one line on stderr."""
+    try:
+        status = app(args=arguments, standalone_mode=False)
+    except typer.TyperException as error:
+        _fail(f"{error.format_message()} (see `fewclick --help`)")
+    except typer.Abort:
+        sys.exit(130)
+    except (FewclickError, ModelsError) as error:
+        _fail(str(error))
+    sys.exit(status or 0)
+
+
+def _fail(message: str) -> None:
+    print(f"fewclick: {' '.join(message.split())}", file=sys.stderr)
+    sys.exit(BAD_INPUT)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,124 @@
+"""A session of each task to try, made from images that scikit-image carries in its package."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+from PIL import Image
+
+from db.database import DATABASE_FILE_NAME, URL_VARIABLE
+from db.errors import FewclickError
+from db.session_dir import PROJECT_ROOT, SESSION_VARIABLE
+
+TISSUE_TILE_PX = 128
+TEXTURE_TILE_PX = 128
+COMPLETE_MARK = ".complete"
+"""Stands in a demo session's folder once it was made whole: an interrupted start goes on next time."""
+
+
+class DemoError(FewclickError):
+    """A demo session could not be made."""
+
+
+@dataclass(frozen=True)
+class DemoSession:
+    """What a demo session is made of."""
+
+    name: str
+    config: dict[str, object]
+    pictures: tuple[tuple[str, int], ...]
+    """File of skimage.data and side of the tiles cut from it, pixels."""
+
+
+SEGMENTATION = DemoSession(
+    name="segmentation",
+    config={
+        "task": "segmentation",
+        "classes": [
+            {"name": "gland", "color": "#E69F00"},
+            {"name": "stroma", "color": "#0072B2"},
+            {"name": "empty", "color": "#009E73"},
+        ],
+    },
+    pictures=(("ihc.png", TISSUE_TILE_PX),),
+)
+CLASSIFICATION = DemoSession(
+    name="classification",
+    config={
+        "task": "classification",
+        "classes": [
+            {"name": "brick", "color": "#D55E00"},
+            {"name": "grass", "color": "#009E73"},
+            {"name": "gravel", "color": "#56B4E9"},
+        ],
+    },
+    pictures=(("brick.png", TEXTURE_TILE_PX), ("grass.png", TEXTURE_TILE_PX), ("gravel.png", TEXTURE_TILE_PX)),
+)
+DEMO_SESSIONS = (SEGMENTATION, CLASSIFICATION)
+
+
+def make_demo(root: Path, sessions: Sequence[DemoSession] = DEMO_SESSIONS) -> list[Path]:
+    """Make the demo sessions below `root`, where they are not there yet; returns their session folders.
+
+    Labels that a person has set in an earlier demo stay.
+    """
+    return [_make_session(root / session.name, session) for session in sessions]
+
+
+def write_images(image_dir: Path, session: DemoSession) -> int:
+    """Cut the pictures into tiles, in an order that mixes them; returns how many."""
+    image_dir.mkdir(parents=True, exist_ok=True)
+    tiles = [list(_tiles(_picture_file(file_name), side_px)) for file_name, side_px in session.pictures]
+    mixed = [tile for group in zip(*tiles, strict=True) for tile in group]
+    for number, tile in enumerate(mixed, start=1):
+        # The number alone: a name with the texture in it would give the class away.
+        tile.save(image_dir / f"tile_{number:02}.png")
+    return len(mixed)
+
+
+def _make_session(folder: Path, session: DemoSession) -> Path:
+    session_dir = folder / "session"
+    if (folder / COMPLETE_MARK).is_file() and (session_dir / DATABASE_FILE_NAME).is_file():
+        return session_dir
+    write_images(folder / "images", session)
+    config_file = folder / "config.yaml"
+    config = session.config | {"name": session.name, "image_dir": "images", "formats": "png", "session_dir": "session"}
+    config_file.write_text(yaml.safe_dump(config, sort_keys=False))
+    _initialize(config_file, append=(session_dir / DATABASE_FILE_NAME).is_file())
+    (folder / COMPLETE_MARK).touch()
+    return session_dir
+
+
+def _initialize(config_file: Path, *, append: bool) -> None:
+    """Run init as a program of its own: it loads torch, which the supervisor does without."""
+    environment = {name: value for name, value in os.environ.items() if name not in (SESSION_VARIABLE, URL_VARIABLE)}
+    options = ["--config", str(config_file.resolve()), "--yes", *(["--append"] if append else [])]
+    command = [sys.executable, "-m", "initialization.init_session", *options]
+    done = subprocess.run(command, cwd=PROJECT_ROOT, env=environment, stdin=subprocess.DEVNULL, check=False)
+    if done.returncode != 0:
+        raise DemoError(
+            f"the demo session in {config_file.parent} could not be made (init ended with status {done.returncode}, "
+            "its message stands above): run the demo again, it goes on where it was"
+        )
+
+
+def _picture_file(file_name: str) -> Path:
+    import skimage
+
+    # Read as a file: skimage.data would look for a newer copy on the network.
+    return Path(skimage.__file__).parent / "data" / file_name
+
+
+def _tiles(file: Path, side_px: int) -> Iterator[Image.Image]:
+    """Squares of `side_px` that cover the picture without overlap; a rest at the right and lower edge is left out."""
+    with Image.open(file) as picture:
+        picture.load()
+        for top in range(0, picture.height - side_px + 1, side_px):
+            for left in range(0, picture.width - side_px + 1, side_px):
+                yield picture.crop((left, top, left + side_px, top + side_px))

@@ -1,0 +1,129 @@
+"""What `fewclick status`, `features status` and `checkpoints` print."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from sqlalchemy import func, select
+from sqlalchemy.orm import InstrumentedAttribute, Session
+
+from db.database import Database
+from db.models import FeatureState, Image, ImageStatus, Label, LabelClass, Point, Run
+from db.queries.checkpoints import list_checkpoints
+from db.queries.session_info import get_session_info
+from db.queries.workers import heartbeat_age_s
+
+ALIVE_S = 10.0
+"""An ML service that was silent for longer is not running."""
+
+
+def print_status(session_dir: Path) -> None:
+    """Images, annotations, features and training of a session.
+
+    Raises:
+        SessionNotFoundError: the folder holds no session.
+    """
+    with _reading(session_dir) as db_session:
+        info = get_session_info(db_session)
+        by_status = _counts(db_session, Image.status)
+        by_features = _counts(db_session, Image.features)
+        table = _table()
+        table.add_row("session", f"{info.name} ({info.task.value}) in {session_dir.resolve()}")
+        table.add_row("extractor", str(info.extractor.get("name", "?")))
+        table.add_row("images", _spell(by_status, ImageStatus) or "none")
+        table.add_row("features", _spell(by_features, FeatureState) or "none")
+        table.add_row("annotations", _spell_classes(db_session))
+        table.add_row("last run", _spell_run(db_session))
+        age_s = heartbeat_age_s(db_session)
+        alive = age_s is not None and age_s < ALIVE_S
+        table.add_row("ML service", "running" if alive else "not running: start it by `fewclick up`")
+    _console().print(table)
+
+
+def print_features(session_dir: Path) -> None:
+    """Feature counts, and each failed image with its reason.
+
+    Raises:
+        SessionNotFoundError: the folder holds no session.
+    """
+    with _reading(session_dir) as db_session:
+        extractor = get_session_info(db_session).extractor
+        failed = db_session.execute(
+            select(Image.path, Image.failure).where(Image.features == FeatureState.FAILED).order_by(Image.id)
+        ).all()
+        table = _table()
+        table.add_row("extractor", ", ".join(f"{key} {value}" for key, value in extractor.items() if value is not None))
+        table.add_row("features", _spell(_counts(db_session, Image.features), FeatureState) or "none")
+        for path, failure in failed:
+            table.add_row("failed", f"{path}: {failure}")
+    _console().print(table)
+
+
+def print_checkpoints(session_dir: Path) -> None:
+    """One line for each saved head; the active one is marked.
+
+    Raises:
+        SessionNotFoundError: the folder holds no session.
+    """
+    with _reading(session_dir) as db_session:
+        found = list_checkpoints(db_session)
+        table = Table(box=None, pad_edge=False)
+        for title in ("id", "kind", "active", "created", "file"):
+            table.add_column(title)
+        for checkpoint in found:
+            created = checkpoint.created_at.isoformat(" ", "seconds")
+            active = "yes" if checkpoint.active else ""
+            table.add_row(str(checkpoint.id), checkpoint.kind.value, active, created, checkpoint.path)
+    if found:
+        _console().print(table)
+    else:
+        _console().print("no checkpoints yet: the first is saved once something is labelled")
+
+
+@contextmanager
+def _reading(session_dir: Path) -> Iterator[Session]:
+    database = Database.of_session(session_dir)
+    try:
+        with database.read() as db_session:
+            yield db_session
+    finally:
+        database.close()
+
+
+def _counts(db_session: Session, column: InstrumentedAttribute[Any]) -> dict[Any, int]:
+    rows = db_session.execute(select(column, func.count()).group_by(column)).all()
+    return {value: count for value, count in rows}  # noqa: C416
+
+
+def _spell(counts: dict[Any, int], order: type[ImageStatus] | type[FeatureState]) -> str:
+    return ", ".join(f"{counts[value]} {value.value}" for value in order if counts.get(value))
+
+
+def _spell_classes(db_session: Session) -> str:
+    points, labels = _counts(db_session, Point.class_id), _counts(db_session, Label.class_id)
+    classes = db_session.execute(select(LabelClass.id, LabelClass.name).order_by(LabelClass.id)).all()
+    counted = [(name, points.get(class_id, 0) + labels.get(class_id, 0)) for class_id, name in classes]
+    return ", ".join(f"{count} {name}" for name, count in counted if count) or "none"
+
+
+def _spell_run(db_session: Session) -> str:
+    run = db_session.scalar(select(Run).order_by(Run.id.desc()).limit(1))
+    if run is None:
+        return "none"
+    return " ".join(part for part in (run.state.value, run.reason, f"epoch {run.epoch}", run.message) if part)
+
+
+def _table() -> Table:
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="bold")
+    table.add_column(overflow="fold")
+    return table
+
+
+def _console() -> Console:
+    return Console(highlight=False, soft_wrap=True, markup=False)
