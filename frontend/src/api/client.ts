@@ -1,0 +1,150 @@
+/** The one place that speaks HTTP. Every address is relative to the page, so that it works under a mount prefix. */
+import createClient from "openapi-fetch";
+
+import type {
+  Annotation, Config, Draft, Health, ImageInfo, ImageStatus, LabelClass, Prediction, SessionLink, Stats, Strategy,
+  Training,
+} from "../state/types"; // prettier-ignore
+import { ApiError, UnreachableError } from "./errors";
+import type { paths } from "./schema";
+
+export interface ImageQuery {
+  readonly cursor?: string;
+  readonly limit?: number;
+  readonly status?: ImageStatus;
+  readonly q?: string;
+  readonly sort?: "id" | "path" | "uncertainty";
+}
+
+export interface ImagePage {
+  readonly items: readonly ImageInfo[];
+  readonly next_cursor: string | null;
+  readonly total: number;
+}
+
+export type MapSize = "grid" | "image";
+export type ExportFormat = "json" | "csv" | "png-masks" | "coco";
+
+export type Api = ReturnType<typeof createApi>;
+
+/** `base_url` is the folder of the page: document.baseURI. */
+export function createApi(base_url: string, fetcher: typeof fetch = fetch) {
+  const client = createClient<paths>({ baseUrl: base_url.replace(/\/$/, ""), fetch: (request) => send(fetcher, request) });
+  const at = (path: string): string => new URL(path, base_url).href;
+  const image = (image_id: number) => ({ params: { path: { image_id } } });
+
+  return {
+    health: async (): Promise<Health> => unwrap(await client.GET("/api/health")),
+    config: async (): Promise<Config> => unwrap(await client.GET("/api/config")),
+    setStrategy: async (strategy: Strategy): Promise<Config> =>
+      unwrap(await client.PATCH("/api/config", { body: { strategy } })),
+    sessions: async (): Promise<readonly SessionLink[]> => unwrap(await client.GET("/api/sessions")),
+    stats: async (): Promise<Stats> => unwrap(await client.GET("/api/stats")),
+
+    addClass: async (name: string, color: string): Promise<LabelClass> =>
+      unwrap(await client.POST("/api/classes", { body: { name, color } })),
+    changeClass: async (class_id: number, change: { name?: string; color?: string }): Promise<LabelClass> =>
+      unwrap(await client.PATCH("/api/classes/{class_id}", { params: { path: { class_id } }, body: change })),
+    removeClass: async (class_id: number): Promise<{ readonly annotations_removed: number }> =>
+      unwrap(await client.DELETE("/api/classes/{class_id}", { params: { path: { class_id } } })),
+    restoreClass: async (class_id: number): Promise<LabelClass> =>
+      unwrap(await client.POST("/api/classes/{class_id}/restore", { params: { path: { class_id } } })),
+
+    images: async (query: ImageQuery): Promise<ImagePage> =>
+      unwrap(await client.GET("/api/images", { params: { query } })),
+    image: async (image_id: number): Promise<ImageInfo> => unwrap(await client.GET("/api/images/{image_id}", image(image_id))),
+    /** null when none is left. */
+    nextImage: async (strategy: Strategy, current_id: number | null): Promise<ImageInfo | null> => {
+      const query = current_id === null ? { strategy } : { strategy, current_id };
+      const answer = await client.GET("/api/images/next", { params: { query } });
+      return answer.response.status === 204 ? null : unwrap(answer);
+    },
+
+    annotation: async (image_id: number): Promise<Annotation> =>
+      unwrap(await client.GET("/api/images/{image_id}/annotations", image(image_id))),
+    /** `revision` null overwrites whatever stands. */
+    putAnnotation: async (image_id: number, draft: Draft, revision: number | null): Promise<Annotation> => {
+      if (draft.kind === "label" && draft.class_id === null) {
+        return unwrap(await client.DELETE("/api/images/{image_id}/annotations", image(image_id)));
+      }
+      const body = { ...(revision === null ? {} : { revision }), ...draftBody(draft) };
+      return unwrap(await client.PUT("/api/images/{image_id}/annotations", { ...image(image_id), body }));
+    },
+    undo: async (image_id: number): Promise<Annotation> =>
+      unwrap(await client.POST("/api/images/{image_id}/annotations/undo", image(image_id))),
+    redo: async (image_id: number): Promise<Annotation> =>
+      unwrap(await client.POST("/api/images/{image_id}/annotations/redo", image(image_id))),
+    skip: async (image_id: number): Promise<Annotation> =>
+      unwrap(await client.POST("/api/images/{image_id}/annotations/skip", image(image_id))),
+    extractPoints: async (image_id: number, revision: number): Promise<Annotation> =>
+      unwrap(await client.POST("/api/images/{image_id}/extract-points", { ...image(image_id), body: { revision } })),
+    acceptPrediction: async (image_id: number, version: number, revision: number): Promise<Annotation> =>
+      unwrap(await client.POST("/api/images/{image_id}/accept-prediction", { ...image(image_id), body: { version, revision } })),
+
+    prediction: async (image_id: number): Promise<Prediction> =>
+      unwrap(await client.GET("/api/images/{image_id}/prediction", image(image_id))),
+    /** 8-bit grey PNG of P(class). */
+    predictionMap: (image_id: number, class_id: number, size: MapSize, version: number, signal?: AbortSignal): Promise<Blob> =>
+      // The version in the address keeps the browser's cache from ever answering with an older map.
+      getBlob(fetcher, at(`api/images/${image_id}/prediction/map?class_id=${class_id}&size=${size}&v=${version}`), { signal: signal ?? null }),
+    imageFile: (image_id: number, max_side: number | null, priority: RequestPriority): Promise<Blob> =>
+      getBlob(fetcher, at(`api/images/${image_id}/file${max_side === null ? "" : `?max_side=${max_side}`}`), { priority }),
+
+    training: async (): Promise<Training> => unwrap(await client.GET("/api/training")),
+    startTraining: async (): Promise<Training> => unwrap(await client.POST("/api/training/start")),
+    stopTraining: async (): Promise<Training> => unwrap(await client.POST("/api/training/stop")),
+
+    thumbnailUrl: (image_id: number, size: number): string => at(`api/images/${image_id}/thumbnail?size=${size}`),
+    exportUrl: (format: ExportFormat): string => at(`api/export?format=${format}`),
+    eventsUrl: (): string => at("api/events"),
+  };
+}
+
+function draftBody(draft: Draft) {
+  if (draft.kind === "label") return draft.class_id === null ? {} : { class_id: draft.class_id };
+  return {
+    points: draft.points.map(({ id, x, y, class_id }) => (id === null ? { x, y, class_id } : { id, x, y, class_id })),
+  };
+}
+
+async function send(fetcher: typeof fetch, request: Request | string, init?: RequestInit): Promise<Response> {
+  try {
+    return await fetcher(request, init);
+  } catch (error) {
+    if (error instanceof DOMException && error.name === "AbortError") throw error;
+    throw new UnreachableError("The server does not answer. Is `uvicorn` or `fewclick up` still running?");
+  }
+}
+
+async function getBlob(fetcher: typeof fetch, url: string, init: RequestInit): Promise<Blob> {
+  const response = await send(fetcher, url, init);
+  if (!response.ok) {
+    const text = await response.text();
+    throw toError(response, parseJson(text) ?? text);
+  }
+  return response.blob();
+}
+
+function unwrap<T>(answer: { data?: T; error?: unknown; response: Response }): T {
+  if (!answer.response.ok) throw toError(answer.response, answer.error);
+  return answer.data as T;
+}
+
+function toError(response: Response, body: unknown): ApiError {
+  const { error, detail, current } = (typeof body === "object" && body !== null ? body : {}) as Record<string, unknown>;
+  return new ApiError(
+    response.status,
+    typeof error === "string" ? error : "HttpError",
+    typeof detail === "string" ? detail : `The server answered ${response.status} ${response.statusText}`.trim(),
+    current ?? null,
+  );
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    if (error instanceof SyntaxError) return null;
+    throw error;
+  }
+}

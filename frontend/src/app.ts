@@ -1,0 +1,109 @@
+/** Everything behind the page, wired once. Views read its signals and call its methods; they never speak HTTP. */
+import { createApi, type ExportFormat } from "./api/client";
+import { AnnotationStore } from "./state/annotations";
+import { PreferenceStore, type KeyValueStorage } from "./state/preferences";
+import { Signal } from "./state/signal";
+import { ToastStore } from "./state/toasts";
+import type { Config, LabelClass, SessionLink, Task } from "./state/types";
+import { ClassEditing } from "./sync/class_editor";
+import { EventStream, type ServerEvent } from "./sync/event_stream";
+import { Labelling } from "./sync/labelling";
+import { Navigator } from "./sync/navigator";
+import { PictureCache } from "./sync/picture_cache";
+import { GallerySource, HealthWatch, StatsWatch, TrainingWatch } from "./sync/polling";
+import { PredictionWatch } from "./sync/prediction_watch";
+import { SaveQueue } from "./sync/save_queue";
+
+export type App = ReturnType<typeof createApp>;
+
+/** `config` is fetched before: without it there is nothing to show. */
+export function createApp(base_url: string, config: Config, sessions: readonly SessionLink[], storage: KeyValueStorage) {
+  const api = createApi(base_url);
+  const classes = new Signal<readonly LabelClass[]>([]);
+  const task = new Signal<Task>(config.task);
+  const toasts = new ToastStore();
+  const preferences = new PreferenceStore(storage);
+  const annotations = new AnnotationStore();
+  const events = new EventStream(api.eventsUrl());
+  const predictions = new PredictionWatch(api, classes, events.connected);
+  // The session's birth is part of the key: labels of a session that was made anew must not be sent to it.
+  const unsaved_key = `fewclick:unsaved:${new URL(base_url).pathname}:${config.session.name}:${config.session.created_at}`;
+  const saves: SaveQueue = new SaveQueue(
+    (image_id, draft, revision) => api.putAnnotation(image_id, draft, revision),
+    {
+      saved: (...args) => {
+        listener.saved(...args);
+        stats.refreshSoon();
+      },
+      conflict: (...args) => listener.conflict(...args),
+      rejected: (...args) => listener.rejected(...args),
+    },
+    storage,
+    unsaved_key,
+  );
+  const pictures = new PictureCache(api);
+  const navigator = new Navigator(api, annotations, pictures, predictions, saves, toasts);
+  const labelling = new Labelling(api, task, classes, annotations, saves, navigator, predictions, preferences, toasts);
+  const listener = labelling.saveListener();
+  const stats = new StatsWatch(api);
+  const training = new TrainingWatch(api, saves, events.connected, toasts);
+  const class_editing = new ClassEditing(api, classes, toasts, () => {
+    stats.refreshSoon();
+    if (annotations.image_id.value !== null) void labelling.reload(annotations.image_id.value);
+  });
+  const health = new HealthWatch(api, () => {
+    saves.retryNow();
+    predictions.refresh();
+  });
+
+  navigator.strategy.set(config.training.strategy);
+  classes.set(config.classes);
+
+  events.listen((event) => hear(event));
+  function hear(event: ServerEvent): void {
+    if (event.kind === "prediction" && event.image_id !== undefined) {
+      predictions.announce(event.image_id, event.version ?? 0);
+      navigator.reconsider();
+    } else if (event.kind === "annotation" && event.image_id !== undefined) {
+      stats.refreshSoon();
+      navigator.invalidate(event.image_id);
+      const is_news = (event.revision ?? 0) > annotations.current.value.revision;
+      if (is_news && saves.pending(event.image_id) === null) void labelling.reload(event.image_id);
+    } else if (event.kind === "training" || event.kind === "job") {
+      training.refreshSoon();
+      stats.refreshSoon();
+    } else if (event.kind === "features") {
+      stats.refreshSoon();
+    }
+  }
+
+  return {
+    config,
+    sessions,
+    classes,
+    toasts,
+    preferences,
+    annotations,
+    predictions,
+    pictures,
+    saves,
+    navigator,
+    labelling,
+    training,
+    stats,
+    health,
+    class_editing,
+    gallery: new GallerySource(api),
+    thumbnailUrl: (image_id: number, size: number): string => api.thumbnailUrl(image_id, size),
+    exportUrl: (format: ExportFormat): string => api.exportUrl(format),
+
+    async start(image_id: number | null): Promise<void> {
+      events.open();
+      saves.restore();
+      void health.run();
+      void training.refresh();
+      void stats.refresh();
+      await navigator.start(image_id);
+    },
+  };
+}

@@ -1,0 +1,136 @@
+/** Keys to commands. One table: it drives the page and the help dialog alike. */
+
+export type Command =
+  | "next"
+  | "previous"
+  | "skip"
+  | "undo"
+  | "redo"
+  | "save"
+  | "accept"
+  | "accept-next"
+  | "remove"
+  | "extract"
+  | "point-mode"
+  | "hide-overlay"
+  | "opacity-down"
+  | "opacity-up"
+  | "overlay-style"
+  | "fit"
+  | "actual-size"
+  | "zoom-in"
+  | "zoom-out"
+  | "jump"
+  | "gallery"
+  | "theme"
+  | "help"
+  | "escape";
+
+export interface KeyStroke {
+  /** KeyboardEvent.key */
+  readonly key: string;
+  /** KeyboardEvent.code */
+  readonly code: string;
+  readonly ctrl: boolean;
+  readonly shift: boolean;
+  readonly alt: boolean;
+}
+
+export interface KeyTarget {
+  /** Lower-case tag name of the focused element. */
+  readonly tag: string;
+  readonly editable: boolean;
+}
+
+export type KeyAction =
+  | { readonly kind: "command"; readonly command: Command }
+  /** Zero-based place in the list of classes. */
+  | { readonly kind: "class"; readonly index: number };
+
+export interface Binding {
+  readonly command: Command;
+  /** As "Ctrl+Shift+Z": modifiers, then a letter, a KeyboardEvent.key or, after "@", a KeyboardEvent.code. */
+  readonly keys: readonly string[];
+  readonly group: "Labelling" | "Moving between images" | "View" | "Session";
+  readonly text: string;
+  /** Only in sessions of this task. */
+  readonly task?: "segmentation" | "classification";
+}
+
+export const BINDINGS: readonly Binding[] = [
+  { command: "undo", keys: ["Ctrl+z"], group: "Labelling", text: "Undo" },
+  { command: "redo", keys: ["Ctrl+Shift+z", "Ctrl+y"], group: "Labelling", text: "Redo" },
+  { command: "remove", keys: ["Delete", "Backspace"], group: "Labelling", text: "Remove the nearest point, or the label" },
+  { command: "accept", keys: ["Enter"], group: "Labelling", text: "Accept the prediction" },
+  { command: "accept-next", keys: ["Ctrl+Enter"], group: "Labelling", text: "Accept the prediction and go on" },
+  { command: "extract", keys: ["e"], group: "Labelling", text: "Extract points from the prediction", task: "segmentation" },
+  { command: "point-mode", keys: ["p"], group: "Labelling", text: "Point mode on or off", task: "segmentation" },
+  { command: "next", keys: ["f", "ArrowRight"], group: "Moving between images", text: "Next image" },
+  { command: "previous", keys: ["d", "ArrowLeft"], group: "Moving between images", text: "Previous image" },
+  { command: "skip", keys: ["k", "x"], group: "Moving between images", text: "Skip this image" },
+  { command: "jump", keys: ["/", "j"], group: "Moving between images", text: "Jump to an image by id or name" },
+  { command: "gallery", keys: ["g"], group: "Moving between images", text: "Gallery" },
+  { command: "fit", keys: ["Shift+@Digit1"], group: "View", text: "Fit the image" },
+  { command: "actual-size", keys: ["Shift+@Digit2"], group: "View", text: "100 %" },
+  { command: "zoom-in", keys: ["+", "="], group: "View", text: "Zoom in" },
+  { command: "zoom-out", keys: ["-"], group: "View", text: "Zoom out" },
+  { command: "hide-overlay", keys: ["h"], group: "View", text: "Hide overlay and points (hold, or tap to switch)" },
+  { command: "opacity-down", keys: ["["], group: "View", text: "Overlay more transparent", task: "segmentation" },
+  { command: "opacity-up", keys: ["]"], group: "View", text: "Overlay more opaque", task: "segmentation" },
+  { command: "overlay-style", keys: ["v"], group: "View", text: "Next overlay style", task: "segmentation" },
+  { command: "save", keys: ["s", "Ctrl+s"], group: "Session", text: "Save: start a full training run" },
+  { command: "theme", keys: ["t"], group: "Session", text: "Light or dark" },
+  { command: "help", keys: ["?"], group: "Session", text: "All keys" },
+  { command: "escape", keys: ["Escape"], group: "Session", text: "Close what is open" },
+];
+
+const TYPING_TAGS = new Set(["input", "select", "textarea"]);
+/** Enter and Space belong to these when they have the focus. */
+const PRESSABLE_TAGS = new Set(["button", "a", "summary"]);
+
+/** What a key stroke means, or null. Never anything while the person types in a field. */
+export function actionFor(stroke: KeyStroke, target: KeyTarget): KeyAction | null {
+  if (target.editable || TYPING_TAGS.has(target.tag)) return null;
+  if (PRESSABLE_TAGS.has(target.tag) && !stroke.ctrl && (stroke.key === "Enter" || stroke.key === " ")) return null;
+  const bound = BINDINGS.find((binding) => binding.keys.some((key) => fits(key, stroke)));
+  if (bound) return { kind: "command", command: bound.command };
+  const digit = /^(?:Digit|Numpad)([1-9])$/.exec(stroke.code)?.[1];
+  if (digit !== undefined && !stroke.ctrl && !stroke.alt && !stroke.shift) return { kind: "class", index: Number(digit) - 1 };
+  return null;
+}
+
+/** Two bindings that answer to one key within one task; empty in a sound table. */
+export function conflicts(bindings: readonly Binding[]): string[] {
+  const found: string[] = [];
+  bindings.forEach((a, i) => {
+    for (const b of bindings.slice(i + 1)) {
+      if (a.task !== undefined && b.task !== undefined && a.task !== b.task) continue;
+      for (const key of a.keys) if (b.keys.includes(key)) found.push(`${key}: ${a.command}, ${b.command}`);
+    }
+  });
+  return found;
+}
+
+/** For people: "Ctrl+Shift+@Digit1" becomes ["Ctrl", "Shift", "1"]. */
+export function keyCaps(key: string): string[] {
+  const names: Record<string, string> = { ArrowRight: "→", ArrowLeft: "←", Delete: "Del", Escape: "Esc", Backspace: "⌫" };
+  return splitKey(key).map((part) => {
+    const plain = part.replace(/^@(?:Digit|Key)/, "");
+    return names[plain] ?? (plain.length === 1 ? plain.toUpperCase() : plain);
+  });
+}
+
+function splitKey(key: string): string[] {
+  return key === "+" ? ["+"] : key.split("+");
+}
+
+function fits(key: string, stroke: KeyStroke): boolean {
+  const parts = splitKey(key);
+  const wanted = parts.at(-1) ?? "";
+  if (stroke.alt || stroke.ctrl !== parts.includes("Ctrl")) return false;
+  if (wanted.startsWith("@")) return stroke.code === wanted.slice(1) && stroke.shift === parts.includes("Shift");
+  // Signs such as ? and + need Shift on some keyboards and not on others: the sign itself decides.
+  const isSign = wanted.length === 1 && wanted.toLowerCase() === wanted.toUpperCase();
+  if (!isSign && stroke.shift !== parts.includes("Shift")) return false;
+  return stroke.key === wanted || (wanted.length === 1 && stroke.key.toLowerCase() === wanted);
+}

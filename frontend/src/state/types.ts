@@ -1,0 +1,126 @@
+/** The words of the HTTP contract, as far as the page uses them. Coordinates: pixels of the upright original image. */
+
+export type Task = "segmentation" | "classification";
+export type Origin = "human" | "extracted" | "accepted" | "imported";
+export type ImageStatus = "unlabeled" | "labeled" | "skipped";
+export type FeatureState = "pending" | "ready" | "failed";
+/** IDLE before the first run. */
+export type TrainingState = "IDLE" | "QUEUED" | "RUNNING" | "SUSPENDED" | "FINISHED" | "FAILED";
+
+export const STRATEGIES = ["sequential", "random", "least_confident", "least_confident_minority"] as const;
+export type Strategy = (typeof STRATEGIES)[number];
+
+export interface LabelClass {
+  readonly id: number;
+  readonly name: string;
+  /** #RRGGBB */
+  readonly color: string;
+}
+
+export interface Point {
+  /** null until the server has stored it. */
+  readonly id: number | null;
+  readonly x: number;
+  readonly y: number;
+  readonly class_id: number;
+  readonly origin: Origin;
+}
+
+export interface ImageLabel {
+  readonly class_id: number;
+  readonly origin: Origin;
+}
+
+/** The annotation of one image at one revision. */
+export interface Annotation {
+  readonly revision: number;
+  readonly points: readonly Point[];
+  readonly label: ImageLabel | null;
+  readonly skipped: boolean;
+  readonly can_undo: boolean;
+  readonly can_redo: boolean;
+}
+
+export interface ImageInfo {
+  readonly id: number;
+  readonly path: string;
+  readonly width: number | null;
+  readonly height: number | null;
+  readonly status: ImageStatus;
+  readonly features: FeatureState;
+  readonly failure: string | null;
+  readonly class_id: number | null;
+  readonly point_count: number;
+  /** 1 - confidence, 0..1 */
+  readonly uncertainty: number | null;
+  readonly predicted_class_id: number | null;
+}
+
+export interface ClassProbability {
+  readonly class_id: number;
+  readonly p: number;
+}
+
+export interface Prediction {
+  readonly version: number;
+  readonly annotation_revision: number;
+  readonly stale: boolean;
+  /** Classification only. */
+  readonly probabilities?: readonly ClassProbability[] | null;
+  /** Segmentation only. */
+  readonly map?: { readonly width: number; readonly height: number; readonly class_ids: readonly number[] } | null;
+}
+
+export interface Extractor {
+  readonly name: string;
+  readonly dim: number;
+  readonly patch_size: number;
+  readonly resize: number;
+}
+
+export interface Config {
+  readonly task: Task;
+  readonly classes: readonly LabelClass[];
+  readonly extractor: Extractor;
+  readonly training: { readonly strategy: Strategy };
+  readonly session: { readonly name: string; readonly created_at: string };
+}
+
+export interface Health {
+  readonly version: string;
+  readonly ml_service: { readonly alive: boolean; readonly heartbeat_age_s: number | null };
+}
+
+export interface Training {
+  readonly state: TrainingState;
+  readonly run_id: number | null;
+  readonly epoch: number;
+  readonly best_epoch: number | null;
+  readonly train_loss: readonly number[];
+  readonly val_loss: readonly (number | null)[];
+  readonly message: string;
+  readonly reason: string | null;
+  readonly stop_requested: boolean;
+}
+
+export interface Stats {
+  readonly images: number;
+  readonly by_status: Readonly<Record<ImageStatus, number>>;
+  readonly by_features: Readonly<Record<FeatureState, number>>;
+  readonly by_class: readonly { readonly class_id: number; readonly images: number; readonly points: number }[];
+  readonly held_out: { readonly metric: "accuracy" | "iou"; readonly value: number; readonly images: number | null } | null;
+}
+
+export interface SessionLink {
+  readonly name: string;
+  readonly task: Task;
+  readonly url: string;
+  readonly current: boolean;
+}
+
+/** What one save sends; complete, so that the newest alone counts. */
+export type Draft =
+  | { readonly kind: "points"; readonly points: readonly Point[] }
+  | { readonly kind: "label"; readonly class_id: number | null };
+
+export type SaveStatus = "saved" | "saving" | "offline";

@@ -1,0 +1,192 @@
+import type { Api } from "../api/client";
+import { ApiError, explain } from "../api/errors";
+import { nearestPoint, type AnnotationStore } from "../state/annotations";
+import type { PreferenceStore } from "../state/preferences";
+import { Signal, type Readable } from "../state/signal";
+import type { ToastStore } from "../state/toasts";
+import type { Annotation, Draft, LabelClass, Task } from "../state/types";
+import type { Navigator } from "./navigator";
+import type { PredictionWatch } from "./prediction_watch";
+import type { SaveListener, SaveQueue } from "./save_queue";
+
+/** What a person does to the annotation of the open image. Everything saves itself. */
+export class Labelling {
+  readonly selected_class_id = new Signal<number | null>(null);
+  readonly point_mode = new Signal(true);
+  /** Undo, extract and the like wait for each other: each starts from the state that the one before left. */
+  #turn: Promise<void> = Promise.resolve();
+
+  constructor(
+    private readonly api: Api,
+    private readonly task: Readable<Task>,
+    private readonly classes: Readable<readonly LabelClass[]>,
+    private readonly annotations: AnnotationStore,
+    private readonly saves: SaveQueue,
+    private readonly navigator: Navigator,
+    private readonly predictions: PredictionWatch,
+    private readonly preferences: PreferenceStore,
+    private readonly toasts: ToastStore,
+  ) {
+    annotations.onChange(({ image_id, origin }) => {
+      if (origin === "LOCAL") saves.enqueue(image_id, annotations.draft(this.#kind), annotations.current.value.revision);
+    });
+    classes.subscribe(() => this.#keepSelectionValid());
+  }
+
+  /** A digit or a click on a class: the whole image's class, or the class of the points to come. */
+  chooseClass(class_id: number): void {
+    this.selected_class_id.set(class_id);
+    if (this.task.value === "segmentation") {
+      this.point_mode.set(true);
+      return;
+    }
+    if (this.navigator.image === null || this.navigator.loading.value) return;
+    this.annotations.setLabel(class_id);
+    if (this.preferences.value.auto_advance) void this.navigator.next();
+  }
+
+  addPoint(x: number, y: number, class_id = this.selected_class_id.value): void {
+    if (class_id === null) this.toasts.show("warning", "There is no class yet: add one first.");
+    else this.annotations.addPoint(x, y, class_id);
+  }
+
+  /** Right click: removes the nearest point within `radius` image pixels, else, with two classes, adds the other. */
+  removeOrAddOther(x: number, y: number, radius: number): void {
+    const point = nearestPoint(this.annotations.current.value.points, x, y, radius);
+    if (point) {
+      this.annotations.removePoint(point);
+      return;
+    }
+    const { value: classes } = this.classes;
+    const other = classes.find(({ id }) => id !== this.selected_class_id.value);
+    if (classes.length === 2 && other) this.annotations.addPoint(x, y, other.id);
+  }
+
+  /** Delete key: the point nearest to the pointer, however far; the label in a classification session. */
+  removeNearest(at: readonly [number, number] | null): void {
+    if (this.task.value === "classification") {
+      this.annotations.setLabel(null);
+      return;
+    }
+    const { points } = this.annotations.current.value;
+    const point = at === null ? points.at(-1) : nearestPoint(points, at[0], at[1], Infinity);
+    if (point) this.annotations.removePoint(point);
+  }
+
+  undo(): Promise<boolean> {
+    return this.#onServer((image_id) => this.api.undo(image_id));
+  }
+
+  redo(): Promise<boolean> {
+    return this.#onServer((image_id) => this.api.redo(image_id));
+  }
+
+  async skip(): Promise<void> {
+    if (await this.#onServer((image_id) => this.api.skip(image_id))) await this.navigator.next();
+  }
+
+  async extractPoints(): Promise<void> {
+    const before = this.annotations.current.value.points.filter(({ origin }) => origin === "extracted").length;
+    const done = await this.#onServer((image_id) => this.api.extractPoints(image_id, this.#revision));
+    if (!done) return;
+    const count = this.annotations.current.value.points.filter(({ origin }) => origin === "extracted").length;
+    const replaced = before > 0 ? `, ${before} earlier ones replaced` : "";
+    this.toasts.show("info", `${count} points extracted from the prediction${replaced}.`);
+  }
+
+  async accept(go_on: boolean): Promise<void> {
+    const shown = this.predictions.shown.value;
+    if (shown === null) {
+      this.toasts.show("info", "There is no prediction to accept yet.");
+      return;
+    }
+    const done = await this.#onServer((image_id) => this.api.acceptPrediction(image_id, shown.version, this.#revision));
+    const advance = this.task.value === "classification" && this.preferences.value.auto_advance;
+    if (done && (go_on || advance)) await this.navigator.next();
+  }
+
+  /** What the save queue reports. */
+  saveListener(): SaveListener {
+    return {
+      saved: (image_id, sent, answer) => {
+        this.annotations.acknowledge(image_id, sent, answer);
+        this.predictions.expect(image_id, answer.revision);
+        this.navigator.invalidate(image_id);
+      },
+      conflict: (image_id, mine, current) => this.#tellConflict(image_id, mine, current),
+      rejected: (image_id, _mine, reason) => {
+        this.toasts.show("error", `Image ${image_id} was not saved: ${reason}`);
+        void this.reload(image_id);
+      },
+    };
+  }
+
+  /** Take the server's state of the image, if it is the open one. */
+  async reload(image_id: number): Promise<void> {
+    if (image_id !== this.annotations.image_id.value) return;
+    try {
+      this.#take(image_id, await this.api.annotation(image_id));
+    } catch (error) {
+      this.toasts.show("error", explain(error));
+    }
+  }
+
+  get #kind(): Draft["kind"] {
+    return this.task.value === "segmentation" ? "points" : "label";
+  }
+
+  get #revision(): number {
+    return this.annotations.current.value.revision;
+  }
+
+  #take(image_id: number, annotation: Annotation): void {
+    if (this.saves.pending(image_id) !== null) return;
+    this.annotations.receive(image_id, annotation);
+    this.predictions.expect(image_id, annotation.revision);
+  }
+
+  #tellConflict(image_id: number, mine: Draft, current: Annotation): void {
+    this.annotations.receive(image_id, current);
+    this.toasts.show("warning", `Image ${image_id} was changed elsewhere. What was saved there is shown now.`, {
+      action: { text: "Use mine instead", run: () => this.#overwrite(image_id, mine) },
+    });
+  }
+
+  #overwrite(image_id: number, mine: Draft): void {
+    if (image_id === this.annotations.image_id.value) this.annotations.reapply(mine);
+    this.saves.enqueue(image_id, mine, null);
+  }
+
+  /** A change that the server makes, after all that was done here has reached it. False if it was not made. */
+  #onServer(change: (image_id: number) => Promise<Annotation>): Promise<boolean> {
+    const image_id = this.annotations.image_id.value;
+    if (image_id === null) return Promise.resolve(false);
+    const result = this.#turn.then(() => this.#changeOnServer(image_id, change));
+    this.#turn = result.then(() => undefined);
+    return result;
+  }
+
+  async #changeOnServer(image_id: number, change: (image_id: number) => Promise<Annotation>): Promise<boolean> {
+    if (this.saves.status.value === "offline") {
+      this.toasts.show("warning", "Not now: the server does not answer, and what you did last is not saved yet.");
+      return false;
+    }
+    try {
+      await this.saves.settled(image_id);
+      this.#take(image_id, await change(image_id));
+      this.navigator.invalidate(image_id);
+      return true;
+    } catch (error) {
+      const is_conflict = error instanceof ApiError && error.status === 409;
+      this.toasts.show(is_conflict ? "info" : "error", explain(error));
+      if (is_conflict) await this.reload(image_id);
+      return false;
+    }
+  }
+
+  #keepSelectionValid(): void {
+    const ids = this.classes.value.map(({ id }) => id);
+    const { value } = this.selected_class_id;
+    if (value === null || !ids.includes(value)) this.selected_class_id.set(ids[0] ?? null);
+  }
+}

@@ -1,0 +1,225 @@
+import type { Api } from "../api/client";
+import { explain } from "../api/errors";
+import type { AnnotationStore } from "../state/annotations";
+import { VisitHistory } from "../state/history";
+import { Signal } from "../state/signal";
+import type { ToastStore } from "../state/toasts";
+import type { Annotation, ImageInfo, Strategy } from "../state/types";
+import { SCREEN_SIDE_PX, type PictureCache } from "./picture_cache";
+import type { PredictionWatch } from "./prediction_watch";
+import type { SaveQueue } from "./save_queue";
+
+/** An image ready to be shown. `bitmap` is null when its file cannot be read. */
+export interface OpenImage {
+  readonly image: ImageInfo;
+  readonly bitmap: ImageBitmap | null;
+}
+
+interface Candidate {
+  readonly image: ImageInfo;
+  readonly annotation: Annotation;
+  readonly after_id: number;
+  readonly strategy: Strategy;
+}
+
+const PREFETCH_AFTER_MS = 120;
+/** A save that hangs must not hold up the way to the next image for longer. */
+const WAIT_FOR_SAVES_MS = 1_500;
+
+/** Which image is open, and the way to others; the likely next one is fetched ahead. */
+export class Navigator {
+  readonly opened = new Signal<OpenImage | null>(null);
+  readonly loading = new Signal(false);
+  /** Why there is no image to show, for the empty state. */
+  readonly problem = new Signal<string | null>(null);
+  readonly strategy = new Signal<Strategy>("sequential");
+  readonly visited = new Signal<readonly number[]>([]);
+  readonly #history = new VisitHistory();
+  #token = 0;
+  #candidate: Candidate | null = null;
+  #prefetch_timer: ReturnType<typeof setTimeout> | null = null;
+
+  constructor(
+    private readonly api: Api,
+    private readonly annotations: AnnotationStore,
+    private readonly pictures: PictureCache,
+    private readonly predictions: PredictionWatch,
+    private readonly saves: SaveQueue,
+    private readonly toasts: ToastStore,
+  ) {}
+
+  get image(): ImageInfo | null {
+    return this.opened.value?.image ?? null;
+  }
+
+  get canGoBack(): boolean {
+    return this.#history.canGoBack;
+  }
+
+  /** Open `image_id`, or what the strategy says, or the first there is. */
+  async start(image_id: number | null): Promise<void> {
+    if (image_id !== null && (await this.open(image_id))) return;
+    if (await this.#openNextByStrategy(null, false)) return;
+    const { items } = await this.api.images({ limit: 1 });
+    const first = items[0];
+    if (first) await this.open(first.id);
+    else this.problem.set("This session has no images yet. Run init_session.py with a folder that holds some.");
+  }
+
+  /** False when there is no such image; the person has been told. */
+  async open(image_id: number): Promise<boolean> {
+    return this.#go(image_id, () => this.#history.visit(image_id));
+  }
+
+  async next(): Promise<void> {
+    const { image } = this;
+    if (this.#history.canGoForward) {
+      const ahead = this.#history.forward();
+      if (ahead !== null) await this.#go(ahead, () => undefined);
+      return;
+    }
+    const candidate = this.#candidate;
+    if (image && candidate?.after_id === image.id && candidate.strategy === this.strategy.value) {
+      await this.#go(candidate.image.id, () => this.#history.visit(candidate.image.id), candidate);
+      return;
+    }
+    const found = await this.#openNextByStrategy(image?.id ?? null, true);
+    if (!found) this.toasts.show("success", "Every image is labelled or skipped. Look through them in the gallery.");
+  }
+
+  async previous(): Promise<void> {
+    const behind = this.#history.back();
+    if (behind === null) this.toasts.show("info", "This is the first image you opened.");
+    else await this.#go(behind, () => undefined);
+  }
+
+  /** By id, or else by part of the path. */
+  async jump(text: string): Promise<boolean> {
+    const wanted = text.trim();
+    if (wanted === "") return false;
+    if (/^#?\d+$/.test(wanted)) return this.open(Number(wanted.replace("#", "")));
+    try {
+      const { items } = await this.api.images({ q: wanted, limit: 1, sort: "path" });
+      const first = items[0];
+      if (first) return await this.open(first.id);
+      this.toasts.show("warning", `No image's path contains “${wanted}”.`);
+    } catch (error) {
+      this.toasts.show("error", explain(error));
+    }
+    return false;
+  }
+
+  async setStrategy(strategy: Strategy): Promise<void> {
+    const before = this.strategy.value;
+    this.strategy.set(strategy);
+    this.invalidate();
+    try {
+      await this.api.setStrategy(strategy);
+    } catch (error) {
+      this.strategy.set(before);
+      this.toasts.show("error", `The strategy was not changed: ${explain(error)}`);
+    }
+  }
+
+  /** What comes next may have changed: an image was labelled, or the head has learned. */
+  invalidate(image_id?: number): void {
+    if (image_id === undefined || image_id === this.#candidate?.image.id) this.#candidate = null;
+    this.#prefetchSoon();
+  }
+
+  /** The head has learned: ask again for the next image, but keep the one at hand until the answer is there. */
+  reconsider(): void {
+    if (this.strategy.value.startsWith("least_confident")) this.#prefetchSoon();
+  }
+
+  async #openNextByStrategy(current_id: number | null, tell: boolean): Promise<boolean> {
+    this.loading.set(true);
+    try {
+      await this.#savesSettled();
+      const image = await this.api.nextImage(this.strategy.value, current_id);
+      return image !== null && (await this.open(image.id));
+    } catch (error) {
+      if (!tell) throw error;
+      this.toasts.show("error", explain(error));
+      return true;
+    } finally {
+      this.loading.set(false);
+    }
+  }
+
+  async #go(image_id: number, remember: () => void, known: Candidate | null = null): Promise<boolean> {
+    const token = ++this.#token;
+    try {
+      if (known !== null && this.pictures.peek(image_id) !== null) {
+        this.#show(known.image, known.annotation, this.pictures.peek(image_id), remember);
+        return true;
+      }
+      this.loading.set(true);
+      const [image, annotation, bitmap] = await Promise.all([
+        this.api.image(image_id),
+        this.api.annotation(image_id),
+        this.#picture(image_id),
+      ]);
+      if (token === this.#token) this.#show(image, annotation, bitmap, remember);
+      return true;
+    } catch (error) {
+      if (token === this.#token) this.toasts.show("error", explain(error));
+      return false;
+    } finally {
+      if (token === this.#token) this.loading.set(false);
+    }
+  }
+
+  #show(image: ImageInfo, annotation: Annotation, bitmap: ImageBitmap | null, remember: () => void): void {
+    remember();
+    this.#candidate = null;
+    this.problem.set(null);
+    this.visited.set([...this.#history.ids]);
+    this.annotations.open(image.id, annotation);
+    const unsaved = this.saves.pending(image.id);
+    if (unsaved !== null) this.annotations.reapply(unsaved);
+    this.predictions.open(image, annotation.revision);
+    this.opened.set({ image, bitmap });
+    this.#prefetchSoon();
+  }
+
+  /** null if the file cannot be read: the page then says so in its place. */
+  async #picture(image_id: number): Promise<ImageBitmap | null> {
+    try {
+      return await this.pictures.load(image_id, SCREEN_SIDE_PX);
+    } catch (error) {
+      if (error instanceof DOMException) return null;
+      explain(error);
+      return null;
+    }
+  }
+
+  #prefetchSoon(): void {
+    if (this.#prefetch_timer !== null) clearTimeout(this.#prefetch_timer);
+    this.#prefetch_timer = setTimeout(() => void this.#prefetch(), PREFETCH_AFTER_MS);
+  }
+
+  async #prefetch(): Promise<void> {
+    const { image } = this;
+    if (image === null || this.#history.canGoForward) return;
+    const strategy = this.strategy.value;
+    try {
+      await this.#savesSettled();
+      const next = await this.api.nextImage(strategy, image.id);
+      if (next === null || image.id !== this.image?.id || this.saves.pending(next.id) !== null) return;
+      const [annotation] = await Promise.all([
+        this.api.annotation(next.id),
+        this.pictures.load(next.id, SCREEN_SIDE_PX, "low"),
+        this.predictions.prefetch(next.id),
+      ]);
+      if (image.id === this.image.id) this.#candidate = { image: next, annotation, after_id: image.id, strategy };
+    } catch (error) {
+      // Only a convenience: the way to the next image says what is wrong when it is taken.
+      if (!(error instanceof DOMException)) explain(error);
+    }
+  }
+
+  async #savesSettled(): Promise<void> {
+    await Promise.race([this.saves.settled(), new Promise((resolve) => setTimeout(resolve, WAIT_FOR_SAVES_MS))]);
+  }
+}

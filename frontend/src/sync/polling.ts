@@ -1,0 +1,155 @@
+import type { Api, ImageQuery } from "../api/client";
+import { ApiError, explain, UnreachableError } from "../api/errors";
+import { Signal, type Readable } from "../state/signal";
+import type { ToastStore } from "../state/toasts";
+import type { Health, ImageInfo, Stats, Training, TrainingState } from "../state/types";
+import type { SaveQueue } from "./save_queue";
+
+const HEALTH_EVERY_MS = 4_000;
+const ACTIVE: ReadonlySet<TrainingState> = new Set(["QUEUED", "RUNNING", "SUSPENDED"]);
+
+export function isActive(training: Training | null): boolean {
+  return training !== null && ACTIVE.has(training.state);
+}
+
+/** Runs `work` at most once in `interval_ms`, at the end of it, however often it is asked for. */
+export function throttled(work: () => Promise<void>, interval_ms: number): () => void {
+  let timer: ReturnType<typeof setTimeout> | null = null;
+  return () => {
+    timer ??= setTimeout(() => {
+      timer = null;
+      void work();
+    }, interval_ms);
+  };
+}
+
+/** Whether the server and the ML service are there; "unreachable" when nothing answers. */
+export class HealthWatch {
+  readonly health = new Signal<Health | "unreachable" | null>(null);
+
+  constructor(
+    private readonly api: Api,
+    private readonly onBack: () => void,
+  ) {}
+
+  async run(): Promise<void> {
+    await this.refresh();
+    setTimeout(() => void this.run(), HEALTH_EVERY_MS);
+  }
+
+  async refresh(): Promise<void> {
+    const before = this.health.value;
+    try {
+      this.health.set(await this.api.health());
+      if (before === "unreachable") this.onBack();
+    } catch (error) {
+      if (!(error instanceof UnreachableError || error instanceof ApiError)) throw error;
+      this.health.set("unreachable");
+    }
+  }
+}
+
+/** The newest full run: state, losses; Save and Stop. */
+export class TrainingWatch {
+  readonly training = new Signal<Training | null>(null);
+  readonly starting = new Signal(false);
+  readonly refreshSoon = throttled(() => this.refresh(), 100);
+
+  constructor(
+    private readonly api: Api,
+    private readonly saves: SaveQueue,
+    private readonly hasEvents: Readable<boolean>,
+    private readonly toasts: ToastStore,
+  ) {}
+
+  async refresh(): Promise<void> {
+    try {
+      this.training.set(await this.api.training());
+    } catch (error) {
+      // The sign in the header says it already.
+      explain(error);
+    }
+    // Events carry the news; this is the net below them, and all there is while they are away.
+    if (isActive(this.training.value)) setTimeout(() => this.refreshSoon(), this.hasEvents.value ? 2_000 : 500);
+  }
+
+  async start(): Promise<void> {
+    this.starting.set(true);
+    try {
+      await this.saves.settled();
+      this.training.set(await this.api.startTraining());
+      this.refreshSoon();
+    } catch (error) {
+      this.toasts.show("error", `Training did not start: ${explain(error)}`);
+    } finally {
+      this.starting.set(false);
+    }
+  }
+
+  async stop(): Promise<void> {
+    try {
+      this.training.set(await this.api.stopTraining());
+      this.refreshSoon();
+    } catch (error) {
+      this.toasts.show("error", `Training was not stopped: ${explain(error)}`);
+    }
+  }
+}
+
+export class StatsWatch {
+  readonly stats = new Signal<Stats | null>(null);
+  readonly refreshSoon = throttled(() => this.refresh(), 250);
+
+  constructor(private readonly api: Api) {}
+
+  async refresh(): Promise<void> {
+    try {
+      this.stats.set(await this.api.stats());
+    } catch (error) {
+      explain(error);
+    }
+  }
+}
+
+export interface GalleryState {
+  readonly items: readonly ImageInfo[];
+  readonly total: number;
+  readonly next_cursor: string | null;
+  readonly loading: boolean;
+  readonly error: string | null;
+}
+
+const NO_IMAGES: GalleryState = { items: [], total: 0, next_cursor: null, loading: false, error: null };
+
+/** The images that match a filter, page by page. */
+export class GallerySource {
+  readonly state = new Signal<GalleryState>(NO_IMAGES);
+  #query: ImageQuery = {};
+  #token = 0;
+
+  constructor(private readonly api: Api) {}
+
+  async show(query: ImageQuery): Promise<void> {
+    this.#query = query;
+    this.#token += 1;
+    this.state.set({ ...NO_IMAGES, loading: true });
+    await this.#load(this.#token, {});
+  }
+
+  async more(): Promise<void> {
+    const { next_cursor, loading } = this.state.value;
+    if (next_cursor === null || loading) return;
+    this.state.set({ ...this.state.value, loading: true, error: null });
+    await this.#load(this.#token, { cursor: next_cursor });
+  }
+
+  async #load(token: number, page: ImageQuery): Promise<void> {
+    try {
+      const { items, total, next_cursor } = await this.api.images({ ...this.#query, ...page, limit: 200 });
+      if (token !== this.#token) return;
+      this.state.set({ items: [...this.state.value.items, ...items], total, next_cursor, loading: false, error: null });
+    } catch (error) {
+      if (token === this.#token) this.state.set({ ...this.state.value, loading: false, error: explain(error) });
+    }
+  }
+}

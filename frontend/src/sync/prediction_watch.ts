@@ -1,0 +1,196 @@
+import { isNotFound, UnreachableError, ApiError } from "../api/errors";
+import type { Api } from "../api/client";
+import type { ShownPrediction } from "../state/prediction";
+import { Signal, type Readable } from "../state/signal";
+import type { LabelClass, Prediction } from "../state/types";
+import { loadMaps, neededMaps } from "./map_loader";
+
+const POLL_MS = [60, 100, 160, 250, 400, 700, 1_000, 2_000];
+/** With events coming in, a poll is only the net below: it may wait. */
+const POLL_WITH_EVENTS_MS = [250, 500, 1_000, 2_000, 5_000];
+const REFINE_AFTER_MS = 200;
+const REFINE_MOST_PX = 4_000_000;
+const REFINE_MOST_CLASSES = 4;
+
+export interface WatchedImage {
+  readonly id: number;
+  readonly width: number | null;
+  readonly height: number | null;
+}
+
+/**
+ * Keeps the prediction of the open image the newest there is: fetches on the server's word, polls while that is
+ * missing, and asks for the refined map once things are quiet.
+ */
+export class PredictionWatch {
+  readonly shown = new Signal<ShownPrediction | null>(null);
+  /** Whether the head is known to be still learning from the newest change. */
+  readonly behind = new Signal(false);
+  readonly #api: Api;
+  readonly #classes: Readable<readonly LabelClass[]>;
+  readonly #hasEvents: Readable<boolean>;
+  readonly #prefetched = new Map<number, ShownPrediction>();
+  #image: WatchedImage | null = null;
+  #wanted_revision = 0;
+  #wanted_version = 0;
+  #fetching = false;
+  #fetch_again = false;
+  #polls = 0;
+  #timer: ReturnType<typeof setTimeout> | null = null;
+  #refining: AbortController | null = null;
+  #refine_timer: ReturnType<typeof setTimeout> | null = null;
+
+  constructor(api: Api, classes: Readable<readonly LabelClass[]>, has_events: Readable<boolean>) {
+    this.#api = api;
+    this.#classes = classes;
+    this.#hasEvents = has_events;
+    has_events.subscribe(() => this.refresh());
+  }
+
+  open(image: WatchedImage, revision: number): void {
+    this.#image = image;
+    this.#wanted_revision = revision;
+    this.#wanted_version = 0;
+    this.#polls = 0;
+    this.#stopRefining();
+    this.shown.set(this.#prefetched.get(image.id) ?? null);
+    this.#prefetched.delete(image.id);
+    this.refresh();
+  }
+
+  close(): void {
+    this.#image = null;
+    this.#stopRefining();
+    this.#stopPolling();
+    this.shown.set(null);
+  }
+
+  /** The server has acknowledged `revision` of the open image: its prediction will follow. */
+  expect(image_id: number, revision: number): void {
+    if (image_id !== this.#image?.id || revision <= this.#wanted_revision) return;
+    this.#wanted_revision = revision;
+    this.#polls = 0;
+    this.#stopRefining();
+    this.#plan();
+  }
+
+  /** The server says that there is a prediction. */
+  announce(image_id: number, version: number): void {
+    this.#prefetched.delete(image_id);
+    if (image_id !== this.#image?.id || version <= (this.shown.value?.version ?? 0)) return;
+    this.#wanted_version = Math.max(this.#wanted_version, version);
+    this.refresh();
+  }
+
+  refresh(): void {
+    if (this.#image === null) return;
+    if (this.#fetching) this.#fetch_again = true;
+    else void this.#fetch(this.#image);
+  }
+
+  /** Have the prediction of an image at hand that will be opened next. */
+  async prefetch(image_id: number): Promise<void> {
+    if (this.#prefetched.has(image_id) || image_id === this.#image?.id) return;
+    const loaded = await this.#load(image_id, null);
+    if (loaded) this.#prefetched.set(image_id, loaded.shown);
+  }
+
+  async #fetch(image: WatchedImage): Promise<void> {
+    this.#fetching = true;
+    this.#fetch_again = false;
+    this.#stopPolling();
+    const loaded = await this.#load(image.id, this.shown.value).finally(() => {
+      this.#fetching = false;
+    });
+    if (image.id !== this.#image?.id) {
+      this.refresh();
+      return;
+    }
+    if (loaded) this.#show(loaded.shown, loaded.prediction);
+    if (this.#fetch_again) this.refresh();
+    else this.#plan(loaded?.prediction);
+  }
+
+  #show(next: ShownPrediction, prediction: Prediction): void {
+    const before = this.shown.value;
+    const is_news =
+      before === null || next.version > before.version || next.annotation_revision > before.annotation_revision;
+    if (is_news) this.shown.set(next);
+    this.#wanted_version = Math.max(this.#wanted_version, prediction.version);
+  }
+
+  /** What there is now; null if there is none or it could not be had (the next poll tries again). */
+  async #load(
+    image_id: number,
+    before: ShownPrediction | null,
+  ): Promise<{ shown: ShownPrediction; prediction: Prediction } | null> {
+    try {
+      const prediction = await this.#api.prediction(image_id);
+      const { version, annotation_revision } = prediction;
+      const is_same = before?.image_id === image_id && before.version === version;
+      const class_ids = neededMaps(this.#classes.value, prediction.map?.class_ids ?? []);
+      const maps = is_same ? before.maps : await loadMaps(this.#api, image_id, class_ids, "grid", version);
+      const refined = is_same && before.refined;
+      const probabilities = prediction.probabilities ?? [];
+      return { shown: { image_id, version, annotation_revision, probabilities, maps, refined }, prediction };
+    } catch (error) {
+      if (isNotFound(error) || error instanceof UnreachableError) return null;
+      if (error instanceof ApiError && error.isTransient) return null;
+      throw error;
+    }
+  }
+
+  /** Poll again while something newer must come; else refine what is there. */
+  #plan(prediction?: Prediction): void {
+    const { value } = this.shown;
+    const behind =
+      value === null ||
+      value.annotation_revision < this.#wanted_revision ||
+      value.version < this.#wanted_version ||
+      prediction?.stale === true;
+    this.behind.set(behind && (value !== null || this.#wanted_revision > 0));
+    if (!behind) {
+      this.#refineSoon(value);
+      return;
+    }
+    const waits = this.#hasEvents.value ? POLL_WITH_EVENTS_MS : POLL_MS;
+    const wait_ms = waits[Math.min(this.#polls, waits.length - 1)];
+    this.#polls += 1;
+    this.#stopPolling();
+    this.#timer = setTimeout(() => this.refresh(), wait_ms);
+  }
+
+  #refineSoon(shown: ShownPrediction): void {
+    const { width, height } = this.#image ?? { width: null, height: null };
+    const is_small = width !== null && height !== null && width * height <= REFINE_MOST_PX;
+    if (shown.refined || shown.maps.length === 0 || shown.maps.length > REFINE_MOST_CLASSES || !is_small) return;
+    this.#stopRefining();
+    this.#refine_timer = setTimeout(() => void this.#refine(shown), REFINE_AFTER_MS);
+  }
+
+  async #refine(shown: ShownPrediction): Promise<void> {
+    const controller = new AbortController();
+    this.#refining = controller;
+    const class_ids = shown.maps.map(({ class_id }) => class_id);
+    try {
+      const maps = await loadMaps(this.#api, shown.image_id, class_ids, "image", shown.version, controller.signal);
+      if (this.shown.value === shown) this.shown.set({ ...shown, maps, refined: true });
+    } catch (error) {
+      // The grid stays on screen: refinement is a comfort, whatever the reason that it failed.
+      const is_expected = error instanceof ApiError || error instanceof UnreachableError || controller.signal.aborted;
+      if (!is_expected) throw error;
+    }
+  }
+
+  #stopRefining(): void {
+    if (this.#refine_timer !== null) clearTimeout(this.#refine_timer);
+    this.#refine_timer = null;
+    this.#refining?.abort();
+    this.#refining = null;
+  }
+
+  #stopPolling(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = null;
+  }
+}
