@@ -12,7 +12,7 @@ import numpy.typing as npt
 from PIL import Image
 from skimage.color import rgb2hsv
 from skimage.feature import multiscale_basic_features
-from sklearn.ensemble import RandomForestClassifier  # type: ignore[import-untyped]
+from sklearn.ensemble import RandomForestClassifier
 
 from benchmarks.annotator import Click, Mask, iou
 

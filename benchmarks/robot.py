@@ -27,11 +27,15 @@ from benchmarks.datasets import PALETTE, Dataset, find_datasets
 from benchmarks.product import Product, StartError, init_session, write_config
 from benchmarks.runs import Options, SeedResult, Session, run_classification, run_segmentation
 
+DATA_DIR = Path("../shared/data")
+
 
 def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     """Command line of the robot."""
     parser = argparse.ArgumentParser(prog="robot.py", description="Label as a person would, and measure.")
-    parser.add_argument("--data", type=Path, required=True, help="folder with seg/NAME and cls/NAME")
+    parser.add_argument(
+        "--data", type=Path, default=DATA_DIR, help="folder with seg/NAME and cls/NAME (default: %(default)s)"
+    )
     parser.add_argument("--sets", nargs="+", metavar="NAME", help="only these sets (default: all found)")
     parser.add_argument("--images", type=_positive, default=8, help="segmentation: images to label")
     parser.add_argument("--clicks", type=_positive, default=4, help="segmentation: clicks in each image")

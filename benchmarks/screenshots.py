@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwright
-from scipy.ndimage import gaussian_filter  # type: ignore[import-untyped]
+from scipy.ndimage import gaussian_filter
 from skimage.color import rgb2hed
 
 if __package__ in (None, ""):
@@ -64,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 take_gallery(browser, product.url, out)
             with Product(classification, Path(folder) / "logs") as product:
                 with Client(product.url) as client:
-                    shown = label_textures(client, classification.parent / "images")
+                    shown = label_textures(client)
                 take(browser, product.url, shown, out, "labeling_classification")
             browser.close()
     except (StartError, ProductError, BrowserNotFoundError) as error:
@@ -74,7 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def click_tissue(client: Client, image_dir: Path) -> int:
-    """Clicks in the first tiles: the middle of each class, then the middle of the largest errors; the last tile's id."""
+    """Click the middle of each class, then of the largest errors, in the first tiles; the id of the last."""
     classes = {entry["name"]: entry["id"] for entry in client.json("GET", "config")["classes"]}
     images = client.images()[:TILES_TO_CLICK]
     for image in images:
@@ -128,7 +128,7 @@ def _wait_until_learned(client: Client, image_id: int, revision: int) -> None:
     )
 
 
-def label_textures(client: Client, image_dir: Path) -> int:
+def label_textures(client: Client) -> int:
     """The true class of the first tiles; the id of one that has no label yet."""
     class_ids = [entry["id"] for entry in client.json("GET", "config")["classes"]]
     images = client.images()
