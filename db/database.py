@@ -60,7 +60,7 @@ def require_session_dir(session_dir: Path) -> Path:
     Raises:
         SessionNotFoundError: there is no database in it (and none is named by FEWCLICK_DATABASE_URL).
     """
-    if URL_VARIABLE not in os.environ and not (session_dir / DATABASE_FILE_NAME).is_file():
+    if not os.environ.get(URL_VARIABLE) and not (session_dir / DATABASE_FILE_NAME).is_file():
         raise SessionNotFoundError(
             f"no session in {session_dir}: {DATABASE_FILE_NAME} was not found there. "
             "Make one with `python initialization/init_session.py --config FILE`, "

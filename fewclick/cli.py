@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -14,6 +13,7 @@ from db.errors import FewclickError
 from models.errors import ModelsError
 
 DEFAULT_PORT = 8000
+LAST_PORT = 65535
 BAD_INPUT = 2
 
 app = typer.Typer(
@@ -26,6 +26,13 @@ app = typer.Typer(
 features_app = typer.Typer(help="Cached features of the images.", no_args_is_help=True)
 app.add_typer(features_app, name="features")
 
+
+def _port(value: str | int) -> int:
+    if not str(value).isdecimal() or int(value) > LAST_PORT:
+        raise typer.BadParameter(f"found {value}, expected a whole number from 0 to {LAST_PORT}")
+    return int(value)
+
+
 SessionOption = Annotated[
     Path | None,
     typer.Option("--session", help="Session folder; else FEWCLICK_SESSION, else ./session.", show_default=False),
@@ -35,16 +42,7 @@ SessionsOption = Annotated[
     typer.Option("--session", help="Session folder; give it several times to serve several.", show_default=False),
 ]
 HostOption = Annotated[str, typer.Option(help="Address of this machine to listen on.")]
-PortOption = Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")]
-
-
-class NextStrategy(StrEnum):
-    """Which unlabelled image comes next."""
-
-    SEQUENTIAL = "sequential"
-    RANDOM = "random"
-    LEAST_CONFIDENT = "least_confident"
-    LEAST_CONFIDENT_MINORITY = "least_confident_minority"
+PortOption = Annotated[int, typer.Option(parser=_port, metavar="N", help="Port; 0 takes a free one.")]
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True}, add_help_option=False)

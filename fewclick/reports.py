@@ -21,6 +21,8 @@ from db.queries.workers import heartbeat_age_s
 ALIVE_S = 10.0
 """An ML service that was silent for longer is not running."""
 
+EXTRACTOR_KEYS = ("name", "weights_hash", "patch_size", "dim", "resize")
+
 
 def print_status(session_dir: Path) -> None:
     """Images, annotations, features and training of a session.
@@ -57,7 +59,7 @@ def print_features(session_dir: Path) -> None:
             select(Image.path, Image.failure).where(Image.features == FeatureState.FAILED).order_by(Image.id)
         ).all()
         table = _table()
-        table.add_row("extractor", ", ".join(f"{key} {value}" for key, value in extractor.items() if value is not None))
+        table.add_row("extractor", ", ".join(f"{key} {extractor.get(key)}" for key in EXTRACTOR_KEYS))
         table.add_row("features", _spell(_counts(db_session, Image.features), FeatureState) or "none")
         for path, failure in failed:
             table.add_row("failed", f"{path}: {failure}")
@@ -106,7 +108,8 @@ def _spell(counts: dict[Any, int], order: type[ImageStatus] | type[FeatureState]
 
 def _spell_classes(db_session: Session) -> str:
     points, labels = _counts(db_session, Point.class_id), _counts(db_session, Label.class_id)
-    classes = db_session.execute(select(LabelClass.id, LabelClass.name).order_by(LabelClass.id)).all()
+    present = select(LabelClass.id, LabelClass.name).where(LabelClass.removed_at.is_(None))
+    classes = db_session.execute(present.order_by(LabelClass.position, LabelClass.id)).all()
     counted = [(name, points.get(class_id, 0) + labels.get(class_id, 0)) for class_id, name in classes]
     return ", ".join(f"{count} {name}" for name, count in counted if count) or "none"
 
