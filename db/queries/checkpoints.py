@@ -65,19 +65,18 @@ def deactivate(db_session: Session) -> None:
 
 
 def save_checkpoint_row(
-    db_session: Session, kind: CheckpointKind, path: str, *, run_id: int | None, metrics: dict[str, Any]
+    db_session: Session, kind: CheckpointKind, path: str, *, metrics: dict[str, Any], run_id: int | None = None
 ) -> tuple[Checkpoint, str | None]:
     """Register a checkpoint file; a run has one row, which follows its best weights from file to file.
 
     Returns:
         The row, and the path of the file that it no longer names, to be removed after the commit.
     """
-    checkpoint = None
-    if run_id is not None:
-        checkpoint = db_session.scalar(select(Checkpoint).where(Checkpoint.run_id == run_id))
+    is_same = Checkpoint.path == path if run_id is None else Checkpoint.run_id == run_id
+    checkpoint = db_session.scalar(select(Checkpoint).where(is_same))
     replaced = checkpoint.path if checkpoint is not None and checkpoint.path != path else None
     if checkpoint is None:
-        parent_id = db_session.scalar(select(Checkpoint.id).order_by(Checkpoint.id.desc()).limit(1))
+        parent_id = newest_checkpoint_id(db_session)
         version = get_session_info(db_session).head_version
         checkpoint = Checkpoint(kind=kind, run_id=run_id, parent_id=parent_id, head_version=version)
         db_session.add(checkpoint)
@@ -85,6 +84,11 @@ def save_checkpoint_row(
     checkpoint.metrics = metrics
     db_session.flush()
     return checkpoint, replaced
+
+
+def newest_checkpoint_id(db_session: Session) -> int | None:
+    """The parent of the next checkpoint."""
+    return db_session.scalar(select(Checkpoint.id).order_by(Checkpoint.id.desc()).limit(1))
 
 
 def prune_live_checkpoints(db_session: Session, keep: int) -> list[str]:

@@ -10,7 +10,7 @@ import datetime as dt
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from sqlalchemy import exists, select, update
+from sqlalchemy import delete, exists, select, update
 from sqlalchemy.orm import Session, aliased
 
 from db.errors import ConflictError
@@ -164,11 +164,15 @@ def recover_jobs(db_session: Session, older_than: dt.timedelta) -> Recovery:
     return recovery
 
 
-def beat_jobs(db_session: Session, worker_id: str) -> None:
-    """Show that the jobs of a worker are being worked on."""
-    db_session.execute(
-        update(Job).where(Job.worker_id == worker_id, Job.state == JobState.RUNNING).values(heartbeat_at=utc_now())
-    )
+def beat_jobs(db_session: Session, worker_id: str, job_ids: Collection[int]) -> None:
+    """Show that a worker is at work on these jobs."""
+    mine = (Job.worker_id == worker_id, Job.state == JobState.RUNNING, Job.id.in_(job_ids))
+    db_session.execute(update(Job).where(*mine).values(heartbeat_at=utc_now()))
+
+
+def prune_jobs(db_session: Session, older_than: dt.timedelta) -> None:
+    """Remove jobs that ended long ago."""
+    db_session.execute(delete(Job).where(Job.finished_at < utc_now() - older_than))
 
 
 def _queued(db_session: Session, key: str) -> Job | None:

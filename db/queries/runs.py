@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -22,6 +21,9 @@ TRANSITIONS: dict[RunState, frozenset[RunState]] = {
 }
 """Back to QUEUED: the service stopped or died; the run starts again with the next one."""
 ENDED = frozenset(state for state, following in TRANSITIONS.items() if not following)
+
+
+AT_WORK = (RunState.RUNNING, RunState.SUSPENDED)
 
 
 class TransitionError(ConflictError):
@@ -114,13 +116,18 @@ def recover_runs(db_session: Session) -> list[Run]:
     at_work = select(Job.id).where(Job.kind == JobKind.TRAIN, Job.state == JobState.RUNNING).limit(1)
     if db_session.scalar(at_work) is not None:
         return []
-    left = list(db_session.scalars(select(Run).where(Run.state.in_([RunState.RUNNING, RunState.SUSPENDED]))))
+    left = runs_at_work(db_session)
     for run in left:
         if run.stop_requested:
             transition(db_session, run, RunState.FINISHED, reason="stopped", message="Stopped.")
         else:
             transition(db_session, run, RunState.QUEUED, message="Starts again: the ML service had stopped.")
     return left
+
+
+def runs_at_work(db_session: Session) -> list[Run]:
+    """Runs that are RUNNING or SUSPENDED: at most one, as equal jobs never run twice at once."""
+    return list(db_session.scalars(select(Run).where(Run.state.in_(AT_WORK)).order_by(Run.id)))
 
 
 def record_epochs(db_session: Session, run: Run, epochs: Sequence[RunEpoch]) -> None:
@@ -137,19 +144,13 @@ def oldest_queued_run(db_session: Session) -> Run | None:
 
 def current_run(db_session: Session) -> Run | None:
     """The run to show: one at work, else the newest."""
-    working = select(Run).where(Run.state.in_([RunState.RUNNING, RunState.SUSPENDED])).order_by(Run.id.desc()).limit(1)
-    return db_session.scalar(working) or db_session.scalar(select(Run).order_by(Run.id.desc()).limit(1))
+    at_work = runs_at_work(db_session)
+    return at_work[0] if at_work else db_session.scalar(select(Run).order_by(Run.id.desc()).limit(1))
 
 
 def run_epochs(db_session: Session, run_id: int) -> list[RunEpoch]:
     """Losses of a run by epoch."""
     return list(db_session.scalars(select(RunEpoch).where(RunEpoch.run_id == run_id).order_by(RunEpoch.epoch)))
-
-
-def set_metrics(run: Run, best_epoch: int | None, metrics: dict[str, Any]) -> None:
-    """Note the best epoch so far and what was measured."""
-    run.best_epoch = best_epoch
-    run.metrics = metrics
 
 
 def _forget_progress(db_session: Session, run: Run) -> None:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Select, delete, func, or_, select
+from sqlalchemy import Select, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from db.models import FeatureState, Image, ImageStatus, Label, LabelClass, Origin, Point, Prediction, Split, Task
+from db.queries.events import add_event
 
 IDS_PER_QUERY = 500
 """Databases limit the number of values in one statement."""
@@ -110,6 +111,22 @@ def ready_image(db_session: Session, image_id: int) -> ImageRef | None:
     return refs[0] if refs else None
 
 
+def any_ready(db_session: Session, image_ids: Collection[int]) -> bool:
+    """Whether the features of at least one of the images can be used."""
+    chunks = _chunks(sorted(image_ids))
+    return any(db_session.scalar(select(Image.id).where(_IS_READY, Image.id.in_(chunk)).limit(1)) for chunk in chunks)
+
+
+def record_broken_features(db_session: Session, broken: Mapping[int, str]) -> None:
+    """Note images whose cached features turned out to be unusable, with the reason, and announce them."""
+    for image_id, reason in broken.items():
+        image = db_session.get(Image, image_id)
+        if image is not None:
+            image.features = FeatureState.FAILED
+            image.failure = reason
+            add_event(db_session, "features", image_id=image_id, features=FeatureState.FAILED.value)
+
+
 def stale_images(db_session: Session, head_version: int, after_id: int, limit: int) -> list[ImageRef]:
     """Images to predict anew: those after `after_id` first, as they are likely to be opened next, then the rest."""
     is_stale = (_IS_READY, Image.predicted_version < head_version)
@@ -131,10 +148,8 @@ def remove_predictions(db_session: Session) -> list[str]:
     """Forget all predictions, as there is no head any more; returns the paths of their maps."""
     paths = list(db_session.scalars(select(Prediction.map_path).where(Prediction.map_path.is_not(None))))
     db_session.execute(delete(Prediction))
-    for image in db_session.scalars(select(Image).where(Image.predicted_version > 0)):
-        image.predicted_version = 0
-        image.uncertainty = None
-        image.predicted_class_id = None
+    nothing = {"predicted_version": 0, "uncertainty": None, "predicted_class_id": None}
+    db_session.execute(update(Image).where(Image.predicted_version > 0).values(nothing))
     return [path for path in paths if path is not None]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Collection
 
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
@@ -11,17 +12,17 @@ from db.models import Worker, utc_now
 from db.queries.jobs import beat_jobs
 
 
-def register_worker(db_session: Session, worker_id: str, pid: int, host: str) -> None:
-    """Announce a new process."""
-    db_session.add(Worker(id=worker_id, pid=pid, host=host))
+def beat(db_session: Session, worker_id: str, pid: int, host: str, job_ids: Collection[int]) -> None:
+    """Show that a worker lives, and works on those of its jobs; the first beat announces it.
 
-
-def beat(db_session: Session, worker_id: str) -> None:
-    """Show that a worker lives, and works on what it has claimed."""
+    One that was silent for long, as on a laptop that slept, may have been forgotten: it is announced again.
+    """
     worker = db_session.get(Worker, worker_id)
-    if worker is not None:
+    if worker is None:
+        db_session.add(Worker(id=worker_id, pid=pid, host=host))
+    else:
         worker.heartbeat_at = utc_now()
-    beat_jobs(db_session, worker_id)
+    beat_jobs(db_session, worker_id, job_ids)
 
 
 def remove_worker(db_session: Session, worker_id: str) -> None:

@@ -1,0 +1,1 @@
+"""How labels and features become training samples, one task a file."""

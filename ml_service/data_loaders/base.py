@@ -1,0 +1,120 @@
+"""Training samples: what a task's data loader makes of labels and features."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from db.models import Origin, Split
+from db.queries.training_data import LabelledImage
+from ml_service.feature_reader import FeatureReader
+
+FloatArray = npt.NDArray[np.float32]
+ReadInputs = Callable[[FeatureReader, LabelledImage], FloatArray]
+"""Inputs (n, ...) of an image's targets, in their order."""
+
+
+@dataclass(frozen=True)
+class ImageSamples:
+    """The targets of one image with their inputs."""
+
+    image: LabelledImage
+    inputs: FloatArray
+    """(n, ...), one for each of the image's targets."""
+
+
+@dataclass(frozen=True)
+class Samples:
+    """N labelled inputs, ordered by image and place, whatever the order in which they were labelled."""
+
+    inputs: FloatArray
+    """(N, ...)"""
+    class_index: npt.NDArray[np.intp]
+    """(N,), into the list of class ids that they were collected for."""
+    weights: FloatArray
+    """(N,), positive."""
+    image_ids: npt.NDArray[np.intp]
+    """(N,)"""
+
+    def __len__(self) -> int:
+        return len(self.class_index)
+
+
+def collect(images: Iterable[ImageSamples], class_ids: Sequence[int], extracted_weight: float) -> Samples | None:
+    """The samples of `images` that belong to one of `class_ids`; None if there are none.
+
+    Args:
+        extracted_weight: what a point that was extracted from a prediction counts, against 1 for a person's; with 0 it
+            is left out.
+    """
+    index_of = {class_id: index for index, class_id in enumerate(class_ids)}
+    inputs, class_index, weights, image_ids = [], [], [], []
+    for samples in images:
+        chosen = []
+        for position, target in enumerate(samples.image.targets):
+            weight = extracted_weight if target.origin is Origin.EXTRACTED else 1.0
+            if target.class_id in index_of and weight > 0:
+                chosen.append(position)
+                class_index.append(index_of[target.class_id])
+                weights.append(weight)
+                image_ids.append(samples.image.id)
+        if chosen:
+            inputs.append(samples.inputs[chosen])
+    if not inputs:
+        return None
+    return Samples(
+        inputs=np.concatenate(inputs),
+        class_index=np.array(class_index, dtype=np.intp),
+        weights=np.array(weights, dtype=np.float32),
+        image_ids=np.array(image_ids, dtype=np.intp),
+    )
+
+
+def classes_of(images: Iterable[ImageSamples], present: Sequence[int], extracted_weight: float) -> tuple[int, ...]:
+    """Those of the classes `present` that have a sample with any weight, by id."""
+    found = {
+        target.class_id
+        for samples in images
+        for target in samples.image.targets
+        if target.origin is not Origin.EXTRACTED or extracted_weight > 0
+    }
+    return tuple(sorted(found.intersection(present)))
+
+
+def in_split(images: Iterable[ImageSamples], split: Split) -> list[ImageSamples]:
+    """The images of one part of the labelled ones. An image without a part trains: it cannot have been held out."""
+    return [samples for samples in images if (samples.image.split or Split.TRAIN) is split]
+
+
+def without_extracted(images: Iterable[ImageSamples]) -> list[ImageSamples]:
+    """Only what people said: a model's own guesses are no measure of it."""
+    kept = []
+    for samples in images:
+        chosen = [i for i, target in enumerate(samples.image.targets) if target.origin is not Origin.EXTRACTED]
+        targets = tuple(samples.image.targets[i] for i in chosen)
+        kept.append(ImageSamples(replace(samples.image, targets=targets), samples.inputs[chosen]))
+    return kept
+
+
+def balanced_weights(samples: Samples, n_classes: int) -> FloatArray:
+    """Factor for each class (K,), so that each one present weighs as much as any other in all."""
+    totals = np.bincount(samples.class_index, weights=samples.weights, minlength=n_classes)
+    present = totals > 0
+    factors = np.zeros(n_classes, dtype=np.float32)
+    factors[present] = totals.sum() / (present.sum() * totals[present])
+    return factors
+
+
+def dataset_hash(images: Iterable[ImageSamples]) -> str:
+    """Identity of a training set: equal if and only if the same labels lie on the same pictures in the same split."""
+    digest = hashlib.sha256()
+    for samples in images:
+        image = samples.image
+        targets = [[target.class_id, target.origin.value, target.x, target.y] for target in image.targets]
+        digest.update(json.dumps([image.content_hash, image.split, targets]).encode())
+    return digest.hexdigest()

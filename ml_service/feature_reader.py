@@ -1,0 +1,97 @@
+"""Features of the session's images as the ML service needs them, with what was read lately kept in memory."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from db.queries.training_data import ImageRef
+from models.feature_store import FeatureStore
+from models.geometry import make_grid, sample_bilinear
+
+FloatArray = npt.NDArray[np.float32]
+
+
+class ByteLimitedCache:
+    """Keeps the arrays used last, as many as fit into `limit_bytes`."""
+
+    def __init__(self, limit_bytes: int) -> None:
+        self._limit_bytes = limit_bytes
+        self._bytes = 0
+        self._arrays: OrderedDict[str, FloatArray] = OrderedDict()
+
+    def get(self, key: str) -> FloatArray | None:
+        """The array, which now counts as used last; None if it is not kept."""
+        if key in self._arrays:
+            self._arrays.move_to_end(key)
+        return self._arrays.get(key)
+
+    def put(self, key: str, array: FloatArray) -> None:
+        """Keep an array; those unused for longest give way."""
+        self._bytes += array.nbytes
+        self._arrays[key] = array
+        while self._bytes > self._limit_bytes and len(self._arrays) > 1:
+            _, dropped = self._arrays.popitem(last=False)
+            self._bytes -= dropped.nbytes
+
+
+class FeatureReader:
+    """Reads from the feature store of one session.
+
+    Every method raises `models.errors.FeatureMismatchError` when a file is missing or of another shape.
+    """
+
+    def __init__(self, store: FeatureStore, *, map_cache_bytes: int, pooled_cache_bytes: int) -> None:
+        self._store = store
+        self._maps = ByteLimitedCache(map_cache_bytes)
+        self._pooled = ByteLimitedCache(pooled_cache_bytes)
+
+    def at_points(
+        self,
+        content_hash: str,
+        size: tuple[int, int],
+        xy: npt.ArrayLike,
+        offsets: Sequence[tuple[int, int]] = ((0, 0),),
+    ) -> FloatArray:
+        """Features (N, len(offsets), D) at image points (N, 2), and at `offsets` in cells from them.
+
+        Args:
+            size: width and height of the upright image, pixels.
+        """
+        features = self._store.read_patches(content_hash, mapped=True)
+        grid = make_grid(*size, self._store.info)
+        uv = grid.to_grid(np.asarray(xy, dtype=np.float64).reshape(-1, 2))
+        around = uv[:, None, :] + np.asarray(offsets, dtype=np.float64)
+        sampled = sample_bilinear(features, around.reshape(-1, 2))
+        return sampled.reshape(len(uv), len(offsets), features.shape[-1])
+
+    def cells(self, content_hash: str, limit: int) -> FloatArray:
+        """Features (M, D) of up to `limit` cells, evenly spread over the image."""
+        features = self._store.read_patches(content_hash, mapped=True)
+        flat = features.reshape(-1, features.shape[-1])
+        chosen = np.unique(np.linspace(0, len(flat) - 1, min(limit, len(flat))).round().astype(np.intp))
+        return flat[chosen].astype(np.float32)
+
+    def feature_map(self, image: ImageRef, *, keep: bool) -> FloatArray:
+        """Features (Hp, Wp, D) of a whole image; `keep` those that are likely to be asked for again."""
+        kept = self._maps.get(image.content_hash)
+        if kept is not None:
+            return kept
+        features = self._store.read_patches(image.content_hash).astype(np.float32)
+        if keep:
+            self._maps.put(image.content_hash, features)
+        return features
+
+    def pooled(self, content_hashes: Sequence[str]) -> FloatArray:
+        """Pooled vectors (N, P)."""
+        return np.stack([self._pooled_vector(content_hash) for content_hash in content_hashes])
+
+    def _pooled_vector(self, content_hash: str) -> FloatArray:
+        kept = self._pooled.get(content_hash)
+        if kept is None:
+            kept = self._store.read_pooled(content_hash)
+            self._pooled.put(content_hash, kept)
+        return kept

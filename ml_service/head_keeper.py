@@ -1,0 +1,293 @@
+"""The head in force: refitted after annotations, loaded when a checkpoint is activated, and what it predicts."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from sqlalchemy.orm import Session
+
+from db.models import Checkpoint, CheckpointKind
+from db.queries.checkpoints import (
+    active_checkpoint,
+    deactivate,
+    prune_live_checkpoints,
+    save_checkpoint_row,
+)
+from db.queries.events import add_event
+from db.queries.session_info import get_session_info, training_settings
+from db.queries.training_data import (
+    ImageRef,
+    class_names,
+    last_annotated_image_id,
+    ready_image,
+    record_broken_features,
+    remove_predictions,
+    stale_images,
+)
+from ml_service.checkpoint import Description, checkpoint_path, load_head, remove_checkpoint_files, save_checkpoint
+from ml_service.context import Context
+from ml_service.data_loaders.base import dataset_hash
+from ml_service.errors import CheckpointError
+from ml_service.inference import predict_readable, record_predictions, remove_maps
+from ml_service.live_learning import ScalerSource, fit_live, measure_live
+from ml_service.predictors.base import ImagePrediction, Model
+from ml_service.task_factory import LIVE_KIND
+from models.errors import FeatureMismatchError
+
+logger = logging.getLogger(__name__)
+Finish = Callable[[Session], None]
+"""Ends a job in the transaction that records its result; raises where the job was lost."""
+KEPT_AHEAD = 3
+"""Images after the open one whose features are kept in memory, as they are likely to be opened next."""
+
+
+class HeadKeeper:
+    """Holds the head that predicts now. Use from one thread."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._scalers = ScalerSource(context.parts, context.reader)
+        self._unsaved_since: float | None = None
+        self._swept_version = -1
+        self._swept_images = 0
+        self.model: Model | None = None
+        """None while nothing is labelled."""
+        self.version = -1
+        """`SessionInfo.head_version` that `model` belongs to."""
+        self.open_image_id: int | None = None
+        """The image that the person has open, as far as is known."""
+
+    @property
+    def scalers(self) -> ScalerSource:
+        """Source of the scaler that live heads and runs share."""
+        return self._scalers
+
+    def start(self) -> None:
+        """Be ready for the first click: read all labels, fit the scaler and the head."""
+        with self._context.db.read() as db_session:
+            self.open_image_id = last_annotated_image_id(db_session)
+        self.ensure_current()
+
+    def refit(self, finish: Finish = lambda _db_session: None) -> None:
+        """Learn from all labels as they are now and predict the open image, recorded in one transaction."""
+        context = self._context
+        with context.db.read() as db_session:
+            is_overruled = active_checkpoint(db_session) is not None and not _is_refit_due(db_session)
+            open_image = self._ready_open_image(db_session)
+        if is_overruled:
+            # A checkpoint was activated after the annotation that this refit was asked for.
+            self.predict(open_image, finish)
+            return
+        fitted = self._fit()
+        predictions, broken = self._predict([open_image] if open_image else [], fitted)
+        with context.db.write() as db_session:
+            finish(db_session)
+            info = get_session_info(db_session)
+            if info.head_label_sequence > context.training_set.sequence:
+                # Another worker has learned from newer labels meanwhile; ensure_current follows it.
+                return
+            deactivate(db_session)
+            info.head_version += 1
+            info.head_label_sequence = context.training_set.sequence
+            model = None if fitted is None else replace(fitted, version=info.head_version)
+            replaced = self._record(db_session, model, predictions, broken)
+            version = info.head_version
+        self._take_over(model, version)
+        self._unsaved_since = time.monotonic()
+        remove_maps(context.session_dir, replaced)
+
+    def ensure_current(self) -> None:
+        """Follow the database: an activated checkpoint, a restart, or the refit of another worker."""
+        context = self._context
+        with context.db.read() as db_session:
+            info = get_session_info(db_session)
+            if info.head_version == self.version:
+                return
+            checkpoint = active_checkpoint(db_session)
+        if checkpoint is not None:
+            self._load(checkpoint, info.head_version)
+            return
+        fitted = self._fit()
+        if context.training_set.sequence == info.head_label_sequence:
+            # Equal labels give an equal head: what it predicted before stays good.
+            self._take_over(None if fitted is None else replace(fitted, version=info.head_version), info.head_version)
+        else:
+            self.refit()
+
+    def predict(self, image: ImageRef | None, finish: Finish = lambda _db_session: None) -> None:
+        """Predict one image with the head in force and record it; without image or head only finish."""
+        context = self._context
+        recorded: list[str] | None = None
+        while recorded is None:
+            self.ensure_current()
+            predictions, broken = self._predict([image] if image else [], self.model)
+            with context.db.write() as db_session:
+                if get_session_info(db_session).head_version != self.version:
+                    continue
+                finish(db_session)
+                recorded = self._record(db_session, self.model, predictions, broken)
+        remove_maps(context.session_dir, recorded)
+
+    def predict_open(self) -> None:
+        """Predict the open image with the head in force."""
+        with self._context.db.read() as db_session:
+            open_image = self._ready_open_image(db_session)
+        self.predict(open_image)
+
+    def sweep(self) -> bool:
+        """Predict the next images that the head in force has not seen; False if there are none."""
+        context = self._context
+        self.ensure_current()
+        if self.model is None:
+            return False
+        with context.db.read() as db_session:
+            chunk_size = context.parts.predictor.chunk_size
+            images = stale_images(db_session, self.version, self.open_image_id or 0, chunk_size)
+        if not images:
+            return False
+        if self._swept_version != self.version:
+            self._swept_version, self._swept_images = self.version, 0
+        self._swept_images += len(images)
+        keep = self._swept_images <= KEPT_AHEAD
+        predictions, broken = predict_readable(context.parts.predictor, self.model, context.reader, images, keep=keep)
+        with context.db.write() as db_session:
+            record_broken_features(db_session, broken)
+            replaced = record_predictions(db_session, context.session_dir, self.model, predictions)
+            if replaced is not None:
+                image_ids = [prediction.image_id for prediction in predictions]
+                add_event(db_session, "prediction", image_ids=image_ids, version=self.version)
+        remove_maps(context.session_dir, replaced or [])
+        return True
+
+    def look_for_features(self) -> bool:
+        """Refit if features that labels waited for have come, or enough to know the channels better."""
+        with self._context.db.read() as db_session:
+            has_new_scaler = self._scalers.refresh(db_session)
+            has_arrivals = self._context.training_set.has_arrivals(db_session)
+            is_live = active_checkpoint(db_session) is None
+        if has_arrivals or (has_new_scaler and is_live and self._context.training_set.images):
+            self.refit()
+            return True
+        return False
+
+    def save_live_if_due(self) -> bool:
+        """Measure and save the live head once it has rested for a while; True if that was done now."""
+        delay_s = self._context.settings.live_checkpoint_delay_s
+        if self._unsaved_since is None or time.monotonic() < self._unsaved_since + delay_s:
+            return False
+        self._unsaved_since = None
+        if self.model is None or self.model.checkpoint_id is not None or self._scalers.scaler is None:
+            return False
+        self._save_live(self.model)
+        return True
+
+    def _save_live(self, model: Model) -> None:
+        context, training_set = self._context, self._context.training_set
+        with context.db.read() as db_session:
+            weight = training_settings(get_session_info(db_session)).extracted_weight
+            names = class_names(db_session)
+        assert self._scalers.scaler is not None
+        held_out = measure_live(
+            context.parts, self._scalers.scaler, training_set.images, training_set.class_ids, weight
+        )
+        metrics = {
+            "held_out": None if held_out is None else held_out.to_json(),
+            "held_out_accuracy": None if held_out is None else held_out.accuracy,
+            "held_out_iou": None if held_out is None else held_out.mean_iou,
+            "n_train": len(training_set.images),
+            "n_val": 0 if held_out is None else held_out.n_images,
+        }
+        path = checkpoint_path(f"live-{model.version}")
+        description = Description(
+            head_kind=LIVE_KIND,
+            class_ids=model.class_ids,
+            class_names=tuple(names[class_id] for class_id in model.class_ids),
+            extractor=context.extractor.to_json(),
+            dataset_hash=dataset_hash(training_set.images),
+            revisions=dict(model.revisions),
+            metrics=metrics,
+        )
+        save_checkpoint(context.session_dir, path, model.head, description)
+        with context.db.write() as db_session:
+            save_checkpoint_row(db_session, CheckpointKind.LIVE, path, metrics=metrics)
+            surplus = prune_live_checkpoints(db_session, context.settings.live_checkpoints_kept)
+        for old in surplus:
+            remove_checkpoint_files(context.session_dir, old)
+
+    def _fit(self) -> Model | None:
+        """The live head of all labels; its version is set where it is recorded."""
+        context, training_set = self._context, self._context.training_set
+        with context.db.read() as db_session:
+            training_set.sync(db_session)
+            if self._scalers.scaler is None:
+                self._scalers.refresh(db_session)
+            weight = training_settings(get_session_info(db_session)).extracted_weight
+        scaler = self._scalers.scaler
+        if scaler is None:
+            return None
+        fitted = fit_live(context.parts, scaler, training_set.images, training_set.class_ids, weight)
+        if fitted is None:
+            return None
+        return Model(fitted.head, fitted.class_ids, training_set.revisions, version=0)
+
+    def _load(self, checkpoint: Checkpoint, version: int) -> None:
+        context = self._context
+        try:
+            head, description = load_head(context.session_dir, checkpoint.path, context.parts, context.extractor)
+        except (CheckpointError, FeatureMismatchError) as error:
+            logger.warning("checkpoint %d cannot be used, the live head predicts: %s", checkpoint.id, error)
+            with context.db.write() as db_session:
+                deactivate(db_session)
+                add_event(db_session, "job", checkpoint_id=checkpoint.id, state="failed", error=str(error))
+            self.refit()
+            return
+        model = Model(head, description.class_ids, description.revisions, version, checkpoint.id)
+        self._take_over(model, version)
+
+    def _predict(self, images: Sequence[ImageRef], model: Model | None) -> tuple[list[ImagePrediction], dict[int, str]]:
+        if model is None or not images:
+            return [], {}
+        return predict_readable(self._context.parts.predictor, model, self._context.reader, images, keep=True)
+
+    def _record(
+        self,
+        db_session: Session,
+        model: Model | None,
+        predictions: Sequence[ImagePrediction],
+        broken: dict[int, str],
+    ) -> list[str]:
+        """Record and announce predictions of `model`; without a model remove all. Returns the maps to remove."""
+        context = self._context
+        record_broken_features(db_session, broken | context.training_set.broken)
+        context.training_set.broken.clear()
+        if model is None:
+            add_event(db_session, "prediction", image_id=self.open_image_id, removed=True)
+            return remove_predictions(db_session)
+        if not predictions:
+            return []
+        replaced = record_predictions(db_session, context.session_dir, model, predictions)
+        for prediction in predictions:
+            add_event(
+                db_session,
+                "prediction",
+                image_id=prediction.image_id,
+                version=model.version,
+                annotation_revision=model.revisions.get(prediction.image_id, 0),
+                checkpoint_id=model.checkpoint_id,
+            )
+        return replaced or []
+
+    def _take_over(self, model: Model | None, version: int) -> None:
+        self.model = model
+        self.version = version
+
+    def _ready_open_image(self, db_session: Session) -> ImageRef | None:
+        return None if self.open_image_id is None else ready_image(db_session, self.open_image_id)
+
+
+def _is_refit_due(db_session: Session) -> bool:
+    info = get_session_info(db_session)
+    return info.head_label_sequence != info.label_sequence

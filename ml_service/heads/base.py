@@ -1,0 +1,88 @@
+"""What a head is: logits from the features of one image or of many."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from ml_service.heads.live import FeatureScaler
+
+FloatArray = npt.NDArray[np.float32]
+State = Mapping[str, npt.NDArray[np.generic]]
+SCALER_PREFIX = "scaler."
+
+
+class Head(Protocol):
+    """The trained part. Deterministic; K classes in the order it was trained with. Scaling is part of it."""
+
+    def logits(self, features: FloatArray) -> FloatArray:
+        """Logits of whole images from features as stored: (Hp, Wp, D) -> (Hp, Wp, K), or vectors (N, P) -> (N, K)."""
+        ...
+
+    def state(self) -> dict[str, npt.NDArray[np.generic]]:
+        """Everything needed to build it again, as arrays."""
+        ...
+
+
+class TorchHead:
+    """A trained module behind a scaler.
+
+    The module maps samples to logits; where whole maps need another way, it has a method `whole`.
+    """
+
+    def __init__(self, scaler: FeatureScaler, module: nn.Module, *, unit_norm: bool) -> None:
+        self.scaler = scaler
+        self.module = module
+        self.unit_norm = unit_norm
+
+    @torch.no_grad()
+    def logits(self, features: FloatArray) -> FloatArray:
+        """As in `Head`."""
+        whole = getattr(self.module, "whole", self.module)
+        output: FloatArray = whole(prepare_inputs(features, self.scaler, unit_norm=self.unit_norm)).numpy()
+        return output
+
+    def state(self) -> dict[str, npt.NDArray[np.generic]]:
+        """As in `Head`; `load_torch_head` is its inverse."""
+        parameters = {name: value.detach().numpy().copy() for name, value in self.module.state_dict().items()}
+        scaler = {"mean": self.scaler.mean, "scale": self.scaler.scale, "groups": np.array(self.scaler.group_sizes)}
+        return parameters | {SCALER_PREFIX + name: value for name, value in scaler.items()}
+
+
+def load_torch_head(state: State, module: nn.Module, *, unit_norm: bool) -> TorchHead:
+    """The head that gave `state`, in a fresh `module` of the same make."""
+    scaler = FeatureScaler(
+        np.asarray(state[f"{SCALER_PREFIX}mean"], dtype=np.float32),
+        np.asarray(state[f"{SCALER_PREFIX}scale"], dtype=np.float32),
+        tuple(int(size) for size in np.asarray(state[f"{SCALER_PREFIX}groups"], dtype=np.int64)),
+    )
+    parameters = {name: value for name, value in state.items() if not name.startswith(SCALER_PREFIX)}
+    module.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in parameters.items()})
+    return TorchHead(scaler, module, unit_norm=unit_norm)
+
+
+def prepare_inputs(inputs: FloatArray, scaler: FeatureScaler, *, unit_norm: bool) -> Tensor:
+    """Scaled inputs (..., D) as the module takes them."""
+    scaled = scaler.transform(inputs)
+    return torch.from_numpy(np.ascontiguousarray(scaler.unit_norm(scaled) if unit_norm else scaled))
+
+
+def make_linear(dim: int, n_classes: int) -> nn.Linear:
+    """A linear layer that starts at zero: no class is preferred, and nothing is random."""
+    layer = nn.Linear(dim, n_classes)
+    nn.init.zeros_(layer.weight)
+    nn.init.zeros_(layer.bias)
+    return layer
+
+
+def make_hidden(dim: int, width: int, generator: torch.Generator) -> nn.Linear:
+    """A hidden layer drawn from `generator` alone, so that the global random state plays no part."""
+    layer = nn.Linear(dim, width)
+    nn.init.normal_(layer.weight, std=dim**-0.5, generator=generator)
+    nn.init.zeros_(layer.bias)
+    return layer

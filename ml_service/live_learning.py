@@ -1,0 +1,107 @@
+"""The live head: refitted over all labels after every change, from nothing, so that equal labels give equal heads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from sqlalchemy.orm import Session
+
+from db.models import Split
+from db.queries.training_data import count_ready, sample_ready
+from ml_service.data_loaders.base import (
+    ImageSamples,
+    Samples,
+    classes_of,
+    collect,
+    in_split,
+    without_extracted,
+)
+from ml_service.feature_reader import FeatureReader
+from ml_service.heads.live import FeatureScaler, LiveHead
+from ml_service.metrics import Quality, measure
+from ml_service.task_factory import TaskParts
+
+
+@dataclass(frozen=True)
+class FittedHead:
+    """A live head and the classes of its outputs."""
+
+    head: LiveHead
+    class_ids: tuple[int, ...]
+
+
+class ScalerSource:
+    """Channel statistics of unlabelled images: fitted at first use, and again when twice as many are ready."""
+
+    def __init__(self, parts: TaskParts, reader: FeatureReader) -> None:
+        self._parts = parts
+        self._reader = reader
+        self._fitted_on = 0
+        self.scaler: FeatureScaler | None = None
+
+    def refresh(self, db_session: Session) -> bool:
+        """Fit where that is due; True if the scaler is another one now."""
+        n_ready = count_ready(db_session)
+        if n_ready == 0 or n_ready < 2 * self._fitted_on:
+            return False
+        images = sample_ready(db_session, self._parts.scaler_images)
+        self.scaler = FeatureScaler.fit(self._parts.read_scaler_sample(self._reader, images), self._parts.groups)
+        self._fitted_on = n_ready
+        return True
+
+
+def fit_live(
+    parts: TaskParts,
+    scaler: FeatureScaler,
+    images: Sequence[ImageSamples],
+    present: Sequence[int],
+    extracted_weight: float,
+) -> FittedHead | None:
+    """The live head of the labels on `images`; None without any.
+
+    Args:
+        present: class ids that were not removed.
+    """
+    class_ids = classes_of(images, present, extracted_weight)
+    if len(class_ids) == 1:
+        # One class alone says nothing; beside the others, as yet without labels, it gets a probability below 1.
+        class_ids = tuple(sorted(present))
+    samples = collect(images, class_ids, extracted_weight)
+    if samples is None:
+        return None
+    return FittedHead(fit_samples(parts, scaler, samples, len(class_ids)), class_ids)
+
+
+def fit_samples(parts: TaskParts, scaler: FeatureScaler, samples: Samples, n_classes: int) -> LiveHead:
+    """The live head of samples as the linear head reads them."""
+    # The head wants two classes at least. A session with one class has one output, of probability 1.
+    head = LiveHead.fit(
+        samples.inputs,
+        samples.class_index,
+        samples.weights,
+        max(2, n_classes),
+        scaler=scaler,
+        config=parts.live_config,
+    )
+    return head if n_classes > 1 else replace(head, weight=head.weight[:1], bias=head.bias[:1])
+
+
+def measure_live(
+    parts: TaskParts,
+    scaler: FeatureScaler,
+    images: Sequence[ImageSamples],
+    present: Sequence[int],
+    extracted_weight: float,
+) -> Quality | None:
+    """Held-out quality: a head of the training images alone, on the validation images. None where either is missing."""
+    training = fit_live(parts, scaler, in_split(images, Split.TRAIN), present, extracted_weight)
+    if training is None:
+        return None
+    held_out = without_extracted(in_split(images, Split.VALIDATION))
+    samples = collect(held_out, training.class_ids, extracted_weight)
+    if samples is None:
+        return None
+    logits = training.head.logits(samples.inputs)
+    return measure(logits, samples.class_index, np.ones(len(samples)), samples.image_ids)

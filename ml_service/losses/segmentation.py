@@ -1,0 +1,24 @@
+"""Loss of labelled points."""
+
+from __future__ import annotations
+
+from torch import Tensor
+from torch.nn import functional
+
+
+def segmentation_loss(logits: Tensor, class_index: Tensor, weights: Tensor) -> Tensor:
+    """Mean over points, weighted: binary cross-entropy of the logit for two classes, else cross-entropy.
+
+    Always on logits: a sigmoid first would saturate, and its gradient vanish, where the head is most wrong.
+
+    Args:
+        logits: (N, K).
+        class_index: (N,) int64.
+        weights: (N,), not all zero.
+    """
+    if logits.shape[1] == 2:
+        margin = logits[:, 1] - logits[:, 0]
+        losses = functional.binary_cross_entropy_with_logits(margin, class_index.to(logits.dtype), reduction="none")
+    else:
+        losses = functional.cross_entropy(logits, class_index, reduction="none")
+    return (losses * weights).sum() / weights.sum()

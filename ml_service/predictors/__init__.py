@@ -1,0 +1,1 @@
+"""From a model and an image to a prediction, one task a file."""

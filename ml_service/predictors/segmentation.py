@@ -1,0 +1,36 @@
+"""Prediction of a map: logits for each cell of the feature grid."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from db.queries.training_data import ImageRef
+from ml_service.feature_reader import FeatureReader
+from ml_service.predictors.base import ImagePrediction, Model
+from models.prediction_store import softmax
+
+
+class SegmentationPredictor:
+    """One map an image. Logits are stored, and upsampled on reading: a linear head commutes with interpolation."""
+
+    chunk_size = 1
+
+    def predict(
+        self, model: Model, reader: FeatureReader, images: Sequence[ImageRef], *, keep: bool
+    ) -> list[ImagePrediction]:
+        """As in `Predictor`."""
+        return [_predict_map(model, reader, image, keep=keep) for image in images]
+
+
+def _predict_map(model: Model, reader: FeatureReader, image: ImageRef, *, keep: bool) -> ImagePrediction:
+    logits = model.head.logits(reader.feature_map(image, keep=keep))
+    cells = logits.reshape(-1, logits.shape[-1])
+    area = np.bincount(cells.argmax(axis=1), minlength=cells.shape[1])
+    return ImagePrediction(
+        image_id=image.id,
+        uncertainty=1 - float(softmax(cells, axis=1).max(axis=1).mean()),
+        predicted_class_id=model.class_ids[int(area.argmax())],
+        logits=np.moveaxis(logits, -1, 0),
+    )

@@ -1,0 +1,36 @@
+"""The service as one process: opens the session, works until a signal."""
+
+from __future__ import annotations
+
+import logging
+import signal
+from pathlib import Path
+from types import FrameType
+
+import torch
+
+from ml_service.context import open_context
+from ml_service.settings import ServiceSettings
+from ml_service.worker import Worker
+
+logger = logging.getLogger(__name__)
+
+
+def serve(session_dir: Path, settings: ServiceSettings) -> None:
+    """Work on a session until SIGTERM or SIGINT.
+
+    Raises:
+        SessionNotFoundError: the folder holds no session.
+        FeatureMismatchError: its features were made by another extractor than its database says.
+    """
+    torch.set_num_threads(settings.threads)
+    worker = Worker(open_context(session_dir, settings))
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        logger.info("%s: stopping", signal.Signals(number).name)
+        worker.stop()
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    logger.info("learning for the session in %s", session_dir)
+    worker.run()

@@ -1,0 +1,103 @@
+"""The one place where a task is registered: its head, data loader, loss and predictor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from db.models import Task
+from db.queries.session_info import HeadKind
+from db.queries.training_data import ImageRef
+from ml_service.data_loaders.base import ReadInputs
+from ml_service.data_loaders.classification import IMAGES_PER_BATCH, read_pooled_inputs
+from ml_service.data_loaders.segmentation import POINTS_PER_BATCH, read_neighbourhood_inputs, read_point_inputs
+from ml_service.feature_reader import FeatureReader
+from ml_service.heads.base import Head, State, load_torch_head
+from ml_service.heads.classification_head import make_classification_module
+from ml_service.heads.live import CLASSIFICATION, SEGMENTATION, LiveHead, LiveHeadConfig
+from ml_service.heads.segmentation_head import make_segmentation_module
+from ml_service.losses.classification import classification_loss
+from ml_service.losses.segmentation import segmentation_loss
+from ml_service.predictors.base import Predictor
+from ml_service.predictors.classification import ClassificationPredictor
+from ml_service.predictors.segmentation import SegmentationPredictor
+from models.base import ChannelGroup, ExtractorInfo
+
+Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
+MakeModule = Callable[[HeadKind, int, int, torch.Generator], nn.Module]
+LIVE_KIND = "live"
+"""What a checkpoint calls a live head; those of runs have the name of their `HeadKind`."""
+
+SCALER_CELLS_PER_IMAGE = 512
+
+
+@dataclass(frozen=True)
+class TaskParts:
+    """Everything in learning that differs between tasks."""
+
+    dim: int
+    """Channels of one input."""
+    groups: tuple[ChannelGroup, ...]
+    live_config: LiveHeadConfig
+    read_inputs: dict[HeadKind, ReadInputs]
+    """How the samples of an image are read; the live head takes those of the linear one."""
+    batch_size: int
+    make_module: MakeModule
+    loss: Loss
+    predictor: Predictor
+    scaler_images: int
+    """Images that the scaler is fitted on, at most."""
+    read_scaler_sample: Callable[[FeatureReader, Sequence[ImageRef]], npt.NDArray[np.float32]]
+
+    def restore_head(self, kind: str, state: State, n_classes: int) -> Head:
+        """The head that a checkpoint holds.
+
+        Raises:
+            ValueError, KeyError, RuntimeError: `state` is not that of such a head.
+        """
+        if kind == LIVE_KIND:
+            return LiveHead.from_state(state)
+        module = self.make_module(HeadKind(kind), self.dim, n_classes, torch.Generator())
+        return load_torch_head(state, module, unit_norm=self.live_config.unit_norm)
+
+
+def make_task_parts(task: Task, extractor: ExtractorInfo) -> TaskParts:
+    """The parts for a task on the features of an extractor."""
+    if task is Task.SEGMENTATION:
+        return TaskParts(
+            dim=extractor.dim,
+            groups=extractor.groups,
+            live_config=SEGMENTATION,
+            read_inputs={HeadKind.LINEAR: read_point_inputs, HeadKind.NONLINEAR: read_neighbourhood_inputs},
+            batch_size=POINTS_PER_BATCH,
+            make_module=make_segmentation_module,
+            loss=segmentation_loss,
+            predictor=SegmentationPredictor(),
+            scaler_images=64,
+            read_scaler_sample=_read_cells,
+        )
+    return TaskParts(
+        dim=extractor.pooled_dim,
+        groups=extractor.pooled_groups,
+        live_config=CLASSIFICATION,
+        read_inputs={HeadKind.LINEAR: read_pooled_inputs, HeadKind.NONLINEAR: read_pooled_inputs},
+        batch_size=IMAGES_PER_BATCH,
+        make_module=make_classification_module,
+        loss=classification_loss,
+        predictor=ClassificationPredictor(),
+        scaler_images=2000,
+        read_scaler_sample=_read_vectors,
+    )
+
+
+def _read_cells(reader: FeatureReader, images: Sequence[ImageRef]) -> npt.NDArray[np.float32]:
+    return np.concatenate([reader.cells(image.content_hash, SCALER_CELLS_PER_IMAGE) for image in images])
+
+
+def _read_vectors(reader: FeatureReader, images: Sequence[ImageRef]) -> npt.NDArray[np.float32]:
+    return reader.pooled([image.content_hash for image in images])

@@ -1,0 +1,172 @@
+"""The training loop of a full run, the same for every head.
+
+It is a generator: whoever drives it decides between two batches whether to go on, to wait or to end. Suspending a run
+is nothing but not asking for the next batch; all that the rest depends on lies in `LoopState`, which can be saved and
+restored, so a suspended run goes on exactly as an unbroken one would.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ml_service.early_stopping import EarlyStopping
+from ml_service.errors import DivergedError
+from ml_service.task_factory import Loss
+
+WEIGHT_DECAY = 1e-2
+
+
+@dataclass(frozen=True)
+class Tensors:
+    """N samples: inputs (N, ...), class_index (N,) int64, weights (N,)."""
+
+    inputs: Tensor
+    class_index: Tensor
+    weights: Tensor
+
+    def __len__(self) -> int:
+        return len(self.class_index)
+
+
+@dataclass(frozen=True)
+class BatchDone:
+    """One step was taken."""
+
+
+@dataclass(frozen=True)
+class EpochDone:
+    """All training samples were seen once more."""
+
+    epoch: int
+    """Counted from 1."""
+    train_loss: float
+    val_loss: float | None
+    """None without held-out samples."""
+    is_best: bool
+
+
+@dataclass
+class LoopState:
+    """Everything that the rest of a run depends on."""
+
+    module: nn.Module
+    optimizer: torch.optim.Optimizer
+    generator: torch.Generator
+    """Draws the order of the samples."""
+    stopping: EarlyStopping
+    epoch: int = 0
+    """Epochs done."""
+    order: list[int] = field(default_factory=list)
+    """Order of the samples in the epoch at work."""
+    position: int = 0
+    """Samples of `order` that are done."""
+    loss_sum: float = 0.0
+    weight_sum: float = 0.0
+    best_loss: float = math.inf
+    best_epoch: int | None = None
+    best_weights: dict[str, Tensor] = field(default_factory=dict)
+    reason: str | None = None
+    """early_stop or max_epochs, once the run has ended by itself."""
+
+    def save(self) -> dict[str, Any]:
+        """A deep copy of all of it."""
+        plain = {name: value for name, value in vars(self).items() if name not in ("module", "optimizer", "generator")}
+        return copy.deepcopy(
+            plain
+            | {
+                "module": self.module.state_dict(),
+                "optimizer": self.optimizer.state_dict(),
+                "generator": self.generator.get_state(),
+            }
+        )
+
+    def restore(self, saved: dict[str, Any]) -> None:
+        """Go on from where `save` was called."""
+        saved = copy.deepcopy(saved)
+        self.module.load_state_dict(saved.pop("module"))
+        self.optimizer.load_state_dict(saved.pop("optimizer"))
+        self.generator.set_state(saved.pop("generator"))
+        vars(self).update(saved)
+
+
+def start_loop(
+    module: nn.Module, generator: torch.Generator, *, learning_rate: float, patience: int, threshold: float
+) -> LoopState:
+    """The state before the first batch."""
+    optimizer = torch.optim.AdamW(module.parameters(), lr=learning_rate, weight_decay=WEIGHT_DECAY)
+    return LoopState(module, optimizer, generator, EarlyStopping(patience, threshold))
+
+
+def train(
+    state: LoopState, training: Tensors, held_out: Tensors | None, loss: Loss, *, max_epochs: int, batch_size: int
+) -> Iterator[BatchDone | EpochDone]:
+    """Train until the patience is used up or `max_epochs` are done; `state.reason` then tells which.
+
+    The best weights are those with the least held-out loss, or with the least training loss where nothing is held out.
+
+    Raises:
+        DivergedError: a loss is infinite or not a number.
+    """
+    while state.reason is None:
+        if not state.order:
+            state.order = torch.randperm(len(training), generator=state.generator).tolist()
+
+        while state.position < len(training):
+            chosen = torch.tensor(state.order[state.position : state.position + batch_size])
+            batch_loss = _step(state, training, chosen, loss)
+            weight = float(training.weights[chosen].sum())
+            state.loss_sum += batch_loss * weight
+            state.weight_sum += weight
+            state.position += len(chosen)
+            yield BatchDone()
+
+        state.epoch += 1
+        train_loss = state.loss_sum / state.weight_sum
+        val_loss = None if held_out is None else evaluate(state, held_out, loss)
+        state.order, state.position, state.loss_sum, state.weight_sum = [], 0, 0.0, 0.0
+
+        checked = train_loss if val_loss is None else val_loss
+        is_best = checked < state.best_loss
+        if is_best:
+            state.best_loss, state.best_epoch = checked, state.epoch
+            state.best_weights = copy.deepcopy(state.module.state_dict())
+        state.stopping.update(checked)
+        if state.stopping.should_stop:
+            state.reason = "early_stop"
+        elif state.epoch >= max_epochs:
+            state.reason = "max_epochs"
+        yield EpochDone(state.epoch, train_loss, val_loss, is_best)
+
+
+@torch.no_grad()
+def evaluate(state: LoopState, samples: Tensors, loss: Loss) -> float:
+    """Loss of the weights at hand on samples that are not trained on."""
+    value = float(loss(state.module(samples.inputs), samples.class_index, samples.weights))
+    return _checked(value, "held-out loss", state)
+
+
+def _step(state: LoopState, training: Tensors, chosen: Tensor, loss: Loss) -> float:
+    state.optimizer.zero_grad()
+    logits = state.module(training.inputs[chosen])
+    value = loss(logits, training.class_index[chosen], training.weights[chosen])
+    checked = _checked(float(value.detach()), "training loss", state)
+    value.backward()  # type: ignore[no-untyped-call]
+    state.optimizer.step()
+    return checked
+
+
+def _checked(value: float, name: str, state: LoopState) -> float:
+    if math.isfinite(value):
+        return value
+    rate = state.optimizer.param_groups[0]["lr"]
+    raise DivergedError(
+        f"the {name} became {value} in epoch {state.epoch + 1} with learning_rate {rate:g}: "
+        f"choose a smaller one, for example {rate / 10:g}, and start again"
+    )

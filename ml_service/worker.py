@@ -1,0 +1,219 @@
+"""The service's main loop: poll, claim, do, record. One job that fails never ends it."""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+import os
+import socket
+import threading
+import time
+import uuid
+from collections.abc import Collection
+
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
+
+from db.database import ChangeDetector
+from db.models import Job, JobKind, JobState, RunState
+from db.queries.events import prune_events
+from db.queries.jobs import (
+    JobLostError,
+    claim_job,
+    fail_job,
+    finish_job,
+    has_queued,
+    prune_jobs,
+    recover_jobs,
+    requeue_job,
+)
+from db.queries.runs import recover_runs, runs_at_work, start_next_run, transition
+from db.queries.training_data import ready_image
+from db.queries.workers import beat, remove_silent_workers, remove_worker
+from ml_service.context import Context
+from ml_service.errors import StoppingError
+from ml_service.head_keeper import HeadKeeper
+from ml_service.run_execution import RunExecution
+
+logger = logging.getLogger(__name__)
+URGENT = (JobKind.REFIT, JobKind.PREDICT)
+"""A person waits for these; a run gives way to them."""
+KEEP_EVENTS = dt.timedelta(hours=1)
+KEEP_JOBS = dt.timedelta(days=1)
+
+
+class Worker:
+    """One ML service. `run` until `stop`; tests call `step`. Use from one thread, `stop` from any."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._detector = ChangeDetector(context.db.engine)
+        self._stopping = threading.Event()
+        self._keeper = HeadKeeper(context)
+        self._may_have_work = True
+        self._ticked_at = -float("inf")
+        self._job_ids: list[int] = []
+        self.worker_id = f"{socket.gethostname()[:40]}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
+
+    @property
+    def keeper(self) -> HeadKeeper:
+        """The head in force."""
+        return self._keeper
+
+    def run(self) -> None:
+        """Work until `stop` is called."""
+        self.start()
+        while not self._stopping.is_set():
+            try:
+                has_worked = self.step()
+            except (OperationalError, OSError):
+                # A full disk, a database out of reach: wait for better times. A job that could be neither done nor
+                # recorded as failed gets no more heartbeats, so it is queued again.
+                logger.exception("the session cannot be written; trying again")
+                self._may_have_work = True
+                self._stopping.wait(self._context.settings.tick_interval_s)
+                continue
+            if not has_worked:
+                self._stopping.wait(self._context.settings.poll_interval_s)
+        self.close()
+
+    def start(self) -> None:
+        """Announce this worker, take over what a dead one left, and be ready for the first click."""
+        self.tick_if_due()
+        self._keeper.start()
+
+    def stop(self) -> None:
+        """Ask for a clean end soon: what is at work goes back to the queue."""
+        self._stopping.set()
+
+    def close(self) -> None:
+        """Take leave."""
+        with self._context.db.write() as db_session:
+            remove_worker(db_session, self.worker_id)
+        self._detector.close()
+
+    def step(self) -> bool:
+        """Do the most urgent thing there is; False if nothing is left to do for now."""
+        has_ticked = self.tick_if_due()
+        self._may_have_work |= self._detector.changed()
+        if self._may_have_work:
+            if self._do_next_job(None) or self._keeper.sweep():
+                return True
+            self._may_have_work = False
+        return (has_ticked and self._keeper.look_for_features()) or self._keeper.save_live_if_due()
+
+    def is_stopping(self) -> bool:
+        """As in `Attendant`."""
+        return self._stopping.is_set()
+
+    def has_news(self) -> bool:
+        """As in `Attendant`."""
+        return self._detector.changed()
+
+    def has_urgent_jobs(self) -> bool:
+        """As in `Attendant`."""
+        with self._context.db.read() as db_session:
+            return has_queued(db_session, URGENT)
+
+    def serve_urgent_jobs(self) -> None:
+        """As in `Attendant`."""
+        while not self._stopping.is_set() and self._do_next_job(URGENT):
+            pass
+
+    def tick_if_due(self) -> bool:
+        """Heartbeat, and the look for dead workers: about once a second; True if it was done now."""
+        if time.monotonic() < self._ticked_at + self._context.settings.tick_interval_s:
+            return False
+        self._ticked_at = time.monotonic()
+        timeout = dt.timedelta(seconds=self._context.settings.heartbeat_timeout_s)
+        with self._context.db.write() as db_session:
+            # First the own heart: after a long sleep of the machine, what this worker does must not look abandoned.
+            beat(db_session, self.worker_id, os.getpid(), socket.gethostname(), self._job_ids)
+            db_session.flush()
+            self._recover(db_session, timeout)
+            prune_events(db_session, KEEP_EVENTS)
+            prune_jobs(db_session, KEEP_JOBS)
+        return True
+
+    def _recover(self, db_session: Session, timeout: dt.timedelta) -> None:
+        remove_silent_workers(db_session, timeout)
+        recovery = recover_jobs(db_session, timeout)
+        for job_id in recovery.failed:
+            job = db_session.get_one(Job, job_id)
+            if job.kind is JobKind.TRAIN:
+                for run in runs_at_work(db_session):
+                    transition(db_session, run, RunState.FAILED, message=job.error)
+        for run in recover_runs(db_session):
+            logger.warning("run %d was left by a worker that stopped; it is %s again", run.id, run.state.value)
+        if recovery.requeued or recovery.failed:
+            logger.warning("jobs of silent workers: %s queued again, %s failed", recovery.requeued, recovery.failed)
+
+    def _do_next_job(self, kinds: Collection[JobKind] | None) -> bool:
+        """Claim and do one job of the given kinds, or of any; False if there is none."""
+        with self._context.db.read() as db_session:
+            if not has_queued(db_session, kinds):
+                return False
+        with self._context.db.write() as db_session:
+            job = claim_job(db_session, self.worker_id, kinds)
+        if job is None:
+            return False
+        self._job_ids.append(job.id)
+        try:
+            self._do(job)
+        except JobLostError as error:
+            logger.warning("%s", error)
+        except StoppingError:
+            self._give_back(job)
+        except Exception as error:  # The boundary of a job: whatever it was, it is recorded, and the service lives on.
+            logger.exception("job %d (%s) failed", job.id, job.kind.value)
+            self._record_failure(job, error)
+        finally:
+            self._job_ids.remove(job.id)
+        return True
+
+    def _do(self, job: Job) -> None:
+        def finish(db_session: Session) -> None:
+            finish_job(db_session, job.id, self.worker_id)
+
+        if job.image_id is not None:
+            self._keeper.open_image_id = job.image_id
+        if job.kind is JobKind.REFIT:
+            self._keeper.refit(finish)
+        elif job.kind is JobKind.PREDICT:
+            with self._context.db.read() as db_session:
+                image = None if job.image_id is None else ready_image(db_session, job.image_id)
+            self._keeper.predict(image, finish)
+        else:
+            self._do_run(job)
+
+    def _do_run(self, job: Job) -> None:
+        with self._context.db.write() as db_session:
+            run = start_next_run(db_session)
+            if run is None:
+                finish_job(db_session, job.id, self.worker_id)
+                return
+        try:
+            RunExecution(self._context, self._keeper, self, run.id, job.id).execute()
+        finally:
+            # The run's own looks at the detector have used up the news of what else was asked for.
+            self._may_have_work = True
+
+    def _give_back(self, job: Job) -> None:
+        with self._context.db.write() as db_session:
+            mine = db_session.get_one(Job, job.id)
+            if mine.state is not JobState.RUNNING or mine.worker_id != self.worker_id:
+                return
+            requeue_job(db_session, mine, count_attempt=False)
+            db_session.flush()
+            recover_runs(db_session)
+
+    def _record_failure(self, job: Job, error: Exception) -> None:
+        message = str(error) or type(error).__name__
+        with self._context.db.write() as db_session:
+            mine = db_session.get_one(Job, job.id)
+            if mine.state is not JobState.RUNNING or mine.worker_id != self.worker_id:
+                return
+            fail_job(db_session, mine, message)
+            if job.kind is JobKind.TRAIN:
+                for run in runs_at_work(db_session):
+                    transition(db_session, run, RunState.FAILED, message=message)
