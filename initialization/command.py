@@ -1,0 +1,81 @@
+"""The command line of init_session.py: arguments in, exit status out."""
+
+from __future__ import annotations
+
+import argparse
+import errno
+from collections.abc import Sequence
+from pathlib import Path
+
+from sqlalchemy.exc import DatabaseError
+
+from db.errors import FewclickError
+from initialization.report import Report, print_error
+from initialization.workflow import LoadExtractor, Options, initialize
+from models.base import FeatureExtractor
+from models.errors import ModelsError
+
+BAD_INPUT, ENVIRONMENT_FAILED, INTERRUPTED = 2, 1, 130
+RESUME_HINT = "What is finished is kept: run the same command again to go on."
+
+
+def main(argv: Sequence[str] | None = None, *, load_extractor: LoadExtractor | None = None) -> int:
+    """Initialize a session; 0 on success, 2 on bad input, 1 if disk or database fail, 130 on Ctrl+C.
+
+    Args:
+        argv: Without the program's name; by default that of the process.
+        load_extractor: Instead of `models.registry.load_extractor`, for example another extractor in a test.
+    """
+    options = _parse(argv)
+    try:
+        initialize(options, Report(), load_extractor or _load_from_registry)
+    except (FewclickError, ModelsError) as error:
+        print_error(str(error))
+        return BAD_INPUT
+    except KeyboardInterrupt:
+        print_error(f"stopped. {RESUME_HINT}")
+        return INTERRUPTED
+    except OSError as error:
+        print_error(_explain_os_error(error))
+        return ENVIRONMENT_FAILED
+    except DatabaseError as error:
+        print_error(f"the database failed: {' '.join(str(error.orig).split())}. {RESUME_HINT}")
+        return ENVIRONMENT_FAILED
+    return 0
+
+
+def _load_from_registry(weights_path: Path | None, dinov3_repo: Path | None, resize: int | None) -> FeatureExtractor:
+    # Torch takes a second to import: not before the YAML file is known to be right.
+    from models.registry import load_extractor
+
+    return load_extractor(weights_path, dinov3_repo, resize)
+
+
+def _explain_os_error(error: OSError) -> str:
+    where = f" ({error.filename})" if error.filename else ""
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return f"no space left on the disk{where}: free some space. {RESUME_HINT}"
+    return f"{error.strerror or error}{where}. {RESUME_HINT}"
+
+
+def _parse(argv: Sequence[str] | None) -> Options:
+    parser = argparse.ArgumentParser(
+        prog="init_session.py",
+        description="Make a labelling session from a YAML file: register images, extract features, import labels. "
+        "Interrupted at any moment, the same command goes on where it stopped.",
+    )
+    parser.add_argument("--config", type=Path, required=True, metavar="FILE", help="YAML file, see docs/init.md")
+    parser.add_argument("--max-files", type=_positive, metavar="N", help="take only the first N images")
+    parser.add_argument("--append", action="store_true", help="add new images to a session that holds annotations")
+    parser.add_argument("--yes", action="store_true", help="do not ask before starting")
+    parser.add_argument("--move-aside", action="store_true", help="keep the old session under another name, start anew")
+    arguments = parser.parse_args(argv)
+    if arguments.append and arguments.move_aside:
+        parser.error("--append goes on with the old session, --move-aside starts a new one: choose one of them")
+    return Options(**vars(arguments))
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"found {text!r}, expected a whole number of at least 1")
+    return int(text)

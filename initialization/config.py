@@ -1,0 +1,211 @@
+"""The YAML file of a session as frozen settings; docs/init.md explains every key."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Self
+
+from PIL import ImageColor
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import ErrorDetails
+
+from db.models import Task
+from db.queries.session_info import TrainingSettings
+from initialization.errors import ConfigError
+from initialization.yaml_file import read_yaml_mapping
+
+SESSION_VARIABLE = "FEWCLICK_SESSION"
+DEFAULT_SESSION_DIR = "session"
+DEFAULT_FORMATS = ("jpg", "jpeg", "png", "tif", "tiff", "webp", "bmp")
+MAX_CLASSES = 1000
+MIN_RESIZE, MAX_RESIZE = 32, 8192
+PALETTE = (
+    "#2F9E44", "#E03131", "#1971C2", "#F08C00", "#9C36B5", "#0C8599", "#C2255C", "#66A80F", "#6741D9", "#E8590C",
+    "#099268", "#3B5BDB", "#A61E4D", "#5C940D", "#846358", "#495057",
+)  # fmt: skip
+"""Colours of classes that name none, in turn; well apart on light and dark pictures."""
+
+
+def _normalized_color(value: object) -> str:
+    if value is None:
+        raise ValueError('a colour such as "#00FF00", in quotes: without them YAML takes # for a comment')
+    text = str(value).strip()
+    if re.fullmatch(r"#([0-9A-Fa-f]{3}|[0-9A-Fa-f]{6})", text) or text.lower() in ImageColor.colormap:
+        red, green, blue = ImageColor.getrgb(text.lower())[:3]
+        return f"#{red:02X}{green:02X}{blue:02X}"
+    raise ValueError('a colour as "#RGB", "#RRGGBB" or a CSS name such as orange')
+
+
+def _class_name(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError("a name as text: put it in quotes, as YAML reads it as something else")
+    name = value.strip()
+    if not name or not name.isprintable() or len(name) > 200:
+        raise ValueError("a name of 1 to 200 printable characters")
+    return name
+
+
+def _path(value: object, info: ValidationInfo) -> Path | None:
+    if value is None:
+        return None
+    if not isinstance(value, str | Path) or not str(value).strip():
+        raise ValueError("a path as text")
+    base = Path((info.context or {}).get("base_dir", "."))
+    return (base / Path(str(value)).expanduser()).absolute()
+
+
+def _formats(value: object) -> tuple[str, ...]:
+    parts = value.split(",") if isinstance(value, str) else value
+    if isinstance(parts, list | tuple) and parts and all(isinstance(part, str) for part in parts):
+        names = tuple(dict.fromkeys(part.strip().lstrip("*").lstrip(".").lower() for part in parts if part.strip()))
+        if names and all(name.isalnum() for name in names):
+            return names
+    raise ValueError('file name extensions such as "jpg,jpeg,png"')
+
+
+ConfigPath = Annotated[Path, BeforeValidator(_path)]
+
+
+class ClassConfig(BaseModel):
+    """One class; without a colour it takes the next of the palette."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: Annotated[str, BeforeValidator(_class_name)]
+    color: Annotated[str, BeforeValidator(_normalized_color)]
+
+
+class SessionConfig(TrainingSettings):
+    """A validated YAML file: paths absolute, defaults filled in. The training parameters are inherited."""
+
+    task: Task
+    image_dir: ConfigPath
+    """A folder, a .zip, or a .json list of images."""
+    classes: tuple[ClassConfig, ...] = Field(min_length=1, max_length=MAX_CLASSES)
+    name: Annotated[str, BeforeValidator(_class_name)] | None = None
+    formats: Annotated[tuple[str, ...], BeforeValidator(_formats)] = DEFAULT_FORMATS
+    labels_dir: Annotated[Path | None, BeforeValidator(_path)] = None
+    session_dir: Annotated[Path | None, BeforeValidator(_path)] = None
+    dinov3_repo: Annotated[Path | None, BeforeValidator(_path)] = None
+    weights_path: Annotated[Path | None, BeforeValidator(_path)] = None
+    resize: int | None = Field(default=None, ge=MIN_RESIZE, le=MAX_RESIZE)
+    """Longest side that the extractor sees, pixels; None leaves it to the extractor."""
+
+    @field_validator("classes", mode="before")
+    @classmethod
+    def _fill_in_classes(cls, value: object) -> object:
+        """Plain names become classes, and classes without a colour get one."""
+        if not isinstance(value, list):
+            raise ValueError("a list of classes, each with a name and a color")
+        whole = [{"name": entry} if not isinstance(entry, dict) else entry for entry in value]
+        return [{"color": PALETTE[index % len(PALETTE)], **entry} for index, entry in enumerate(whole)]
+
+    @model_validator(mode="after")
+    def _check_class_names(self) -> Self:
+        names = [entry.name for entry in self.classes]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"classes: found the name {twice[0]!r} twice, expected a different name for each class")
+        return self
+
+    @property
+    def session_name(self) -> str:
+        """`name`, or else what the images are called."""
+        return self.name or self.image_dir.stem or "session"
+
+    def training_settings(self) -> TrainingSettings:
+        """The inherited part: what PATCH /api/config can change later."""
+        return TrainingSettings(**{key: getattr(self, key) for key in TrainingSettings.model_fields})
+
+
+def load_config(path: Path) -> SessionConfig:
+    """Read and check a YAML file; nothing else is touched.
+
+    Raises:
+        ConfigError: one line with file, key, value found, value expected and what to do.
+    """
+    data = read_yaml_mapping(path)
+    try:
+        config = SessionConfig.model_validate(data, context={"base_dir": path.absolute().parent})
+    except ValidationError as error:
+        problems = error.errors()
+        # An unknown key first: it is often the reason that another one is missing.
+        problems.sort(key=lambda problem: problem["type"] != "extra_forbidden")
+        more = f" ({len(problems) - 1} more problem{'s' * (len(problems) > 2)} in this file)" * (len(problems) > 1)
+        raise ConfigError(f"{path}: {_explain(problems[0])}{more}") from error
+    _check_paths(path, config)
+    return config
+
+
+def session_dir_of(config: SessionConfig, environment: Mapping[str, str]) -> Path:
+    """Where the session lives: FEWCLICK_SESSION, else `session_dir`, else ./session."""
+    from_environment = environment.get(SESSION_VARIABLE)
+    if from_environment:
+        return Path(from_environment).absolute()
+    return config.session_dir or Path(DEFAULT_SESSION_DIR).absolute()
+
+
+def _check_paths(path: Path, config: SessionConfig) -> None:
+    source = config.image_dir
+    if not source.exists():
+        raise ConfigError(
+            f"{path}: image_dir: found {str(source)!r}, which does not exist: name an existing folder, .zip or .json "
+            "list (relative paths start at the YAML file)"
+        )
+    if source.is_file() and source.suffix.lower() not in {".zip", ".json"}:
+        raise ConfigError(
+            f"{path}: image_dir: found the file {str(source)!r}, expected a folder, a .zip or a .json list"
+        )
+    if config.labels_dir is not None and not config.labels_dir.exists():
+        raise ConfigError(
+            f"{path}: labels_dir: found {str(config.labels_dir)!r}, which does not exist: name an existing folder, "
+            "or write `labels_dir: null`"
+        )
+    if config.session_dir is not None and config.session_dir == source:
+        raise ConfigError(
+            f"{path}: session_dir: found the image folder itself, expected another folder: the session writes there"
+        )
+
+
+def _explain(problem: ErrorDetails) -> str:
+    """One pydantic error as `key: found ..., expected ...: what to do`."""
+    location = [part for part in problem["loc"] if not str(part).startswith("function-")]
+    key = ", ".join(f"entry {part + 1}" if isinstance(part, int) else str(part) for part in location)
+    match problem["type"]:
+        case "extra_forbidden":
+            known = ClassConfig.model_fields if location[0] == "classes" else SessionConfig.model_fields
+            near = difflib.get_close_matches(str(location[-1]).lower(), known, n=1, cutoff=0.5)
+            hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"
+            return f"unknown key {key!r}: {hint}"
+        case "missing":
+            return f"key {key!r} is missing: add it{_example(str(location[-1]))}"
+        case "value_error":
+            reason = str(problem["ctx"]["error"])
+            return f"{key}: found {problem['input']!r}, expected {reason}" if key else reason
+        case "too_short":
+            return f"{key}: found an empty list, expected at least one class with a name and a color"
+        case _:
+            wanted = problem["msg"].removeprefix("Input should be ")
+            return f"{key}: found {problem['input']!r}, expected {wanted}"
+
+
+def _example(key: str) -> str:
+    examples = {
+        "task": "task: segmentation` or `task: classification",
+        "image_dir": "image_dir: path/to/images",
+        "classes": "classes: [{name: cat, color: orange}]",
+        "name": "name: cat",
+    }
+    return f", for example `{examples[key]}`" if key in examples else ""

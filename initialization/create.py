@@ -1,0 +1,123 @@
+"""The session folder, its database, and the row that says what the session is."""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import delete
+from sqlalchemy.orm import Session
+
+from db.database import Database, database_url
+from db.migrate import migrate
+from db.models import LabelClass, SessionInfo
+from initialization.config import SessionConfig
+from initialization.errors import ConfigError, SessionExistsError
+from initialization.existing import ExistingSession, image_root_for
+from initialization.sources import Source
+from models.base import ExtractorInfo
+
+LOCK_NAME = ".init.lock"
+
+
+def check_writable(session_dir: Path) -> None:
+    """Find out early whether the session folder can be made and written, without leaving anything behind.
+
+    Raises:
+        ConfigError: it cannot.
+    """
+    folder = next(parent for parent in (session_dir, *session_dir.parents) if parent.exists())
+    if not folder.is_dir():
+        raise ConfigError(f"session_dir: {session_dir} cannot be made, {folder} is a file: name another folder")
+    probe = folder / f".fewclick-probe-{id(session_dir)}"
+    try:
+        probe.mkdir()
+        probe.rmdir()
+    except OSError as error:
+        raise ConfigError(
+            f"session_dir: {session_dir} cannot be written ({error.strerror} in {folder}): name another folder in the "
+            "config, set FEWCLICK_SESSION, or allow writing"
+        ) from error
+
+
+@contextmanager
+def exclusive(session_dir: Path) -> Iterator[None]:
+    """Keep a second initialization out of the folder; the system frees it however this process ends.
+
+    Raises:
+        SessionExistsError: another one is at work.
+    """
+    session_dir.mkdir(parents=True, exist_ok=True)
+    with (session_dir / LOCK_NAME).open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise SessionExistsError(
+                f"another initialization is at work on session {session_dir}: wait for its end, or stop it"
+            ) from error
+        yield
+
+
+def open_session(
+    session_dir: Path,
+    config: SessionConfig,
+    source: Source,
+    info: ExtractorInfo,
+    existing: ExistingSession | None,
+) -> Database:
+    """The database of the session, created if need be.
+
+    Settings that changed since the session was made take effect as long as nothing is annotated; after that, the
+    classes and parameters in the database are the truth, as people change them on the page.
+    """
+    database = Database(database_url(session_dir))
+    migrate(database.engine)
+    with database.write() as db_session:
+        row = db_session.get(SessionInfo, 1)
+        if row is None:
+            _create(db_session, session_dir, config, source, info)
+        elif existing is None or not existing.annotated + existing.imported:
+            _apply_changes(db_session, row, config)
+    return database
+
+
+def stored_config(config: SessionConfig) -> dict[str, Any]:
+    """The settings as plain JSON values, for the session row."""
+    return config.model_dump(mode="json")
+
+
+def _create(db_session: Session, session_dir: Path, config: SessionConfig, source: Source, info: ExtractorInfo) -> None:
+    db_session.add(
+        SessionInfo(
+            name=config.session_name,
+            task=config.task,
+            image_root=image_root_for(source.root(session_dir), session_dir),
+            config=stored_config(config),
+            training=config.training_settings().model_dump(mode="json"),
+            extractor=info.to_json(),
+        )
+    )
+    _add_classes(db_session, config)
+
+
+def _apply_changes(db_session: Session, row: SessionInfo, config: SessionConfig) -> None:
+    new, old = stored_config(config), row.config
+    if new == old:
+        return
+    if new["classes"] != old.get("classes"):
+        db_session.execute(delete(LabelClass))
+        _add_classes(db_session, config)
+    changed = {key: new[key] for key in row.training if key in new and new[key] != old.get(key)}
+    row.training = {**row.training, **changed}
+    row.name = config.session_name
+    row.config = new
+
+
+def _add_classes(db_session: Session, config: SessionConfig) -> None:
+    db_session.add_all(
+        LabelClass(id=position + 1, name=entry.name, color=entry.color, position=position)
+        for position, entry in enumerate(config.classes)
+    )

@@ -1,0 +1,76 @@
+"""How long it will take and how much disk it will need, measured on a few of the images themselves."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from initialization.errors import SourceError
+from initialization.sources import PlannedImage, Source
+from models.base import ExtractorInfo, FeatureExtractor
+from models.errors import ImageReadError
+from models.geometry import make_grid
+from models.images import read_image
+
+SAMPLES = 4
+ENOUGH_S = 3.0
+"""Timing stops once it has taken this long."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Of the features that are still to be made."""
+
+    images: int
+    seconds: float
+    disk_bytes: int
+    free_bytes: int
+    grid: tuple[int, int] | None
+    """Cells (width, height) of the last image measured; None if none of the samples could be read."""
+
+
+def estimate_run(
+    source: Source, images: Sequence[PlannedImage], extractor: FeatureExtractor, session_dir: Path
+) -> Estimate:
+    """Measure a few images, evenly spaced through the list, and scale up. Writes to temporary folders only.
+
+    Raises:
+        SourceError: the features would not fit on the disk.
+    """
+    chosen = [images[index * len(images) // SAMPLES] for index in range(min(SAMPLES, len(images)))]
+    seconds, sizes, grid = 0.0, [], None
+    measured: list[float] = []
+    with tempfile.TemporaryDirectory(prefix="fewclick-") as folder:
+        for path in source.sample(chosen, Path(folder)):
+            started = time.perf_counter()
+            try:
+                pixels = read_image(path)
+            except ImageReadError:
+                continue
+            extractor.extract([pixels])
+            measured.append(time.perf_counter() - started)
+            cells = make_grid(pixels.shape[1], pixels.shape[0], extractor.info)
+            grid = (cells.width, cells.height)
+            sizes.append(feature_bytes(*grid, extractor.info))
+            if sum(measured) > ENOUGH_S:
+                break
+    # The first image also pays for memory and caches.
+    timed = measured[1:] or measured
+    seconds = sum(timed) / len(timed) * len(images) if timed else 0.0
+    disk_bytes = round(sum(sizes) / len(sizes) * len(images)) if sizes else 0
+    free_bytes = shutil.disk_usage(next(p for p in (session_dir, *session_dir.parents) if p.is_dir())).free
+    if disk_bytes > free_bytes:
+        raise SourceError(
+            f"the features need about {disk_bytes / 1e9:.1f} GB, but {session_dir} has {free_bytes / 1e9:.1f} GB free: "
+            "choose a smaller resize, use --max-files, free some space, or set session_dir to another disk"
+        )
+    return Estimate(len(images), seconds, disk_bytes, free_bytes, grid)
+
+
+def feature_bytes(grid_width: int, grid_height: int, info: ExtractorInfo) -> int:
+    """Size of the two files of one image: float16 patches, float32 pooled vector, headers."""
+    return grid_width * grid_height * info.dim * 2 + info.pooled_dim * 4 + 256

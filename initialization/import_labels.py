@@ -1,0 +1,180 @@
+"""Existing labels into the session, marked as imported. Images that have an annotation already are left alone."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from db.database import Database
+from db.models import Image, LabelClass, Origin, Task
+from db.queries.annotations import NewPoint, replace_points, set_label
+from db.queries.session_info import get_session_info
+from initialization.label_files import FoundLabels, ImageIndex, read_class_labels, read_point_labels
+from initialization.masks import MaskError, MaskValues, mask_points, read_mask, read_values
+
+BATCH = 50
+
+
+@dataclass
+class ImportReport:
+    """What became of the labels; problems are lines for a person."""
+
+    images: int = 0
+    points: int = 0
+    left_alone: int = 0
+    problems: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _Target:
+    """An image that labels can be imported into."""
+
+    id: int
+    width: int
+    height: int
+
+
+def import_labels(database: Database, labels_dir: Path, advance: Callable[[int], None]) -> ImportReport:
+    """Import what `labels_dir` says about the images of the session, in small transactions.
+
+    Raises:
+        SourceError: values.json cannot be right.
+    """
+    with database.read() as db_session:
+        task = get_session_info(db_session).task
+        classes = db_session.scalars(
+            select(LabelClass).where(LabelClass.removed_at.is_(None)).order_by(LabelClass.position, LabelClass.id)
+        ).all()
+        rows = db_session.execute(select(Image.path, Image.id, Image.width, Image.height, Image.revision)).all()
+    index = ImageIndex(row.path for row in rows)
+    found = (
+        read_class_labels(labels_dir, index) if task is Task.CLASSIFICATION else read_point_labels(labels_dir, index)
+    )
+    report = ImportReport(problems=found.problems)
+    _report_without_image(found, report)
+    labelled = found.classes.keys() | found.points.keys() | found.masks.keys()
+    report.left_alone = sum(row.revision > 0 for row in rows if row.path in labelled)
+    targets = {
+        row.path: _Target(row.id, row.width, row.height)
+        for row in rows
+        if row.revision == 0 and row.width is not None and row.height is not None
+    }
+    unreadable = sum(row.width is None for row in rows if row.path in labelled)
+    if unreadable:
+        report.problems.append(f"labels of {unreadable} unreadable images are not used")
+    class_ids = {entry.name: entry.id for entry in classes}
+    importer = _Importer(database, class_ids, report, advance)
+    paths = [path for path in targets if path in labelled]
+    if task is Task.CLASSIFICATION:
+        importer.import_classes(paths, targets, found)
+    else:
+        values = read_values(labels_dir, [(entry.name, entry.color) for entry in classes])
+        importer.import_points(paths, targets, found, values)
+    importer.report_unknown()
+    return report
+
+
+class _Importer:
+    """Writes labels in batches and keeps count."""
+
+    def __init__(
+        self, database: Database, class_ids: dict[str, int], report: ImportReport, advance: Callable[[int], None]
+    ) -> None:
+        self._database = database
+        self._class_ids = class_ids
+        self._report = report
+        self._advance = advance
+        self._unknown: Counter[str] = Counter()
+
+    def import_classes(self, paths: list[str], targets: dict[str, _Target], found: FoundLabels) -> None:
+        """One class for each image."""
+        for batch in _batches(paths):
+            with self._database.write() as db_session:
+                for path in batch:
+                    class_id = self._class_id(found.classes[path])
+                    image = _unannotated(db_session, targets[path])
+                    if class_id is not None and image is not None:
+                        set_label(db_session, image, class_id, origin=Origin.IMPORTED)
+                        self._report.images += 1
+            self._advance(len(batch))
+
+    def import_points(
+        self, paths: list[str], targets: dict[str, _Target], found: FoundLabels, values: MaskValues
+    ) -> None:
+        """The points that are given, and points inside the masks."""
+        for batch in _batches(paths):
+            points = {path: self._points(path, targets[path], found, values) for path in batch}
+            with self._database.write() as db_session:
+                for path, new_points in points.items():
+                    image = _unannotated(db_session, targets[path])
+                    if new_points and image is not None:
+                        replace_points(db_session, image, new_points, origin=Origin.IMPORTED)
+                        self._report.images += 1
+                        self._report.points += len(new_points)
+            self._advance(len(batch))
+
+    def report_unknown(self) -> None:
+        """One line for each class name that the session does not have."""
+        known = ", ".join(self._class_ids)
+        self._report.problems += [
+            f"class {name!r} is not in the session: {count} label{'s' * (count != 1)} not used (classes: {known})"
+            for name, count in sorted(self._unknown.items())
+        ]
+
+    def _points(self, path: str, target: _Target, found: FoundLabels, values: MaskValues) -> list[NewPoint]:
+        new = []
+        outside = 0
+        for x, y, name in found.points.get(path, []) + self._mask_points(path, target, found, values):
+            class_id = self._class_id(name)
+            if not (0 <= x <= target.width and 0 <= y <= target.height):
+                outside += 1
+            elif class_id is not None:
+                new.append(NewPoint(x, y, class_id))
+        if outside:
+            self._report.problems.append(
+                f"{path}: {outside} point{'s' * (outside != 1)} outside its {target.width} x {target.height} pixels"
+            )
+        return new
+
+    def _mask_points(
+        self, path: str, target: _Target, found: FoundLabels, values: MaskValues
+    ) -> list[tuple[float, float, str]]:
+        mask_path = found.masks.get(path)
+        if mask_path is None:
+            return []
+        try:
+            by_class = mask_points(read_mask(mask_path), values, (target.width, target.height))
+        except MaskError as error:
+            self._report.problems.append(f"mask {mask_path.name} of {path} {error}")
+            return []
+        return [(x, y, name) for name, points in by_class.items() for x, y in points]
+
+    def _class_id(self, name: str) -> int | None:
+        class_id = self._class_ids.get(name)
+        if class_id is None:
+            self._unknown[name] += 1
+        return class_id
+
+
+def _unannotated(db_session: Session, target: _Target) -> Image | None:
+    """The image, unless somebody has annotated it since it was looked up."""
+    image = db_session.get(Image, target.id)
+    return image if image is not None and image.revision == 0 else None
+
+
+def _batches(paths: list[str]) -> list[list[str]]:
+    return [paths[start : start + BATCH] for start in range(0, len(paths), BATCH)]
+
+
+def _report_without_image(found: FoundLabels, report: ImportReport) -> None:
+    if found.without_image:
+        places = ", ".join(f"{where} {count}" for where, count in found.without_image.most_common(4))
+        more = ", ..." * (len(found.without_image) > 4)
+        report.problems.append(
+            f"{found.without_image.total()} labels belong to no image of the session ({places}{more})"
+        )

@@ -1,0 +1,201 @@
+"""Existing labels as files, in the layouts that docs/init.md describes; what cannot be used is told, never fatal."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from initialization.config import DEFAULT_FORMATS
+from initialization.masks import VALUES_NAME
+from initialization.sources import has_format, is_hidden, natural_key
+
+PATH_COLUMNS = ("path", "image", "file", "filename", "file_name")
+CLASS_COLUMNS = ("class", "label", "class_name")
+
+
+class ImageIndex:
+    """Finds the image that a label file means: by its path, else by its name if only one image bears it."""
+
+    def __init__(self, paths: Iterable[str]) -> None:
+        self._by_name: dict[str, set[str]] = defaultdict(set)
+        self._paths = set(paths)
+        for path in self._paths:
+            pure = PurePosixPath(path)
+            for name in (pure.with_suffix("").as_posix(), pure.name, pure.stem):
+                self._by_name[name].add(path)
+
+    def __contains__(self, path: str) -> bool:
+        return path in self._paths
+
+    def find(self, name: str) -> str | None:
+        """The image's path; None if there is none, or no way to tell which."""
+        name = name.replace("\\", "/").removeprefix("./")
+        pure = PurePosixPath(name)
+        if name in self._paths:
+            return name
+        for candidate in (name, pure.with_suffix("").as_posix(), pure.name, pure.stem):
+            found = self._by_name.get(candidate, set())
+            if found:
+                return next(iter(found)) if len(found) == 1 else None
+        return None
+
+
+@dataclass
+class FoundLabels:
+    """What the files say, by image path, and what was wrong with them."""
+
+    classes: dict[str, str] = field(default_factory=dict)
+    points: dict[str, list[tuple[float, float, str]]] = field(default_factory=lambda: defaultdict(list))
+    masks: dict[str, Path] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+    without_image: Counter[str] = field(default_factory=Counter)
+    """Labels of images that the session does not hold, by the file that has them (or its folder)."""
+
+    def add_class(self, image: str, name: str, where: str) -> None:
+        """A class for an image; of two different ones the first counts."""
+        known = self.classes.setdefault(image, name)
+        if known != name:
+            self.problems.append(f"{where}: {image} has two labels, {known!r} and {name!r}; the first is taken")
+
+
+def read_class_labels(labels_dir: Path, index: ImageIndex) -> FoundLabels:
+    """Classes of whole images: folders named like classes, .csv files, or one .txt or .json for an image."""
+    found = FoundLabels()
+    for path, relative in _files(labels_dir):
+        suffix = path.suffix.lower()
+        parts = PurePosixPath(relative).parts
+        if suffix == ".csv":
+            for where, image, row in _csv_rows(path, relative, index, found, CLASS_COLUMNS):
+                found.add_class(image, row[_column(row, CLASS_COLUMNS)].strip(), where)
+        elif suffix in {".txt", ".json"}:
+            image_path = index.find(relative)
+            name = _class_of_file(path, relative, found) if image_path else None
+            if image_path and name:
+                found.add_class(image_path, name, relative)
+            elif not image_path:
+                found.without_image[suffix] += 1
+        elif has_format(relative, DEFAULT_FORMATS) and len(parts) > 1:
+            # labels_dir may be the image folder itself (the path holds the class) or a copy sorted into classes.
+            below_class = PurePosixPath(*parts[1:]).as_posix()
+            image_path = index.find(relative) if relative in index else index.find(below_class)
+            if image_path:
+                found.add_class(image_path, parts[0], relative)
+            else:
+                found.without_image[parts[0] + "/"] += 1
+    return found
+
+
+def read_point_labels(labels_dir: Path, index: ImageIndex) -> FoundLabels:
+    """Points and masks: .csv files with path, x, y, class; one .json for an image; mask pictures of the same name."""
+    found = FoundLabels()
+    for path, relative in _files(labels_dir):
+        suffix = path.suffix.lower()
+        if suffix == ".csv":
+            for where, image, row in _csv_rows(path, relative, index, found, CLASS_COLUMNS, ("x",), ("y",)):
+                _add_point(found, image, row, row[_column(row, CLASS_COLUMNS)], where)
+            continue
+        if path.name == VALUES_NAME or not (suffix == ".json" or has_format(relative, DEFAULT_FORMATS)):
+            continue
+        image_path = index.find(relative)
+        if image_path is None:
+            found.without_image[suffix] += 1
+        elif suffix == ".json":
+            _add_json_points(found, image_path, path, relative)
+        elif image_path in found.masks:
+            found.problems.append(f"{relative}: {image_path} has a mask already, {found.masks[image_path].name}")
+        else:
+            found.masks[image_path] = path
+    return found
+
+
+def _files(labels_dir: Path) -> Iterator[tuple[Path, str]]:
+    if labels_dir.is_file():
+        yield labels_dir, labels_dir.name
+        return
+    relatives = [path.relative_to(labels_dir).as_posix() for path in labels_dir.rglob("*") if path.is_file()]
+    for relative in sorted(relatives, key=natural_key):
+        if not is_hidden(relative):
+            yield labels_dir / relative, relative
+
+
+def _csv_rows(
+    path: Path, relative: str, index: ImageIndex, found: FoundLabels, *wanted: tuple[str, ...]
+) -> Iterator[tuple[str, str, dict[str, str]]]:
+    """(where, image path, row) for each usable row."""
+    with path.open(encoding="utf-8-sig", newline="", errors="replace") as stream:
+        reader = csv.DictReader(stream)
+        header = [(name or "").strip().lower() for name in reader.fieldnames or []]
+        reader.fieldnames = header
+        for columns in (PATH_COLUMNS, *wanted):
+            if not set(columns) & set(header):
+                found.problems.append(f"{relative}: no column {columns[0]!r}, found {', '.join(header) or 'no header'}")
+                return
+        for row in reader:
+            where = f"{relative}, line {reader.line_num}"
+            if None in row.values() or None in row:
+                found.problems.append(f"{where}: expected {len(header)} values")
+                continue
+            image = index.find(row[_column(row, PATH_COLUMNS)].strip())
+            if image is None:
+                found.without_image[relative] += 1
+            else:
+                yield where, image, row
+
+
+def _column(row: dict[str, str], names: tuple[str, ...]) -> str:
+    return next(name for name in names if name in row)
+
+
+def _add_point(found: FoundLabels, image: str, point: dict[str, Any], name: str, where: str) -> None:
+    try:
+        x, y = float(point["x"]), float(point["y"])
+    except (KeyError, TypeError, ValueError):
+        found.problems.append(f"{where}: x and y are {point.get('x')!r} and {point.get('y')!r}, expected numbers")
+        return
+    found.points[image].append((x, y, name.strip()))
+
+
+def _add_json_points(found: FoundLabels, image: str, path: Path, relative: str) -> None:
+    data = _read_json(path, relative, found)
+    points = data.get("points") if isinstance(data, dict) else data
+    if not isinstance(points, list):
+        found.problems.append(f'{relative}: expected {{"points": [{{"x": 1.5, "y": 2.5, "class": "cell"}}]}}')
+        return
+    for number, point in enumerate(points, start=1):
+        where = f"{relative}, point {number}"
+        name = _name_in(point)
+        if name is None:
+            found.problems.append(f"{where}: has no class")
+        else:
+            _add_point(found, image, point, name, where)
+
+
+def _class_of_file(path: Path, relative: str, found: FoundLabels) -> str | None:
+    if path.suffix.lower() == ".txt":
+        lines = path.read_text(encoding="utf-8-sig", errors="replace").split("\n")
+        name = lines[0].strip() or None
+    else:
+        name = _name_in(_read_json(path, relative, found))
+    if name is None:
+        found.problems.append(f'{relative}: names no class, expected one line of text or {{"class": "cat"}}')
+    return name
+
+
+def _name_in(data: object) -> str | None:
+    if isinstance(data, dict):
+        data = next((data[key] for key in CLASS_COLUMNS if key in data), None)
+    return data.strip() or None if isinstance(data, str) else None
+
+
+def _read_json(path: Path, relative: str, found: FoundLabels) -> object:
+    try:
+        data: object = json.loads(path.read_text(encoding="utf-8-sig", errors="replace"))
+    except ValueError as error:
+        found.problems.append(f"{relative}: not valid JSON ({error})")
+        return None
+    return data

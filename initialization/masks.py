@@ -1,0 +1,155 @@
+"""Masks of existing labels as a few points: well inside the regions, and always the same ones."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageColor, UnidentifiedImageError
+
+from initialization.errors import SourceError
+
+POINTS_PER_CLASS = 5
+VALUES_NAME = "values.json"
+BACKGROUND = "background"
+IGNORED_VALUE = 255
+
+
+class MaskError(Exception):
+    """A mask that cannot be used; the message is one line."""
+
+
+@dataclass(frozen=True)
+class MaskValues:
+    """Which class a pixel value means; a value that is in neither mapping is unknown."""
+
+    by_index: dict[int, str]
+    by_color: dict[tuple[int, int, int], str]
+
+
+def default_values(classes: list[tuple[str, str]]) -> MaskValues:
+    """The rule without a values.json; `classes` are names with colours, in order.
+
+    With a class called background, 0 is that class and v is the v-th of the others; without one, 0 is unlabelled and
+    v is the v-th class. 255 is unlabelled, except that it means the foreground where there is only one.
+    """
+    names = [name for name, _ in classes]
+    background = next((name for name in names if name.lower() == BACKGROUND), None)
+    foreground = [name for name in names if name != background]
+    by_index = {value: name for value, name in enumerate(foreground, start=1) if value < IGNORED_VALUE}
+    if background is not None:
+        by_index[0] = background
+    if len(foreground) == 1:
+        by_index[IGNORED_VALUE] = foreground[0]
+    return MaskValues(by_index, {_rgb(color): name for name, color in classes})
+
+
+def read_values(labels_dir: Path, classes: list[tuple[str, str]]) -> MaskValues:
+    """What labels_dir/values.json says, {"0": "background", "#FF0000": "car"}, else the default rule.
+
+    Raises:
+        SourceError: the file is not such a mapping.
+    """
+    path = labels_dir / VALUES_NAME
+    if not path.is_file():
+        return default_values(classes)
+    expected = 'expected {"0": "background", "#FF0000": "car"}: pixel values or colours with class names'
+    try:
+        data = json.loads(path.read_text(encoding="utf-8-sig"))
+    except ValueError as error:
+        raise SourceError(f"labels_dir: {path} is not valid JSON ({error}), {expected}") from error
+    if not isinstance(data, dict) or not all(isinstance(name, str) for name in data.values()):
+        raise SourceError(f"labels_dir: {path}: {expected}")
+    by_index, by_color = {}, {}
+    for key, name in data.items():
+        if key.isdecimal():
+            by_index[int(key)] = name
+        else:
+            try:
+                by_color[_rgb(key)] = name
+            except ValueError as error:
+                raise SourceError(f"labels_dir: {path}: found the key {key!r}, {expected}") from error
+    return MaskValues(by_index, by_color)
+
+
+def read_mask(path: Path) -> npt.NDArray[np.int32]:
+    """(H, W) of pixel values for grey, palette, 1-bit and 16-bit masks; (H, W, 3) for colour ones.
+
+    Raises:
+        MaskError: not an image, or one without a plain meaning.
+    """
+    try:
+        with Image.open(path) as opened:
+            image: Image.Image = opened
+            if image.mode in {"RGBA", "LA"}:
+                image = image.convert(image.mode.removesuffix("A"))
+            if image.mode not in {"1", "L", "P", "RGB"} and not image.mode.startswith("I"):
+                raise MaskError(f"is of mode {image.mode}, expected grey, palette or RGB")
+            return np.asarray(image).astype(np.int32)
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
+        raise MaskError(f"cannot be read: {' '.join(str(error).split())}") from error
+
+
+def mask_points(
+    mask: npt.NDArray[np.int32], values: MaskValues, size: tuple[int, int], count: int = POINTS_PER_CLASS
+) -> dict[str, list[tuple[float, float]]]:
+    """Up to `count` points (x, y) for each class in a mask, in pixels of an image of `size` (width, height).
+
+    Raises:
+        MaskError: the mask has another size than the image, or holds nothing known.
+    """
+    height, width = mask.shape[:2]
+    if (width, height) != size:
+        raise MaskError(f"has {width} x {height} pixels, the upright image {size[0]} x {size[1]}")
+    regions = _regions(mask, values)
+    if not regions:
+        raise MaskError(f"holds no known class, found the values {_some_values(mask)}")
+    points: dict[str, list[tuple[float, float]]] = {}
+    for name, region in regions:
+        points.setdefault(name, []).extend(inner_points(region, count))
+    return points
+
+
+def inner_points(region: npt.NDArray[np.bool_], count: int) -> list[tuple[float, float]]:
+    """Up to `count` pixel centres (x, y) in a region (H, W): far from its border and from each other, no chance."""
+    # The frame of zeros makes the image's edge a border too.
+    framed = np.pad(region.astype(np.uint8), 1)
+    depth = cv2.distanceTransform(framed, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1]
+    rows, columns = np.ogrid[: region.shape[0], : region.shape[1]]
+    points: list[tuple[float, float]] = []
+    for _ in range(count):
+        row, column = divmod(int(np.argmax(depth)), depth.shape[1])
+        if depth[row, column] <= 0:
+            break
+        points.append((column + 0.5, row + 0.5))
+        distance = np.hypot(rows - row, columns - column)
+        depth = np.minimum(depth, distance)
+    return points
+
+
+def _regions(mask: npt.NDArray[np.int32], values: MaskValues) -> list[tuple[str, npt.NDArray[np.bool_]]]:
+    if mask.ndim == 3 and (mask == mask[:, :, :1]).all() and not _has_color(mask, values):
+        mask = mask[:, :, 0]  # a grey mask saved as RGB
+    if mask.ndim == 2:
+        found = [(name, mask == value) for value, name in values.by_index.items()]
+    else:
+        found = [(name, (mask == np.array(color)).all(axis=2)) for color, name in values.by_color.items()]
+    return [(name, region) for name, region in found if region.any()]
+
+
+def _has_color(mask: npt.NDArray[np.int32], values: MaskValues) -> bool:
+    return any((mask == np.array(color)).all(axis=2).any() for color in values.by_color)
+
+
+def _some_values(mask: npt.NDArray[np.int32]) -> str:
+    found = np.unique(mask.reshape(-1, mask.shape[2]) if mask.ndim == 3 else mask, axis=0)
+    return ", ".join(str(value) for value in found[:6].tolist()) + ", ..." * (len(found) > 6)
+
+
+def _rgb(color: str) -> tuple[int, int, int]:
+    red, green, blue = ImageColor.getrgb(color)[:3]
+    return red, green, blue

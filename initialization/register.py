@@ -1,0 +1,98 @@
+"""Images as rows: committed in small batches, so that a kill at any moment loses nothing."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import select
+
+from db.database import Database
+from db.models import FeatureState, Image
+from initialization.sources import PlannedImage
+from models.errors import ImageReadError
+from models.images import content_hash, read_size
+
+BATCH = 50
+THREADS = 4
+
+
+@dataclass(frozen=True)
+class FileFacts:
+    """What the file of an image says about it, before its pixels are decoded."""
+
+    content_hash: str | None
+    width: int | None
+    height: int | None
+    failure: str | None
+
+
+def inspect_file(path: Path) -> FileFacts:
+    """Hash and upright size, or the reason why there are none."""
+    found_hash = None
+    try:
+        found_hash = content_hash(path)
+        width, height = read_size(path)
+    except ImageReadError as error:
+        return FileFacts(found_hash, None, None, str(error))
+    return FileFacts(found_hash, width, height, None)
+
+
+def register_images(
+    database: Database,
+    root: Path,
+    images: Iterable[PlannedImage],
+    unavailable: Mapping[str, str],
+    advance: Callable[[int], None],
+) -> int:
+    """Add a row for each image that has none yet; rows that exist stay as they are.
+
+    Args:
+        unavailable: Reasons, by path, of images that could not be fetched.
+
+    Returns:
+        How many rows are new.
+    """
+    with database.read() as db_session:
+        known = set(db_session.scalars(select(Image.path)))
+    planned = list(images)
+    new = [image for image in planned if image.path not in known]
+    advance(len(planned) - len(new))
+    with ThreadPoolExecutor(THREADS, thread_name_prefix="register") as pool:
+        for batch in _batches(new):
+            facts = pool.map(lambda image: _facts(root, image, unavailable), batch)
+            rows = [_row(image, fact) for image, fact in zip(batch, facts, strict=True)]
+            with database.write() as db_session:
+                db_session.add_all(rows)
+            advance(len(batch))
+    return len(new)
+
+
+def _batches(images: list[PlannedImage]) -> Iterable[list[PlannedImage]]:
+    return (images[start : start + BATCH] for start in range(0, len(images), BATCH))
+
+
+def _facts(root: Path, image: PlannedImage, unavailable: Mapping[str, str]) -> FileFacts:
+    reason = unavailable.get(image.path)
+    return FileFacts(None, None, None, reason) if reason else inspect_file(root / image.path)
+
+
+def _row(image: PlannedImage, facts: FileFacts) -> Image:
+    return Image(
+        path=image.path,
+        content_hash=facts.content_hash,
+        width=facts.width,
+        height=facts.height,
+        features=FeatureState.FAILED if facts.failure else FeatureState.PENDING,
+        failure=facts.failure,
+        random_key=random_key(image.path),
+        extra=image.extra,
+    )
+
+
+def random_key(path: str) -> float:
+    """Uniform in [0, 1), and the same whenever an image is registered: a resumed run gives the same session."""
+    return int.from_bytes(hashlib.sha256(path.encode()).digest()[:6], "big") / 2**48

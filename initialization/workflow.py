@@ -1,0 +1,219 @@
+"""Initialization from the first check to the last line, step by step; nothing is written before all checks passed."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import func, select
+
+from db.database import Database
+from db.models import FeatureState, Image, ImageStatus
+from initialization.config import SessionConfig, load_config, session_dir_of
+from initialization.create import check_writable, exclusive, open_session
+from initialization.errors import SourceError
+from initialization.estimate import Estimate, estimate_run
+from initialization.existing import (
+    ExistingSession,
+    check_can_continue,
+    check_can_move,
+    check_extractor,
+    find_session,
+    move_aside,
+)
+from initialization.extract import count_pending, extract_features
+from initialization.import_labels import import_labels
+from initialization.list_source import ListSource
+from initialization.register import register_images
+from initialization.report import Report, format_bytes, format_duration
+from initialization.scan import FolderSource
+from initialization.sources import Plan, PlannedImage, Source
+from initialization.zip_source import ZipSource
+from models.base import ExtractorInfo, FeatureExtractor
+from models.feature_store import FeatureStore
+
+LoadExtractor = Callable[[Path | None, Path | None, int | None], FeatureExtractor]
+
+
+@dataclass(frozen=True)
+class Options:
+    """The command line."""
+
+    config: Path
+    max_files: int | None = None
+    append: bool = False
+    yes: bool = False
+    move_aside: bool = False
+
+
+def initialize(options: Options, report: Report, load_extractor: LoadExtractor) -> None:
+    """Make the session that the YAML file describes, or go on with it.
+
+    Raises:
+        FewclickError, ModelsError: one line for a person; what was complete before stays.
+    """
+    started = time.monotonic()
+    config = load_config(options.config)
+    session_dir = session_dir_of(config, os.environ)
+    source = make_source(config)
+    check_writable(session_dir)
+    existing = _check_existing(options, config, session_dir, source)
+    report.title(f"Fewclick: {config.task.value} session {config.session_name!r}")
+    report.fact("session", f"{session_dir}{_how(existing, options)}")
+    report.fact("classes", ", ".join(entry.name for entry in config.classes))
+
+    extractor = load_extractor(config.weights_path, config.dinov3_repo, config.resize)
+    _report_extractor(report, extractor.info)
+    continued = None if options.move_aside else existing
+    if continued is not None:
+        check_extractor(continued, session_dir, extractor.info)
+
+    plan = source.plan(session_dir)
+    images = plan.images[: options.max_files]
+    _report_plan(report, source, plan, images, config)
+    todo = [image for image in images if continued is None or image.path not in continued.ready_paths]
+    if todo:
+        _report_estimate(report, estimate_run(source, todo, extractor, session_dir), extractor.info)
+        if not options.yes and report.can_ask and not report.ask("Go on?"):
+            report.fact("stopped", "nothing was written")
+            return
+
+    if options.move_aside and session_dir.exists():
+        report.fact("moved", f"the old session is now {move_aside(session_dir)}")
+    with exclusive(session_dir):
+        database = open_session(session_dir, config, source, extractor.info, continued)
+        try:
+            _fill(database, session_dir, config, source, images, extractor, report)
+            _summarize(database, session_dir, extractor.info, started, report)
+        finally:
+            database.close()
+
+
+def make_source(config: SessionConfig) -> Source:
+    """The place that `image_dir` names."""
+    if config.image_dir.is_dir():
+        return FolderSource(config.image_dir, config.formats)
+    if config.image_dir.suffix.lower() == ".zip":
+        return ZipSource(config.image_dir, config.formats)
+    return ListSource(config.image_dir)
+
+
+def _check_existing(
+    options: Options, config: SessionConfig, session_dir: Path, source: Source
+) -> ExistingSession | None:
+    existing = find_session(session_dir)
+    if options.move_aside:
+        check_can_move(existing, session_dir)
+    elif existing is not None:
+        check_can_continue(existing, session_dir, config, source, append=options.append)
+    return existing
+
+
+def _fill(
+    database: Database,
+    session_dir: Path,
+    config: SessionConfig,
+    source: Source,
+    images: tuple[PlannedImage, ...],
+    extractor: FeatureExtractor,
+    report: Report,
+) -> None:
+    """Fetch, register, extract, import: each step goes on where a killed run stopped."""
+    root = source.root(session_dir)
+    unavailable = {}
+    if not isinstance(source, FolderSource):
+        with report.progress("fetch", len(images)) as advance:
+            refusals = source.fetch(images, session_dir, advance)
+        unavailable = {refusal.path: refusal.reason for refusal in refusals}
+    with report.progress("register", len(images)) as advance:
+        register_images(database, root, images, unavailable, advance)
+    store = FeatureStore(session_dir, extractor.info)
+    with report.progress("features", count_pending(database)) as advance:
+        extract_features(database, root, store, extractor, advance)
+    if config.labels_dir is not None:
+        with report.progress("labels", len(images)) as advance:
+            imported = import_labels(database, config.labels_dir, advance)
+        what = f"{imported.images:,} images" + f", {imported.points:,} points" * bool(imported.points)
+        report.fact("imported", what + f"; {imported.left_alone:,} kept as they are" * bool(imported.left_alone))
+        report.listing("not used", imported.problems)
+
+
+def _how(existing: ExistingSession | None, options: Options) -> str:
+    if existing is None:
+        return " (new)"
+    if options.move_aside:
+        return " (the old one will be moved aside)"
+    annotated = existing.annotated + existing.imported
+    kept = f", {annotated} annotated images stay as they are" if annotated else ""
+    return f" (going on: {len(existing.ready_paths)} images ready{kept})"
+
+
+def _report_extractor(report: Report, info: ExtractorInfo) -> None:
+    report.fact("extractor", f"{info.name}, images resized to {info.resize} px, {info.dim} channels")
+    if info.name.startswith("efficientnet"):
+        report.note("the embedded extractor is at work; DINOv3 knows more shapes and textures: see docs/init.md")
+
+
+def _report_plan(
+    report: Report, source: Source, plan: Plan, images: tuple[PlannedImage, ...], config: SessionConfig
+) -> None:
+    others = sum(plan.other_suffixes.values())
+    kinds = ", ".join(f"{count} .{suffix or '(none)'}" for suffix, count in plan.other_suffixes.most_common(4))
+    if not images:
+        found = f"; found {others} other files ({kinds})" if others else "; it is empty"
+        raise SourceError(
+            f"image_dir: no images ending in {', '.join(config.formats)} in {source.identity}{found}: "
+            "name another folder, or set formats"
+        )
+    text = f"{len(images):,} in {source.identity}"
+    if len(images) < len(plan.images):
+        text += f" (the first of {len(plan.images):,})"
+    report.fact("images", text)
+    if others:
+        report.note(f"{others:,} files of other kinds are left out: {kinds}")
+    report.listing("refused", [f"{refusal.path}: {refusal.reason}" for refusal in plan.refusals])
+
+
+def _report_estimate(report: Report, estimate: Estimate, info: ExtractorInfo) -> None:
+    if estimate.grid is None:
+        report.note("no estimate: none of the images tried could be read")
+        return
+    report.fact(
+        "estimate",
+        f"about {format_duration(estimate.seconds)} and {format_bytes(estimate.disk_bytes)} for "
+        f"{estimate.images:,} images ({estimate.grid[0]} x {estimate.grid[1]} cells of {info.dim}); "
+        f"{format_bytes(estimate.free_bytes)} free",
+    )
+
+
+def _summarize(database: Database, session_dir: Path, info: ExtractorInfo, started: float, report: Report) -> None:
+    with database.read() as db_session:
+        states = dict(db_session.execute(select(Image.features, func.count()).group_by(Image.features)).tuples().all())
+        failures = db_session.execute(
+            select(Image.path, Image.failure).where(Image.features == FeatureState.FAILED).order_by(Image.id)
+        ).tuples()
+        failed = [(path, failure or "unknown reason") for path, failure in failures]
+        labelled = db_session.scalar(select(func.count()).select_from(Image).where(Image.status == ImageStatus.LABELED))
+    folder = FeatureStore(session_dir, info).folder
+    size = sum(path.stat().st_size for path in folder.rglob("*.npy"))
+    rows = [
+        ("registered", f"{sum(states.values()):,} images"),
+        ("ready", f"{states.get(FeatureState.READY, 0):,}"),
+        ("failed", f"{len(failed):,}"),
+        ("labelled", f"{labelled or 0:,}"),
+        ("features", format_bytes(size)),
+        ("took", format_duration(time.monotonic() - started)),
+    ]
+    report.summary(rows, failed, next_command(session_dir))
+
+
+def next_command(session_dir: Path) -> str:
+    """What to run to start labelling."""
+    try:
+        shown = session_dir.relative_to(Path.cwd())
+    except ValueError:
+        shown = session_dir
+    return "fewclick up" if str(shown) == "session" else f"fewclick up --session {shown}"
