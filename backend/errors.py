@@ -32,7 +32,12 @@ STATUS: tuple[tuple[type[Exception], int], ...] = (
 
 ERROR_RESPONSES: dict[int | str, dict[str, Any]] = {
     status: {"model": ErrorBody, "description": text}
-    for status, text in {400: "cannot be right", 404: "no such thing", 409: "not in this state", 422: "malformed"}.items()
+    for status, text in {
+        400: "cannot be right",
+        404: "no such thing",
+        409: "not in this state",
+        422: "malformed",
+    }.items()
 }
 
 
@@ -78,7 +83,9 @@ def _handle_http_exception(request: Request, error: Exception) -> JSONResponse:
 def _handle_database_error(_request: Request, error: Exception) -> JSONResponse:
     logger.error("database error", exc_info=error)
     if "disk is full" in str(error) or "No space left" in str(error):
-        return error_response(507, "StorageFullError", "the disk is full: nothing was saved. Free some space, try again")
+        return error_response(
+            507, "StorageFullError", "the disk is full: nothing was saved. Free some space, try again"
+        )
     return error_response(503, "DatabaseError", "the database does not answer: nothing was saved. Try again")
 
 

@@ -9,11 +9,12 @@ from backend.errors import ERROR_RESPONSES, add_error_handlers
 from backend.guard import Guard
 from backend.lifespan import open_session
 from backend.page import Page
-from backend.routes import annotations, classes, events, export, images, predictions, session, stats, training
+from backend.routes import annotations as annotation_routes
+from backend.routes import classes, events, export, images, predictions, session, stats, training
 from backend.settings import Settings
 from backend.version import VERSION
 
-ROUTERS = (session, classes, images, annotations, predictions, training, stats, events, export)
+ROUTERS = (session, classes, images, annotation_routes, predictions, training, stats, events, export)
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:

@@ -9,7 +9,7 @@ from fastapi.responses import StreamingResponse
 
 from backend.context import Context
 from backend.schemas.export import ExportFormat, ExportScope
-from backend.services.export import send_export
+from backend.services.export.service import send_export
 
 router = APIRouter(tags=["export"])
 

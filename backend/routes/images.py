@@ -8,9 +8,10 @@ from fastapi import APIRouter, Query, Request, Response, status
 
 from backend.context import Context
 from backend.schemas.base import PathId, QueryId
-from backend.schemas.images import ImageDetails, ImageOut, ImagePage, ImageSort
+from backend.schemas.images import ImageDetails, ImageOut, ImagePage
 from backend.services import image_files, image_lists
 from db.models import ImageStatus
+from db.queries.images import ImageFilter, ImageSort
 from db.queries.session_info import Strategy
 
 router = APIRouter(prefix="/images", tags=["images"])
@@ -32,9 +33,7 @@ def list_images(
     sort: Annotated[ImageSort, Query(description="uncertainty: least certain first")] = ImageSort.ID,
 ) -> ImagePage:
     """One page of the images that match."""
-    return image_lists.list_page(
-        context, image_lists.ImageFilter(status, class_id, q), cursor=cursor, limit=limit, sort=sort
-    )
+    return image_lists.list_page(context, ImageFilter(status, class_id, q), cursor=cursor, limit=limit, sort=sort)
 
 
 @router.get("/next", responses={204: {"description": "no image is left to label"}}, response_model=ImageOut)
@@ -45,7 +44,7 @@ def get_next_image(
     class_id: Annotated[QueryId, Query(description="only images predicted as this class")] = None,
 ) -> Any:
     """The unlabelled image to label next."""
-    image = image_lists.next_image(context, strategy, current_id=current_id, class_id=class_id)
+    image = image_lists.choose_next(context, strategy, current_id=current_id, class_id=class_id)
     return image or Response(status_code=status.HTTP_204_NO_CONTENT)
 
 

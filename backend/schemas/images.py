@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import Any
 
 from pydantic import Field
 
 from backend.schemas.base import ResponseModel
 from db.models import FeatureState, ImageStatus, Split
-
-
-class ImageSort(StrEnum):
-    """Order of a list of images."""
-
-    ID = "id"
-    PATH = "path"
-    UNCERTAINTY = "uncertainty"
 
 
 class ImageOut(ResponseModel):

@@ -19,7 +19,9 @@ class MlServiceHealth(ResponseModel):
     """Whether a trainer is there to learn from the labels."""
 
     alive: bool
-    heartbeat_age_s: float | None = Field(description="seconds since the last sign of life; null if there never was one")
+    heartbeat_age_s: float | None = Field(
+        description="seconds since the last sign of life; null if there never was one"
+    )
 
 
 class Health(ResponseModel):

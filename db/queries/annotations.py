@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -74,7 +74,7 @@ class State:
     label: tuple[int, Origin] | None = None
     skipped: bool = False
 
-    def visible(self, present: Iterable[int]) -> State:
+    def visible(self, present: Container[int]) -> State:
         """What is left of it with the classes that are present."""
         label = self.label if self.label is not None and self.label[0] in present else None
         return State(tuple(point for point in self.points if point.class_id in present), label, self.skipped)
@@ -247,7 +247,8 @@ class _Change:
         of_image = AnnotationState.image_id == self.image.id
         self.db_session.execute(
             delete(AnnotationState).where(
-                of_image, (AnnotationState.position >= position) | (AnnotationState.position <= position - HISTORY_LENGTH)
+                of_image,
+                (AnnotationState.position >= position) | (AnnotationState.position <= position - HISTORY_LENGTH),
             )
         )
         self.db_session.execute(
@@ -301,9 +302,7 @@ def _read(db_session: Session, image: Image, task: Task) -> State:
     return State(points=tuple(StoredPoint(*row) for row in rows), skipped=skipped)
 
 
-def _describe(
-    db_session: Session, image: Image, state: State, present: dict[int, str] | None = None
-) -> dict[str, Any]:
+def _describe(db_session: Session, image: Image, state: State, present: dict[int, str] | None = None) -> dict[str, Any]:
     visible = state.visible(present_classes(db_session) if present is None else present)
     lowest, highest = db_session.execute(
         select(func.min(AnnotationState.position), func.max(AnnotationState.position)).where(

@@ -1,0 +1,125 @@
+"""Annotations of one image: each call is one transaction, durable before it returns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from backend.context import AppContext
+from backend.schemas.annotations import AcceptPrediction, AnnotationPut, AnnotationStateOut, ExtractPoints
+from backend.services.predictions import no_prediction
+from backend.task_handlers.base import PredictedImage, Proposal
+from db.errors import ConflictError
+from db.models import Image, Origin, Prediction
+from db.queries import annotations as annotation_queries
+from db.queries.images import get_image
+
+ATTEMPTS = 5
+"""A map may be replaced by a newer one between looking it up and reading it; so often in a row it is not."""
+
+
+def get_state(context: AppContext, image_id: int) -> AnnotationStateOut:
+    """What stands."""
+    with context.database.read() as db_session:
+        return _schema(annotation_queries.current_state(db_session, get_image(db_session, image_id)))
+
+
+def replace(context: AppContext, image_id: int, body: AnnotationPut) -> AnnotationStateOut:
+    """Replace the whole annotation."""
+    return _write(context, image_id, lambda db_session, image: context.handler.write(db_session, image, body))
+
+
+def clear(context: AppContext, image_id: int) -> AnnotationStateOut:
+    """Remove all."""
+    return _write(context, image_id, annotation_queries.clear)
+
+
+def skip(context: AppContext, image_id: int) -> AnnotationStateOut:
+    """Set aside."""
+    return _write(context, image_id, annotation_queries.skip)
+
+
+def undo(context: AppContext, image_id: int) -> AnnotationStateOut:
+    """One step back."""
+    return _write(context, image_id, annotation_queries.undo)
+
+
+def redo(context: AppContext, image_id: int) -> AnnotationStateOut:
+    """One step forward."""
+    return _write(context, image_id, annotation_queries.redo)
+
+
+def extract_points(context: AppContext, image_id: int, body: ExtractPoints) -> AnnotationStateOut:
+    """Add points of the prediction; those extracted earlier go."""
+    return _propose(context, image_id, context.handler.extract, Origin.EXTRACTED, revision=body.revision)
+
+
+def accept_prediction(context: AppContext, image_id: int, body: AcceptPrediction) -> AnnotationStateOut:
+    """Make the prediction the annotation.
+
+    Raises:
+        ConflictError: the person saw another version of the prediction than there is now.
+    """
+    return _propose(
+        context, image_id, context.handler.accept, Origin.ACCEPTED, revision=body.revision, version=body.version
+    )
+
+
+def _write(
+    context: AppContext, image_id: int, change: Callable[[Session, Image], dict[str, Any]]
+) -> AnnotationStateOut:
+    with context.database.write() as db_session:
+        return _schema(change(db_session, get_image(db_session, image_id, lock=True)))
+
+
+def _propose(
+    context: AppContext,
+    image_id: int,
+    make: Callable[[PredictedImage], Proposal],
+    origin: Origin,
+    *,
+    revision: int | None,
+    version: int | None = None,
+) -> AnnotationStateOut:
+    """Make an annotation of the prediction outside the transaction, then store it if nothing has changed since."""
+    for attempt in range(ATTEMPTS):
+        source = _read_source(context, image_id)
+        found = source.prediction.version
+        if version is not None and version != found:
+            raise ConflictError(
+                f"the prediction of image {image_id} is at version {found}, the request accepts {version}: "
+                "look at the new one first",
+                current=source.annotation,
+            )
+        try:
+            proposal = make(source)
+        except FileNotFoundError as error:
+            if attempt == ATTEMPTS - 1:
+                raise ConflictError(f"the map of image {image_id} keeps being replaced: try again") from error
+            continue
+        break
+    expected = source.annotation["revision"] if revision is None else revision
+    return _write(
+        context,
+        image_id,
+        lambda db_session, image: context.handler.write_proposal(
+            db_session, image, proposal, expected_revision=expected, origin=origin
+        ),
+    )
+
+
+def _read_source(context: AppContext, image_id: int) -> PredictedImage:
+    with context.database.read() as db_session:
+        image = get_image(db_session, image_id)
+        prediction = db_session.get(Prediction, image_id)
+        if prediction is None:
+            raise no_prediction(image_id)
+        annotation = annotation_queries.current_state(db_session, image)
+    config = context.config
+    return PredictedImage(image, prediction, annotation, config.class_ids, config.training, config.session_dir)
+
+
+def _schema(state: dict[str, Any]) -> AnnotationStateOut:
+    return AnnotationStateOut.model_validate(state)

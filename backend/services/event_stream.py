@@ -1,0 +1,153 @@
+"""Server-sent events: one thread per process looks for new rows, any number of listeners hear of them."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import json
+import logging
+import threading
+import time
+from collections.abc import AsyncIterator
+
+from sqlalchemy.exc import SQLAlchemyError
+from sse_starlette import ServerSentEvent
+from starlette.concurrency import run_in_threadpool
+
+from db.database import ChangeDetector, Database
+from db.models import Event
+from db.queries.events import events_after, last_event_id, prune_events
+
+logger = logging.getLogger(__name__)
+
+QUEUE_LENGTH = 2_000
+"""A listener that lags behind by more is cut off; it comes back with Last-Event-ID and catches up."""
+PRUNE_INTERVAL_S = 300.0
+RETRY_INTERVAL_S = 1.0
+POLL_INTERVAL_WITHOUT_PRAGMA_S = 0.05
+"""Databases without a cheap sign of change are asked less often."""
+REPLAY_BATCH = 500
+
+Listener = asyncio.Queue[Event | None]
+
+
+class EventBroker:
+    """Hands every new event to every listener of this process."""
+
+    def __init__(self, database: Database, poll_interval_s: float, keep_s: float) -> None:
+        self.database = database
+        is_sqlite = database.engine.dialect.name == "sqlite"
+        self._interval_s = poll_interval_s if is_sqlite else max(poll_interval_s, POLL_INTERVAL_WITHOUT_PRAGMA_S)
+        self._keep = dt.timedelta(seconds=keep_s)
+        self._listeners: set[Listener] = set()
+        self._stop = threading.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread = threading.Thread(target=self._poll, name="fewclick-events", daemon=True)
+        self._last_id = 0
+
+    def start(self) -> None:
+        """Begin to look; to be called on the event loop that serves the listeners."""
+        self._loop = asyncio.get_running_loop()
+        with self.database.read() as db_session:
+            self._last_id = last_event_id(db_session)
+        self._thread.start()
+
+    async def close(self) -> None:
+        """End all streams and the thread."""
+        self._stop.set()
+        for listener in list(self._listeners):
+            self._end(listener)
+        await run_in_threadpool(self._thread.join)
+
+    def listen(self) -> Listener:
+        """A queue of the events from now on; None ends it. To be given back with `leave`."""
+        listener: Listener = asyncio.Queue(QUEUE_LENGTH)
+        self._listeners.add(listener)
+        if self._stop.is_set():
+            listener.put_nowait(None)
+        return listener
+
+    def leave(self, listener: Listener) -> None:
+        """Stop hearing."""
+        self._listeners.discard(listener)
+
+    def _poll(self) -> None:
+        detector = ChangeDetector(self.database.engine)
+        pruned_at = time.monotonic()
+        while not self._stop.wait(self._interval_s):
+            try:
+                if detector.changed():
+                    self._publish_new()
+                if time.monotonic() - pruned_at > PRUNE_INTERVAL_S:
+                    pruned_at = time.monotonic()
+                    with self.database.write() as db_session:
+                        prune_events(db_session, self._keep)
+            except SQLAlchemyError:
+                logger.exception("events cannot be read; trying again in %s s", RETRY_INTERVAL_S)
+                self._stop.wait(RETRY_INTERVAL_S)
+        detector.close()
+
+    def _publish_new(self) -> None:
+        with self.database.read() as db_session:
+            events = events_after(db_session, self._last_id, REPLAY_BATCH)
+        while events:
+            self._last_id = events[-1].id
+            if self._loop is not None and not self._stop.is_set():
+                self._loop.call_soon_threadsafe(self._deliver, events)
+            if len(events) < REPLAY_BATCH:
+                return
+            with self.database.read() as db_session:
+                events = events_after(db_session, self._last_id, REPLAY_BATCH)
+
+    def _deliver(self, events: list[Event]) -> None:
+        for listener in list(self._listeners):
+            if listener.qsize() + len(events) >= QUEUE_LENGTH:
+                self._end(listener)
+                continue
+            for event in events:
+                listener.put_nowait(event)
+
+    def _end(self, listener: Listener) -> None:
+        self._listeners.discard(listener)
+        while listener.full():
+            listener.get_nowait()
+        listener.put_nowait(None)
+
+
+async def stream_events(broker: EventBroker, after: int | None) -> AsyncIterator[ServerSentEvent]:
+    """The events behind `after` that are still kept, then new ones as they come.
+
+    Args:
+        after: id of the last event the client knows; None to begin with what comes next.
+    """
+    listener = broker.listen()
+    try:
+        last_id = await run_in_threadpool(_newest_id, broker.database)
+        # An id without data sets where a client that is cut off now goes on, and tells it that it is connected.
+        yield ServerSentEvent(id=str(last_id if after is None else after), comment="connected")
+        if after is not None:
+            last_id = after
+            while events := await run_in_threadpool(_read_after, broker.database, last_id):
+                for event in events:
+                    yield _encode(event)
+                last_id = events[-1].id
+        while (event := await listener.get()) is not None:
+            if event.id > last_id:
+                last_id = event.id
+                yield _encode(event)
+    finally:
+        broker.leave(listener)
+
+
+def _encode(event: Event) -> ServerSentEvent:
+    return ServerSentEvent(id=str(event.id), event=event.kind, data=json.dumps(event.payload))
+
+
+def _newest_id(database: Database) -> int:
+    with database.read() as db_session:
+        return last_event_id(db_session)
+
+
+def _read_after(database: Database, event_id: int) -> list[Event]:
+    with database.read() as db_session:
+        return events_after(db_session, event_id, REPLAY_BATCH)

@@ -1,0 +1,1 @@
+"""Annotations as files: one format a module, all streamed."""

@@ -1,0 +1,108 @@
+"""COCO: masks of the prediction as RLE, points beside them; or, for whole images, one annotation each."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from pycocotools import mask as coco_mask
+from sqlalchemy.orm import Session
+
+from backend.services.export.masks import Mask, read_mask
+from backend.services.export.source import ExportedImage, read_images
+from backend.services.session_snapshot import SessionSnapshot
+from db.models import ImageStatus, Task
+
+
+def stream(
+    db_session: Session, session: SessionSnapshot, status: ImageStatus | None, max_work_side: int
+) -> Iterator[bytes]:
+    """{"info", "licenses", "categories", "images", "annotations"}.
+
+    COCO wants all images before all annotations: the images are read once for each of the two lists.
+    """
+    head: dict[str, Any] = {
+        "info": {"description": f"{session.name}, labelled with Fewclick", "version": "1.0"},
+        "licenses": [],
+        "categories": [{"id": c.id, "name": c.name, "supercategory": "", "color": c.color} for c in session.classes],
+    }
+    yield (json.dumps(head)[:-1] + ', "images": [').encode()
+    yield from _joined(_image(exported) for exported in read_images(db_session, session.class_ids, status=status))
+    yield b'\n], "annotations": ['
+    yield from _joined(_annotations(db_session, session, status, max_work_side))
+    yield b"\n]}\n"
+
+
+def _joined(items: Iterator[dict[str, Any]]) -> Iterator[bytes]:
+    separator = "\n"
+    for item in items:
+        yield (separator + json.dumps(item)).encode()
+        separator = ",\n"
+
+
+def _image(exported: ExportedImage) -> dict[str, Any]:
+    """As COCO has it; `points` are Fewclick's own, in pixels of the upright image."""
+    image = exported.image
+    return {
+        "id": image.id,
+        "file_name": image.path,
+        "width": image.width,
+        "height": image.height,
+        "points": [{"x": p.x, "y": p.y, "category_id": p.class_id, "origin": p.origin.value} for p in exported.points],
+    }
+
+
+def _annotations(
+    db_session: Session, session: SessionSnapshot, status: ImageStatus | None, max_work_side: int
+) -> Iterator[dict[str, Any]]:
+    number = 0
+    for exported in read_images(db_session, session.class_ids, status=status):
+        if session.task is Task.CLASSIFICATION:
+            found = _whole_image(exported)
+        else:
+            mask = read_mask(session, exported, max_work_side)
+            found = [] if mask is None else _regions(exported, mask)
+        for annotation in found:
+            number += 1
+            yield {"id": number, **annotation}
+
+
+def _whole_image(exported: ExportedImage) -> list[dict[str, Any]]:
+    image, label = exported.image, exported.label
+    if label is None:
+        return []
+    width, height = image.width or 0, image.height or 0
+    return [
+        {
+            "image_id": image.id,
+            "category_id": label.class_id,
+            "bbox": [0, 0, width, height],
+            "area": width * height,
+            "iscrowd": 0,
+            "segmentation": [],
+            "origin": label.origin.value,
+        }
+    ]
+
+
+def _regions(exported: ExportedImage, mask: Mask) -> list[dict[str, Any]]:
+    """One annotation for all that belongs to a class: a region of stuff, not of one object."""
+    regions = []
+    for class_id in mask.class_ids:
+        where = mask.of_class(class_id)
+        if not where.any():
+            continue
+        rle = coco_mask.encode(np.asfortranarray(where.astype(np.uint8)))
+        regions.append(
+            {
+                "image_id": exported.image.id,
+                "category_id": class_id,
+                "segmentation": {"size": [int(side) for side in rle["size"]], "counts": rle["counts"].decode("ascii")},
+                "area": int(coco_mask.area(rle)),
+                "bbox": [float(value) for value in coco_mask.toBbox(rle)],
+                "iscrowd": 0,
+            }
+        )
+    return regions

@@ -1,0 +1,89 @@
+"""Everything people said, complete, as one JSON document."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from backend.services.export.source import ExportedImage, read_images
+from backend.services.session_snapshot import SessionSnapshot
+from db.models import ImageStatus, LabelClass
+from db.queries.session_info import get_session_info
+
+FORMAT_VERSION = 1
+
+
+def stream(db_session: Session, session: SessionSnapshot, *, history: bool) -> Iterator[bytes]:
+    """{"format", "version", "session", "classes", "images": [...]}, image by image."""
+    head = {
+        "format": "fewclick",
+        "version": FORMAT_VERSION,
+        "session": _session(db_session, session),
+        "classes": [_label_class(row) for row in db_session.scalars(select(LabelClass).order_by(LabelClass.id))],
+    }
+    yield (json.dumps(head)[:-1] + ', "images": [').encode()
+    separator = "\n"
+    for exported in read_images(db_session, session.class_ids, history=history):
+        yield (separator + json.dumps(_image(exported, history=history))).encode()
+        separator = ",\n"
+    yield b"\n]}\n"
+
+
+def _session(db_session: Session, session: SessionSnapshot) -> dict[str, Any]:
+    return {
+        "name": session.name,
+        "task": session.task.value,
+        "created_at": session.created_at.isoformat(),
+        "extractor": session.extractor.to_json(),
+        "training": session.training.model_dump(mode="json"),
+        "label_sequence": get_session_info(db_session).label_sequence,
+    }
+
+
+def _label_class(row: LabelClass) -> dict[str, Any]:
+    return {"id": row.id, "name": row.name, "color": row.color, "removed": row.removed_at is not None}
+
+
+def _image(exported: ExportedImage, *, history: bool) -> dict[str, Any]:
+    image, label = exported.image, exported.label
+    content: dict[str, Any] = {
+        "id": image.id,
+        "path": image.path,
+        "sha256": image.content_hash,
+        "width": image.width,
+        "height": image.height,
+        "status": image.status.value,
+        "failure": image.failure,
+        "split": None if image.split is None else image.split.value,
+        "metadata": image.extra,
+        "revision": image.revision,
+        "skipped": image.status is ImageStatus.SKIPPED,
+        "points": [
+            {
+                "x": point.x,
+                "y": point.y,
+                "class_id": point.class_id,
+                "origin": point.origin.value,
+                "created_at": point.created_at.isoformat(),
+            }
+            for point in exported.points
+        ],
+        "label": None
+        if label is None
+        else {
+            "class_id": label.class_id,
+            "origin": label.origin.value,
+            "created_at": label.created_at.isoformat(),
+        },
+    }
+    if history:
+        content["history_position"] = image.history_position
+        content["history"] = [
+            {"position": state.position, "created_at": state.created_at.isoformat(), **state.state}
+            for state in exported.history
+        ]
+    return content

@@ -1,0 +1,70 @@
+"""What every format reads: the images of the session with their annotations, in batches."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from db.models import AnnotationState, Image, ImageStatus, Label, Point, Prediction
+
+BATCH = 500
+
+
+@dataclass(frozen=True)
+class ExportedImage:
+    """An image and what is said about it, without annotations of removed classes."""
+
+    image: Image
+    points: list[Point]
+    label: Label | None
+    prediction: Prediction | None
+    history: list[AnnotationState]
+    """Oldest first; empty unless asked for."""
+
+
+def read_images(
+    db_session: Session,
+    class_ids: frozenset[int],
+    *,
+    status: ImageStatus | None = None,
+    history: bool = False,
+) -> Iterator[ExportedImage]:
+    """Images by id, with few queries a batch, so that a large session neither fills the memory nor takes for ever."""
+    last_id = 0
+    while True:
+        statement = select(Image).where(Image.id > last_id).order_by(Image.id).limit(BATCH)
+        if status is not None:
+            statement = statement.where(Image.status == status)
+        images = list(db_session.scalars(statement))
+        if not images:
+            return
+        last_id = images[-1].id
+        yield from _with_annotations(db_session, images, class_ids, history=history)
+        db_session.expunge_all()
+
+
+def _with_annotations(
+    db_session: Session, images: list[Image], class_ids: frozenset[int], *, history: bool
+) -> Iterator[ExportedImage]:
+    ids = [image.id for image in images]
+    points: dict[int, list[Point]] = defaultdict(list)
+    for point in db_session.scalars(select(Point).where(Point.image_id.in_(ids)).order_by(Point.id)):
+        if point.class_id in class_ids:
+            points[point.image_id].append(point)
+    labels = {
+        label.image_id: label
+        for label in db_session.scalars(select(Label).where(Label.image_id.in_(ids)))
+        if label.class_id in class_ids
+    }
+    predictions = {p.image_id: p for p in db_session.scalars(select(Prediction).where(Prediction.image_id.in_(ids)))}
+    states: dict[int, list[AnnotationState]] = defaultdict(list)
+    if history:
+        wanted = select(AnnotationState).where(AnnotationState.image_id.in_(ids))
+        for state in db_session.scalars(wanted.order_by(AnnotationState.image_id, AnnotationState.position)):
+            states[state.image_id].append(state)
+    for image in images:
+        yield ExportedImage(image, points[image.id], labels.get(image.id), predictions.get(image.id), states[image.id])

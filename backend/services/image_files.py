@@ -1,0 +1,104 @@
+"""Pictures for the page: original bytes where possible, else converted; small ones cached under session/cache/."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from fastapi import Response
+from fastapi.responses import FileResponse
+
+from backend.context import AppContext
+from backend.services.image_paths import image_path
+from db.errors import ConflictError
+from db.models import Image
+from db.queries.images import get_image
+from models.feature_store import write_atomically
+from models.images import is_browser_ready, read_image
+
+JPEG_QUALITY = 92
+CACHED_SIDES = frozenset({128, 192, 256, 384, 512, 1024, 2048, 4096})
+"""Other sizes are computed each time, so that nobody fills the disk by asking for all of them."""
+MEDIA_TYPES = {b"\xff\xd8": "image/jpeg", b"\x89P": "image/png", b"RI": "image/webp"}
+
+
+def send_file(context: AppContext, image_id: int, if_none_match: str | None, max_side: int | None) -> Response:
+    """The upright picture, at most `max_side` pixels on its longest side.
+
+    Raises:
+        NotFoundError: no such image, or its file is gone.
+        ConflictError: the file could not be read when it was registered.
+        ImageReadError: it was, but cannot be any more.
+    """
+    image = _readable_image(context, image_id)
+    shrinks = max_side is not None and max_side < max(image.width or 0, image.height or 0)
+    side = max_side if shrinks else None
+    etag = f'"{(image.content_hash or "")[:32]}-{side or "full"}"'
+    headers = {"ETag": etag, "Cache-Control": "private, no-cache"}
+    if _matches(if_none_match, etag):
+        return Response(status_code=304, headers=headers)
+    path = image_path(context.config.image_root, image.path)
+    if side is None and is_browser_ready(path):
+        with path.open("rb") as stream:
+            media_type = MEDIA_TYPES.get(stream.read(2), "application/octet-stream")
+        return FileResponse(path, media_type=media_type, headers=headers)
+    data = _cached(context, image, path, side)
+    return Response(data, media_type=MEDIA_TYPES[data[:2]], headers=headers)
+
+
+def send_thumbnail(context: AppContext, image_id: int, if_none_match: str | None, size: int) -> Response:
+    """A small JPEG; smaller pictures are not enlarged.
+
+    Raises:
+        as `send_file`.
+    """
+    image = _readable_image(context, image_id)
+    etag = f'"{(image.content_hash or "")[:32]}-{size}t"'
+    headers = {"ETag": etag, "Cache-Control": "private, no-cache"}
+    if _matches(if_none_match, etag):
+        return Response(status_code=304, headers=headers)
+    data = _cached(context, image, image_path(context.config.image_root, image.path), size)
+    return Response(data, media_type="image/jpeg", headers=headers)
+
+
+def shrink(pixels: npt.NDArray[np.uint8], max_side: int) -> npt.NDArray[np.uint8]:
+    """The picture with its longest side at most `max_side`, by area averaging; never enlarged."""
+    height, width = pixels.shape[:2]
+    if max(height, width) <= max_side:
+        return pixels
+    scale = max_side / max(height, width)
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+
+
+def _readable_image(context: AppContext, image_id: int) -> Image:
+    with context.database.read() as db_session:
+        image = get_image(db_session, image_id)
+    if image.content_hash is None or image.width is None:
+        raise ConflictError(f"{image.path} could not be read: {image.failure or 'no reason recorded'}")
+    return image
+
+
+def _cached(context: AppContext, image: Image, path: Path, side: int | None) -> bytes:
+    """JPEG of at most `side` pixels, or lossless PNG in full size."""
+    name = f"{image.content_hash}.{side or 'full'}"
+    cached = context.settings.session_dir / "cache" / "pictures" / name[:2] / name
+    if cached.is_file():
+        return cached.read_bytes()
+    pixels = read_image(path)
+    data = _encode(pixels, ".png") if side is None else _encode(shrink(pixels, side), ".jpg")
+    if side is None or side in CACHED_SIDES:
+        write_atomically(cached, data, durable=False)
+    return data
+
+
+def _encode(pixels: npt.NDArray[np.uint8], kind: str) -> bytes:
+    options = [cv2.IMWRITE_PNG_COMPRESSION, 1] if kind == ".png" else [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
+    encoded = cv2.imencode(kind, cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), options)[1]
+    return encoded.tobytes()
+
+
+def _matches(if_none_match: str | None, etag: str) -> bool:
+    return if_none_match is not None and etag in {tag.strip().removeprefix("W/") for tag in if_none_match.split(",")}

@@ -1,0 +1,56 @@
+"""Images as lists, one by one, and the next one."""
+
+from __future__ import annotations
+
+from backend.context import AppContext
+from backend.schemas.images import ImageDetails, ImageOut, ImagePage
+from db.models import Image
+from db.queries.images import ImageFilter, ImageRow, ImageSort, get_image_row, list_images, neighbours, next_image
+from db.queries.session_info import Strategy
+
+
+def list_page(
+    context: AppContext, wanted: ImageFilter, *, cursor: str | None, limit: int, sort: ImageSort
+) -> ImagePage:
+    """One page of the images that match."""
+    with context.database.read() as db_session:
+        page = list_images(db_session, wanted, sort=sort, cursor=cursor, limit=limit)
+    return ImagePage(items=[_schema(row) for row in page.rows], next_cursor=page.next_cursor, total=page.total)
+
+
+def choose_next(
+    context: AppContext, strategy: Strategy | None, *, current_id: int | None, class_id: int | None
+) -> ImageOut | None:
+    """The image to label next; None when none is left."""
+    with context.database.read() as db_session:
+        row = next_image(
+            db_session, strategy or context.config.training.strategy, current_id=current_id, class_id=class_id
+        )
+    return None if row is None else _schema(row)
+
+
+def get_details(context: AppContext, image_id: int) -> ImageDetails:
+    """One image and its neighbours."""
+    with context.database.read() as db_session:
+        row = get_image_row(db_session, image_id)
+        previous_id, next_id = neighbours(db_session, image_id)
+    return ImageDetails(**_schema(row).model_dump(), split=row.image.split, previous_id=previous_id, next_id=next_id)
+
+
+def _schema(row: ImageRow) -> ImageOut:
+    image: Image = row.image
+    return ImageOut(
+        id=image.id,
+        path=image.path,
+        width=image.width,
+        height=image.height,
+        status=image.status,
+        features=image.features,
+        failure=image.failure,
+        revision=image.revision,
+        class_id=row.class_id,
+        point_count=row.point_count,
+        uncertainty=image.uncertainty,
+        predicted_class_id=image.predicted_class_id,
+        metadata=image.extra,
+    )

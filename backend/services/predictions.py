@@ -1,0 +1,40 @@
+"""The newest prediction of an image."""
+
+from __future__ import annotations
+
+from backend.context import AppContext
+from backend.schemas.predictions import PredictionOut
+from db.errors import NotFoundError
+from db.models import JobKind
+from db.queries.jobs import request_job
+from db.queries.predictions import is_prediction_requested, prediction_status
+
+
+def get_prediction(context: AppContext, image_id: int, root_path: str) -> PredictionOut:
+    """What there is; a stale or missing prediction is asked for by the way.
+
+    Args:
+        root_path: prefix under which the application is mounted.
+
+    Raises:
+        NotFoundError: no such image, or no prediction of it yet.
+    """
+    with context.database.read() as db_session:
+        found = prediction_status(db_session, image_id)
+        is_due = found.stale and found.can_predict and not is_prediction_requested(db_session, image_id)
+    if is_due:
+        with context.database.write() as db_session:
+            request_job(db_session, JobKind.PREDICT, image_id)
+    if found.prediction is None:
+        raise no_prediction(image_id)
+    return context.handler.encode_prediction(
+        found.prediction,
+        stale=found.stale,
+        class_ids=context.config.class_ids,
+        map_url=f"{root_path}/api/images/{image_id}/prediction/map",
+    )
+
+
+def no_prediction(image_id: int) -> NotFoundError:
+    """The error for an image that nothing has predicted."""
+    return NotFoundError(f"there is no prediction of image {image_id} yet: label something and let the ML service run")

@@ -1,0 +1,74 @@
+"""How far the labelling is, and how good the head."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+
+from sqlalchemy.orm import Session
+
+from backend.context import AppContext
+from backend.schemas.stats import (
+    ClassCount,
+    FeatureCounts,
+    HeldOut,
+    HourCount,
+    LiveAccuracyPoint,
+    Stats,
+    StatusCounts,
+)
+from db.models import FeatureState, ImageStatus, Task
+from db.queries import stats
+
+LIVE_WINDOW = 50
+LIVE_POINTS = 500
+HOURS = 48
+
+
+def read_stats(context: AppContext) -> Stats:
+    """All of it, from one snapshot of the database."""
+    with context.database.read() as db_session:
+        by_status = stats.count_by_status(db_session)
+        by_features = stats.count_by_features(db_session)
+        return Stats(
+            images=sum(by_status.values()),
+            by_status=StatusCounts(**{status.value: by_status.get(status, 0) for status in ImageStatus}),
+            by_features=FeatureCounts(**{state.value: by_features.get(state, 0) for state in FeatureState}),
+            by_class=[ClassCount(class_id=c, images=i, points=p) for c, i, p in stats.count_by_class(db_session)],
+            held_out=_held_out(db_session, context.config.task),
+            live_accuracy=_live_accuracy(stats.list_outcomes(db_session)),
+            labels_per_hour=[
+                HourCount(hour=hour, annotations=count) for hour, count in stats.annotations_per_hour(db_session, HOURS)
+            ],
+        )
+
+
+def _held_out(db_session: Session, task: Task) -> HeldOut | None:
+    """What was measured when the head in force was saved."""
+    checkpoint = stats.head_in_force(db_session)
+    if checkpoint is None:
+        return None
+    images = checkpoint.metrics.get("n_val")
+    if task is Task.CLASSIFICATION:
+        accuracy = checkpoint.metrics.get("held_out_accuracy")
+        return (
+            None
+            if accuracy is None
+            else HeldOut(metric="accuracy", value=accuracy, images=images, checkpoint_id=checkpoint.id)
+        )
+    iou = checkpoint.metrics.get("held_out_iou")
+    return None if iou is None else HeldOut(metric="iou", value=iou, images=images, checkpoint_id=checkpoint.id)
+
+
+def _live_accuracy(outcomes: Sequence[tuple[dt.datetime, bool]]) -> list[LiveAccuracyPoint]:
+    """Moving average over the outcomes, thinned out to what a chart can show; the newest always stays."""
+    points = []
+    right = 0
+    for index, (at, was_right) in enumerate(outcomes):
+        right += was_right
+        if index >= LIVE_WINDOW:
+            right -= outcomes[index - LIVE_WINDOW][1]
+        accuracy = right / min(index + 1, LIVE_WINDOW)
+        points.append(LiveAccuracyPoint(at=at, labeled=index + 1, accuracy=accuracy))
+    step = -(-len(points) // LIVE_POINTS) or 1
+    return points[::-step][::-1]

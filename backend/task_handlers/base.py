@@ -1,0 +1,88 @@
+"""What a task must say of itself so that routes, services and exports need not know it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from sqlalchemy.orm import Session
+
+from backend.schemas.annotations import AnnotationPut
+from backend.schemas.export import ExportFormat
+from backend.schemas.predictions import PredictionOut
+from db.models import Image, Origin, Prediction, Task
+from db.queries.annotations import NewPoint
+from db.queries.session_info import TrainingSettings
+
+
+@dataclass(frozen=True)
+class PredictedImage:
+    """An image with its newest prediction and its annotation, all of one moment."""
+
+    image: Image
+    prediction: Prediction
+    annotation: dict[str, Any]
+    """As `db.queries.annotations.current_state` gives it."""
+    class_ids: Collection[int]
+    """Classes that can be assigned."""
+    training: TrainingSettings
+    session_dir: Path
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """An annotation made of a prediction: points, or a class of the whole image."""
+
+    points: tuple[NewPoint, ...] = ()
+    class_id: int | None = None
+
+
+class TaskHandler(Protocol):
+    """One task."""
+
+    @property
+    def task(self) -> Task:
+        """The task that it handles."""
+        ...
+
+    @property
+    def export_formats(self) -> frozenset[ExportFormat]:
+        """Formats that make sense for the task."""
+        ...
+
+    def write(self, db_session: Session, image: Image, body: AnnotationPut) -> dict[str, Any]:
+        """Validate a payload and store it; returns the new state.
+
+        Raises:
+            InvalidInputError: the payload is one of another task, or wrong in itself; nothing is changed.
+            ConflictError: the image is at another revision.
+        """
+        ...
+
+    def encode_prediction(
+        self, prediction: Prediction, *, stale: bool, class_ids: Collection[int], map_url: str
+    ) -> PredictionOut:
+        """A prediction as it goes over the wire, without classes that were removed since."""
+        ...
+
+    def extract(self, source: PredictedImage) -> Proposal:
+        """An annotation that adds what the head is sure of to what people said.
+
+        Raises:
+            InvalidInputError: the task has no such thing.
+            ConflictError: the prediction is no base for it.
+            FileNotFoundError: a newer prediction has replaced this one meanwhile.
+        """
+        ...
+
+    def accept(self, source: PredictedImage) -> Proposal:
+        """The annotation that says what the prediction says; raises as `extract`."""
+        ...
+
+    def write_proposal(
+        self, db_session: Session, image: Image, proposal: Proposal, *, expected_revision: int, origin: Origin
+    ) -> dict[str, Any]:
+        """Store a proposal; returns the new state."""
+        ...

@@ -1,0 +1,18 @@
+"""The one place where the backend learns which tasks there are."""
+
+from __future__ import annotations
+
+from backend.task_handlers.base import TaskHandler
+from backend.task_handlers.classification import ClassificationHandler
+from backend.task_handlers.segmentation import SegmentationHandler
+from db.models import Task
+
+HANDLERS: dict[Task, TaskHandler] = {
+    Task.SEGMENTATION: SegmentationHandler(),
+    Task.CLASSIFICATION: ClassificationHandler(),
+}
+
+
+def get_handler(task: Task) -> TaskHandler:
+    """The handler of a task."""
+    return HANDLERS[task]

@@ -1,0 +1,112 @@
+"""Points in images."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+import cv2
+import numpy as np
+from sqlalchemy.orm import Session
+
+from backend.schemas.annotations import AnnotationPut
+from backend.schemas.export import ExportFormat
+from backend.schemas.predictions import PredictionMap, PredictionOut
+from backend.task_handlers.base import PredictedImage, Proposal
+from db.errors import ConflictError, InvalidInputError
+from db.models import Image, Origin, Prediction, Task
+from db.queries.annotations import NewPoint, replace_points
+from ml_service.sampling.point_extraction import ExtractionSettings, extract_points
+from models.prediction_store import read_map, softmax
+
+EXTRACTION_SIDE = 1024
+"""Points are drawn on the map at no more than this side, pixels: far finer than the cells of any feature grid."""
+REPLACED_ON_EXTRACTION = frozenset({Origin.EXTRACTED})
+REPLACED_ON_ACCEPTANCE = frozenset({Origin.EXTRACTED, Origin.ACCEPTED})
+
+
+class SegmentationHandler:
+    """Payload: {"points"}. Prediction: a map per class."""
+
+    task = Task.SEGMENTATION
+    export_formats = frozenset(ExportFormat)
+
+    def write(self, db_session: Session, image: Image, body: AnnotationPut) -> dict[str, Any]:
+        """See TaskHandler."""
+        if body.points is None:
+            raise InvalidInputError(
+                'this is a segmentation session: send {"points": [{"x", "y", "class_id"}]}, found class_id'
+            )
+        points = [NewPoint(point.x, point.y, point.class_id, point.id) for point in body.points]
+        return replace_points(db_session, image, points, expected_revision=body.revision)
+
+    def encode_prediction(
+        self, prediction: Prediction, *, stale: bool, class_ids: Collection[int], map_url: str
+    ) -> PredictionOut:
+        """See TaskHandler."""
+        present = [class_id for class_id in prediction.class_ids if class_id in class_ids]
+        return PredictionOut(
+            version=prediction.version,
+            checkpoint_id=prediction.checkpoint_id,
+            annotation_revision=prediction.annotation_revision,
+            stale=stale,
+            created_at=prediction.created_at,
+            map=PredictionMap(
+                url=map_url,
+                width=prediction.map_width or 0,
+                height=prediction.map_height or 0,
+                class_ids=present,
+            ),
+        )
+
+    def extract(self, source: PredictedImage) -> Proposal:
+        """See TaskHandler."""
+        return _sample(source, REPLACED_ON_EXTRACTION)
+
+    def accept(self, source: PredictedImage) -> Proposal:
+        """See TaskHandler."""
+        return _sample(source, REPLACED_ON_ACCEPTANCE)
+
+    def write_proposal(
+        self, db_session: Session, image: Image, proposal: Proposal, *, expected_revision: int, origin: Origin
+    ) -> dict[str, Any]:
+        """See TaskHandler."""
+        return replace_points(db_session, image, proposal.points, expected_revision=expected_revision, origin=origin)
+
+
+def _sample(source: PredictedImage, replaced: frozenset[Origin]) -> Proposal:
+    """Points of the prediction beside those that stay."""
+    image, prediction, training = source.image, source.prediction, source.training
+    if len(prediction.class_ids) < 2:
+        raise ConflictError(
+            f"the prediction of image {image.id} knows one class only and is sure of it everywhere: "
+            "add a point of another class first"
+        )
+    assert prediction.map_path is not None
+    assert image.width is not None
+    assert image.height is not None
+    stay = [point for point in source.annotation["points"] if point["origin"] not in replaced]
+    scale = min(1.0, EXTRACTION_SIDE / max(image.width, image.height))
+    width, height = max(1, round(image.width * scale)), max(1, round(image.height * scale))
+    to_map = np.array([width / image.width, height / image.height])
+    logits = read_map(source.session_dir, prediction.map_path)
+    # Upsampling the logits, not the probabilities, is what a linear head on upsampled features would give.
+    enlarged = np.stack([cv2.resize(plane, (width, height), interpolation=cv2.INTER_LINEAR) for plane in logits])
+    extracted = extract_points(
+        softmax(enlarged, axis=0),
+        ExtractionSettings(
+            max_points=training.max_points,
+            confidence_threshold=training.confidence_threshold,
+            min_distance=training.min_distance * scale,
+            gradient_weight=training.gradient_weight,
+        ),
+        occupied=np.array([(point["x"], point["y"]) for point in stay]).reshape(-1, 2) * to_map,
+        seed=image.id,
+    )
+    new = (
+        NewPoint(float(point.x / to_map[0]), float(point.y / to_map[1]), prediction.class_ids[point.class_index])
+        for point in extracted
+        if prediction.class_ids[point.class_index] in source.class_ids
+    )
+    kept = (NewPoint(point["x"], point["y"], point["class_id"], point["id"]) for point in stay)
+    return Proposal(points=(*kept, *new))

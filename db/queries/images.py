@@ -1,0 +1,246 @@
+"""Images: lists in pages, the next one to label, neighbours."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select
+from sqlalchemy.orm import InstrumentedAttribute, Session
+
+from db.errors import InvalidInputError, NotFoundError
+from db.models import FeatureState, Image, ImageStatus, Label, LabelClass, Point
+from db.queries.session_info import Strategy
+
+
+class ImageSort(StrEnum):
+    """Order of a list of images; `uncertainty` puts the least certain first and those without a prediction last."""
+
+    ID = "id"
+    PATH = "path"
+    UNCERTAINTY = "uncertainty"
+
+
+@dataclass(frozen=True)
+class ImageFilter:
+    """Which images; None lets all pass."""
+
+    status: ImageStatus | None = None
+    class_id: int | None = None
+    """Annotated with this class."""
+    q: str | None = None
+    """Part of the path, or the id."""
+
+
+@dataclass(frozen=True)
+class ImageRow:
+    """An image and what stands on it."""
+
+    image: Image
+    class_id: int | None
+    point_count: int
+
+
+@dataclass(frozen=True)
+class ImagePage:
+    """Part of a list."""
+
+    rows: list[ImageRow]
+    next_cursor: str | None
+    total: int
+
+
+def get_image(db_session: Session, image_id: int, *, lock: bool = False) -> Image:
+    """One image.
+
+    Args:
+        lock: the transaction is going to change its annotation.
+
+    Raises:
+        NotFoundError: there is none with this id.
+    """
+    image = db_session.get(Image, image_id, with_for_update=True if lock else None)
+    if image is None:
+        raise NotFoundError(f"there is no image {image_id}")
+    return image
+
+
+def get_image_row(db_session: Session, image_id: int) -> ImageRow:
+    """One image with its class and number of points.
+
+    Raises:
+        NotFoundError: there is none with this id.
+    """
+    row = db_session.execute(_rows().where(Image.id == image_id)).first()
+    if row is None:
+        raise NotFoundError(f"there is no image {image_id}")
+    return ImageRow(*row)
+
+
+def neighbours(db_session: Session, image_id: int) -> tuple[int | None, int | None]:
+    """Ids of the images before and after, in order of id."""
+    before = select(func.max(Image.id)).where(Image.id < image_id)
+    after = select(func.min(Image.id)).where(Image.id > image_id)
+    return db_session.scalar(before), db_session.scalar(after)
+
+
+def list_images(
+    db_session: Session, wanted: ImageFilter, *, sort: ImageSort, cursor: str | None, limit: int
+) -> ImagePage:
+    """One page, in two queries whatever its length.
+
+    Raises:
+        InvalidInputError: the cursor is not one that this list gave.
+    """
+    conditions = _conditions(wanted)
+    total = db_session.scalar(select(func.count()).select_from(Image).where(*conditions)) or 0
+    statement = _rows().where(*conditions)
+    if cursor is not None:
+        statement = statement.where(_behind(sort, *_decode_cursor(sort, cursor)))
+    rows = [ImageRow(*row) for row in db_session.execute(statement.order_by(*_order(sort)).limit(limit + 1))]
+    more = len(rows) > limit
+    rows = rows[:limit]
+    return ImagePage(rows, _encode_cursor(sort, rows[-1].image) if more else None, total)
+
+
+def next_image(
+    db_session: Session, strategy: Strategy, *, current_id: int | None = None, class_id: int | None = None
+) -> ImageRow | None:
+    """The unlabelled image to label next; never `current_id` itself; None when no other is left.
+
+    Each strategy is one read along an index; a second one where a round ends, or where nothing is predicted yet.
+
+    Args:
+        class_id: only images whose newest prediction is this class.
+    """
+    candidates = _rows().where(Image.status == ImageStatus.UNLABELED, Image.features != FeatureState.FAILED)
+    if current_id is not None:
+        candidates = candidates.where(Image.id != current_id)
+    if class_id is not None:
+        candidates = candidates.where(Image.predicted_class_id == class_id)
+    match strategy:
+        case Strategy.SEQUENTIAL:
+            row = _after(db_session, candidates, Image.id, current_id)
+        case Strategy.RANDOM:
+            row = _after(db_session, candidates, Image.random_key, _random_key(db_session, current_id))
+        case Strategy.LEAST_CONFIDENT:
+            row = _least_certain(db_session, candidates)
+        case Strategy.LEAST_CONFIDENT_MINORITY:
+            row = _least_certain_minority(db_session, candidates)
+    return row
+
+
+def _rows() -> Select[tuple[Image, int | None, int]]:
+    present = select(LabelClass.id).where(LabelClass.removed_at.is_(None))
+    label = (
+        select(Label.class_id).where(Label.image_id == Image.id, Label.class_id.in_(present)).correlate(Image)
+    ).scalar_subquery()
+    points = (
+        select(func.count()).where(Point.image_id == Image.id, Point.class_id.in_(present)).correlate(Image)
+    ).scalar_subquery()
+    return select(Image, label, points)
+
+
+def _conditions(wanted: ImageFilter) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = []
+    if wanted.status is not None:
+        conditions.append(Image.status == wanted.status)
+    if wanted.class_id is not None:
+        conditions.append(
+            exists().where(Point.image_id == Image.id, Point.class_id == wanted.class_id)
+            | exists().where(Label.image_id == Image.id, Label.class_id == wanted.class_id)
+        )
+    if wanted.q:
+        in_path: ColumnElement[bool] = Image.path.icontains(wanted.q, autoescape=True)
+        # An id has at most 19 digits in the database.
+        is_id = wanted.q.isascii() and wanted.q.isdecimal() and len(wanted.q) < 19
+        conditions.append(in_path | (Image.id == int(wanted.q)) if is_id else in_path)
+    return conditions
+
+
+def _order(sort: ImageSort) -> list[ColumnElement[Any]]:
+    if sort is ImageSort.UNCERTAINTY:
+        return [Image.uncertainty.desc().nulls_last(), Image.id.desc()]
+    return [Image.path.asc() if sort is ImageSort.PATH else Image.id.asc()]
+
+
+def _behind(sort: ImageSort, value: Any, image_id: int) -> ColumnElement[bool]:
+    """The images that follow a given one in the order."""
+    if sort is ImageSort.ID:
+        return Image.id > image_id
+    if sort is ImageSort.PATH:
+        return Image.path > value
+    if value is None:
+        return and_(Image.uncertainty.is_(None), Image.id < image_id)
+    return or_(
+        Image.uncertainty < value,
+        and_(Image.uncertainty == value, Image.id < image_id),
+        Image.uncertainty.is_(None),
+    )
+
+
+def _encode_cursor(sort: ImageSort, image: Image) -> str:
+    value = {ImageSort.ID: None, ImageSort.PATH: image.path, ImageSort.UNCERTAINTY: image.uncertainty}[sort]
+    return base64.urlsafe_b64encode(json.dumps([sort.value, value, image.id]).encode()).decode()
+
+
+def _decode_cursor(sort: ImageSort, cursor: str) -> tuple[Any, int]:
+    kinds = {ImageSort.ID: type(None), ImageSort.PATH: str, ImageSort.UNCERTAINTY: (float, type(None))}
+    try:
+        found, value, image_id = json.loads(base64.urlsafe_b64decode(cursor))
+    except (binascii.Error, ValueError, TypeError) as error:
+        raise _bad_cursor(cursor) from error
+    is_known = found == sort.value and isinstance(value, kinds[sort])
+    if not (is_known and isinstance(image_id, int) and abs(image_id) < 2**63):
+        raise _bad_cursor(cursor)
+    return value, image_id
+
+
+def _bad_cursor(cursor: str) -> InvalidInputError:
+    return InvalidInputError(
+        f"cursor {cursor[:40]!r} is not one of this list: pass next_cursor of the page before, with the same sort"
+    )
+
+
+def _after(
+    db_session: Session, candidates: Select[Any], key: InstrumentedAttribute[Any], value: float | None
+) -> ImageRow | None:
+    """The first behind `value` in ascending order of `key`; from the start again where nothing is behind."""
+    ordered = candidates.order_by(key).limit(1)
+    row = db_session.execute(ordered.where(key > value)).first() if value is not None else None
+    return _optional(row or db_session.execute(ordered).first())
+
+
+def _random_key(db_session: Session, image_id: int | None) -> float | None:
+    return None if image_id is None else db_session.scalar(select(Image.random_key).where(Image.id == image_id))
+
+
+def _least_certain(db_session: Session, candidates: Select[Any]) -> ImageRow | None:
+    ordered = candidates.where(Image.uncertainty.is_not(None)).order_by(Image.uncertainty.desc()).limit(1)
+    # Where nothing is predicted yet, the random order explores best.
+    return _optional(db_session.execute(ordered).first()) or _after(db_session, candidates, Image.random_key, None)
+
+
+def _least_certain_minority(db_session: Session, candidates: Select[Any]) -> ImageRow | None:
+    for class_id in _classes_by_count(db_session):
+        of_class = candidates.where(Image.predicted_class_id == class_id, Image.uncertainty.is_not(None))
+        row = db_session.execute(of_class.order_by(Image.uncertainty.desc()).limit(1)).first()
+        if row is not None:
+            return ImageRow(*row)
+    return _least_certain(db_session, candidates)
+
+
+def _classes_by_count(db_session: Session) -> list[int]:
+    """Present classes, fewest annotations first."""
+    points = select(func.count()).where(Point.class_id == LabelClass.id).correlate(LabelClass).scalar_subquery()
+    labels = select(func.count()).where(Label.class_id == LabelClass.id).correlate(LabelClass).scalar_subquery()
+    statement = select(LabelClass.id).where(LabelClass.removed_at.is_(None))
+    return list(db_session.scalars(statement.order_by(points + labels, LabelClass.position, LabelClass.id)))
+
+
+def _optional(row: Any) -> ImageRow | None:
+    return None if row is None else ImageRow(*row)

@@ -1,0 +1,76 @@
+"""Counts and quality, computed in the database."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import BigInteger, Column, cast, distinct, extract, func, select
+from sqlalchemy.orm import InstrumentedAttribute, Session
+
+from db.models import Checkpoint, FeatureState, Image, ImageStatus, Label, LabelClass, Origin, Point, PredictionOutcome
+
+MADE_BY_PEOPLE = (Origin.HUMAN, Origin.ACCEPTED)
+HOUR_S = 3600
+
+
+def count_by_status(db_session: Session) -> dict[ImageStatus, int]:
+    """Number of images in each status that occurs."""
+    return _count_by(db_session, Image.status)
+
+
+def count_by_features(db_session: Session) -> dict[FeatureState, int]:
+    """Number of images in each state of their features that occurs."""
+    return _count_by(db_session, Image.features)
+
+
+def count_by_class(db_session: Session) -> list[tuple[int, int, int]]:
+    """(class id, images, points) of every present class, in their order."""
+    points = {
+        class_id: (images, count)
+        for class_id, images, count in db_session.execute(
+            select(Point.class_id, func.count(distinct(Point.image_id)), func.count()).group_by(Point.class_id)
+        )
+    }
+    labels = dict(db_session.execute(select(Label.class_id, func.count()).group_by(Label.class_id)).tuples().all())
+    present = select(LabelClass.id).where(LabelClass.removed_at.is_(None))
+    ordered = db_session.scalars(present.order_by(LabelClass.position, LabelClass.id))
+    return [(c, points.get(c, (0, 0))[0] + labels.get(c, 0), points.get(c, (0, 0))[1]) for c in ordered]
+
+
+def count_annotations(db_session: Session) -> int:
+    """Points and labels of the classes that are present."""
+    return sum(max(images, points) for _class_id, images, points in count_by_class(db_session))
+
+
+def annotations_per_hour(db_session: Session, hours: int) -> list[tuple[dt.datetime, int]]:
+    """(start of the hour, points and labels made by people in it), the last `hours` with any, oldest first."""
+    counts: dict[int, int] = defaultdict(int)
+    for table in (Point, Label):
+        seconds = cast(extract("epoch", table.created_at), BigInteger)
+        start = (seconds - seconds % HOUR_S).label("start")
+        statement = select(start, func.count()).where(table.origin.in_(MADE_BY_PEOPLE)).group_by(start)
+        for hour, count in db_session.execute(statement.order_by(start.desc()).limit(hours)):
+            counts[int(hour)] += count
+    newest = sorted(counts)[-hours:]
+    return [(dt.datetime.fromtimestamp(hour, dt.UTC), counts[hour]) for hour in newest]
+
+
+def list_outcomes(db_session: Session) -> Sequence[tuple[dt.datetime, bool]]:
+    """(when, was the prediction right) for each first label of an image that had a prediction, oldest first."""
+    right = (PredictionOutcome.predicted_class_id == PredictionOutcome.class_id).label("right")
+    statement = select(PredictionOutcome.created_at, right).order_by(
+        PredictionOutcome.created_at, PredictionOutcome.image_id
+    )
+    return [(at, bool(was_right)) for at, was_right in db_session.execute(statement)]
+
+
+def head_in_force(db_session: Session) -> Checkpoint | None:
+    """The checkpoint that predicts: the active one, else the newest."""
+    return db_session.scalar(select(Checkpoint).order_by(Checkpoint.active.desc(), Checkpoint.id.desc()).limit(1))
+
+
+def _count_by(db_session: Session, column: InstrumentedAttribute[Any] | Column[Any]) -> dict[Any, int]:
+    return dict(db_session.execute(select(column, func.count()).group_by(column)).tuples().all())

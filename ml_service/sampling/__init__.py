@@ -1,0 +1,1 @@
+"""Choosing what to label or to learn from; no torch in here."""
