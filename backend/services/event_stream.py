@@ -131,10 +131,10 @@ async def stream_events(broker: EventBroker, after: int | None) -> AsyncIterator
                 for event in events:
                     yield _encode(event)
                 last_id = events[-1].id
-        while (event := await listener.get()) is not None:
-            if event.id > last_id:
-                last_id = event.id
-                yield _encode(event)
+        while (new := await listener.get()) is not None:
+            if new.id > last_id:
+                last_id = new.id
+                yield _encode(new)
     finally:
         broker.leave(listener)
 

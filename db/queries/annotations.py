@@ -191,7 +191,8 @@ def redo(db_session: Session, image: Image, *, expected_revision: int | None = N
 def present_classes(db_session: Session) -> dict[int, str]:
     """Name by id of the classes that can be assigned, in their order."""
     statement = select(LabelClass.id, LabelClass.name).where(LabelClass.removed_at.is_(None))
-    return dict(db_session.execute(statement.order_by(LabelClass.position, LabelClass.id)).tuples().all())
+    rows = db_session.execute(statement.order_by(LabelClass.position, LabelClass.id))
+    return {class_id: name for class_id, name in rows}
 
 
 class _Change:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from sqlalchemy import Select, Text, case, cast, exists, func, insert, select, update
+from sqlalchemy import Text, case, cast, exists, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from db.errors import ConflictError, InvalidInputError, NotFoundError
@@ -171,9 +171,9 @@ def _count(db_session: Session, class_id: int) -> int:
 
 def _affected(db_session: Session, class_id: int) -> list[int]:
     """Images with an annotation of the class."""
-    in_points: Select[tuple[int]] = select(Point.image_id).where(Point.class_id == class_id)
-    in_labels: Select[tuple[int]] = select(Label.image_id).where(Label.class_id == class_id)
-    return sorted(set(db_session.scalars(in_points)) | set(db_session.scalars(in_labels)))
+    in_points = set(db_session.scalars(select(Point.image_id).where(Point.class_id == class_id)))
+    in_labels = set(db_session.scalars(select(Label.image_id).where(Label.class_id == class_id)))
+    return sorted(in_points | in_labels)
 
 
 def _note_change(db_session: Session, image_ids: list[int]) -> None:

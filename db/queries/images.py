@@ -78,7 +78,7 @@ def get_image_row(db_session: Session, image_id: int) -> ImageRow:
     row = db_session.execute(_rows().where(Image.id == image_id)).first()
     if row is None:
         raise NotFoundError(f"there is no image {image_id}")
-    return ImageRow(*row)
+    return _image_row(row)
 
 
 def neighbours(db_session: Session, image_id: int) -> tuple[int | None, int | None]:
@@ -101,7 +101,7 @@ def list_images(
     statement = _rows().where(*conditions)
     if cursor is not None:
         statement = statement.where(_behind(sort, *_decode_cursor(sort, cursor)))
-    rows = [ImageRow(*row) for row in db_session.execute(statement.order_by(*_order(sort)).limit(limit + 1))]
+    rows = [_image_row(row) for row in db_session.execute(statement.order_by(*_order(sort)).limit(limit + 1))]
     more = len(rows) > limit
     rows = rows[:limit]
     return ImagePage(rows, _encode_cursor(sort, rows[-1].image) if more else None, total)
@@ -168,19 +168,16 @@ def _order(sort: ImageSort) -> list[ColumnElement[Any]]:
     return [Image.path.asc() if sort is ImageSort.PATH else Image.id.asc()]
 
 
-def _behind(sort: ImageSort, value: Any, image_id: int) -> ColumnElement[bool]:
+def _behind(sort: ImageSort, value: str | float | None, image_id: int) -> ColumnElement[bool]:
     """The images that follow a given one in the order."""
     if sort is ImageSort.ID:
         return Image.id > image_id
     if sort is ImageSort.PATH:
         return Image.path > value
+    has_none = Image.uncertainty.is_(None)
     if value is None:
-        return and_(Image.uncertainty.is_(None), Image.id < image_id)
-    return or_(
-        Image.uncertainty < value,
-        and_(Image.uncertainty == value, Image.id < image_id),
-        Image.uncertainty.is_(None),
-    )
+        return and_(has_none, Image.id < image_id)
+    return or_(Image.uncertainty < value, and_(Image.uncertainty == value, Image.id < image_id), has_none)
 
 
 def _encode_cursor(sort: ImageSort, image: Image) -> str:
@@ -189,7 +186,11 @@ def _encode_cursor(sort: ImageSort, image: Image) -> str:
 
 
 def _decode_cursor(sort: ImageSort, cursor: str) -> tuple[Any, int]:
-    kinds = {ImageSort.ID: type(None), ImageSort.PATH: str, ImageSort.UNCERTAINTY: (float, type(None))}
+    kinds: dict[ImageSort, Any] = {
+        ImageSort.ID: type(None),
+        ImageSort.PATH: str,
+        ImageSort.UNCERTAINTY: (float, type(None)),
+    }
     try:
         found, value, image_id = json.loads(base64.urlsafe_b64decode(cursor))
     except (binascii.Error, ValueError, TypeError) as error:
@@ -230,7 +231,7 @@ def _least_certain_minority(db_session: Session, candidates: Select[Any]) -> Ima
         of_class = candidates.where(Image.predicted_class_id == class_id, Image.uncertainty.is_not(None))
         row = db_session.execute(of_class.order_by(Image.uncertainty.desc()).limit(1)).first()
         if row is not None:
-            return ImageRow(*row)
+            return _image_row(row)
     return _least_certain(db_session, candidates)
 
 
@@ -243,4 +244,9 @@ def _classes_by_count(db_session: Session) -> list[int]:
 
 
 def _optional(row: Any) -> ImageRow | None:
-    return None if row is None else ImageRow(*row)
+    return None if row is None else _image_row(row)
+
+
+def _image_row(row: Any) -> ImageRow:
+    image, class_id, point_count = row
+    return ImageRow(image, class_id, point_count)

@@ -92,7 +92,7 @@ def present_class_ids(db_session: Session) -> list[int]:
 
 def class_names(db_session: Session) -> dict[int, str]:
     """Name by id, of all classes that ever were."""
-    return dict(db_session.execute(select(LabelClass.id, LabelClass.name)).tuples().all())
+    return {class_id: name for class_id, name in db_session.execute(select(LabelClass.id, LabelClass.name))}
 
 
 def count_ready(db_session: Session) -> int:

@@ -78,9 +78,8 @@ def _candidates(
         cv2.Sobel(probability, cv2.CV_32F, 0, 1, borderType=cv2.BORDER_REPLICATE),
     )
     steepest = float(gradient.max())
-    if steepest > 0:
-        gradient = gradient / steepest
-    weights = probability[rows, columns] + settings.gradient_weight * gradient[rows, columns]
+    scale = settings.gradient_weight / steepest if steepest > 0 else 0.0
+    weights = probability[rows, columns] + scale * gradient[rows, columns]
     return rows, columns, weights.astype(np.float64)
 
 

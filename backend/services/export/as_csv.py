@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from sqlalchemy.orm import Session
 
@@ -42,7 +42,7 @@ def _label(exported: ExportedImage, names: dict[int, str]) -> list[tuple[object,
     return [(image.id, image.path, label.class_id, names[label.class_id], label.origin.value)]
 
 
-def _lines(rows: list[tuple[object, ...]] | list[tuple[str, ...]]) -> bytes:
+def _lines(rows: Sequence[Sequence[object]]) -> bytes:
     text = io.StringIO()
     csv.writer(text).writerows(rows)
     return text.getvalue().encode()
