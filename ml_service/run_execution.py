@@ -254,6 +254,11 @@ def _obstacle(db_session: Session, setup: RunSetup, held_out: Quality | None) ->
             f"its loss on {held_out.n_images} validation images is {setup.live_quality.loss:.3f}, "
             f"this run's {held_out.loss:.3f}"
         )
+    if held_out.accuracy < setup.live_quality.accuracy:
+        return (
+            f"its accuracy on {held_out.n_images} validation images is {setup.live_quality.accuracy:.3f}, "
+            f"this run's {held_out.accuracy:.3f}"
+        )
     if get_session_info(db_session).label_sequence != setup.label_sequence:
         return "it has learned from labels that are newer than this run"
     return None
