@@ -23,11 +23,10 @@ from pydantic_core import ErrorDetails
 
 from db.models import Task
 from db.queries.session_info import TrainingSettings
+from db.session_dir import DEFAULT_NAME, SESSION_VARIABLE
 from initialization.errors import ConfigError
 from initialization.yaml_file import read_yaml_mapping
 
-SESSION_VARIABLE = "FEWCLICK_SESSION"
-DEFAULT_SESSION_DIR = "session"
 DEFAULT_FORMATS = ("jpg", "jpeg", "png", "tif", "tiff", "webp", "bmp")
 MAX_CLASSES = 1000
 MIN_RESIZE, MAX_RESIZE = 32, 8192
@@ -154,7 +153,7 @@ def session_dir_of(config: SessionConfig, environment: Mapping[str, str]) -> Pat
     from_environment = environment.get(SESSION_VARIABLE)
     if from_environment:
         return Path(from_environment).absolute()
-    return config.session_dir or Path(DEFAULT_SESSION_DIR).absolute()
+    return config.session_dir or Path(DEFAULT_NAME).absolute()
 
 
 def _check_paths(path: Path, config: SessionConfig) -> None:
