@@ -14,6 +14,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import uvicorn
+from fastapi import FastAPI
+from sse_starlette.sse import AppStatus
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import RedirectResponse
@@ -29,11 +31,31 @@ SHUTDOWN_LIMIT_S = 1
 """How long open event streams may hold up the end."""
 
 
-def create_web_app(mounts: Sequence[SessionMount]) -> ASGIApp:
-    """Each session under /s/SLUG/, the first at / too; a single one just at /."""
+class SessionServer(uvicorn.Server):
+    """uvicorn, which ends the open event streams before it waits for the connections to close."""
+
+    def __init__(self, config: uvicorn.Config, apps: Sequence[FastAPI]) -> None:
+        super().__init__(config)
+        self._apps = apps
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End the streams, then everything else."""
+        for app in self._apps:
+            await app.state.context.events.close()
+        await super().shutdown(sockets)
+
+
+def create_apps(mounts: Sequence[SessionMount]) -> list[FastAPI]:
+    """One application for each session; each knows of the others."""
     if len(mounts) == 1:
-        return create_app(Settings(session=mounts[0].session_dir))
-    apps = [create_app(_settings(mount, mounts)) for mount in mounts]
+        return [create_app(Settings(session=mounts[0].session_dir))]
+    return [create_app(_settings(mount, mounts)) for mount in mounts]
+
+
+def combine(mounts: Sequence[SessionMount], apps: Sequence[FastAPI]) -> ASGIApp:
+    """Each session under /s/SLUG/, the first at / too; a single one just at /."""
+    if len(apps) == 1:
+        return apps[0]
 
     @asynccontextmanager
     async def lifespan(_parent: Starlette) -> AsyncIterator[None]:
@@ -64,10 +86,13 @@ async def _add_slash(request: Request) -> RedirectResponse:
 
 def serve(mounts: Sequence[SessionMount], listener: socket.socket, log_level: str = "warning") -> None:
     """Serve until SIGINT or SIGTERM."""
+    apps = create_apps(mounts)
+    # SessionServer ends the streams in good order; sse-starlette would cut them off half-sent.
+    AppStatus.enable_automatic_graceful_drain = False
     config = uvicorn.Config(
-        create_web_app(mounts), log_level=log_level, timeout_graceful_shutdown=SHUTDOWN_LIMIT_S, lifespan="on"
+        combine(mounts, apps), log_level=log_level, timeout_graceful_shutdown=SHUTDOWN_LIMIT_S, lifespan="on"
     )
-    server = uvicorn.Server(config)
+    server = SessionServer(config, apps)
     server.run(sockets=[listener])
     if not server.started:
         raise SystemExit(1)
