@@ -202,6 +202,7 @@ class Image(Base):
 
     __tablename__ = "images"
     __table_args__ = (
+        Index("ix_images_status_id", "status", "id"),
         Index("ix_images_status_uncertainty", "status", "uncertainty"),
         Index("ix_images_status_predicted", "status", "predicted_class_id", "uncertainty"),
         Index("ix_images_status_random_key", "status", "random_key"),

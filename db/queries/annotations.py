@@ -192,7 +192,7 @@ def present_classes(db_session: Session) -> dict[int, str]:
     """Name by id of the classes that can be assigned, in their order."""
     statement = select(LabelClass.id, LabelClass.name).where(LabelClass.removed_at.is_(None))
     rows = db_session.execute(statement.order_by(LabelClass.position, LabelClass.id))
-    return {class_id: name for class_id, name in rows}
+    return dict(rows.all())
 
 
 class _Change:

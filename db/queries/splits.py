@@ -25,7 +25,7 @@ def draw_split(db_session: Session, image_id: int, class_id: int | None) -> Spli
     counts = select(Image.split, func.count()).where(Image.split.is_not(None), Image.id != image_id)
     if class_id is not None:
         counts = counts.join(Label, Label.image_id == Image.id).where(Label.class_id == class_id)
-    by_split = {split: count for split, count in db_session.execute(counts.group_by(Image.split))}
+    by_split = dict(db_session.execute(counts.group_by(Image.split)).all())
     labelled = sum(by_split.values())
     if labelled == 0:
         return Split.TRAIN

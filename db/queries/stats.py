@@ -34,10 +34,7 @@ def count_by_class(db_session: Session) -> list[tuple[int, int, int]]:
             select(Point.class_id, func.count(distinct(Point.image_id)), func.count()).group_by(Point.class_id)
         )
     }
-    labels = {
-        class_id: count
-        for class_id, count in db_session.execute(select(Label.class_id, func.count()).group_by(Label.class_id))
-    }
+    labels = dict(db_session.execute(select(Label.class_id, func.count()).group_by(Label.class_id)).all())
     present = select(LabelClass.id).where(LabelClass.removed_at.is_(None))
     ordered = db_session.scalars(present.order_by(LabelClass.position, LabelClass.id))
     return [(c, points.get(c, (0, 0))[0] + labels.get(c, 0), points.get(c, (0, 0))[1]) for c in ordered]
@@ -76,4 +73,4 @@ def head_in_force(db_session: Session) -> Checkpoint | None:
 
 
 def _count_by(db_session: Session, column: InstrumentedAttribute[Any] | Column[Any]) -> dict[Any, int]:
-    return {value: count for value, count in db_session.execute(select(column, func.count()).group_by(column))}
+    return dict(db_session.execute(select(column, func.count()).group_by(column)).all())

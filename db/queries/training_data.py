@@ -92,7 +92,7 @@ def present_class_ids(db_session: Session) -> list[int]:
 
 def class_names(db_session: Session) -> dict[int, str]:
     """Name by id, of all classes that ever were."""
-    return {class_id: name for class_id, name in db_session.execute(select(LabelClass.id, LabelClass.name))}
+    return dict(db_session.execute(select(LabelClass.id, LabelClass.name)).all())
 
 
 def count_ready(db_session: Session) -> int:

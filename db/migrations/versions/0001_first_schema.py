@@ -91,6 +91,7 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_images_features"), ["features"], unique=False)
         batch_op.create_index(batch_op.f("ix_images_label_sequence"), ["label_sequence"], unique=False)
         batch_op.create_index(batch_op.f("ix_images_predicted_version"), ["predicted_version"], unique=False)
+        batch_op.create_index("ix_images_status_id", ["status", "id"], unique=False)
         batch_op.create_index(
             "ix_images_status_predicted", ["status", "predicted_class_id", "uncertainty"], unique=False
         )
@@ -391,6 +392,7 @@ def downgrade() -> None:
         batch_op.drop_index("ix_images_status_uncertainty")
         batch_op.drop_index("ix_images_status_random_key")
         batch_op.drop_index("ix_images_status_predicted")
+        batch_op.drop_index("ix_images_status_id")
         batch_op.drop_index(batch_op.f("ix_images_predicted_version"))
         batch_op.drop_index(batch_op.f("ix_images_label_sequence"))
         batch_op.drop_index(batch_op.f("ix_images_features"))

@@ -1,0 +1,145 @@
+"""Lists and the next image."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from sqlalchemy import event
+
+from db.errors import InvalidInputError
+from db.models import FeatureState, Image, ImageStatus
+from db.queries import annotations
+from db.queries.images import ImageFilter, ImageSort, get_image, list_images, next_image
+from db.queries.session_info import Strategy
+
+
+def set_values(session: Any, values: dict[int, dict[str, Any]]) -> None:
+    with session.database.write() as db_session:
+        for image_id, changes in values.items():
+            for name, value in changes.items():
+                setattr(db_session.get_one(Image, image_id), name, value)
+
+
+def next_id(session: Any, strategy: Strategy, **options: Any) -> int | None:
+    with session.database.read() as db_session:
+        row = next_image(db_session, strategy, **options)
+    return None if row is None else row.image.id
+
+
+def walk(session: Any, sort: ImageSort, limit: int, wanted: ImageFilter | None = None) -> list[int]:
+    ids: list[int] = []
+    cursor: str | None = None
+    while True:
+        with session.database.read() as db_session:
+            page = list_images(db_session, wanted or ImageFilter(), sort=sort, cursor=cursor, limit=limit)
+        ids += [row.image.id for row in page.rows]
+        cursor = page.next_cursor
+        if cursor is None:
+            assert page.total == len(ids)
+            return ids
+
+
+@pytest.mark.parametrize("sort", list(ImageSort))
+@pytest.mark.parametrize("limit", [1, 2, 4, 6, 50])
+def test_list_images__pages_hold_each_image_once(segmentation_session: Any, sort: ImageSort, limit: int) -> None:
+    set_values(segmentation_session, {2: {"uncertainty": 0.5}, 3: {"uncertainty": 0.5}, 5: {"uncertainty": 0.9}})
+    expected = [5, 3, 2, 6, 4, 1] if sort is ImageSort.UNCERTAINTY else [1, 2, 3, 4, 5, 6]
+    assert walk(segmentation_session, sort, limit) == expected
+
+
+def test_list_images__two_queries_whatever_the_length(segmentation_session: Any) -> None:
+    statements: list[str] = []
+    event.listen(
+        segmentation_session.database.engine,
+        "before_cursor_execute",
+        lambda _c, _cursor, statement, *_rest: statements.append(statement),
+    )
+    with segmentation_session.database.read() as db_session:
+        list_images(db_session, ImageFilter(), sort=ImageSort.ID, cursor=None, limit=100)
+    assert len([statement for statement in statements if statement.startswith("SELECT")]) == 2
+
+
+def test_list_images__filters(classification_session: Any) -> None:
+    with classification_session.database.write() as db_session:
+        annotations.set_label(db_session, get_image(db_session, 2), 3)
+        annotations.skip(db_session, get_image(db_session, 4))
+    session = classification_session
+    assert walk(session, ImageSort.ID, 10, ImageFilter(status=ImageStatus.LABELED)) == [2]
+    assert walk(session, ImageSort.ID, 10, ImageFilter(status=ImageStatus.SKIPPED)) == [4]
+    assert walk(session, ImageSort.ID, 10, ImageFilter(class_id=3)) == [2]
+    assert walk(session, ImageSort.ID, 10, ImageFilter(class_id=1)) == []
+    # image_4.png is number 5; 4 is also an id.
+    assert walk(session, ImageSort.ID, 10, ImageFilter(q="4")) == [4, 5]
+    assert walk(session, ImageSort.ID, 10, ImageFilter(q="IMAGE_")) == [1, 2, 3, 4, 5, 6]
+    assert walk(session, ImageSort.ID, 10, ImageFilter(q="%")) == []
+
+
+@pytest.mark.parametrize("cursor", ["x", "WzFd", "!!", "W10=", "eyJhIjogMX0=", "WyJwYXRoIiwgMSwgMV0="])
+def test_list_images__a_foreign_cursor_is_refused(segmentation_session: Any, cursor: str) -> None:
+    with segmentation_session.database.read() as db_session, pytest.raises(InvalidInputError, match="not one of this"):
+        list_images(db_session, ImageFilter(), sort=ImageSort.ID, cursor=cursor, limit=10)
+
+
+def test_next_image__sequential_goes_round_and_never_returns_the_current_one(segmentation_session: Any) -> None:
+    set_values(segmentation_session, {2: {"status": ImageStatus.LABELED}, 3: {"features": FeatureState.FAILED}})
+    visited = [1]
+    for _ in range(4):
+        visited.append(next_id(segmentation_session, Strategy.SEQUENTIAL, current_id=visited[-1]))
+    assert visited == [1, 4, 5, 6, 1]
+
+
+@pytest.mark.parametrize("strategy", list(Strategy))
+def test_next_image__none_when_none_is_left(segmentation_session: Any, strategy: Strategy) -> None:
+    set_values(segmentation_session, {n: {"status": ImageStatus.SKIPPED} for n in range(2, 7)})
+    assert next_id(segmentation_session, strategy, current_id=1) is None
+    assert next_id(segmentation_session, strategy) == 1
+
+
+def test_next_image__random_visits_all(segmentation_session: Any) -> None:
+    visited = [next_id(segmentation_session, Strategy.RANDOM)]
+    for _ in range(5):
+        visited.append(next_id(segmentation_session, Strategy.RANDOM, current_id=visited[-1]))
+    assert sorted(visited) == [1, 2, 3, 4, 5, 6]
+    assert visited != [1, 2, 3, 4, 5, 6]
+
+
+def test_next_image__least_confident(segmentation_session: Any) -> None:
+    set_values(segmentation_session, {1: {"uncertainty": 0.2}, 3: {"uncertainty": 0.7}, 5: {"uncertainty": 0.5}})
+    assert next_id(segmentation_session, Strategy.LEAST_CONFIDENT) == 3
+    assert next_id(segmentation_session, Strategy.LEAST_CONFIDENT, current_id=3) == 5
+
+
+def test_next_image__least_confident_minority_is_the_least_certain_of_the_rarest_class(
+    classification_session: Any,
+) -> None:
+    set_values(
+        classification_session,
+        {
+            1: {"uncertainty": 0.9, "predicted_class_id": 1},
+            2: {"uncertainty": 0.1, "predicted_class_id": 2},
+            3: {"uncertainty": 0.3, "predicted_class_id": 2},
+        },
+    )
+    with classification_session.database.write() as db_session:
+        annotations.set_label(db_session, get_image(db_session, 5), 1)
+        annotations.set_label(db_session, get_image(db_session, 6), 3)
+    assert next_id(classification_session, Strategy.LEAST_CONFIDENT_MINORITY) == 3
+    assert next_id(classification_session, Strategy.LEAST_CONFIDENT_MINORITY, class_id=1) == 1
+
+
+@pytest.mark.parametrize("strategy", [Strategy.SEQUENTIAL, Strategy.RANDOM, Strategy.LEAST_CONFIDENT])
+def test_next_image__reads_along_an_index(segmentation_session: Any, strategy: Strategy) -> None:
+    set_values(segmentation_session, {n: {"uncertainty": 0.5} for n in range(1, 7)})
+    statements: list[tuple[str, Any]] = []
+    event.listen(
+        segmentation_session.database.engine,
+        "before_cursor_execute",
+        lambda _c, _cursor, statement, parameters, *_rest: statements.append((statement, parameters)),
+    )
+    next_id(segmentation_session, strategy)
+    (select, parameters), *others = [s for s in statements if s[0].startswith("SELECT")]
+    assert others == []
+    with segmentation_session.database.read() as db_session:
+        plan = db_session.connection().exec_driver_sql(f"EXPLAIN QUERY PLAN {select}", parameters).all()
+    assert not [row[3] for row in plan if "TEMP B-TREE FOR ORDER" in row[3] or row[3].startswith("SCAN images")]
