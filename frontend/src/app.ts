@@ -1,8 +1,10 @@
 /** Everything behind the page, wired once. Views read its signals and call its methods; they never speak HTTP. */
 import { createApi, type ExportFormat } from "./api/client";
+import { explain } from "./api/errors";
 import { AnnotationStore } from "./state/annotations";
 import { PreferenceStore, type KeyValueStorage } from "./state/preferences";
 import { Signal } from "./state/signal";
+import { UiState } from "./state/ui";
 import { ToastStore } from "./state/toasts";
 import type { Config, LabelClass, SessionLink, Task } from "./state/types";
 import { ClassEditing } from "./sync/class_editor";
@@ -25,7 +27,9 @@ export function createApp(base_url: string, config: Config, sessions: readonly S
   const preferences = new PreferenceStore(storage);
   const annotations = new AnnotationStore();
   const events = new EventStream(api.eventsUrl());
-  const predictions = new PredictionWatch(api, classes, events.connected);
+  const stats = new StatsWatch(api);
+  const has_labels = (): boolean => (stats.stats.value?.by_status.labeled ?? 0) > 0;
+  const predictions = new PredictionWatch(api, classes, events.connected, has_labels);
   // The session's birth is part of the key: labels of a session that was made anew must not be sent to it.
   const unsaved_key = `fewclick:unsaved:${new URL(base_url).pathname}:${config.session.name}:${config.session.created_at}`;
   const saves: SaveQueue = new SaveQueue(
@@ -45,7 +49,6 @@ export function createApp(base_url: string, config: Config, sessions: readonly S
   const navigator = new Navigator(api, annotations, pictures, predictions, saves, toasts);
   const labelling = new Labelling(api, task, classes, annotations, saves, navigator, predictions, preferences, toasts);
   const listener = labelling.saveListener();
-  const stats = new StatsWatch(api);
   const training = new TrainingWatch(api, saves, events.connected, toasts);
   const class_editing = new ClassEditing(api, classes, toasts, () => {
     stats.refreshSoon();
@@ -61,26 +64,43 @@ export function createApp(base_url: string, config: Config, sessions: readonly S
 
   events.listen((event) => hear(event));
   function hear(event: ServerEvent): void {
-    if (event.kind === "prediction" && event.image_id !== undefined) {
-      predictions.announce(event.image_id, event.version ?? 0);
-      navigator.reconsider();
-    } else if (event.kind === "annotation" && event.image_id !== undefined) {
-      stats.refreshSoon();
-      navigator.invalidate(event.image_id);
-      const is_news = (event.revision ?? 0) > annotations.current.value.revision;
-      if (is_news && saves.pending(event.image_id) === null) void labelling.reload(event.image_id);
-    } else if (event.kind === "training" || event.kind === "job") {
-      training.refreshSoon();
-      stats.refreshSoon();
-    } else if (event.kind === "features") {
-      stats.refreshSoon();
+    switch (event.kind) {
+      case "prediction":
+        hearPrediction(event);
+        break;
+      case "annotation":
+        if (event.image_id !== undefined) hearAnnotation(event.image_id, event.revision ?? 0);
+        break;
+      case "training":
+      case "job":
+        training.refreshSoon();
+        stats.refreshSoon();
+        break;
+      case "features":
+        stats.refreshSoon();
     }
+  }
+
+  function hearPrediction({ image_id, image_ids, version, removed }: ServerEvent): void {
+    if (removed === true) predictions.announceRemoved();
+    else if (image_id !== undefined) predictions.announce(image_id, version ?? 0);
+    else if (image_ids !== undefined) for (const id of image_ids) predictions.announce(id, version ?? 0);
+    else predictions.announceHead();
+    navigator.reconsider();
+  }
+
+  function hearAnnotation(image_id: number, revision: number): void {
+    stats.refreshSoon();
+    navigator.invalidate(image_id);
+    const is_news = revision > annotations.current.value.revision;
+    if (is_news && saves.pending(image_id) === null) void labelling.reload(image_id);
   }
 
   return {
     config,
     sessions,
     classes,
+    ui: new UiState(),
     toasts,
     preferences,
     annotations,
@@ -103,7 +123,11 @@ export function createApp(base_url: string, config: Config, sessions: readonly S
       void health.run();
       void training.refresh();
       void stats.refresh();
-      await navigator.start(image_id);
+      try {
+        await navigator.start(image_id);
+      } catch (error) {
+        navigator.problem.set(explain(error));
+      }
     },
   };
 }

@@ -57,7 +57,7 @@ export function createApi(base_url: string, fetcher: typeof fetch = fetch) {
     nextImage: async (strategy: Strategy, current_id: number | null): Promise<ImageInfo | null> => {
       const query = current_id === null ? { strategy } : { strategy, current_id };
       const answer = await client.GET("/api/images/next", { params: { query } });
-      return answer.response.status === 204 ? null : unwrap(answer);
+      return answer.response.status === 204 ? null : (unwrap(answer) ?? null);
     },
 
     annotation: async (image_id: number): Promise<Annotation> =>

@@ -117,7 +117,8 @@ export function nearestPoint(points: readonly Point[], x: number, y: number, rad
 }
 
 export function sameDraft(a: Draft, b: Draft): boolean {
-  if (a.kind === "label" || b.kind === "label") return a.kind === b.kind && a.class_id === (b as typeof a).class_id;
+  if (a.kind === "label") return b.kind === "label" && a.class_id === b.class_id;
+  if (b.kind === "label") return false;
   return a.points.length === b.points.length && a.points.every((point, i) => samePlace(point, b.points[i]));
 }
 

@@ -6,9 +6,12 @@ export type EventKind = (typeof EVENT_KINDS)[number];
 export interface ServerEvent {
   readonly kind: EventKind;
   readonly image_id?: number;
+  readonly image_ids?: readonly number[];
   readonly revision?: number;
   readonly version?: number;
   readonly annotation_revision?: number;
+  /** The prediction is gone. */
+  readonly removed?: boolean;
 }
 
 const REOPEN_AFTER_MS = 2_000;

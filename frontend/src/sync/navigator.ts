@@ -93,6 +93,11 @@ export class Navigator {
     else await this.#go(behind, () => undefined);
   }
 
+  /** The picture in its full size, for looking closer; null if it cannot be had. */
+  async detail(image_id: number): Promise<ImageBitmap | null> {
+    return this.#picture(image_id, null);
+  }
+
   /** By id, or else by part of the path. */
   async jump(text: string): Promise<boolean> {
     const wanted = text.trim();
@@ -184,9 +189,9 @@ export class Navigator {
   }
 
   /** null if the file cannot be read: the page then says so in its place. */
-  async #picture(image_id: number): Promise<ImageBitmap | null> {
+  async #picture(image_id: number, max_side: number | null = SCREEN_SIDE_PX): Promise<ImageBitmap | null> {
     try {
-      return await this.pictures.load(image_id, SCREEN_SIDE_PX);
+      return await this.pictures.load(image_id, max_side);
     } catch (error) {
       if (error instanceof DOMException) return null;
       explain(error);
@@ -210,7 +215,7 @@ export class Navigator {
       const [annotation] = await Promise.all([
         this.api.annotation(next.id),
         this.pictures.load(next.id, SCREEN_SIDE_PX, "low"),
-        this.predictions.prefetch(next.id),
+        next.uncertainty === null ? null : this.predictions.prefetch(next.id),
       ]);
       if (image.id === this.image.id) this.#candidate = { image: next, annotation, after_id: image.id, strategy };
     } catch (error) {

@@ -1,4 +1,4 @@
-import { isNotFound, UnreachableError, ApiError } from "../api/errors";
+import { ApiError, explain, isNotFound, UnreachableError } from "../api/errors";
 import type { Api } from "../api/client";
 import type { ShownPrediction } from "../state/prediction";
 import { Signal, type Readable } from "../state/signal";
@@ -12,10 +12,20 @@ const REFINE_AFTER_MS = 200;
 const REFINE_MOST_PX = 4_000_000;
 const REFINE_MOST_CLASSES = 4;
 
+/** Polls for a prediction that is missing, before the server is asked for it outright. */
+const ASK_AFTER_POLLS = 2;
+
 export interface WatchedImage {
   readonly id: number;
+  /** null while the image has no prediction. */
+  readonly uncertainty: number | null;
   readonly width: number | null;
   readonly height: number | null;
+}
+
+interface Loaded {
+  readonly shown: ShownPrediction;
+  readonly prediction: Prediction;
 }
 
 /**
@@ -29,10 +39,14 @@ export class PredictionWatch {
   readonly #api: Api;
   readonly #classes: Readable<readonly LabelClass[]>;
   readonly #hasEvents: Readable<boolean>;
+  readonly #hasLabels: () => boolean;
   readonly #prefetched = new Map<number, ShownPrediction>();
   #image: WatchedImage | null = null;
   #wanted_revision = 0;
   #wanted_version = 0;
+  /** Asking for a prediction that does not exist is answered 404, which browsers report as an error: ask knowingly. */
+  #exists = false;
+  #asked = false;
   #fetching = false;
   #fetch_again = false;
   #polls = 0;
@@ -40,8 +54,14 @@ export class PredictionWatch {
   #refining: AbortController | null = null;
   #refine_timer: ReturnType<typeof setTimeout> | null = null;
 
-  constructor(api: Api, classes: Readable<readonly LabelClass[]>, has_events: Readable<boolean>) {
+  constructor(
+    api: Api,
+    classes: Readable<readonly LabelClass[]>,
+    has_events: Readable<boolean>,
+    has_labels: () => boolean,
+  ) {
     this.#api = api;
+    this.#hasLabels = has_labels;
     this.#classes = classes;
     this.#hasEvents = has_events;
     has_events.subscribe(() => this.refresh());
@@ -52,6 +72,8 @@ export class PredictionWatch {
     this.#wanted_revision = revision;
     this.#wanted_version = 0;
     this.#polls = 0;
+    this.#exists = image.uncertainty !== null;
+    this.#asked = false;
     this.#stopRefining();
     this.shown.set(this.#prefetched.get(image.id) ?? null);
     this.#prefetched.delete(image.id);
@@ -78,7 +100,21 @@ export class PredictionWatch {
   announce(image_id: number, version: number): void {
     this.#prefetched.delete(image_id);
     if (image_id !== this.#image?.id || version <= (this.shown.value?.version ?? 0)) return;
+    this.#exists = true;
     this.#wanted_version = Math.max(this.#wanted_version, version);
+    this.refresh();
+  }
+
+  /** The server says that there is none any more: no label is left to learn from. */
+  announceRemoved(): void {
+    this.#prefetched.clear();
+    this.#exists = false;
+    this.shown.set(null);
+  }
+
+  /** Another head is in force: every image's prediction is an old one until it is made anew. */
+  announceHead(): void {
+    this.#prefetched.clear();
     this.refresh();
   }
 
@@ -97,9 +133,8 @@ export class PredictionWatch {
 
   async #fetch(image: WatchedImage): Promise<void> {
     this.#fetching = true;
-    this.#fetch_again = false;
     this.#stopPolling();
-    const loaded = await this.#load(image.id, this.shown.value).finally(() => {
+    const loaded = await this.#loadIfThere(image).finally(() => {
       this.#fetching = false;
     });
     if (image.id !== this.#image?.id) {
@@ -107,8 +142,7 @@ export class PredictionWatch {
       return;
     }
     if (loaded) this.#show(loaded.shown, loaded.prediction);
-    if (this.#fetch_again) this.refresh();
-    else this.#plan(loaded?.prediction);
+    this.#plan(loaded?.prediction);
   }
 
   #show(next: ShownPrediction, prediction: Prediction): void {
@@ -119,11 +153,31 @@ export class PredictionWatch {
     this.#wanted_version = Math.max(this.#wanted_version, prediction.version);
   }
 
+  async #loadIfThere(image: WatchedImage): Promise<Loaded | null> {
+    if (!this.#exists) {
+      const is_time_to_ask = this.#polls >= ASK_AFTER_POLLS && !this.#asked && this.#hasLabels();
+      this.#asked ||= is_time_to_ask;
+      if (!is_time_to_ask && !(await this.#isPredicted(image.id))) return null;
+    }
+    const loaded = await this.#load(image.id, this.shown.value);
+    if (image.id === this.#image?.id) this.#exists ||= loaded !== null;
+    return loaded;
+  }
+
+  async #isPredicted(image_id: number): Promise<boolean> {
+    try {
+      return (await this.#api.image(image_id)).uncertainty !== null;
+    } catch (error) {
+      explain(error);
+      return false;
+    }
+  }
+
   /** What there is now; null if there is none or it could not be had (the next poll tries again). */
   async #load(
     image_id: number,
     before: ShownPrediction | null,
-  ): Promise<{ shown: ShownPrediction; prediction: Prediction } | null> {
+  ): Promise<Loaded | null> {
     try {
       const prediction = await this.#api.prediction(image_id);
       const { version, annotation_revision } = prediction;
@@ -142,6 +196,11 @@ export class PredictionWatch {
 
   /** Poll again while something newer must come; else refine what is there. */
   #plan(prediction?: Prediction): void {
+    if (this.#fetch_again) {
+      this.#fetch_again = false;
+      this.refresh();
+      return;
+    }
     const { value } = this.shown;
     const behind =
       value === null ||

@@ -73,10 +73,8 @@ export class SaveQueue {
 
   /** Resolves when nothing of the image (of any image) waits or is under way. */
   async settled(image_id?: number): Promise<void> {
-    const entries = image_id === undefined ? [...this.#entries.values()] : [this.#entries.get(image_id)];
-    await Promise.all(
-      entries.map((entry) => (entry ? new Promise<void>((resolve) => entry.when_settled.push(resolve)) : null)),
-    );
+    const entries = [...this.#entries].filter(([id]) => image_id === undefined || id === image_id);
+    await Promise.all(entries.map(([, entry]) => new Promise<void>((resolve) => entry.when_settled.push(resolve))));
   }
 
   /** Try everything that waits now, for example because the connection is back. */

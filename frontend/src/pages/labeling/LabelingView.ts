@@ -1,0 +1,252 @@
+import { html, nothing, type PropertyValues, type TemplateResult } from "lit";
+
+import { ImageStage } from "../../render/image_stage";
+import { textOn } from "../../state/color";
+import type { Command } from "../../state/keymap";
+import type { OverlayStyle } from "../../state/preferences";
+import type { Readable } from "../../state/signal";
+import { AppView } from "./components/AppView";
+import "./components/AppHeader";
+import "./components/ClassEditor";
+import "./components/ClassificationUI";
+import "./components/Gallery";
+import "./components/ImageStrip";
+import "./components/KeyHelp";
+import "./components/SegmentationUI";
+import "./components/Toasts";
+import "./components/Toolbar";
+import "./components/TrainingPanel";
+import { classCursor } from "./cursor";
+import { Keyboard } from "./keyboard";
+
+const ZOOM_STEP = 1.25;
+const OPACITY_STEP = 0.1;
+const OVERLAY_STYLES: readonly OverlayStyle[] = ["confidence", "classes", "contour"];
+const BESIDE_GALLERY: ReadonlySet<Command> = new Set<Command>(["gallery", "theme", "help", "escape", "save"]);
+const THEMES = ["auto", "light", "dark"] as const;
+
+/** The page: puts the parts together, turns commands into actions and state into what the stage shows. */
+export class LabelingView extends AppView {
+  readonly #stage = new ImageStage();
+  readonly #keyboard = new Keyboard({
+    command: (command) => this.#run(command),
+    chooseClass: (index) => this.#chooseClass(index),
+    hide: (hidden) => this.app.ui.overlay_hidden.set(hidden),
+    isHidden: () => this.app.ui.overlay_hidden.value,
+    space: (held) => this.#stage.setSpaceHeld(held),
+    isBlocked: () => this.querySelector("dialog[open]") !== null,
+  });
+
+  protected watched(): readonly Readable<unknown>[] {
+    const { navigator, annotations, predictions, labelling, classes, preferences, ui, health } = this.app;
+    return [
+      navigator.opened, navigator.loading, navigator.problem, annotations.current, predictions.shown, classes, preferences,
+      labelling.selected_class_id, labelling.point_mode, ui.overlay_hidden, ui.gallery_open, health.health,
+    ]; // prettier-ignore
+  }
+
+  override connectedCallback(): void {
+    super.connectedCallback();
+    this.#stage.handlers = {
+      add: (x, y) => this.app.labelling.addPoint(x, y),
+      removeOrAddOther: (x, y, radius) => this.app.labelling.removeOrAddOther(x, y, radius),
+      needDetail: (image_id) => void this.#showDetail(image_id),
+      zoomed: (zoom) => this.app.ui.zoom.set(zoom),
+    };
+    this.#keyboard.listen();
+    this.addEventListener("fewclick-command", ({ detail }) => this.#run(detail));
+    // A clicked button must not catch Space and Enter afterwards: those are keys of the image.
+    this.addEventListener("click", (event) => {
+      const button = event.target instanceof Element ? event.target.closest("button") : null;
+      if (event.detail > 0) button?.blur();
+    });
+    addEventListener("hashchange", this.#followHash);
+  }
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    this.#keyboard.stop();
+    removeEventListener("hashchange", this.#followHash);
+  }
+
+  protected override render(): TemplateResult {
+    const { app } = this;
+    const is_segmentation = app.config.task === "segmentation";
+    const gallery_open = app.ui.gallery_open.value;
+    return html`
+      <fewclick-header .app=${app}></fewclick-header>
+      ${this.#banner()}
+      <main class="work" ?inert=${gallery_open}>
+        <div class="image-column">
+          <fewclick-toolbar .app=${app}></fewclick-toolbar>
+          <div class="stage-frame">${this.#stage} ${this.#stageChips()} ${this.#emptyState()} ${this.#hint()}</div>
+          <fewclick-image-strip .app=${app}></fewclick-image-strip>
+        </div>
+        <aside class="sidebar" aria-label="Labels, prediction and training">
+          ${is_segmentation
+            ? html`<fewclick-segmentation-ui .app=${app}></fewclick-segmentation-ui>`
+            : html`<fewclick-classification-ui .app=${app}></fewclick-classification-ui>`}
+          <fewclick-training-panel .app=${app}></fewclick-training-panel>
+        </aside>
+      </main>
+      ${gallery_open ? html`<fewclick-gallery .app=${app}></fewclick-gallery>` : nothing}
+      <fewclick-class-editor .app=${app}></fewclick-class-editor>
+      <fewclick-key-help .app=${app}></fewclick-key-help>
+      <fewclick-toasts .app=${app}></fewclick-toasts>
+    `;
+  }
+
+  protected override updated(changed: PropertyValues): void {
+    super.updated(changed);
+    const { navigator, annotations, predictions, labelling, classes, preferences, ui, config } = this.app;
+    const opened = navigator.opened.value;
+    this.#showPicture();
+    this.#stage.setClasses(classes.value);
+    this.#stage.setAnnotation(annotations.current.value);
+    this.#stage.setPrediction(predictions.shown.value);
+    this.#stage.setStyle(preferences.value.overlay_style);
+    this.#stage.setOpacity(preferences.value.overlay_opacity);
+    this.#stage.setHidden(ui.overlay_hidden.value);
+    this.#stage.toggleAttribute("busy", navigator.loading.value);
+    const selected = classes.value.find(({ id }) => id === labelling.selected_class_id.value);
+    const sets_points = config.task === "segmentation" && labelling.point_mode.value;
+    this.#stage.setInteractive(sets_points, classCursor(selected?.color ?? "#808080"));
+    document.documentElement.dataset.theme = preferences.value.theme;
+    if (opened) history.replaceState(null, "", ui.gallery_open.value ? "#/gallery" : `#/image/${opened.image.id}`);
+  }
+
+  #shown_picture: unknown = null;
+
+  #showPicture(): void {
+    const opened = this.app.navigator.opened.value;
+    if (opened === this.#shown_picture) return;
+    this.#shown_picture = opened;
+    if (opened === null) {
+      this.#stage.setPicture(null);
+      return;
+    }
+    const { image, bitmap } = opened;
+    const size = { width: image.width ?? bitmap?.width ?? 1, height: image.height ?? bitmap?.height ?? 1 };
+    this.#stage.setPicture({ image_id: image.id, size, bitmap });
+  }
+
+  async #showDetail(image_id: number): Promise<void> {
+    const bitmap = await this.app.navigator.detail(image_id);
+    const opened = this.app.navigator.opened.value;
+    if (bitmap && opened?.image.id === image_id) this.app.navigator.opened.set({ ...opened, bitmap });
+  }
+
+  #stageChips(): TemplateResult | typeof nothing {
+    const { annotations, classes, navigator } = this.app;
+    const { label, skipped } = annotations.current.value;
+    if (navigator.image === null) return nothing;
+    const label_class = classes.value.find(({ id }) => id === label?.class_id);
+    return html`<div class="stage-chips" aria-live="polite">
+      ${label_class
+        ? html`<span class="badge" data-testid="label-badge" data-class-id=${label_class.id}
+            style="background: ${label_class.color}; color: ${textOn(label_class.color)}">${label_class.name}</span>`
+        : nothing}
+      ${skipped ? html`<span class="badge is-neutral">Skipped</span>` : nothing}
+    </div>`;
+  }
+
+  #emptyState(): TemplateResult | typeof nothing {
+    const { navigator } = this.app;
+    const { image } = navigator;
+    const failure = image && navigator.opened.value?.bitmap === null ? (image.failure ?? "The file could not be read.") : null;
+    if (failure !== null) {
+      return html`<div class="empty" role="alert"><h2>Image ${image?.id} cannot be shown</h2><p>${failure}</p>
+        <button class="button" @click=${() => this.#run("next")}>Next image</button></div>`;
+    }
+    if (navigator.problem.value !== null) return html`<div class="empty"><h2>Nothing to label</h2><p>${navigator.problem.value}</p></div>`;
+    if (navigator.loading.value) return html`<div class="stage-loading" role="status" aria-label="Loading"></div>`;
+    return nothing;
+  }
+
+  #hint(): TemplateResult | typeof nothing {
+    const { preferences, config } = this.app;
+    if (preferences.value.hint_dismissed) return nothing;
+    const text =
+      config.task === "segmentation"
+        ? html`Click what you are looking for, right-click what you are not. The mask follows. <kbd>F</kbd> next image, <kbd>?</kbd> all keys.`
+        : html`Press <kbd>1</kbd> to <kbd>9</kbd> or click a class; the next image follows. <kbd>D</kbd> goes back, <kbd>?</kbd> all keys.`;
+    return html`<div class="first-hint"><span>${text}</span>
+      <button class="button small" @click=${() => preferences.change({ hint_dismissed: true })}>Got it</button></div>`;
+  }
+
+  #banner(): TemplateResult | typeof nothing {
+    const health = this.app.health.health.value;
+    if (health === "unreachable") {
+      return html`<div class="banner is-bad" role="alert"><strong>The server does not answer.</strong> What you label is kept in this
+        browser and sent when it is back. Start it again with <code>make demo</code>, <code>fewclick up</code> or <code>uvicorn backend.main:app</code>.</div>`;
+    }
+    if (health !== null && !health.ml_service.alive) {
+      return html`<div class="banner is-warn" role="alert"><strong>The ML service is not running.</strong> Labels are saved, but
+        predictions wait. Start it with <code>python -m ml_service.train</code>.</div>`;
+    }
+    return nothing;
+  }
+
+  #chooseClass(index: number): void {
+    const label_class = this.app.classes.value[index];
+    if (label_class && !this.app.ui.gallery_open.value) this.app.labelling.chooseClass(label_class.id);
+  }
+
+  readonly #followHash = (): void => {
+    const wanted = imageIdInHash(location.hash);
+    if (wanted !== null && wanted !== this.app.navigator.image?.id) void this.app.navigator.open(wanted);
+    if (location.hash === "#/gallery") this.app.ui.gallery_open.set(true);
+  };
+
+  #run(command: Command): void {
+    if (this.app.ui.gallery_open.value && !BESIDE_GALLERY.has(command)) return;
+    this.#actions[command]();
+  }
+
+  readonly #actions: Readonly<Record<Command, () => void>> = {
+    next: () => void this.app.navigator.next(),
+    previous: () => void this.app.navigator.previous(),
+    skip: () => void this.app.labelling.skip(),
+    undo: () => void this.app.labelling.undo(),
+    redo: () => void this.app.labelling.redo(),
+    save: () => void this.app.training.start(),
+    accept: () => void this.app.labelling.accept(false),
+    "accept-next": () => void this.app.labelling.accept(true),
+    remove: () => this.app.labelling.removeNearest(this.#stage.pointerOnImage),
+    extract: () => {
+      if (this.app.config.task === "segmentation") void this.app.labelling.extractPoints();
+    },
+    "point-mode": () => this.app.labelling.point_mode.set(!this.app.labelling.point_mode.value),
+    "hide-overlay": () => this.app.ui.overlay_hidden.set(!this.app.ui.overlay_hidden.value),
+    "opacity-down": () => this.#stepOpacity(-OPACITY_STEP),
+    "opacity-up": () => this.#stepOpacity(OPACITY_STEP),
+    "overlay-style": () =>
+      this.app.preferences.change({ overlay_style: after(OVERLAY_STYLES, this.app.preferences.value.overlay_style) }),
+    fit: () => this.#stage.fit(),
+    "actual-size": () => this.#stage.actualSize(),
+    "zoom-in": () => this.#stage.zoomBy(ZOOM_STEP),
+    "zoom-out": () => this.#stage.zoomBy(1 / ZOOM_STEP),
+    jump: () => this.querySelector<HTMLInputElement>("[data-testid=jump-to-image]")?.select(),
+    gallery: () => this.app.ui.gallery_open.set(!this.app.ui.gallery_open.value),
+    theme: () => this.app.preferences.change({ theme: after(THEMES, this.app.preferences.value.theme) }),
+    help: () => this.app.ui.help_open.set(!this.app.ui.help_open.value),
+    escape: () => this.app.ui.gallery_open.set(false),
+  };
+
+  #stepOpacity(step: number): void {
+    const opacity = Math.round((this.app.preferences.value.overlay_opacity + step) * 20) / 20;
+    this.app.preferences.change({ overlay_opacity: Math.min(Math.max(opacity, 0), 1) });
+  }
+}
+
+/** The image that an address such as #/image/12 names. */
+export function imageIdInHash(hash: string): number | null {
+  const id = /^#\/image\/(\d+)$/.exec(hash)?.[1];
+  return id === undefined ? null : Number(id);
+}
+
+function after<T>(values: readonly T[], value: T): T {
+  return values[(values.indexOf(value) + 1) % values.length] ?? value;
+}
+
+customElements.define("labeling-view", LabelingView);

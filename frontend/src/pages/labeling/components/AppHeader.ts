@@ -1,0 +1,117 @@
+import { CircleHelp, CloudCheck, CloudOff, Download, Images, Moon, RefreshCw, Sun, SunMoon } from "lucide";
+import { html, nothing, type TemplateResult } from "lit";
+
+import type { Theme } from "../../../state/preferences";
+import type { Readable } from "../../../state/signal";
+import { AppView } from "./AppView";
+import { icon } from "./icon";
+
+const THEME_ICONS = { auto: SunMoon, light: Sun, dark: Moon } as const;
+const THEME_NAMES: Readonly<Record<Theme, string>> = { auto: "as the system", light: "light", dark: "dark" };
+const EXPORTS = [
+  ["json", "JSON", "Everything, complete"],
+  ["csv", "CSV", "One line an annotation"],
+  ["png-masks", "PNG masks", "Class indices, with a class map"],
+  ["coco", "COCO", "With run-length masks"],
+] as const;
+const SAVE_SIGNS = {
+  saved: { node: CloudCheck, text: "Saved" },
+  saving: { node: RefreshCw, text: "Saving…" },
+  offline: { node: CloudOff, text: "Offline – not saved" },
+} as const;
+
+/** Session, progress, the saved sign, and what concerns the whole session. */
+export class AppHeader extends AppView {
+  protected watched(): readonly Readable<unknown>[] {
+    const { stats, saves, health, preferences, ui } = this.app;
+    return [stats.stats, saves.status, health.health, preferences, ui.gallery_open];
+  }
+
+  protected override render(): TemplateResult {
+    const { config, ui, preferences } = this.app;
+    const { theme } = preferences.value;
+    return html`
+      <header class="header">
+        <a class="brand" href="#/" aria-label="Fewclick" @click=${(event: Event) => event.preventDefault()}>
+          <svg width="22" height="22" viewBox="0 0 32 32" aria-hidden="true">
+            <rect width="32" height="32" rx="9" fill="var(--accent-solid)" />
+            <path d="M7.5 16A8.5 8.5 0 0 1 16 7.5M24.5 16a8.5 8.5 0 0 1-8.5 8.5" fill="none" stroke="#fff"
+              stroke-width="2.6" stroke-linecap="round" opacity=".6" />
+            <circle cx="16" cy="16" r="4.4" fill="#fff" />
+          </svg>
+          <span>Fewclick</span>
+        </a>
+        ${this.#session()}
+        <span class="chip task-chip">${config.task === "segmentation" ? "Segmentation" : "Classification"}</span>
+        ${this.#progress()}
+        <span class="spacer"></span>
+        ${this.#mlService()} ${this.#saveSign()}
+        <span class="divider"></span>
+        <button class="button ghost" data-testid="gallery" aria-pressed=${ui.gallery_open.value} title="Gallery (G)"
+          @click=${() => this.command("gallery")}>${icon(Images)}<span class="wide-only">Gallery</span></button>
+        <button class="button ghost" data-testid="export" popovertarget="export-menu" title="Export annotations">
+          ${icon(Download)}<span class="wide-only">Export</span>
+        </button>
+        <div id="export-menu" class="menu" popover role="menu" aria-label="Export as" @click=${this.#closeMenu}>
+          ${EXPORTS.map(
+            ([format, name, note]) => html`<a role="menuitem" data-testid="export-${format}" download
+              href=${this.app.exportUrl(format)}><strong>${name}</strong><span>${note}</span></a>`,
+          )}
+        </div>
+        <button class="button ghost icon-only" data-testid="theme" aria-label="Colours: ${THEME_NAMES[theme]}"
+          title="Colours: ${THEME_NAMES[theme]} (T)" @click=${() => this.command("theme")}>${icon(THEME_ICONS[theme])}</button>
+        <button class="button ghost icon-only" data-testid="help" aria-label="All keys" title="All keys (?)"
+          @click=${() => this.command("help")}>${icon(CircleHelp)}</button>
+      </header>
+    `;
+  }
+
+  #session(): TemplateResult {
+    const { config, sessions } = this.app;
+    if (sessions.length < 2) return html`<span class="session-name" title="Session">${config.session.name}</span>`;
+    return html`<select class="select session-select" data-testid="session" aria-label="Session" @change=${this.#switchSession}>
+      ${sessions.map((link) => html`<option value=${link.url} ?selected=${link.current}>${link.name}</option>`)}
+    </select>`;
+  }
+
+  #progress(): TemplateResult | typeof nothing {
+    const stats = this.app.stats.stats.value;
+    if (stats === null) return nothing;
+    const { labeled, skipped } = stats.by_status;
+    const share = stats.images === 0 ? 0 : labeled / stats.images;
+    const more = [skipped > 0 ? `${skipped} skipped` : "", stats.by_features.pending > 0 ? `${stats.by_features.pending} being prepared` : ""];
+    return html`<div class="progress" title=${more.filter(Boolean).join(", ") || "Images labelled"}>
+      <div class="progress-track" role="progressbar" aria-label="Images labelled" aria-valuemin="0" aria-valuemax=${stats.images}
+        aria-valuenow=${labeled}><div class="progress-fill" style="transform: scaleX(${share})"></div></div>
+      <span data-testid="progress">${labeled} / ${stats.images} labelled</span>
+    </div>`;
+  }
+
+  #mlService(): TemplateResult | typeof nothing {
+    const health = this.app.health.health.value;
+    if (health === null || health === "unreachable") return nothing;
+    const { alive } = health.ml_service;
+    return html`<span class="live ${alive ? "is-good" : "is-bad"}" data-testid="ml-service" role="status"
+      title=${alive ? "The ML service learns from every change" : "No ML service: labels are saved, but nothing learns from them"}>
+      <span class="dot"></span>${alive ? "Learning live" : "Not learning"}
+    </span>`;
+  }
+
+  #saveSign(): TemplateResult {
+    const status = this.app.saves.status.value;
+    const { node, text } = SAVE_SIGNS[status];
+    return html`<span class="save-sign is-${status}" data-testid="save-sign" data-status=${status} role="status" aria-live="polite">
+      ${icon(node, 16)}<span>${text}</span>
+    </span>`;
+  }
+
+  readonly #closeMenu = (event: Event): void => {
+    if (event.currentTarget instanceof HTMLElement) event.currentTarget.hidePopover();
+  };
+
+  readonly #switchSession = (event: Event): void => {
+    if (event.target instanceof HTMLSelectElement) location.assign(new URL(event.target.value, document.baseURI));
+  };
+}
+
+customElements.define("fewclick-header", AppHeader);

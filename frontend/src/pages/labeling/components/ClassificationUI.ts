@@ -1,0 +1,116 @@
+import { Check, Settings2 } from "lucide";
+import { html, nothing, type PropertyValues, type TemplateResult } from "lit";
+import { repeat } from "lit/directives/repeat.js";
+
+import { textOn } from "../../../state/color";
+import { sortedBars, type Bar } from "../../../state/prediction";
+import type { Readable } from "../../../state/signal";
+import type { LabelClass } from "../../../state/types";
+import { AppView } from "./AppView";
+import { icon } from "./icon";
+import { percent } from "./text";
+
+const REORDER_MS = 220;
+
+/** Beside the image in a classification session: one button a class, and the bars of the prediction. */
+export class ClassificationUI extends AppView {
+  #tops = new Map<string, number>();
+
+  protected watched(): readonly Readable<unknown>[] {
+    const { classes, annotations, predictions, preferences } = this.app;
+    return [classes, annotations.current, predictions.shown, predictions.behind, preferences];
+  }
+
+  protected override render(): TemplateResult {
+    const { classes, ui, preferences } = this.app;
+    const { auto_advance } = preferences.value;
+    return html`
+      <section class="card" aria-labelledby="classes-title">
+        <div class="card-head">
+          <h2 id="classes-title">Class of this image</h2>
+          <button class="button ghost icon-only small" data-testid="edit-classes" aria-label="Edit classes" title="Edit classes"
+            @click=${() => ui.classes_open.set(true)}>${icon(Settings2, 16)}</button>
+        </div>
+        <div class="class-list" role="radiogroup" aria-label="Class of this image">
+          ${classes.value.map((label_class, index) => this.#classRow(label_class, index))}
+        </div>
+        <label class="check-row">
+          <input type="checkbox" data-testid="auto-advance" .checked=${auto_advance}
+            @change=${() => preferences.change({ auto_advance: !auto_advance })} />
+          <span>Go to the next image after a choice</span>
+        </label>
+      </section>
+      ${this.#prediction()}
+    `;
+  }
+
+  #classRow(label_class: LabelClass, index: number): TemplateResult {
+    const { annotations, labelling } = this.app;
+    const selected = annotations.current.value.label?.class_id === label_class.id;
+    return html`<button class="class-row" role="radio" data-testid="class-${label_class.id}" aria-checked=${selected}
+      style="--class-color: ${label_class.color}" @click=${() => labelling.chooseClass(label_class.id)}>
+      <span class="swatch"></span><span class="class-name">${label_class.name}</span>
+      ${selected ? html`<span class="class-check">${icon(Check, 16)}</span>` : nothing}
+      ${index < 9 ? html`<kbd>${index + 1}</kbd>` : nothing}
+    </button>`;
+  }
+
+  #prediction(): TemplateResult {
+    const { predictions, classes } = this.app;
+    const shown = predictions.shown.value;
+    const bars = sortedBars(classes.value, shown?.probabilities ?? []);
+    const top = shown === null ? undefined : bars[0];
+    return html`<section class="card" aria-labelledby="prediction-title">
+      <div class="card-head">
+        <h2 id="prediction-title">Prediction</h2>
+        ${predictions.behind.value ? html`<span class="chip is-busy">Learning…</span>` : nothing}
+        ${top ? this.#badge(top) : nothing}
+      </div>
+      ${shown === null ? html`<p class="hint">Label a few images: from then on every image comes up already predicted.</p>` : nothing}
+      <div class="bars" role="list" aria-label="Probability of each class">
+        ${repeat(bars, ({ label_class }) => label_class.id, (bar) => this.#bar(bar, bar === top))}
+      </div>
+      <div class="button-row">
+        <button class="button" data-testid="accept-prediction" ?disabled=${shown === null} title="Accept the prediction (Enter)"
+          @click=${() => this.command("accept")}>${icon(Check, 16)}<span>Accept ${top ? top.label_class.name : ""}</span></button>
+      </div>
+    </section>`;
+  }
+
+  #badge({ label_class, p }: Bar): TemplateResult {
+    return html`<span class="badge" data-testid="top-class" data-class-id=${label_class.id}
+      style="background: ${label_class.color}; color: ${textOn(label_class.color)}">${label_class.name} · ${percent(p)}</span>`;
+  }
+
+  #bar({ label_class, p }: Bar, is_top: boolean): TemplateResult {
+    return html`<div class="bar ${is_top ? "is-top" : ""}" role="listitem" data-testid="confidence-bar-${label_class.id}"
+      data-class-id=${label_class.id} data-probability=${p.toFixed(4)} style="--class-color: ${label_class.color}; --p: ${p}">
+      <span class="bar-name">${label_class.name}</span><span class="bar-figure">${percent(p)}</span>
+      <span class="bar-track" role="meter" aria-label="Probability of ${label_class.name}" aria-valuemin="0" aria-valuemax="100"
+        aria-valuenow=${Math.round(p * 100)}><span class="bar-fill"></span></span>
+    </div>`;
+  }
+
+  protected override willUpdate(changed: PropertyValues): void {
+    super.willUpdate(changed);
+    this.#tops = new Map(this.#barElements().map((bar) => [bar.dataset.classId ?? "", bar.offsetTop]));
+  }
+
+  /** Bars glide from their old place in the order to the new one. */
+  protected override updated(changed: PropertyValues): void {
+    super.updated(changed);
+    if (matchMedia("(prefers-reduced-motion: reduce)").matches) return;
+    for (const bar of this.#barElements()) {
+      const before = this.#tops.get(bar.dataset.classId ?? "");
+      if (before === undefined || before === bar.offsetTop) continue;
+      const keyframes = [{ transform: `translateY(${before - bar.offsetTop}px)` }, { transform: "none" }];
+      bar.animate(keyframes, { duration: REORDER_MS, easing: "cubic-bezier(0.2, 0.8, 0.2, 1)" });
+    }
+  }
+
+  #barElements(): HTMLElement[] {
+    return [...this.querySelectorAll<HTMLElement>(".bar")];
+  }
+}
+
+customElements.define("fewclick-classification-ui", ClassificationUI);

@@ -1,0 +1,102 @@
+import { Check, Settings2, Sparkles } from "lucide";
+import { html, nothing, type TemplateResult } from "lit";
+
+import type { OverlayStyle } from "../../../state/preferences";
+import type { Readable } from "../../../state/signal";
+import type { LabelClass } from "../../../state/types";
+import { AppView } from "./AppView";
+import { icon } from "./icon";
+import { percent } from "./text";
+
+const STYLE_NAMES: readonly (readonly [OverlayStyle, string, string])[] = [
+  ["confidence", "Confidence", "How sure the head is"],
+  ["classes", "Classes", "The most likely class"],
+  ["contour", "Outline", "Borders only"],
+];
+
+/** Beside the image in a segmentation session: the class of the next point, and how the prediction is shown. */
+export class SegmentationUI extends AppView {
+  protected watched(): readonly Readable<unknown>[] {
+    const { classes, annotations, labelling, predictions, preferences } = this.app;
+    return [classes, annotations.current, labelling.selected_class_id, predictions.shown, predictions.behind, preferences];
+  }
+
+  protected override render(): TemplateResult {
+    const { classes, ui } = this.app;
+    return html`
+      <section class="card" aria-labelledby="classes-title">
+        <div class="card-head">
+          <h2 id="classes-title">Point class</h2>
+          <button class="button ghost icon-only small" data-testid="edit-classes" aria-label="Edit classes" title="Edit classes"
+            @click=${() => ui.classes_open.set(true)}>${icon(Settings2, 16)}</button>
+        </div>
+        <div class="class-list" role="radiogroup" aria-label="Class of the next point">
+          ${classes.value.map((label_class, index) => this.#classRow(label_class, index))}
+        </div>
+        ${classes.value.length === 2
+          ? html`<p class="hint">Left click sets a point of the chosen class, right click one of the other. Right click on a point removes it.</p>`
+          : html`<p class="hint">Left click sets a point of the chosen class. Right click on a point removes it.</p>`}
+      </section>
+      ${this.#prediction()}
+    `;
+  }
+
+  #classRow(label_class: LabelClass, index: number): TemplateResult {
+    const { annotations, labelling } = this.app;
+    const selected = labelling.selected_class_id.value === label_class.id;
+    const count = annotations.current.value.points.filter(({ class_id }) => class_id === label_class.id).length;
+    return html`<button class="class-row" role="radio" data-testid="class-${label_class.id}" aria-checked=${selected}
+      style="--class-color: ${label_class.color}" @click=${() => labelling.chooseClass(label_class.id)}>
+      <span class="swatch"></span><span class="class-name">${label_class.name}</span>
+      <span class="count" title="Points on this image">${count > 0 ? count : ""}</span>
+      ${index < 9 ? html`<kbd>${index + 1}</kbd>` : nothing}
+    </button>`;
+  }
+
+  #prediction(): TemplateResult {
+    const { predictions, preferences, classes } = this.app;
+    const { overlay_opacity, overlay_style } = preferences.value;
+    const has = (predictions.shown.value?.maps.length ?? 0) > 0;
+    return html`<section class="card" aria-labelledby="prediction-title">
+      <div class="card-head">
+        <h2 id="prediction-title">Prediction</h2>
+        ${predictions.behind.value ? html`<span class="chip is-busy">Learning…</span>` : nothing}
+      </div>
+      ${has ? nothing : html`<p class="hint">Set a first point: the prediction appears at once and follows every click.</p>`}
+      <div class="segmented" role="radiogroup" aria-label="Overlay style">
+        ${STYLE_NAMES.map(
+          ([style, name, note]) => html`<button role="radio" aria-checked=${style === overlay_style} title="${note} (V)"
+            data-testid="overlay-${style}" @click=${() => preferences.change({ overlay_style: style })}>${name}</button>`,
+        )}
+      </div>
+      ${overlay_style === "confidence" && classes.value.length === 2 ? this.#legend() : nothing}
+      <label class="slider-row"><span>Opacity</span>
+        <input type="range" data-testid="opacity" min="0" max="1" step="0.05" .value=${String(overlay_opacity)}
+          title="Opacity ([ and ])" @input=${this.#setOpacity} @change=${this.#release} />
+        <output>${percent(overlay_opacity)}</output>
+      </label>
+      <div class="button-row">
+        <button class="button" data-testid="extract-points" ?disabled=${!has} title="Points where the head is sure (E)"
+          @click=${() => this.command("extract")}>${icon(Sparkles, 16)}<span>Extract points</span></button>
+        <button class="button" data-testid="accept-prediction" ?disabled=${!has} title="Accept the prediction (Enter)"
+          @click=${() => this.command("accept")}>${icon(Check, 16)}<span>Accept</span></button>
+      </div>
+    </section>`;
+  }
+
+  #legend(): TemplateResult {
+    const [first, second] = this.app.classes.value;
+    return html`<div class="legend"><span>${second?.name}</span><span class="legend-ramp"></span><span>${first?.name}</span></div>`;
+  }
+
+  readonly #setOpacity = (event: Event): void => {
+    if (event.target instanceof HTMLInputElement) this.app.preferences.change({ overlay_opacity: event.target.valueAsNumber });
+  };
+
+  /** Keys mean tools again once the slider is let go. */
+  readonly #release = (event: Event): void => {
+    if (event.target instanceof HTMLElement && !event.target.matches(":focus-visible")) event.target.blur();
+  };
+}
+
+customElements.define("fewclick-segmentation-ui", SegmentationUI);

@@ -1,0 +1,54 @@
+import { CircleAlert, CircleCheck, Info, TriangleAlert, X } from "lucide";
+import { html, nothing, type TemplateResult } from "lit";
+import { repeat } from "lit/directives/repeat.js";
+
+import type { Readable } from "../../../state/signal";
+import type { Toast } from "../../../state/toasts";
+import { AppView } from "./AppView";
+import { icon } from "./icon";
+
+const ICONS = { info: Info, success: CircleCheck, warning: TriangleAlert, error: CircleAlert } as const;
+const SHOWN_MS = { info: 4_000, success: 4_000, warning: 9_000, error: 12_000 } as const;
+
+/** Short messages in a corner; they go by themselves, later the graver they are. */
+export class Toasts extends AppView {
+  readonly #timers = new Map<number, ReturnType<typeof setTimeout>>();
+
+  protected watched(): readonly Readable<unknown>[] {
+    return [this.app.toasts];
+  }
+
+  protected override render(): TemplateResult {
+    return html`<div class="toasts" role="log" aria-live="polite" aria-label="Messages">
+      ${repeat(this.app.toasts.value, ({ id }) => id, (toast) => this.#toast(toast))}
+    </div>`;
+  }
+
+  protected override updated(): void {
+    for (const { id, kind } of this.app.toasts.value) {
+      if (!this.#timers.has(id)) this.#timers.set(id, setTimeout(() => this.#dismiss(id), SHOWN_MS[kind]));
+    }
+  }
+
+  #toast({ id, kind, text, detail, action }: Toast): TemplateResult {
+    return html`<div class="toast is-${kind}" data-testid="toast" data-kind=${kind}>
+      ${icon(ICONS[kind])}
+      <div class="toast-text">${text}${detail ? html`<details><summary>Details</summary><pre>${detail}</pre></details>` : nothing}</div>
+      ${action
+        ? html`<button class="button small" @click=${() => {
+            action.run();
+            this.#dismiss(id);
+          }}>${action.text}</button>`
+        : nothing}
+      <button class="button ghost icon-only small" aria-label="Dismiss" @click=${() => this.#dismiss(id)}>${icon(X, 14)}</button>
+    </div>`;
+  }
+
+  #dismiss(id: number): void {
+    clearTimeout(this.#timers.get(id));
+    this.#timers.delete(id);
+    this.app.toasts.dismiss(id);
+  }
+}
+
+customElements.define("fewclick-toasts", Toasts);

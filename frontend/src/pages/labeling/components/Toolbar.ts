@@ -1,0 +1,70 @@
+import { Crosshair, Eye, EyeOff, Maximize, Minus, Plus, Redo2, Undo2, type IconNode } from "lucide";
+import { html, nothing, type TemplateResult } from "lit";
+
+import type { Command } from "../../../state/keymap";
+import type { Readable } from "../../../state/signal";
+import { AppView } from "./AppView";
+import { icon } from "./icon";
+import { fileName, percent } from "./text";
+
+/** Above the image: which one it is, undo and redo, point mode, zoom, hide. */
+export class Toolbar extends AppView {
+  protected watched(): readonly Readable<unknown>[] {
+    const { annotations, navigator, labelling, ui } = this.app;
+    return [annotations.current, navigator.opened, labelling.point_mode, ui.overlay_hidden, ui.zoom];
+  }
+
+  protected override render(): TemplateResult {
+    const { annotations, navigator, ui, config } = this.app;
+    const { image } = navigator;
+    const { can_undo, can_redo } = annotations.current.value;
+    const hidden = ui.overlay_hidden.value;
+    return html`
+      <div class="toolbar" role="toolbar" aria-label="Image tools">
+        <div class="image-name">
+          ${image
+            ? html`<span class="image-number" title="Image id">#<span data-testid="image-id">${image.id}</span></span>
+                <span class="image-path" title=${image.path}>${fileName(image.path)}</span>
+                <span class="image-size">${image.width ?? "?"} × ${image.height ?? "?"}</span>`
+            : nothing}
+        </div>
+        <div class="tool-group">
+          ${this.#tool("undo", Undo2, "Undo (Ctrl+Z)", !can_undo)}
+          ${this.#tool("redo", Redo2, "Redo (Ctrl+Shift+Z)", !can_redo)}
+        </div>
+        ${config.task === "segmentation" ? this.#pointMode() : nothing}
+        <div class="tool-group">
+          ${this.#tool("zoom-out", Minus, "Zoom out (−)")}
+          <button class="tool zoom-figure" title="100 % (Shift+2)" aria-label="Zoom: ${percent(ui.zoom.value)}. Show at 100 %"
+            @click=${() => this.command("actual-size")}>${percent(ui.zoom.value)}</button>
+          ${this.#tool("zoom-in", Plus, "Zoom in (+)")}
+          ${this.#tool("fit", Maximize, "Fit (Shift+1)")}
+        </div>
+        <div class="tool-group">
+          <button class="tool" data-testid="hide-overlay" aria-pressed=${hidden} aria-label="Hide overlay and points"
+            title="Hide overlay and points (H, hold or tap)" @click=${() => ui.overlay_hidden.set(!hidden)}>
+            ${icon(hidden ? EyeOff : Eye)}
+          </button>
+        </div>
+      </div>
+    `;
+  }
+
+  #pointMode(): TemplateResult {
+    const { point_mode } = this.app.labelling;
+    return html`<div class="tool-group">
+      <button class="tool tool-wide" data-testid="point-mode" aria-pressed=${point_mode.value}
+        title="Point mode (P): clicks set points; off, they move the image" @click=${() => point_mode.set(!point_mode.value)}>
+        ${icon(Crosshair)}<span>Points</span>
+      </button>
+    </div>`;
+  }
+
+  #tool(command: Command, node: IconNode, name: string, disabled = false): TemplateResult {
+    const label = name.replace(/ \(.*\)$/, "");
+    return html`<button class="tool" data-testid=${command} aria-label=${label} title=${name} ?disabled=${disabled}
+      @click=${() => this.command(command)}>${icon(node)}</button>`;
+  }
+}
+
+customElements.define("fewclick-toolbar", Toolbar);

@@ -1,0 +1,67 @@
+import { GraduationCap, Info, Play, Square } from "lucide";
+import { html, nothing, type TemplateResult } from "lit";
+
+import type { Readable } from "../../../state/signal";
+import type { Training } from "../../../state/types";
+import { isActive } from "../../../sync/polling";
+import { AppView } from "./AppView";
+import { icon } from "./icon";
+import "./LossChart";
+import { extractorName, isEmbedded, percent, trainingLine } from "./text";
+
+/** Full runs: Save starts one, Stop Training ends it; losses and the held-out figure; which features are at work. */
+export class TrainingPanel extends AppView {
+  protected watched(): readonly Readable<unknown>[] {
+    const { training, stats } = this.app;
+    return [training.training, training.starting, stats.stats];
+  }
+
+  protected override render(): TemplateResult {
+    const { training, config } = this.app;
+    const { value } = training.training;
+    const active = isActive(value);
+    return html`
+      <section class="card" aria-labelledby="training-title">
+        <div class="card-head">
+          <h2 id="training-title">Training</h2>
+          <span class="state is-${(value?.state ?? "IDLE").toLowerCase()}" data-testid="training-state" role="status"
+            data-state=${value?.state ?? "IDLE"}>${value?.state ?? "IDLE"}</span>
+        </div>
+        ${value ? html`<p class="hint ${value.state === "FAILED" ? "is-bad" : ""}">${trainingLine(value)}</p>` : nothing}
+        ${this.#heldOut()} ${this.#chart(value)}
+        <div class="button-row">
+          <button class="button primary" data-testid="save" ?disabled=${training.starting.value}
+            title="Everything is saved already; this starts a full training run (S)" @click=${() => this.command("save")}>
+            ${icon(GraduationCap, 16)}<span>Save &amp; train</span>
+          </button>
+          <button class="button icon-only" data-testid="start-training" aria-label="Start training" title="Start training"
+            ?disabled=${training.starting.value} @click=${() => void training.start()}>${icon(Play, 16)}</button>
+          <button class="button danger" data-testid="stop-training" ?disabled=${!active || value?.stop_requested === true}
+            title="Stop Training: the best weights so far are kept" @click=${() => void training.stop()}>
+            ${icon(Square, 14)}<span>Stop</span>
+          </button>
+        </div>
+      </section>
+      <p class="extractor" data-testid="extractor">
+        ${icon(Info, 14)}
+        <span>Features: <strong>${extractorName(config.extractor)}</strong>, ${config.extractor.dim} channels at
+          ${config.extractor.resize} px.
+          ${isEmbedded(config.extractor) ? html`DINOv3 would give sharper features; README tells how to get it.` : nothing}</span>
+      </p>
+    `;
+  }
+
+  #heldOut(): TemplateResult | typeof nothing {
+    const held_out = this.app.stats.stats.value?.held_out ?? null;
+    if (held_out === null) return nothing;
+    const images = held_out.images === null ? "" : ` on ${held_out.images} held-out images`;
+    return html`<p class="figure-row"><span class="figure" data-testid="held-out">${percent(held_out.value)}</span>
+      <span>${held_out.metric === "iou" ? "mean IoU" : "accuracy"}${images}</span></p>`;
+  }
+
+  #chart(training: Training | null): TemplateResult {
+    return html`<fewclick-loss-chart data-testid="loss-chart" .training=${training}></fewclick-loss-chart>`;
+  }
+}
+
+customElements.define("fewclick-training-panel", TrainingPanel);

@@ -1,0 +1,54 @@
+import type { Extractor, Strategy, Training } from "../../../state/types";
+
+export const STRATEGY_NAMES: Readonly<Record<Strategy, string>> = {
+  sequential: "In order",
+  random: "Random",
+  least_confident: "Least confident",
+  least_confident_minority: "Least confident, rarest class",
+};
+
+const REASONS: Readonly<Record<string, string>> = {
+  early_stop: "no further improvement",
+  max_epochs: "all epochs done",
+  stopped: "stopped by you",
+  superseded: "a newer run took over",
+};
+
+/** 0.934 -> "93 %" */
+export function percent(p: number): string {
+  return `${Math.round(p * 100)} %`;
+}
+
+export function fileName(path: string): string {
+  return path.slice(path.lastIndexOf("/") + 1);
+}
+
+export function isEmbedded(extractor: Extractor): boolean {
+  return extractor.name.startsWith("efficientnet");
+}
+
+export function extractorName(extractor: Extractor): string {
+  if (isEmbedded(extractor)) return "EfficientNet-Lite0 (embedded)";
+  return extractor.name.replace(/^dinov3_?/i, "DINOv3 ").replaceAll("_", " ");
+}
+
+/** One line under the badge: what the run is at. */
+export function trainingLine(training: Training): string {
+  switch (training.state) {
+    case "IDLE":
+      return "The head learns live from every change. Save starts a full run with held-out early stopping.";
+    case "QUEUED":
+      return "Waiting for the ML service to take it up.";
+    case "RUNNING":
+    case "SUSPENDED": {
+      const what = training.stop_requested ? "Stopping" : training.state === "RUNNING" ? "Training" : "Making way for a prediction";
+      return `${what}, epoch ${training.epoch}${training.best_epoch === null ? "" : `, best ${training.best_epoch}`}`;
+    }
+    case "FINISHED": {
+      const why = training.reason === null ? "" : ` (${REASONS[training.reason] ?? training.reason})`;
+      return `${training.epoch} epochs, best ${training.best_epoch ?? "–"}${why}`;
+    }
+    case "FAILED":
+      return training.message || "The run failed; the ML service's log says more.";
+  }
+}

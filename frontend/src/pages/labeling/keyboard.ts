@@ -1,0 +1,83 @@
+import { actionFor, type Command } from "../../state/keymap";
+
+export interface KeyboardHandlers {
+  command(command: Command): void;
+  chooseClass(index: number): void;
+  hide(hidden: boolean): void;
+  isHidden(): boolean;
+  space(held: boolean): void;
+  /** A dialog is open: its keys are its own. */
+  isBlocked(): boolean;
+}
+
+/** H held longer than this hides only while it is held. */
+const HOLD_MS = 250;
+
+/** The keys of the whole page, by the table in state/keymap.ts. */
+export class Keyboard {
+  #hide_pressed_at: number | null = null;
+  #was_hidden = false;
+
+  constructor(private readonly handlers: KeyboardHandlers) {}
+
+  listen(): void {
+    addEventListener("keydown", this.#down);
+    addEventListener("keyup", this.#up);
+    addEventListener("blur", this.#blur);
+  }
+
+  stop(): void {
+    removeEventListener("keydown", this.#down);
+    removeEventListener("keyup", this.#up);
+    removeEventListener("blur", this.#blur);
+  }
+
+  readonly #down = (event: KeyboardEvent): void => {
+    if (event.defaultPrevented || event.isComposing || this.handlers.isBlocked()) return;
+    const target = focused(event);
+    if (event.key === " " && !["input", "select", "textarea", "button", "a", "summary"].includes(target.tag)) {
+      event.preventDefault();
+      this.handlers.space(true);
+      return;
+    }
+    const { key, code, shiftKey: shift, altKey: alt } = event;
+    const action = actionFor({ key, code, ctrl: event.ctrlKey || event.metaKey, shift, alt }, target);
+    if (action === null) return;
+    event.preventDefault();
+    if (action.kind === "class") this.handlers.chooseClass(action.index);
+    else if (action.command === "hide-overlay") this.#hideDown(event.repeat);
+    else if (!event.repeat || repeats(action.command)) this.handlers.command(action.command);
+  };
+
+  readonly #up = (event: KeyboardEvent): void => {
+    if (event.key === " ") this.handlers.space(false);
+    if (event.key.toLowerCase() !== "h" || this.#hide_pressed_at === null) return;
+    const was_held = performance.now() - this.#hide_pressed_at > HOLD_MS;
+    this.#hide_pressed_at = null;
+    this.handlers.hide(was_held ? this.#was_hidden : !this.#was_hidden);
+  };
+
+  readonly #blur = (): void => {
+    this.handlers.space(false);
+    if (this.#hide_pressed_at !== null) this.handlers.hide(this.#was_hidden);
+    this.#hide_pressed_at = null;
+  };
+
+  #hideDown(is_repeat: boolean): void {
+    if (is_repeat) return;
+    this.#hide_pressed_at = performance.now();
+    this.#was_hidden = this.handlers.isHidden();
+    this.handlers.hide(true);
+  }
+}
+
+/** Holding the key down goes on doing it. */
+function repeats(command: Command): boolean {
+  return ["next", "previous", "undo", "redo", "zoom-in", "zoom-out", "opacity-up", "opacity-down"].includes(command);
+}
+
+function focused(event: KeyboardEvent): { tag: string; editable: boolean } {
+  const target = event.composedPath()[0];
+  if (!(target instanceof HTMLElement)) return { tag: "", editable: false };
+  return { tag: target.localName, editable: target.isContentEditable };
+}
