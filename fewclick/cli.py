@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from backend.schemas.export import ExportFormat, ExportScope
 from db.errors import FewclickError
 from models.errors import ModelsError
 
@@ -96,6 +97,35 @@ def status(session: SessionOption = None) -> None:
     from fewclick.reports import print_status
 
     print_status(_session_dir(session))
+
+
+@app.command(name="next")
+def next_image(
+    session: SessionOption = None,
+    strategy: Annotated[str | None, typer.Option(help="Left out: the session's.", show_default=False)] = None,
+    current_id: Annotated[int | None, typer.Option(help="The image just seen: never the answer.")] = None,
+) -> None:
+    """Print id and path of the image to label next; exit status 1 when none is left."""
+    from fewclick.reports import print_next
+
+    if not print_next(_session_dir(session), strategy, current_id):
+        raise typer.Exit(1)
+
+
+@app.command()
+def export(
+    output: Annotated[Path, typer.Argument(help="File to write; - is standard output.")],
+    kind: Annotated[ExportFormat, typer.Option("--format", help="See docs/export.md.")] = ExportFormat.JSON,
+    scope: Annotated[
+        ExportScope, typer.Option(help="Masks of labelled images only, or of all predicted ones.")
+    ] = ExportScope.LABELED,
+    history: Annotated[bool, typer.Option("--history", help="json: every earlier annotation too.")] = False,
+    session: SessionOption = None,
+) -> None:
+    """Write the annotations to a file; the server need not run."""
+    from fewclick.file_export import export_to_file
+
+    export_to_file(_session_dir(session), output, kind, scope, history=history)
 
 
 @features_app.command("status")

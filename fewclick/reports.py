@@ -13,9 +13,11 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from db.database import Database
+from db.errors import InvalidInputError
 from db.models import FeatureState, Image, ImageStatus, Label, LabelClass, Point, Run
 from db.queries.checkpoints import list_checkpoints
-from db.queries.session_info import get_session_info
+from db.queries.images import next_image
+from db.queries.session_info import Strategy, get_session_info, training_settings
 from db.queries.workers import heartbeat_age_s
 
 ALIVE_S = 10.0
@@ -85,6 +87,27 @@ def print_checkpoints(session_dir: Path) -> None:
         _console().print(table)
     else:
         _console().print("no checkpoints yet: the first is saved once something is labelled")
+
+
+def print_next(session_dir: Path, strategy: str | None, current_id: int | None) -> bool:
+    """Id and path of the image to label next, separated by a tab; False when none is left.
+
+    Raises:
+        SessionNotFoundError: the folder holds no session.
+        InvalidInputError: there is no such strategy.
+    """
+    with _reading(session_dir) as db_session:
+        chosen = training_settings(get_session_info(db_session)).strategy if strategy is None else _strategy(strategy)
+        row = next_image(db_session, chosen, current_id=current_id)
+        if row is not None:
+            print(row.image.id, row.image.path, sep="\t")
+    return row is not None
+
+
+def _strategy(name: str) -> Strategy:
+    if name not in list(Strategy):
+        raise InvalidInputError(f"strategy {name}: expected one of {', '.join(Strategy)}")
+    return Strategy(name)
 
 
 @contextmanager

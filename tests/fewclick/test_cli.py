@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import socket
 import subprocess
@@ -99,3 +100,40 @@ def test_init__bad_config_is_one_line(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert done.stderr.strip().count("\n") == 0
     assert "none.yaml" in done.stderr
+
+
+def test_next__none_left(make_session: MakeSession) -> None:
+    done = run_cli("next", "--session", str(make_session("cells")))
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", "")
+
+
+def test_next__unknown_strategy(make_session: MakeSession) -> None:
+    done = run_cli("next", "--strategy", "hardest", "--session", str(make_session("cells")))
+    assert_one_line_error(done, "hardest", "least_confident")
+
+
+def test_export__json_file(make_session: MakeSession, tmp_path: Path) -> None:
+    file = tmp_path / "labels.json"
+    done = run_cli("export", str(file), "--session", str(make_session("cells")))
+    assert done.returncode == 0, done.stderr
+    content = json.loads(file.read_text())
+    assert content["session"]["name"] == "cells"
+    assert [entry["name"] for entry in content["classes"]] == ["a", "b"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["cells", "labels.json"]
+
+
+def test_export__standard_output(make_session: MakeSession) -> None:
+    done = run_cli("export", "-", "--format", "csv", "--session", str(make_session("cells")))
+    assert done.stdout.strip() == "image_id,path,class_id,class,origin"
+
+
+def test_export__format_of_the_other_task(make_session: MakeSession, tmp_path: Path) -> None:
+    session_dir = make_session("cells")
+    done = run_cli("export", str(tmp_path / "masks.zip"), "--format", "png-masks", "--session", str(session_dir))
+    assert_one_line_error(done, "png-masks", "classification")
+    assert [path.name for path in tmp_path.iterdir()] == ["cells"]
+
+
+def test_export__no_such_folder(make_session: MakeSession, tmp_path: Path) -> None:
+    done = run_cli("export", str(tmp_path / "none" / "labels.json"), "--session", str(make_session("cells")))
+    assert_one_line_error(done, "labels.json", "folder that exists")

@@ -1,0 +1,59 @@
+"""`fewclick export`: what GET /api/export sends, written to a file."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import tempfile
+from pathlib import Path
+from typing import IO
+
+from starlette.responses import StreamingResponse
+
+from backend.main import create_app
+from backend.schemas.export import ExportFormat, ExportScope
+from backend.services.export.service import send_export
+from backend.settings import Settings
+from db.database import require_session_dir
+from db.errors import InvalidInputError
+
+STANDARD_OUTPUT = Path("-")
+
+
+def export_to_file(
+    session_dir: Path,
+    file: Path,
+    kind: ExportFormat,
+    scope: ExportScope = ExportScope.LABELED,
+    *,
+    history: bool = False,
+) -> None:
+    """Write the annotations; `file` appears only once it is complete. The name - means standard output.
+
+    Raises:
+        SessionNotFoundError: the folder holds no session.
+        InvalidInputError: the format does not fit the task, or the file cannot be written.
+    """
+    require_session_dir(session_dir)
+    if file == STANDARD_OUTPUT:
+        asyncio.run(_write(session_dir, sys.stdout.buffer, kind, scope, history=history))
+        return
+    if not file.parent.is_dir() or file.is_dir():
+        raise InvalidInputError(f"{file} cannot be written: expected the name of a file in a folder that exists")
+    with tempfile.NamedTemporaryFile(dir=file.parent, prefix=f".{file.name}-", delete=False) as partial:
+        partial_path = Path(partial.name)
+        try:
+            asyncio.run(_write(session_dir, partial, kind, scope, history=history))
+            partial.close()
+            partial_path.replace(file)
+        finally:
+            partial_path.unlink(missing_ok=True)
+
+
+async def _write(session_dir: Path, sink: IO[bytes], kind: ExportFormat, scope: ExportScope, *, history: bool) -> None:
+    app = create_app(Settings(session=session_dir))
+    async with app.router.lifespan_context(app):
+        response: StreamingResponse = send_export(app.state.context, kind, scope, history=history)
+        async for chunk in response.body_iterator:
+            sink.write(chunk.encode() if isinstance(chunk, str) else chunk)
+    sink.flush()
