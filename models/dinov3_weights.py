@@ -20,6 +20,7 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 from transformers import DINOv3ViTConfig, DINOv3ViTModel
+from transformers.utils import logging as transformers_logging
 
 from models.errors import WeightsError
 
@@ -85,6 +86,8 @@ def load_folder(folder: Path) -> LoadedWeights:
         raise WeightsError(
             f"weights_path: {folder} holds a model of type {kind!r}, expected 'dinov3_vit'. {WHERE_TO_GET}"
         )
+    # Its progress bar would run into the one of the caller.
+    transformers_logging.disable_progress_bar()
     # With output_loading_info the result is a pair, which the annotation of transformers does not say.
     load: Any = DINOv3ViTModel.from_pretrained
     try:

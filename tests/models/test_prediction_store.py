@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.prediction_store import map_path, read_map, softmax, write_map
+
+
+def test_write_map__read_back_within_float16(tmp_path: Path) -> None:
+    logits = np.random.default_rng(0).standard_normal((3, 5, 7)) * 10
+    relative = write_map(tmp_path, 1234, 5, logits)
+    assert relative == map_path(1234, 5)
+    np.testing.assert_allclose(read_map(tmp_path, relative), logits, rtol=1e-3, atol=1e-2)
+
+
+def test_map_path__each_version_has_its_own() -> None:
+    assert len({map_path(image, version) for image in (1, 12, 112) for version in (1, 2, 12)}) == 9
+
+
+def test_read_map__replaced_by_a_newer_one(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        read_map(tmp_path, map_path(1, 1))
+
+
+@given(st.lists(st.floats(-1e4, 1e4, width=32), min_size=1, max_size=6))
+def test_softmax__sums_to_one_and_keeps_the_order(logits: list[float]) -> None:
+    array = np.array(logits, dtype=np.float32)
+    p = softmax(array, axis=0)
+    assert np.isfinite(p).all()
+    assert p.sum() == pytest.approx(1, abs=1e-5)
+    assert p[np.argmax(array)] == p.max()
