@@ -58,7 +58,7 @@ def verdict(value: float, target: float | None, *, at_most: bool = False) -> str
         return "no target"
     if value <= target if at_most else value >= target:
         return "reached"
-    return f"short by {abs(value - target):.3g}"
+    return f"{value - target:.0f} ms over" if at_most else f"short by {target - value:.3f}"
 
 
 def sections(results: Sequence[SetResult]) -> list[Section]:
@@ -73,9 +73,8 @@ def _mean(values: Sequence[float]) -> str:
 def _curve_section(results: Sequence[SetResult]) -> Section:
     rows = []
     for result in results:
-        majority = ", ".join(
-            f"{name} {np.mean([seed.majority[name] for seed in result.seeds]):.3f}" for name in result.seeds[0].majority
-        )
+        majority = f"{np.mean([seed.majority_share for seed in result.seeds]):.3f}"
+        covering = f"{np.mean([seed.all_foreground for seed in result.seeds]):.3f}"
         for index in range(len(result.seeds[0].scores)):
             scores = [seed.scores[index] for seed in result.seeds]
             rows.append(
@@ -85,11 +84,15 @@ def _curve_section(results: Sequence[SetResult]) -> Section:
                     f"{np.mean([score.annotations for score in scores]):.0f}",
                     _mean([score.product for score in scores]),
                     _mean([score.forest for score in scores]),
+                    covering if result.dataset.task == "segmentation" else "-",
                     majority,
                     f"{result.seeds[0].held_out}",
                 )
             )
-    columns = ("set", "measure", "clicks or labels", "Fewclick", "random forest", "majority", "held-out images")
+    columns = (
+        "set", "measure", "clicks or labels", "Fewclick", "random forest", "all foreground", "majority share",
+        "held-out images",
+    )  # fmt: skip
     return Section("Quality on images never labelled, mean ± deviation over seeds", columns, tuple(rows))
 
 

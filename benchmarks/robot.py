@@ -60,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point; 0 when every set was measured, 2 on bad input or a product that does not start."""
     command = list(sys.argv[1:] if arguments is None else arguments)
     args = parse_arguments(command)
-    console = Console()
+    console = Console(highlight=False)
     try:
         datasets = choose_datasets(args.data, args.sets)
         if args.url and len(datasets) != 1:
@@ -81,7 +81,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     facts = describe(command, args.seeds, results)
     report.show(console, tables)
     for name, value in facts:
-        console.print(f"{name}: {value}", highlight=False)
+        console.print(f"{name}: {value}")
     if args.out:
         report.write_between_marks(args.out, report.markdown(tables, facts))
         console.print(f"written to {args.out}")
@@ -149,14 +149,14 @@ def prepare_session(dataset: Dataset, folder: Path) -> Path:
 def describe(command: Sequence[str], seeds: int, results: Sequence[report.SetResult]) -> list[tuple[str, str]]:
     """How the numbers came to be."""
     extractors = sorted({f"{result.extractor} ({result.dataset.task})" for result in results})
-    init = ", ".join(f"{result.dataset.name} {result.init_s:.0f} s" for result in results)
+    made = [f"{result.dataset.name} {result.init_s:.0f} s" for result in results if result.init_s]
     return [
         ("command", f"`python benchmarks/robot.py {shlex.join(command)}`"),
         ("machine", report.machine()),
         ("date", f"{dt.datetime.now(dt.UTC):%Y-%m-%d}"),
         ("seeds", ", ".join(str(seed) for seed in range(seeds))),
         ("extractor", ", ".join(extractors)),
-        ("session with all features made in", init),
+        ("session with all features made in", ", ".join(made) or "(a product that ran already)"),
         ("not counted in latency", f"the first {report.WARM_UP_CLICKS} clicks of each set, after the service started"),
     ]
 

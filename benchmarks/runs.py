@@ -59,7 +59,10 @@ class SeedResult:
     """The same, to the full-size map in hand (segmentation)."""
     open_ms: list[float] = field(default_factory=list)
     """From GET image to its prediction, stale or not, for images opened after the first."""
-    majority: dict[str, float] = field(default_factory=dict)
+    all_foreground: float = 0.0
+    """IoU of calling every pixel foreground (segmentation); calling every pixel background gives 0."""
+    majority_share: float = 0.0
+    """Share of the most frequent class among the held-out images, or among their pixels."""
 
 
 class Session:
@@ -136,10 +139,8 @@ def run_segmentation(session: Session, seed: int, progress: Progress) -> SeedRes
     truths = {name: dataset.truth_mask(name) for name in plan.held_out}
     held_out = [(dataset.image_dir / name, truth) for name, truth in truths.items()]
     result = SeedResult(seed, len(held_out))
-    result.majority = {
-        "IoU of all foreground": baselines.all_foreground_iou(list(truths.values())),
-        "pixels of the majority class": baselines.majority_pixel_share(list(truths.values())),
-    }
+    result.all_foreground = baselines.all_foreground_iou(list(truths.values()))
+    result.majority_share = baselines.majority_pixel_share(list(truths.values()))
     given: list[tuple[Path, Mask, Click]] = []
     looks = {max(1, options.images // 4), max(1, options.images // 2), options.images}
     for count, name in enumerate(plan.labelled, start=1):
@@ -197,7 +198,7 @@ def run_classification(session: Session, seed: int, progress: Progress) -> SeedR
     class_of = {name: dataset.truth_class(name) for name in dataset.image_names()}
     plan = plan_classification(class_of, seed, session.options.per_class)
     result = SeedResult(seed, len(plan.held_out))
-    result.majority = {"majority class": baselines.majority_class_share([class_of[name] for name in plan.held_out])}
+    result.majority_share = baselines.majority_class_share([class_of[name] for name in plan.held_out])
     looks = {n * class_count for n in (*CLASSIFICATION_ROUNDS, session.options.per_class)}
     for count, name in enumerate(plan.labelled, start=1):
         image_id = session.image_ids[name]
