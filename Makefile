@@ -34,8 +34,8 @@ up:
 
 dev:
 	@$(SETUP) dev page
-	@trap 'kill $$server' EXIT INT TERM; $(BIN)/fewclick demo --port $(PORT) & server=$$!; \
-	  cd frontend && FEWCLICK_BACKEND=http://127.0.0.1:$(PORT) npm run dev
+	@$(BIN)/fewclick demo --port 8000 & server=$$!; trap 'kill $$server' EXIT INT TERM; \
+	  npm --prefix frontend run dev
 
 check:
 	@$(SETUP) dev node

@@ -25,7 +25,7 @@ FRONTEND = ROOT / "frontend"
 CONSTRAINTS = ROOT / "constraints.txt"
 
 MIN_PYTHON = (3, 11)
-MIN_NODE = 20
+MIN_NODE = (20, 19)
 CPU_TORCH_INDEX = "https://download.pytorch.org/whl/cpu"
 """PyTorch's own index of builds without CUDA (https://pytorch.org/get-started/locally)."""
 
@@ -190,11 +190,11 @@ def require_node() -> str:
         SetupError: Node.js is missing or too old.
     """
     node, npm = shutil.which("node"), shutil.which("npm")
-    wanted = f"Node.js {MIN_NODE} or newer with npm is needed to build the page: install it from https://nodejs.org"
+    wanted = f"Node.js {MIN_NODE[0]}.{MIN_NODE[1]} or newer with npm is needed to build the page: install it from https://nodejs.org"
     if node is None or npm is None:
         raise SetupError(f"`node` or `npm` was not found on PATH. {wanted}")
     version = subprocess.run([node, "--version"], capture_output=True, text=True, check=True).stdout.strip()
-    if int(version.lstrip("v").split(".")[0]) < MIN_NODE:
+    if tuple(map(int, re.findall(r"\d+", version)[:2])) < MIN_NODE:
         raise SetupError(f"{node} is {version}. {wanted}")
     return npm
 

@@ -66,7 +66,7 @@ def test_stamp__is_fresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 def test_main__failing_step_is_one_line(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nonexistent")
     monkeypatch.setattr(setup_environment, "FRONTEND", Path("/nonexistent"))
-    with pytest.raises(setup_environment.SetupError, match=r"Node\.js 20 or newer"):
+    with pytest.raises(setup_environment.SetupError, match=r"Node\.js 20\.19 or newer"):
         setup_environment.require_node()
     monkeypatch.setitem(setup_environment.STEPS, "node", setup_environment.require_node)
     assert setup_environment.main(["node"]) == 2
