@@ -39,7 +39,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     for module in ROUTERS:
         api.include_router(module.router)
     app.include_router(api)
-    app.mount("/", Page(settings.frontend_dist))
+    # Not a mount, which would take a wrong method at a right path for a file of the page.
+    app.router.default = Page(settings.frontend_dist)
     add_error_handlers(app)
     app.add_middleware(Guard, settings=settings)
     return app

@@ -1,0 +1,88 @@
+"""Server-sent events from a real server process."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@pytest.fixture
+def server(segmentation_session: Any) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "uvicorn", "backend.main:app", "--port", str(port), "--log-level", "warning"],
+        cwd=ROOT,
+        env=os.environ | {"FEWCLICK_SESSION": str(segmentation_session.folder)},
+    )
+    url = f"http://127.0.0.1:{port}/api"
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            httpx.get(f"{url}/health")
+            break
+        except httpx.ConnectError:
+            time.sleep(0.1)
+    yield url, process
+    if process.poll() is None:
+        process.kill()
+    process.wait()
+
+
+def read_events(lines: Iterator[str], count: int) -> list[dict[str, Any]]:
+    """The next `count` events that carry data."""
+    events: list[dict[str, Any]] = []
+    event: dict[str, Any] = {}
+    for line in lines:
+        if line.startswith(("id: ", "event: ", "data: ")):
+            name, value = line.split(": ", 1)
+            event[name] = json.loads(value) if name == "data" else value
+        elif not line:
+            if "data" in event:
+                events.append(event)
+            event = {}
+        if len(events) == count:
+            return events
+    return events
+
+
+def test_events__live_resumed_and_ended_with_the_server(server: tuple[str, subprocess.Popen[bytes]]) -> None:
+    url, process = server
+    put = f"{url}/images/1/annotations"
+    with httpx.Client(timeout=20) as client:
+        with client.stream("GET", f"{url}/events") as response:
+            assert response.headers["content-type"].startswith("text/event-stream")
+            lines = response.iter_lines()
+            assert next(lines).startswith(":")
+            client.put(put, json={"points": [{"x": 1, "y": 1, "class_id": 1}]})
+            client.put(put, json={"points": []})
+            events = read_events(lines, 2)
+        assert [(event["event"], event["data"]) for event in events] == [
+            ("annotation", {"image_id": 1, "revision": 1}),
+            ("annotation", {"image_id": 1, "revision": 2}),
+        ]
+
+        with client.stream("GET", f"{url}/events", headers={"Last-Event-ID": events[0]["id"]}) as response:
+            lines = response.iter_lines()
+            assert read_events(lines, 1) == events[1:]
+            client.post(f"{put}/skip")
+            (event,) = read_events(lines, 1)
+            assert event["data"]["revision"] == 3
+
+            process.send_signal(signal.SIGTERM)
+            assert list(lines) is not None
+        assert process.wait(timeout=15) in (0, -signal.SIGTERM)

@@ -1,0 +1,139 @@
+"""Predictions, maps, and annotations made of them."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image as PillowImage
+from sqlalchemy import select
+from starlette.testclient import TestClient
+
+from db.models import Job, JobKind, SessionInfo
+
+PREDICTION = "/api/images/1/prediction"
+
+
+def decode(content: bytes) -> np.ndarray:
+    picture = PillowImage.open(io.BytesIO(content))
+    assert picture.mode == "L"
+    return np.asarray(picture)
+
+
+def test_get_prediction__classification(cla: TestClient, classification_session: Any) -> None:
+    classification_session.add_prediction(1, probabilities=[0.2, 0.7, 0.1])
+    prediction = cla.get(PREDICTION).json()
+    assert [p["class_id"] for p in prediction["probabilities"]] == [2, 1, 3]
+    assert (prediction["version"], prediction["annotation_revision"], prediction["stale"]) == (1, 0, False)
+    assert prediction["map"] is None
+    cla.delete("/api/classes/2")
+    assert [p["class_id"] for p in cla.get(PREDICTION).json()["probabilities"]] == [1, 3]
+
+
+def test_get_prediction__segmentation(seg: TestClient, segmentation_session: Any) -> None:
+    segmentation_session.add_prediction(1)
+    found = seg.get(PREDICTION).json()["map"]
+    assert found == {"url": "/api/images/1/prediction/map", "width": 8, "height": 6, "class_ids": [1, 2]}
+    assert decode(seg.get(found["url"]).content).shape == (6, 8)
+
+
+def test_get_prediction__asks_for_a_stale_or_missing_one_once(seg: TestClient, segmentation_session: Any) -> None:
+    seg.get(PREDICTION)
+    with segmentation_session.database.read() as db_session:
+        assert db_session.scalars(select(Job)).all() == [], "nothing can predict before there is a head"
+    segmentation_session.add_prediction(1, version=1)
+    with segmentation_session.database.write() as db_session:
+        db_session.get_one(SessionInfo, 1).head_version = 2
+    for _ in range(2):
+        assert seg.get(PREDICTION).json()["stale"]
+        assert seg.get("/api/images/2/prediction").status_code == 404
+    with segmentation_session.database.read() as db_session:
+        jobs = [(job.kind, job.image_id) for job in db_session.scalars(select(Job).order_by(Job.image_id))]
+    assert jobs == [(JobKind.PREDICT, 1), (JobKind.PREDICT, 2)]
+
+
+def test_get_prediction_map__values(seg: TestClient, segmentation_session: Any) -> None:
+    segmentation_session.add_prediction(1)
+    first, second = (decode(seg.get(f"{PREDICTION}/map?class_id={c}").content) for c in (1, 2))
+    assert (first[:, :4] == 255).all()
+    assert (first[:, 4:] == 0).all()
+    np.testing.assert_allclose(first.astype(int) + second, 255, atol=1)
+    np.testing.assert_array_equal(decode(seg.get(f"{PREDICTION}/map").content), first)
+
+
+def test_get_prediction_map__full_size(seg: TestClient, segmentation_session: Any) -> None:
+    segmentation_session.add_prediction(1)
+    response = seg.get(f"{PREDICTION}/map?class_id=1&size=image")
+    full = decode(response.content)
+    assert full.shape == (48, 64)
+    assert full[:, :24].mean() > 200 > 55 > full[:, 40:].mean()
+    assert seg.get(f"{PREDICTION}/map?class_id=1&size=image").content == response.content
+
+
+def test_get_prediction_map__of_a_class_without_labels_is_empty(seg: TestClient, segmentation_session: Any) -> None:
+    segmentation_session.add_prediction(1)
+    class_id = seg.post("/api/classes", json={"name": "new"}).json()["id"]
+    for size in ("grid", "image"):
+        assert not decode(seg.get(f"{PREDICTION}/map?class_id={class_id}&size={size}").content).any()
+    assert seg.get(f"{PREDICTION}/map?class_id=99").status_code == 404
+
+
+def test_get_prediction_map__classification_has_none(cla: TestClient) -> None:
+    response = cla.get(f"{PREDICTION}/map")
+    assert response.status_code == 400
+
+
+def test_extract_points__human_points_stay_and_extracted_ones_are_replaced(
+    seg: TestClient, segmentation_session: Any
+) -> None:
+    seg.patch("/api/config", json={"max_points": 20, "min_distance": 4})
+    human = [{"x": 60.5, "y": 10.5, "class_id": 1}]
+    seg.put("/api/images/1/annotations", json={"points": human})
+    segmentation_session.add_prediction(1)
+    first = seg.post("/api/images/1/extract-points").json()
+    assert [p["origin"] for p in first["points"]].count("human") == 1
+    extracted = [p for p in first["points"] if p["origin"] == "extracted"]
+    assert len(extracted) == 20
+    for point in extracted:
+        assert (point["class_id"] == 1) == (point["x"] < 32)
+        assert np.hypot(point["x"] - 60.5, point["y"] - 10.5) >= 4
+    second = seg.post("/api/images/1/extract-points", json={"revision": first["revision"]}).json()
+    key = [(p["x"], p["y"], p["class_id"], p["origin"]) for p in first["points"]]
+    assert sorted(key) == sorted((p["x"], p["y"], p["class_id"], p["origin"]) for p in second["points"])
+    assert second["revision"] == first["revision"], "the same points again are no change"
+    assert seg.post("/api/images/1/extract-points", json={"revision": 0}).status_code == 409
+
+
+def test_extract_points__without_prediction(seg: TestClient) -> None:
+    assert seg.post("/api/images/1/extract-points").status_code == 404
+
+
+def test_extract_points__classification(cla: TestClient, classification_session: Any) -> None:
+    classification_session.add_prediction(1)
+    assert cla.post("/api/images/1/extract-points").status_code == 400
+
+
+def test_accept_prediction__classification(cla: TestClient, classification_session: Any) -> None:
+    classification_session.add_prediction(1, version=3, probabilities=[0.1, 0.2, 0.7])
+    response = cla.post("/api/images/1/accept-prediction", json={"version": 2})
+    assert response.status_code == 409
+    assert "at version 3, the request accepts 2" in response.json()["detail"]
+    state = cla.post("/api/images/1/accept-prediction", json={"version": 3}).json()
+    assert state["label"] == {"class_id": 3, "origin": "accepted"}
+
+
+def test_accept_prediction__segmentation(seg: TestClient, segmentation_session: Any) -> None:
+    segmentation_session.add_prediction(1)
+    state = seg.post("/api/images/1/accept-prediction").json()
+    assert {p["origin"] for p in state["points"]} == {"accepted"}
+
+
+@pytest.mark.parametrize("path", ["extract-points", "accept-prediction"])
+def test_proposals__of_a_head_with_one_class_conflict(seg: TestClient, segmentation_session: Any, path: str) -> None:
+    one = type(segmentation_session)(**{**vars(segmentation_session), "class_ids": (1,)})
+    one.add_prediction(1, logits=np.zeros((1, 6, 8)))
+    response = seg.post(f"/api/images/1/{path}")
+    assert response.status_code == 409
+    assert "knows one class only" in response.json()["detail"]

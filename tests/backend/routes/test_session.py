@@ -1,0 +1,81 @@
+"""Health, configuration, sessions."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from backend.schemas.session import TrainingPatch
+from backend.settings import Sibling
+from db.models import Task, Worker, utc_now
+from db.queries.session_info import TrainingSettings
+
+
+def test_get_health__with_and_without_an_ml_service(seg: TestClient, segmentation_session: Any) -> None:
+    health = seg.get("/api/health").json()
+    assert (health["status"], health["database"]) == ("degraded", "sqlite")
+    assert health["ml_service"] == {"alive": False, "heartbeat_age_s": None}
+    with segmentation_session.database.write() as db_session:
+        db_session.add(Worker(id="w", pid=1, host="h"))
+    health = seg.get("/api/health").json()
+    assert health["status"] == "ok"
+    assert health["ml_service"]["alive"]
+    with segmentation_session.database.write() as db_session:
+        db_session.get_one(Worker, "w").heartbeat_at = utc_now() - dt.timedelta(seconds=60)
+    ml_service = seg.get("/api/health").json()["ml_service"]
+    assert not ml_service["alive"]
+    assert ml_service["heartbeat_age_s"] >= 60
+
+
+def test_get_config(seg: TestClient) -> None:
+    config = seg.get("/api/config").json()
+    assert config["task"] == "segmentation"
+    assert config["classes"] == [
+        {"id": 1, "name": "foreground", "color": "#00FF00"},
+        {"id": 2, "name": "background", "color": "#FF0000"},
+    ]
+    assert config["extractor"] == {"name": "toy", "dim": 6, "patch_size": 8, "resize": 64}
+    assert config["training"]["prediction_interval"] == 20
+    assert config["session"]["name"] == "toy segmentation"
+
+
+@pytest.mark.parametrize("wrap", [lambda changes: changes, lambda changes: {"training": changes}])
+def test_update_config__both_forms(seg: TestClient, wrap: Callable[[Any], Any]) -> None:
+    response = seg.patch("/api/config", json=wrap({"prediction_interval": 7, "strategy": "random"}))
+    assert response.status_code == 200
+    for config in (response.json(), seg.get("/api/config").json()):
+        assert (config["training"]["prediction_interval"], config["training"]["strategy"]) == (7, "random")
+        assert config["training"]["max_points"] == 500
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "message"),
+    [
+        ({"prediction_interval": 0}, 400, "prediction_interval is 0"),
+        ({"strategy": "random", "confidence_threshold": 0.5}, 400, "confidence_threshold is 0.5"),
+        ({"prediction_intervall": 3}, 422, "prediction_intervall is not known here"),
+        ({"strategy": "best"}, 422, "strategy"),
+    ],
+)
+def test_update_config__bad_values_change_nothing(seg: TestClient, body: Any, status: int, message: str) -> None:
+    before = seg.get("/api/config").json()
+    response = seg.patch("/api/config", json=body)
+    assert response.status_code == status
+    assert message in response.json()["detail"]
+    assert seg.get("/api/config").json() == before
+
+
+def test_training_patch__knows_every_parameter() -> None:
+    assert TrainingPatch.model_fields.keys() == TrainingSettings.model_fields.keys()
+
+
+def test_list_sessions(segmentation_session: Any, serve: Callable[..., TestClient]) -> None:
+    siblings = (Sibling(name="a", task=Task.SEGMENTATION, url="/s/a/", current=True),)
+    client = serve(segmentation_session, sessions=siblings)
+    assert client.get("/api/sessions").json() == [
+        {"name": "a", "task": "segmentation", "url": "/s/a/", "current": True}
+    ]

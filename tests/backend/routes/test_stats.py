@@ -1,0 +1,52 @@
+"""Counts and quality."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.testclient import TestClient
+
+from db.models import Checkpoint, CheckpointKind
+
+
+def test_get_stats__segmentation(seg: TestClient) -> None:
+    points = [{"x": 1, "y": 1, "class_id": 1}, {"x": 2, "y": 2, "class_id": 1}, {"x": 3, "y": 3, "class_id": 2}]
+    seg.put("/api/images/1/annotations", json={"points": points})
+    seg.put("/api/images/2/annotations", json={"points": points[:1]})
+    seg.post("/api/images/3/annotations/skip")
+    stats = seg.get("/api/stats").json()
+    assert stats["images"] == 6
+    assert stats["by_status"] == {"unlabeled": 3, "labeled": 2, "skipped": 1}
+    assert stats["by_features"] == {"pending": 0, "ready": 6, "failed": 0}
+    assert stats["by_class"] == [
+        {"class_id": 1, "images": 2, "points": 3},
+        {"class_id": 2, "images": 1, "points": 1},
+    ]
+    assert stats["held_out"] is None
+    assert sum(hour["annotations"] for hour in stats["labels_per_hour"]) == 4
+
+
+def test_get_stats__quality_is_that_of_the_head_in_force(cla: TestClient, classification_session: Any) -> None:
+    with classification_session.database.write() as db_session:
+        for number, accuracy in enumerate((0.9, 0.6)):
+            db_session.add(
+                Checkpoint(
+                    kind=CheckpointKind.LIVE,
+                    path=f"checkpoints/{number}",
+                    head_version=number,
+                    metrics={"held_out_accuracy": accuracy, "n_val": 7},
+                )
+            )
+    held_out = {"metric": "accuracy", "value": 0.6, "images": 7, "checkpoint_id": 2}
+    assert cla.get("/api/stats").json()["held_out"] == held_out
+    with classification_session.database.write() as db_session:
+        db_session.get_one(Checkpoint, 1).active = True
+    assert cla.get("/api/stats").json()["held_out"]["value"] == 0.9
+
+
+def test_get_stats__live_accuracy(cla: TestClient, classification_session: Any) -> None:
+    for image_id, class_id in ((1, 1), (2, 2), (3, 1), (4, 1)):
+        classification_session.add_prediction(image_id)
+        cla.put(f"/api/images/{image_id}/annotations", json={"class_id": class_id})
+    live = cla.get("/api/stats").json()["live_accuracy"]
+    assert [(point["labeled"], point["accuracy"]) for point in live] == [(1, 1.0), (2, 0.5), (3, 2 / 3), (4, 0.75)]

@@ -1,0 +1,69 @@
+"""Runs and checkpoints over HTTP."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from sqlalchemy import select
+from starlette.testclient import TestClient
+
+from db.models import Checkpoint, CheckpointKind, Job, JobKind, RunEpoch
+from db.queries.runs import start_next_run
+
+
+def label(client: TestClient) -> None:
+    assert client.put("/api/images/1/annotations", json={"class_id": 1}).status_code == 200
+
+
+def test_get_training__before_the_first_run(cla: TestClient) -> None:
+    training = cla.get("/api/training").json()
+    assert (training["state"], training["run_id"], training["train_loss"]) == ("IDLE", None, [])
+
+
+def test_start_training__queues_a_run_and_its_job_once(cla: TestClient, classification_session: Any) -> None:
+    assert "nothing is labelled yet" in cla.post("/api/training/start").json()["detail"]
+    label(cla)
+    for _ in range(2):
+        response = cla.post("/api/training/start")
+        assert response.status_code == 202
+        assert (response.json()["state"], response.json()["run_id"]) == ("QUEUED", 1)
+    with classification_session.database.read() as db_session:
+        jobs = list(db_session.scalars(select(Job).where(Job.kind == JobKind.TRAIN)))
+    assert [job.image_id for job in jobs] == [1]
+
+
+def test_start_training__during_a_run_is_not_lost(cla: TestClient, classification_session: Any) -> None:
+    label(cla)
+    cla.post("/api/training/start")
+    with classification_session.database.write() as db_session:
+        run = start_next_run(db_session)
+        assert run is not None
+        db_session.add_all([RunEpoch(run_id=run.id, epoch=1, train_loss=0.5), RunEpoch(run_id=run.id, epoch=2,
+                            train_loss=0.25, val_loss=0.3)])  # fmt: skip
+        run.epoch = 2
+        run.best_epoch = 2
+    training = cla.post("/api/training/start").json()
+    assert (training["state"], training["run_id"], training["epoch"], training["best_epoch"]) == ("RUNNING", 1, 2, 2)
+    assert (training["train_loss"], training["val_loss"]) == ([0.5, 0.25], [None, 0.3])
+    assert cla.post("/api/training/stop").json()["stop_requested"]
+    assert cla.post("/api/training/stop").status_code == 202
+
+
+def test_checkpoints__list_inspect_activate(cla: TestClient, classification_session: Any) -> None:
+    label(cla)
+    folder = classification_session.folder / "checkpoints"
+    folder.mkdir()
+    (folder / "a.safetensors").write_bytes(b"12345")
+    (folder / "a.json").write_text(json.dumps({"head_kind": "live"}))
+    with classification_session.database.write() as db_session:
+        for name in ("a", "b"):
+            db_session.add(Checkpoint(kind=CheckpointKind.RUN, path=f"checkpoints/{name}.safetensors", head_version=1))
+    assert [checkpoint["id"] for checkpoint in cla.get("/api/checkpoints").json()] == [2, 1]
+    details = cla.get("/api/checkpoints/1").json()
+    assert (details["description"], details["size_bytes"]) == ({"head_kind": "live"}, 5)
+    assert cla.get("/api/checkpoints/2").json()["size_bytes"] is None
+    assert cla.post("/api/checkpoints/1/activate").json()["active"]
+    assert [checkpoint["active"] for checkpoint in cla.get("/api/checkpoints").json()] == [False, True]
+    response = cla.post("/api/checkpoints/2/activate")
+    assert (response.status_code, response.json()["error"]) == (409, "ConflictError")
