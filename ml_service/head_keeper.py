@@ -266,8 +266,6 @@ class HeadKeeper:
         if model is None:
             add_event(db_session, "prediction", image_id=self.open_image_id, removed=True)
             return remove_predictions(db_session)
-        if not predictions:
-            return []
         replaced = record_predictions(db_session, context.session_dir, model, predictions)
         for prediction in predictions:
             add_event(

@@ -49,6 +49,8 @@ def record_predictions(
     """
     if get_session_info(db_session).head_version != model.version:
         return None
+    if not predictions:
+        return []
     image_ids = [prediction.image_id for prediction in predictions]
     is_earlier = Prediction.image_id.in_(image_ids)
     earlier = db_session.scalars(select(Prediction.map_path).where(is_earlier, Prediction.map_path.is_not(None)))

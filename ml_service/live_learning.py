@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -22,6 +23,9 @@ from ml_service.feature_reader import FeatureReader
 from ml_service.heads.live import FeatureScaler, LiveHead
 from ml_service.metrics import Quality, measure
 from ml_service.task_factory import TaskParts
+from models.errors import FeatureMismatchError
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -46,8 +50,16 @@ class ScalerSource:
         n_ready = count_ready(db_session)
         if n_ready == 0 or n_ready < 2 * self._fitted_on:
             return False
-        images = sample_ready(db_session, self._parts.scaler_images)
-        self.scaler = FeatureScaler.fit(self._parts.read_scaler_sample(self._reader, images), self._parts.groups)
+        samples = []
+        for image in sample_ready(db_session, self._parts.scaler_images):
+            try:
+                samples.append(self._parts.read_scaler_sample(self._reader, image))
+            except FeatureMismatchError as error:
+                # It is recorded where the image is predicted; the others are sample enough.
+                logger.warning("left out of the channel statistics: %s", error)
+        if not samples:
+            return False
+        self.scaler = FeatureScaler.fit(np.concatenate(samples), self._parts.groups)
         self._fitted_on = n_ready
         return True
 

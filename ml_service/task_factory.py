@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,7 +52,8 @@ class TaskParts:
     predictor: Predictor
     scaler_images: int
     """Images that the scaler is fitted on, at most."""
-    read_scaler_sample: Callable[[FeatureReader, Sequence[ImageRef]], npt.NDArray[np.float32]]
+    read_scaler_sample: Callable[[FeatureReader, ImageRef], npt.NDArray[np.float32]]
+    """Vectors (m, D) of one of them."""
 
     def restore_head(self, kind: str, state: State, n_classes: int) -> Head:
         """The head that a checkpoint holds.
@@ -91,13 +92,13 @@ def make_task_parts(task: Task, extractor: ExtractorInfo) -> TaskParts:
         loss=classification_loss,
         predictor=ClassificationPredictor(),
         scaler_images=2000,
-        read_scaler_sample=_read_vectors,
+        read_scaler_sample=_read_vector,
     )
 
 
-def _read_cells(reader: FeatureReader, images: Sequence[ImageRef]) -> npt.NDArray[np.float32]:
-    return np.concatenate([reader.cells(image.content_hash, SCALER_CELLS_PER_IMAGE) for image in images])
+def _read_cells(reader: FeatureReader, image: ImageRef) -> npt.NDArray[np.float32]:
+    return reader.cells(image.content_hash, SCALER_CELLS_PER_IMAGE)
 
 
-def _read_vectors(reader: FeatureReader, images: Sequence[ImageRef]) -> npt.NDArray[np.float32]:
-    return reader.pooled([image.content_hash for image in images])
+def _read_vector(reader: FeatureReader, image: ImageRef) -> npt.NDArray[np.float32]:
+    return reader.pooled([image.content_hash])

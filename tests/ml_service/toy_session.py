@@ -182,13 +182,13 @@ def content_hash(image_id: int) -> str:
 
 
 def toy_features(image_id: int, *, noise: float = 0.3) -> Features:
-    """Channel 0 tells the left half from the right, pooled channel 0 the two classes; the rest is noise."""
+    """Half of the channels tell left from right, or the two classes; the rest is noise."""
     generator = np.random.default_rng(image_id)
     patches = generator.normal(scale=noise, size=(6, 8, EXTRACTOR.dim)).astype(np.float32)
-    patches[:, :4, 0] -= 1
-    patches[:, 4:, 0] += 1
+    patches[:, :4, :6] -= 1
+    patches[:, 4:, :6] += 1
     pooled = generator.normal(scale=noise, size=EXTRACTOR.pooled_dim).astype(np.float32)
-    pooled[0] += -1 if true_class(image_id) == LEFT else 1
+    pooled[:5] += -1 if true_class(image_id) == LEFT else 1
     return Features(patches, pooled)
 
 
