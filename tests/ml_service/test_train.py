@@ -1,0 +1,147 @@
+"""The service as a process of its own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from db.models import JobState, RunState, Worker
+from db.queries.runs import request_run
+from tests.ml_service.toy_session import LEFT, ToySession
+
+ROOT = Path(__file__).resolve().parents[2]
+HEARTBEAT_TIMEOUT_S = 1.5
+Start = Callable[..., "subprocess.Popen[str]"]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Starts services; those still alive at the end are killed."""
+    processes: list[subprocess.Popen[str]] = []
+
+    def _start(session_dir: Path, **environment: str) -> subprocess.Popen[str]:
+        settings = {
+            "FEWCLICK_SESSION": str(session_dir),
+            "FEWCLICK_ML_HEARTBEAT_TIMEOUT_S": str(HEARTBEAT_TIMEOUT_S),
+            "FEWCLICK_ML_TICK_INTERVAL_S": "0.2",
+            "PYTHONPATH": str(ROOT),
+        }
+        process = subprocess.Popen(
+            [sys.executable, "-m", "ml_service.train"],
+            cwd=tmp_path,
+            env={**os.environ, **settings, **environment},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        processes.append(process)
+        return process
+
+    yield _start
+    for process in processes:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+def _wait_for(condition: Callable[[], object], timeout_s: float = 60) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline, "timed out"
+        time.sleep(0.02)
+
+
+def _endless_run(session: ToySession) -> int:
+    session.click_halves(1, 2, 3, 4)
+    session.hold_out(2)
+    session.tune(max_epochs=100_000, early_stop_patience=10_000, learning_rate=1e-4)
+    with session.db.write() as db_session:
+        return request_run(db_session).id
+
+
+def _epoch(session: ToySession, run_id: int) -> int:
+    return session.run(run_id).epoch
+
+
+def test_main__answers_a_click_and_stops_cleanly_on_sigterm(segmentation: ToySession, start: Start) -> None:
+    process = start(segmentation.folder)
+    segmentation.click_halves(1)
+    _wait_for(lambda: segmentation.prediction(1))
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=10) == 0
+    with segmentation.db.read() as db_session:
+        assert db_session.query(Worker).count() == 0
+
+
+def test_main__sigterm_during_a_run_is_quick_and_puts_it_back(segmentation: ToySession, start: Start) -> None:
+    process = start(segmentation.folder)
+    run_id = _endless_run(segmentation)
+    _wait_for(lambda: _epoch(segmentation, run_id) > 3)
+    began = time.monotonic()
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=10) == 0
+    assert time.monotonic() - began < 3
+    assert segmentation.run(run_id).state is RunState.QUEUED
+    assert segmentation.jobs()[-1].state is JobState.QUEUED
+
+
+def test_main__killed_worker_is_replaced_and_its_run_done_by_another(segmentation: ToySession, start: Start) -> None:
+    first = start(segmentation.folder)
+    run_id = _endless_run(segmentation)
+    _wait_for(lambda: _epoch(segmentation, run_id) > 3)
+    first.kill()
+    first.wait()
+    assert segmentation.run(run_id).state in (RunState.RUNNING, RunState.SUSPENDED)
+    segmentation.tune(max_epochs=5)
+    start(segmentation.folder)
+    _wait_for(lambda: segmentation.run(run_id).state is RunState.FINISHED)
+    assert (segmentation.run(run_id).reason, _epoch(segmentation, run_id)) == ("max_epochs", 5)
+    job = next(job for job in segmentation.jobs() if job.key == "train")
+    assert (job.state, job.attempts) == (JobState.DONE, 2)
+    # What was clicked while nobody listened is learned too.
+    revision = segmentation.click(4, (12, 20, LEFT))
+    _wait_for(lambda: (found := segmentation.prediction(4)) and found.annotation_revision == revision)
+
+
+def test_main__without_a_session_says_so_in_one_line(tmp_path: Path, start: Start) -> None:
+    process = start(tmp_path / "nothing")
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert error.startswith("error: no session in ")
+    assert error.count("\n") == 1
+    assert not (tmp_path / "nothing").exists()
+
+
+def test_main__bad_setting_is_named(segmentation: ToySession, start: Start) -> None:
+    process = start(segmentation.folder, FEWCLICK_ML_THREADS="many")
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert error.startswith("error: FEWCLICK_ML_THREADS='many'")
+
+
+def test_main__database_without_tables_is_refused_in_one_line(tmp_path: Path, start: Start) -> None:
+    (tmp_path / "annotations.db").touch()
+    process = start(tmp_path)
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert error.startswith("error: the database of the session cannot be used")
+    assert error.count("\n") == 1
+
+
+def test_main__as_a_script_inside_its_folder(segmentation: ToySession) -> None:
+    environment = {**os.environ, "FEWCLICK_SESSION": str(segmentation.folder), "PYTHONPATH": ".."}
+    process = subprocess.Popen([sys.executable, "train.py"], cwd=ROOT / "ml_service", env=environment)
+    try:
+        segmentation.click_halves(1)
+        _wait_for(lambda: segmentation.prediction(1))
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=10) == 0
+    finally:
+        process.kill()
+        process.wait()
