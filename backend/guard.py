@@ -29,6 +29,9 @@ class Guard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, _plain_failure(send))
+            return
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -75,6 +78,21 @@ class Guard:
         # The host is ours already; of the development server of the page only the port differs.
         name = _host_name(urlsplit(origin).netloc)
         return bool(name) and (name == _host_name(host) or name in self._allowed_hosts or _is_loopback(name))
+
+
+def _plain_failure(send: Send) -> Send:
+    """`send`, with the last line in place of the whole traceback where a session cannot be opened."""
+
+    async def plain(message: Message) -> None:
+        if message["type"] == "lifespan.startup.failed":
+            last_line = message.get("message", "").strip().splitlines()[-1:]
+            name, _, text = "".join(last_line).partition(": ")
+            # Of an error that is meant for a person the text says all; any other is told with its name.
+            detail = text if name.startswith(("db.errors.", "models.errors.")) else "".join(last_line)
+            message = {**message, "message": f"fewclick: {detail}"}
+        await send(message)
+
+    return plain
 
 
 class _LimitedBody:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
+import anyio
 from fastapi import APIRouter, Header, Query
 from sse_starlette import EventSourceResponse
 
@@ -11,6 +12,10 @@ from backend.context import Context
 from backend.services.event_stream import stream_events
 
 router = APIRouter(tags=["events"])
+
+PING_INTERVAL_S = 15
+SHUTDOWN_GRACE_S = 1.0
+"""How long a stream may take to end by itself when the server ends."""
 
 EVENT_STREAM: dict[int | str, dict[str, Any]] = {
     200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}, "description": "the stream"}
@@ -25,4 +30,10 @@ async def listen_events(
 ) -> EventSourceResponse:
     """annotation, prediction, training, features and job events, from now on or after the one named."""
     start = int(last_event_id) if last_event_id and last_event_id.isdecimal() and len(last_event_id) < 19 else after
-    return EventSourceResponse(stream_events(context.events, start), ping=15)
+    shutdown = anyio.Event()
+    return EventSourceResponse(
+        stream_events(context.events, start, shutdown),
+        ping=PING_INTERVAL_S,
+        shutdown_event=shutdown,
+        shutdown_grace_period=SHUTDOWN_GRACE_S,
+    )

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import AsyncIterator
 
+import anyio
 from sqlalchemy.exc import SQLAlchemyError
 from sse_starlette import ServerSentEvent
 from starlette.concurrency import run_in_threadpool
@@ -114,13 +115,17 @@ class EventBroker:
         listener.put_nowait(None)
 
 
-async def stream_events(broker: EventBroker, after: int | None) -> AsyncIterator[ServerSentEvent]:
+async def stream_events(
+    broker: EventBroker, after: int | None, shutdown: anyio.Event
+) -> AsyncIterator[ServerSentEvent]:
     """The events behind `after` that are still kept, then new ones as they come.
 
     Args:
         after: id of the last event the client knows; None to begin with what comes next.
+        shutdown: set when the server is about to end, so that the stream ends first and in good order.
     """
     listener = broker.listen()
+    ending = asyncio.create_task(_end_on(shutdown, listener))
     try:
         last_id = await run_in_threadpool(_newest_id, broker.database)
         # An id without data sets where a client that is cut off now goes on, and tells it that it is connected.
@@ -136,7 +141,13 @@ async def stream_events(broker: EventBroker, after: int | None) -> AsyncIterator
                 last_id = new.id
                 yield _encode(new)
     finally:
+        ending.cancel()
         broker.leave(listener)
+
+
+async def _end_on(shutdown: anyio.Event, listener: Listener) -> None:
+    await shutdown.wait()
+    await listener.put(None)
 
 
 def _encode(event: Event) -> ServerSentEvent:

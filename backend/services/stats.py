@@ -19,6 +19,7 @@ from backend.schemas.stats import (
 )
 from db.models import FeatureState, ImageStatus, Task
 from db.queries import stats
+from db.queries.checkpoints import active_checkpoint, newest_live_checkpoint
 
 LIVE_WINDOW = 50
 LIVE_POINTS = 500
@@ -45,7 +46,7 @@ def read_stats(context: AppContext) -> Stats:
 
 def _held_out(db_session: Session, task: Task) -> HeldOut | None:
     """What was measured when the head in force was saved."""
-    checkpoint = stats.head_in_force(db_session)
+    checkpoint = active_checkpoint(db_session) or newest_live_checkpoint(db_session)
     if checkpoint is None:
         return None
     images = checkpoint.metrics.get("n_val")

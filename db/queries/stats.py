@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import BigInteger, Column, cast, distinct, extract, func, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from db.models import Checkpoint, FeatureState, Image, ImageStatus, Label, LabelClass, Origin, Point, PredictionOutcome
+from db.models import FeatureState, Image, ImageStatus, Label, LabelClass, Origin, Point, PredictionOutcome
 
 MADE_BY_PEOPLE = (Origin.HUMAN, Origin.ACCEPTED)
 HOUR_S = 3600
@@ -65,11 +65,6 @@ def list_outcomes(db_session: Session) -> Sequence[tuple[dt.datetime, bool]]:
         PredictionOutcome.created_at, PredictionOutcome.image_id
     )
     return [(at, bool(was_right)) for at, was_right in db_session.execute(statement)]
-
-
-def head_in_force(db_session: Session) -> Checkpoint | None:
-    """The checkpoint that predicts: the active one, else the newest."""
-    return db_session.scalar(select(Checkpoint).order_by(Checkpoint.active.desc(), Checkpoint.id.desc()).limit(1))
 
 
 def _count_by(db_session: Session, column: InstrumentedAttribute[Any] | Column[Any]) -> dict[Any, int]:

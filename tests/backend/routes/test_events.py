@@ -28,6 +28,7 @@ def server(segmentation_session: Any) -> Iterator[tuple[str, subprocess.Popen[by
         [sys.executable, "-m", "uvicorn", "backend.main:app", "--port", str(port), "--log-level", "warning"],
         cwd=ROOT,
         env=os.environ | {"FEWCLICK_SESSION": str(segmentation_session.folder)},
+        stderr=subprocess.PIPE,
     )
     url = f"http://127.0.0.1:{port}/api"
     deadline = time.monotonic() + 60
@@ -41,6 +42,7 @@ def server(segmentation_session: Any) -> Iterator[tuple[str, subprocess.Popen[by
     if process.poll() is None:
         process.kill()
     process.wait()
+    process.stderr.close()
 
 
 def read_events(lines: Iterator[str], count: int) -> list[dict[str, Any]]:
@@ -84,5 +86,6 @@ def test_events__live_resumed_and_ended_with_the_server(server: tuple[str, subpr
             assert event["data"]["revision"] == 3
 
             process.send_signal(signal.SIGTERM)
-            assert list(lines) is not None
+            assert read_events(lines, 1) == [], "the stream ends whole"
         assert process.wait(timeout=15) in (0, -signal.SIGTERM)
+        assert b"ERROR" not in process.stderr.read()

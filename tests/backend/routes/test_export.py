@@ -56,6 +56,7 @@ def test_export__csv_of_labels(cla: TestClient) -> None:
     assert rows == [{"image_id": "3", "path": "image_2.png", "class_id": "2", "class": "dog", "origin": "human"}]
 
 
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 def test_export__coco_masks(labelled: TestClient, tmp_path: Any) -> None:
     path = tmp_path / "coco.json"
     path.write_bytes(labelled.get("/api/export?format=coco").content)
