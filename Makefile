@@ -22,7 +22,7 @@ help:
 	@echo "make clean   remove what was installed and built; sessions stay"
 
 setup:
-	@$(SETUP) runtime dev page
+	@$(SETUP) dev page
 
 demo:
 	@$(SETUP) runtime page

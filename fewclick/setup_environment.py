@@ -147,7 +147,7 @@ def torch_requirement() -> str:
 
 def pip_install(*words: str | Path, check: bool = True) -> int:
     """`pip install` in the virtual environment."""
-    pip = [str(venv_python()), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    pip = [str(venv_python()), "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
     return run([*pip, *map(str, words)], check=check)
 
 
@@ -169,18 +169,17 @@ def install_torch() -> None:
 def install_python(extra: str | None = None) -> None:
     """Fewclick and its packages, as pinned in constraints.txt; `extra` names an optional group of pyproject.toml."""
     make_venv()
-    stamp = Stamp(
-        "python" if extra is None else f"python-{extra}",
-        inputs_hash([ROOT / "pyproject.toml", CONSTRAINTS], str(VENV), sys.version),
-        venv_python(),
-    )
-    if stamp.is_fresh():
+    inputs = inputs_hash([ROOT / "pyproject.toml", CONSTRAINTS], str(VENV), sys.version)
+    stamps = {name: Stamp(name, inputs, venv_python()) for name in ("python", "python-dev")}
+    wanted = stamps["python" if extra is None else f"python-{extra}"]
+    # The development packages include all others.
+    if wanted.is_fresh() or stamps["python-dev"].is_fresh():
         return
     install_torch()
     target = "." if extra is None else f".[{extra}]"
     say(f"Python packages of {target} (some minutes the first time)")
     pip_install("--constraint", CONSTRAINTS, "--editable", target)
-    stamp.write()
+    wanted.write()
 
 
 def require_node() -> str:
