@@ -89,9 +89,7 @@ def count_pending(database: Database) -> int:
 def _pending(database: Database) -> list[_Pending]:
     columns = (Image.id, Image.path, Image.content_hash, Image.width, Image.height, Image.features)
     with database.read() as db_session:
-        rows = db_session.execute(
-            select(*columns).where(Image.features != FeatureState.READY).order_by(Image.id)
-        ).tuples()
+        rows = db_session.execute(select(*columns).where(Image.features != FeatureState.READY).order_by(Image.id))
         return [
             _Pending(image_id, path, found_hash, width, height, failed=state is FeatureState.FAILED)
             for image_id, path, found_hash, width, height, state in rows

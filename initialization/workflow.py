@@ -191,10 +191,10 @@ def _report_estimate(report: Report, estimate: Estimate, info: ExtractorInfo) ->
 
 def _summarize(database: Database, session_dir: Path, info: ExtractorInfo, started: float, report: Report) -> None:
     with database.read() as db_session:
-        states = dict(db_session.execute(select(Image.features, func.count()).group_by(Image.features)).tuples().all())
+        states = dict(db_session.execute(select(Image.features, func.count()).group_by(Image.features)).all())
         failures = db_session.execute(
             select(Image.path, Image.failure).where(Image.features == FeatureState.FAILED).order_by(Image.id)
-        ).tuples()
+        )
         failed = [(path, failure or "unknown reason") for path, failure in failures]
         labelled = db_session.scalar(select(func.count()).select_from(Image).where(Image.status == ImageStatus.LABELED))
     folder = FeatureStore(session_dir, info).folder

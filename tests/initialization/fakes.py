@@ -1,0 +1,117 @@
+"""An extractor for tests in which pixels do not matter, and small sessions made with it by the real command."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import yaml
+from PIL import Image as PillowImage
+from sqlalchemy import select
+
+from db.database import Database
+from db.models import Image, Label, Point
+from initialization.init_session import main
+from models.base import ExtractorInfo, FeatureExtractor, Features
+from models.geometry import make_grid
+
+
+class FakeExtractor:
+    """Features that depend on the picture and cost nothing; `delay_s` gives a kill something to hit."""
+
+    def __init__(self, resize: int | None = None, delay_s: float = 0.0) -> None:
+        self._info = ExtractorInfo("fake", "f" * 16, 8, 8, dim=3, pooled_dim=3, resize=resize or 64)
+        self._delay_s = delay_s
+        self.extracted = 0
+
+    @property
+    def info(self) -> ExtractorInfo:
+        return self._info
+
+    def extract(self, images: list[npt.NDArray[np.uint8]]) -> list[Features]:
+        time.sleep(self._delay_s)
+        self.extracted += len(images)
+        return [self._one(image) for image in images]
+
+    def _one(self, image: npt.NDArray[np.uint8]) -> Features:
+        grid = make_grid(image.shape[1], image.shape[0], self._info)
+        pooled = image.mean(axis=(0, 1), dtype=np.float32) / 255
+        return Features(np.broadcast_to(pooled, (grid.height, grid.width, 3)).astype(np.float32), pooled)
+
+
+def load_fake(_weights_path: Path | None, _dinov3_repo: Path | None, resize: int | None) -> FeatureExtractor:
+    return FakeExtractor(resize)
+
+
+def save_picture(path: Path, *, size: tuple[int, int] = (24, 16), seed: int | None = None) -> Path:
+    """A small random picture, another one for each path unless `seed` says so."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    number = int(hashlib.sha256(path.name.encode()).hexdigest()[:8], 16) if seed is None else seed
+    pixels = np.random.default_rng(number).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
+    PillowImage.fromarray(pixels).save(path)
+    return path
+
+
+def write_config(folder: Path, **changes: Any) -> Path:
+    """A YAML file in `folder`; its images lie in folder/images, its session in folder/session."""
+    data: dict[str, Any] = {
+        "task": "segmentation",
+        "image_dir": "images",
+        "session_dir": "session",
+        "classes": [{"name": "foreground", "color": "#00FF00"}, {"name": "background", "color": "#FF0000"}],
+    }
+    data.update(changes)
+    path = folder / "config.yaml"
+    path.write_text(yaml.safe_dump({key: value for key, value in data.items() if value is not ...}))
+    return path
+
+
+def init(config: Path, *arguments: str, load: Callable[..., FeatureExtractor] = load_fake) -> int:
+    """The real command with the fake extractor; returns its exit status."""
+    return main(["--config", str(config), *arguments], load_extractor=load)
+
+
+def rows(session_dir: Path) -> list[dict[str, Any]]:
+    """All image rows, without what differs between two equal runs."""
+    database = Database.of_session(session_dir)
+    with database.read() as db_session:
+        columns = [column.name for column in Image.__table__.columns if column.name not in {"created_at", "metadata"}]
+        result = [
+            {name: getattr(image, name) for name in columns} | {"extra": image.extra}
+            for image in db_session.scalars(select(Image).order_by(Image.id))
+        ]
+    database.close()
+    return result
+
+
+def annotations(session_dir: Path) -> dict[str, Any]:
+    """By image path: the class id, or the points (x, y, class_id, origin)."""
+    database = Database.of_session(session_dir)
+    with database.read() as db_session:
+        paths = dict(db_session.execute(select(Image.id, Image.path)).all())
+        found: dict[str, Any] = {paths[label.image_id]: label.class_id for label in db_session.scalars(select(Label))}
+        for point in db_session.scalars(select(Point).order_by(Point.id)):
+            found.setdefault(paths[point.image_id], []).append((point.x, point.y, point.class_id, point.origin.value))
+    database.close()
+    return found
+
+
+def feature_files(session_dir: Path) -> dict[str, str]:
+    """Digest of every file under features/, by name; temporary files of a killed run aside."""
+    folder = session_dir / "features"
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in folder.rglob("*")
+        if path.is_file() and path.suffix in {".npy", ".json"}
+    }
+
+
+def write_json(path: Path, data: Any) -> Path:
+    path.write_text(json.dumps(data))
+    return path

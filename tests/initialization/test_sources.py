@@ -1,0 +1,188 @@
+"""Folders, archives and lists: what is taken, in which order, and what is refused."""
+
+from __future__ import annotations
+
+import functools
+import http.server
+import threading
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from initialization import list_source, zip_source
+from initialization.errors import SourceError
+from initialization.list_source import ListSource, file_name
+from initialization.scan import FolderSource
+from initialization.sources import natural_key
+from initialization.zip_source import ZipSource
+from tests.initialization.fakes import save_picture, write_json
+
+FORMATS = ("jpg", "png")
+
+
+def paths_of(source: FolderSource | ZipSource | ListSource, session_dir: Path) -> list[str]:
+    return [image.path for image in source.plan(session_dir).images]
+
+
+def reasons_of(source: FolderSource | ZipSource | ListSource, session_dir: Path) -> dict[str, str]:
+    return {refusal.path: refusal.reason for refusal in source.plan(session_dir).refusals}
+
+
+def test_natural_key__numbers_by_value_folders_apart() -> None:
+    names = ["b/1.png", "img10.png", "img2.png", "a/b.png", "a_b.png", "img1.png", "a/a10.png", "a/a9.png", "²x.png"]
+    assert sorted(names, key=natural_key) == [
+        "a/a9.png", "a/a10.png", "a/b.png", "a_b.png", "b/1.png", "img1.png", "img2.png", "img10.png", "²x.png"
+    ]  # fmt: skip
+
+
+def test_folder__recursive_by_format_without_hidden_and_session(tmp_path: Path) -> None:
+    for name in ("b.PNG", "a/b.png", "a_b.png", "c.jpg", ".hidden.png", ".git/x.png", "session/features/x.png"):
+        save_picture(tmp_path / name)
+    (tmp_path / "notes.txt").write_text("x")
+    source = FolderSource(tmp_path, FORMATS)
+    assert paths_of(source, tmp_path / "session") == ["a/b.png", "a_b.png", "b.PNG", "c.jpg"]
+    assert source.plan(tmp_path / "session").other_suffixes == {"txt": 1}
+    assert source.root(tmp_path / "session") == tmp_path
+
+
+def test_folder__links_that_leave_it_are_refused(tmp_path: Path) -> None:
+    inside = save_picture(tmp_path / "images/a.png")
+    outside = save_picture(tmp_path / "secret/b.png")
+    for name, target in (("good", inside), ("bad", outside), ("dangling", tmp_path / "nowhere.png")):
+        (tmp_path / f"images/{name}.png").symlink_to(target)
+    (tmp_path / "images/folder").symlink_to(outside.parent)
+    source = FolderSource(tmp_path / "images", FORMATS)
+    assert paths_of(source, tmp_path / "session") == ["a.png", "good.png"]
+    assert set(reasons_of(source, tmp_path / "session")) == {"bad.png", "dangling.png", "folder"}
+
+
+def test_folder__name_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    save_picture(tmp_path / "a.png")
+    try:
+        (tmp_path / "b\udcff.png").write_bytes(b"x")
+    except OSError:
+        pytest.skip("this file system takes only valid names")
+    source = FolderSource(tmp_path, FORMATS)
+    assert paths_of(source, tmp_path / "session") == ["a.png"]
+    assert "UTF-8" in next(iter(reasons_of(source, tmp_path / "session").values()))
+
+
+def test_zip__unpacks_what_is_safe_and_nothing_else(tmp_path: Path) -> None:
+    picture = save_picture(tmp_path / "p.png").read_bytes()
+    link = zipfile.ZipInfo("link.png")
+    link.external_attr = 0o120777 << 16
+    with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in ("b/10.png", "b/9.png", "../evil.png", "/abs.png", "C:/x.png", "__MACOSX/._b.png", "x.txt"):
+            archive.writestr(name, picture)
+        archive.writestr(link, "/etc/passwd")
+        archive.writestr("bomb.png", bytes(zip_source.RATIO_FREE_BYTES + 1))
+    source = ZipSource(tmp_path / "a.zip", FORMATS)
+    session_dir = tmp_path / "deep/session"
+    plan = source.plan(session_dir)
+    assert [image.path for image in plan.images] == ["b/9.png", "b/10.png"]
+    assert set(reasons_of(source, session_dir)) == {"../evil.png", "/abs.png", "C:/x.png", "link.png", "bomb.png"}
+    assert not session_dir.exists(), "planning writes nothing"
+    advanced: list[None] = []
+    for _ in range(2):  # the second time everything is there already
+        assert source.fetch(plan.images, session_dir, lambda: advanced.append(None)) == []
+    assert len(advanced) == 4
+    found = sorted(path.relative_to(tmp_path).as_posix() for path in (tmp_path / "deep").rglob("*") if path.is_file())
+    assert found == ["deep/session/images/b/10.png", "deep/session/images/b/9.png"]
+    assert (session_dir / "images/b/9.png").read_bytes() == picture
+
+
+def test_zip__damaged_member_is_refused_and_the_others_go_on(tmp_path: Path) -> None:
+    picture = save_picture(tmp_path / "p.png").read_bytes()
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("a.png", picture)
+        archive.writestr("b.png", picture)
+    data = bytearray((tmp_path / "a.zip").read_bytes())
+    data[data.index(picture) + 100] ^= 255
+    (tmp_path / "a.zip").write_bytes(data)
+    source = ZipSource(tmp_path / "a.zip", FORMATS)
+    images = source.plan(tmp_path / "s").images
+    assert [refusal.path for refusal in source.fetch(images, tmp_path / "s", lambda: None)] == ["a.png"]
+    assert sorted(path.name for path in (tmp_path / "s/images").iterdir()) == ["b.png"]
+
+
+def test_zip__no_archive(tmp_path: Path) -> None:
+    (tmp_path / "a.zip").write_text("hello")
+    with pytest.raises(SourceError, match=r"a\.zip cannot be opened as a \.zip"):
+        ZipSource(tmp_path / "a.zip", FORMATS).plan(tmp_path / "s")
+
+
+class _QuietHandler(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        pass
+
+    def do_GET(self) -> None:
+        if "broken" in self.path:
+            self.send_error(503)
+        else:
+            super().do_GET()
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[str]:
+    """A real HTTP server for tmp_path."""
+    handler = functools.partial(_QuietHandler, directory=str(tmp_path))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as httpd:
+        thread = threading.Thread(target=httpd.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield f"http://127.0.0.1:{httpd.server_port}"
+        httpd.shutdown()
+        thread.join()
+
+
+def test_list__downloads_in_order_with_metadata(tmp_path: Path, server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(list_source, "RETRY_WAITS_S", (0.0,))
+    picture = save_picture(tmp_path / "z ä.png")
+    entries = [
+        {"url": f"{server}/z ä.png", "site": "north"},
+        {"url": "z ä.png"},
+        {"url": picture.as_uri()},
+        {"url": f"{server}/missing.png"},
+        {"url": f"{server}/broken.png"},
+        {"url": "ftp://example.org/a.png"},
+        {"url": f"{server}/z ä.png"},
+        {"name": "no url"},
+        7,
+    ]
+    source = ListSource(write_json(tmp_path / "list.json", entries))
+    plan = source.plan(tmp_path / "s")
+    assert len(plan.images) == 6
+    assert plan.images[0].extra == entries[0]
+    assert [refusal.path for refusal in plan.refusals] == ["entry 7", "entry 8", "entry 9"]
+    reasons = {r.path: r.reason for r in source.fetch(plan.images, tmp_path / "s", lambda: None)}
+    assert list(reasons) == [image.path for image in plan.images[3:]]
+    for reason, part in zip(reasons.values(), ("404", "503", "expected http, https, file or a path"), strict=True):
+        assert part in reason
+    for image in plan.images[:3]:
+        assert (tmp_path / "s/images" / image.path).read_bytes() == picture.read_bytes()
+
+
+def test_list__too_large_download_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(list_source, "MAX_DOWNLOAD_BYTES", 100)
+    save_picture(tmp_path / "a.png")
+    source = ListSource(write_json(tmp_path / "list.json", ["a.png"]))
+    (refusal,) = source.fetch(source.plan(tmp_path).images, tmp_path / "s", lambda: None)
+    assert "more than" in refusal.reason
+    assert list((tmp_path / "s/images").iterdir()) == []
+
+
+def test_file_name__safe_and_different_for_different_addresses() -> None:
+    names = [
+        file_name(url) for url in ("http://a/b/c.PNG", "http://a/d/c.PNG", "http://a/?id=3", "x/../../../etc/p w.jpg")
+    ]
+    assert len(set(names)) == 4
+    assert all("/" not in name and ".." not in name and " " not in name for name in names)
+    assert [Path(name).suffix for name in names] == [".png", ".png", "", ".jpg"]
+
+
+@pytest.mark.parametrize(("text", "part"), [("{", "not valid JSON"), ('{"url": "x"}', "expected a list")])
+def test_list__wrong_file(tmp_path: Path, text: str, part: str) -> None:
+    (tmp_path / "list.json").write_text(text)
+    with pytest.raises(SourceError, match=part):
+        ListSource(tmp_path / "list.json").plan(tmp_path)
