@@ -15,7 +15,6 @@ from pathlib import Path
 
 import uvicorn
 from fastapi import FastAPI
-from sse_starlette.sse import AppStatus
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import RedirectResponse
@@ -27,22 +26,8 @@ from backend.settings import Settings, Sibling
 from db.errors import FewclickError
 from fewclick.sessions import SessionMount, describe_sessions
 
-SHUTDOWN_LIMIT_S = 1
+SHUTDOWN_LIMIT_S = 2
 """How long open event streams may hold up the end."""
-
-
-class SessionServer(uvicorn.Server):
-    """uvicorn, which ends the open event streams before it waits for the connections to close."""
-
-    def __init__(self, config: uvicorn.Config, apps: Sequence[FastAPI]) -> None:
-        super().__init__(config)
-        self._apps = apps
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """End the streams, then everything else."""
-        for app in self._apps:
-            await app.state.context.events.close()
-        await super().shutdown(sockets)
 
 
 def create_apps(mounts: Sequence[SessionMount]) -> list[FastAPI]:
@@ -86,13 +71,13 @@ async def _add_slash(request: Request) -> RedirectResponse:
 
 def serve(mounts: Sequence[SessionMount], listener: socket.socket, log_level: str = "warning") -> None:
     """Serve until SIGINT or SIGTERM."""
-    apps = create_apps(mounts)
-    # SessionServer ends the streams in good order; sse-starlette would cut them off half-sent.
-    AppStatus.enable_automatic_graceful_drain = False
     config = uvicorn.Config(
-        combine(mounts, apps), log_level=log_level, timeout_graceful_shutdown=SHUTDOWN_LIMIT_S, lifespan="on"
+        combine(mounts, create_apps(mounts)),
+        log_level=log_level,
+        timeout_graceful_shutdown=SHUTDOWN_LIMIT_S,
+        lifespan="on",
     )
-    server = SessionServer(config, apps)
+    server = uvicorn.Server(config)
     server.run(sockets=[listener])
     if not server.started:
         raise SystemExit(1)
