@@ -19,8 +19,8 @@ import { SaveQueue } from "./sync/save_queue";
 export type App = ReturnType<typeof createApp>;
 
 /** `config` is fetched before: without it there is nothing to show. */
-export function createApp(base_url: string, config: Config, sessions: readonly SessionLink[], storage: KeyValueStorage) {
-  const api = createApi(base_url);
+export function createApp(page_url: string, config: Config, sessions: readonly SessionLink[], storage: KeyValueStorage) {
+  const api = createApi(page_url);
   const classes = new Signal<readonly LabelClass[]>([]);
   const task = new Signal<Task>(config.task);
   const toasts = new ToastStore();
@@ -31,7 +31,7 @@ export function createApp(base_url: string, config: Config, sessions: readonly S
   const has_labels = (): boolean => (stats.stats.value?.by_status.labeled ?? 0) > 0;
   const predictions = new PredictionWatch(api, classes, events.connected, has_labels);
   // The session's birth is part of the key: labels of a session that was made anew must not be sent to it.
-  const unsaved_key = `fewclick:unsaved:${new URL(base_url).pathname}:${config.session.name}:${config.session.created_at}`;
+  const unsaved_key = `fewclick:unsaved:${new URL(page_url).pathname}:${config.session.name}:${config.session.created_at}`;
   const saves: SaveQueue = new SaveQueue(
     (image_id, draft, revision) => api.putAnnotation(image_id, draft, revision),
     {

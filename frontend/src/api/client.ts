@@ -27,10 +27,12 @@ export type ExportFormat = "json" | "csv" | "png-masks" | "coco";
 
 export type Api = ReturnType<typeof createApi>;
 
-/** `base_url` is the folder of the page: document.baseURI. */
-export function createApi(base_url: string, fetcher: typeof fetch = fetch) {
-  const client = createClient<paths>({ baseUrl: base_url.replace(/\/$/, ""), fetch: (request) => send(fetcher, request) });
-  const at = (path: string): string => new URL(path, base_url).href;
+/** `page_url` is the address of the page, document.baseURI: the API lies beside it. */
+export function createApi(page_url: string, fetcher: typeof fetch = (...args) => fetch(...args)) {
+  // Without the hash, which names an image, and without the query.
+  const folder = new URL(".", page_url).href;
+  const client = createClient<paths>({ baseUrl: folder.replace(/\/$/, ""), fetch: (request) => send(fetcher, request) });
+  const at = (path: string): string => new URL(path, folder).href;
   const image = (image_id: number) => ({ params: { path: { image_id } } });
 
   return {

@@ -19,6 +19,8 @@ const HEAT: readonly Rgb[] = [
 /** Cells of a grid are drawn as this many pixels a side at most; the compositor does the rest. */
 const MOST_FACTOR = 4;
 const MOST_PIXELS = 320_000;
+/** Refined maps come when nobody waits. */
+const MOST_PIXELS_REFINED = 600_000;
 const LOGIT_LIMIT = Math.log(254.5 / 0.5);
 
 const LOGITS = Float32Array.from({ length: 256 }, (_, value) => {
@@ -50,9 +52,10 @@ export function upsampleLogits(map: GrayMap, factor: number): Float32Array {
   return out;
 }
 
-/** How often to enlarge a grid before the compositor does the rest: the more classes, the less. */
-export function enlargement(map: GrayMap, class_count: number): number {
-  const affordable = Math.sqrt(MOST_PIXELS / (map.width * map.height * Math.max(class_count, 1)));
+/** How often to enlarge a map before the compositor does the rest: the more classes, the less. */
+export function enlargement(map: GrayMap, class_count: number, refined: boolean): number {
+  const most = refined ? MOST_PIXELS_REFINED : MOST_PIXELS;
+  const affordable = Math.sqrt(most / (map.width * map.height * Math.max(class_count, 1)));
   return Math.min(Math.max(Math.floor(affordable), 1), MOST_FACTOR);
 }
 
@@ -68,7 +71,7 @@ export interface OverlayInput {
 export function paintOverlay(input: OverlayInput): Pixels | null {
   const first = input.maps[0];
   if (first === undefined) return null;
-  const factor = input.refined ? 1 : enlargement(first.map, input.maps.length);
+  const factor = enlargement(first.map, input.maps.length, input.refined);
   const size = { width: first.map.width * factor, height: first.map.height * factor };
   const logits = input.maps.map(({ map }) => upsampleLogits(map, factor));
   const is_binary = input.colors.length === 2;
@@ -80,8 +83,8 @@ export function paintOverlay(input: OverlayInput): Pixels | null {
   const shown = input.maps.map(({ class_id }) => class_id);
   const others = input.colors.map(({ id }) => id).filter((id) => !shown.includes(id));
   const palette = [...shown, ...others].map((id) => parseColor(input.colors.find((entry) => entry.id === id)?.color ?? ""));
-  const rgba = input.style === "contour" ? contours(labels, palette, size.width) : tinted(labels, palette);
-  return { ...size, rgba };
+  if (input.style === "contour") return { ...size, rgba: contours(labels, palette, size.width) };
+  return { ...size, rgba: tinted(labels, palette, input.style === "confidence") };
 }
 
 function heat(logits: Float32Array, is_foreground: boolean): Uint8ClampedArray<ArrayBuffer> {
@@ -155,12 +158,16 @@ function topLabels(logits: readonly Float32Array[]): Labels {
   return { labels, certainty: best };
 }
 
-/** Class colours, the fainter the less certain. */
-function tinted({ labels, certainty }: Labels, palette: readonly Rgb[]): Uint8ClampedArray<ArrayBuffer> {
+/** Class colours; by confidence, the fainter the less certain. */
+function tinted(
+  { labels, certainty }: Labels,
+  palette: readonly Rgb[],
+  by_confidence: boolean,
+): Uint8ClampedArray<ArrayBuffer> {
   const rgba = new Uint8ClampedArray(labels.length * 4);
   const chance = 1 / Math.max(palette.length, 2);
   for (let i = 0; i < labels.length; i += 1) {
-    const sure = ((certainty[i] ?? 0) - chance) / (1 - chance);
+    const sure = by_confidence ? ((certainty[i] ?? 0) - chance) / (1 - chance) : 1;
     setPixel(rgba, i, palette[labels[i] ?? 0], 70 + 185 * Math.max(sure, 0));
   }
   return rgba;

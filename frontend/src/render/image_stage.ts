@@ -11,7 +11,7 @@ import { paintPoints } from "./points_painter";
 /** How near a point must be to be removed by a right click, CSS pixels. */
 export const PICK_RADIUS_PX = 12;
 /** From this enlargement on, pixels are shown as squares. */
-const CRISP_FROM_SCALE = 3;
+const CRISP_FROM_SCALE = 8;
 
 export interface StagePicture {
   readonly image_id: number;

@@ -36,3 +36,29 @@ export function sortedBars(classes: readonly LabelClass[], probabilities: readon
   const bars = classes.map((label_class) => ({ label_class, p: byId.get(label_class.id) ?? 0 }));
   return bars.sort((a, b) => b.p - a.p);
 }
+
+/** Cells looked at for shares: enough for whole percents, whatever the size of the map. */
+const SAMPLED_CELLS = 20_000;
+
+/** Share of the image's area where each class is the most likely, 0..1, in the order of `classes`. */
+export function areaShares(classes: readonly LabelClass[], maps: readonly ClassMap[]): number[] {
+  const first = maps[0];
+  if (first === undefined) return classes.map(() => 0);
+  const places = maps.map(({ class_id }) => classes.findIndex(({ id }) => id === class_id));
+  const other = classes.length === 2 && maps.length === 1 ? 1 - (places[0] ?? 0) : -1;
+  const counts = new Array<number>(classes.length).fill(0);
+  const { length } = first.map.values;
+  const step = Math.max(1, Math.floor(length / SAMPLED_CELLS));
+  let sampled = 0;
+  for (let i = 0; i < length; i += step) {
+    let best = first.map.values[i] ?? 0;
+    let place = other >= 0 && best < 128 ? other : (places[0] ?? 0);
+    for (let k = 1; k < maps.length; k += 1) {
+      const here = maps[k]?.map.values[i] ?? 0;
+      if (here > best) [best, place] = [here, places[k] ?? 0];
+    }
+    counts[place] = (counts[place] ?? 0) + 1;
+    sampled += 1;
+  }
+  return counts.map((count) => count / sampled);
+}

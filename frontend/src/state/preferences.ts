@@ -14,7 +14,7 @@ export interface Preferences {
 
 export const DEFAULT_PREFERENCES: Preferences = {
   theme: "auto",
-  overlay_opacity: 0.5,
+  overlay_opacity: 0.4,
   overlay_style: "confidence",
   auto_advance: true,
   hint_dismissed: false,

@@ -128,7 +128,8 @@ export class Navigator {
 
   /** What comes next may have changed: an image was labelled, or the head has learned. */
   invalidate(image_id?: number): void {
-    if (image_id === undefined || image_id === this.#candidate?.image.id) this.#candidate = null;
+    if (image_id !== undefined && image_id !== this.#candidate?.image.id) return;
+    this.#candidate = null;
     this.#prefetchSoon();
   }
 

@@ -1,6 +1,6 @@
 import { ApiError, explain, isNotFound, UnreachableError } from "../api/errors";
 import type { Api } from "../api/client";
-import type { ShownPrediction } from "../state/prediction";
+import type { ClassMap, ShownPrediction } from "../state/prediction";
 import { Signal, type Readable } from "../state/signal";
 import type { LabelClass, Prediction } from "../state/types";
 import { loadMaps, neededMaps } from "./map_loader";
@@ -8,7 +8,8 @@ import { loadMaps, neededMaps } from "./map_loader";
 const POLL_MS = [60, 100, 160, 250, 400, 700, 1_000, 2_000];
 /** With events coming in, a poll is only the net below: it may wait. */
 const POLL_WITH_EVENTS_MS = [250, 500, 1_000, 2_000, 5_000];
-const REFINE_AFTER_MS = 200;
+/** Long enough that a person who clicks on is not slowed down by it. */
+const REFINE_AFTER_MS = 400;
 const REFINE_MOST_PX = 4_000_000;
 const REFINE_MOST_CLASSES = 4;
 
@@ -26,6 +27,12 @@ export interface WatchedImage {
 interface Loaded {
   readonly shown: ShownPrediction;
   readonly prediction: Prediction;
+}
+
+interface Ahead {
+  readonly version: number;
+  readonly class_ids: readonly number[];
+  readonly maps: Promise<readonly ClassMap[]>;
 }
 
 /**
@@ -179,11 +186,15 @@ export class PredictionWatch {
     before: ShownPrediction | null,
   ): Promise<Loaded | null> {
     try {
+      const ahead = this.#loadAhead(image_id, before);
       const prediction = await this.#api.prediction(image_id);
       const { version, annotation_revision } = prediction;
       const is_same = before?.image_id === image_id && before.version === version;
       const class_ids = neededMaps(this.#classes.value, prediction.map?.class_ids ?? []);
-      const maps = is_same ? before.maps : await loadMaps(this.#api, image_id, class_ids, "grid", version);
+      const is_ahead_right = ahead?.version === version && ahead.class_ids.join() === class_ids.join();
+      const load = (): Promise<readonly ClassMap[]> =>
+        is_ahead_right ? ahead.maps : loadMaps(this.#api, image_id, class_ids, "grid", version);
+      const maps = is_same ? before.maps : await load();
       const refined = is_same && before.refined;
       const probabilities = prediction.probabilities ?? [];
       return { shown: { image_id, version, annotation_revision, probabilities, maps, refined }, prediction };
@@ -192,6 +203,17 @@ export class PredictionWatch {
       if (error instanceof ApiError && error.isTransient) return null;
       throw error;
     }
+  }
+
+  /** The maps of a version that was announced, for the classes known so far: asked for beside the prediction itself. */
+  #loadAhead(image_id: number, before: ShownPrediction | null): Ahead | null {
+    const version = this.#wanted_version;
+    if (before?.image_id !== image_id || before.maps.length === 0 || version <= before.version) return null;
+    const class_ids = before.maps.map(({ class_id }) => class_id);
+    const maps = loadMaps(this.#api, image_id, class_ids, "grid", version);
+    // Whoever needs them sees the failure; if nobody does, it does not matter.
+    maps.catch(() => undefined);
+    return { version, class_ids, maps };
   }
 
   /** Poll again while something newer must come; else refine what is there. */

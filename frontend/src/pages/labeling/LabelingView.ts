@@ -79,7 +79,8 @@ export class LabelingView extends AppView {
       <main class="work" ?inert=${gallery_open}>
         <div class="image-column">
           <fewclick-toolbar .app=${app}></fewclick-toolbar>
-          <div class="stage-frame">${this.#stage} ${this.#stageChips()} ${this.#emptyState()} ${this.#hint()}</div>
+          ${this.#hint()}
+          <div class="stage-frame">${this.#stage} ${this.#stageChips()} ${this.#emptyState()}</div>
           <fewclick-image-strip .app=${app}></fewclick-image-strip>
         </div>
         <aside class="sidebar" aria-label="Labels, prediction and training">
@@ -168,7 +169,7 @@ export class LabelingView extends AppView {
     if (preferences.value.hint_dismissed) return nothing;
     const text =
       config.task === "segmentation"
-        ? html`Click what you are looking for, right-click what you are not. The mask follows. <kbd>F</kbd> next image, <kbd>?</kbd> all keys.`
+        ? html`Choose a class, click an example of it: the mask follows every click. <kbd>F</kbd> next image, <kbd>?</kbd> all keys.`
         : html`Press <kbd>1</kbd> to <kbd>9</kbd> or click a class; the next image follows. <kbd>D</kbd> goes back, <kbd>?</kbd> all keys.`;
     return html`<div class="first-hint"><span>${text}</span>
       <button class="button small" @click=${() => preferences.change({ hint_dismissed: true })}>Got it</button></div>`;

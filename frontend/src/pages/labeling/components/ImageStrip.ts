@@ -8,7 +8,7 @@ import { AppView } from "./AppView";
 import { icon } from "./icon";
 import { STRATEGY_NAMES } from "./text";
 
-const MOST_THUMBNAILS = 12;
+const MOST_THUMBNAILS = 24;
 
 /** Below the image: previous and next, the images visited, jump, and the strategy for the next one. */
 export class ImageStrip extends AppView {
@@ -42,6 +42,10 @@ export class ImageStrip extends AppView {
           @click=${() => this.command("next")}><span>Next</span>${icon(ChevronRight)}</button>
       </nav>
     `;
+  }
+
+  protected override updated(): void {
+    this.querySelector(".thumbnail[aria-current=true]")?.scrollIntoView({ inline: "nearest", block: "nearest" });
   }
 
   #thumbnails(): unknown {

@@ -3,7 +3,7 @@ import uPlot from "uplot";
 
 import type { Training } from "../../../state/types";
 
-const HEIGHT_PX = 128;
+const HEIGHT_PX = 104;
 
 /** Training and held-out loss by epoch. */
 export class LossChart extends LitElement {
@@ -63,7 +63,7 @@ export class LossChart extends LitElement {
       height: HEIGHT_PX,
       padding: [8, 6, 0, 0],
       cursor: { points: { size: 6 }, y: false },
-      legend: { live: true },
+      legend: { show: false },
       scales: { x: { time: false } },
       axes: [
         { ...axis, size: 22, space: 50, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500] },

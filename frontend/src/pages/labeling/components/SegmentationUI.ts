@@ -2,6 +2,7 @@ import { Check, Settings2, Sparkles } from "lucide";
 import { html, nothing, type TemplateResult } from "lit";
 
 import type { OverlayStyle } from "../../../state/preferences";
+import { areaShares } from "../../../state/prediction";
 import type { Readable } from "../../../state/signal";
 import type { LabelClass } from "../../../state/types";
 import { AppView } from "./AppView";
@@ -62,14 +63,13 @@ export class SegmentationUI extends AppView {
         <h2 id="prediction-title">Prediction</h2>
         ${predictions.behind.value ? html`<span class="chip is-busy">Learning…</span>` : nothing}
       </div>
-      ${has ? nothing : html`<p class="hint">Set a first point: the prediction appears at once and follows every click.</p>`}
       <div class="segmented" role="radiogroup" aria-label="Overlay style">
         ${STYLE_NAMES.map(
           ([style, name, note]) => html`<button role="radio" aria-checked=${style === overlay_style} title="${note} (V)"
             data-testid="overlay-${style}" @click=${() => preferences.change({ overlay_style: style })}>${name}</button>`,
         )}
       </div>
-      ${overlay_style === "confidence" && classes.value.length === 2 ? this.#legend() : nothing}
+      ${has ? this.#legend(overlay_style === "confidence" && classes.value.length === 2) : html`<p class="hint legend">It appears with your first point.</p>`}
       <label class="slider-row"><span>Opacity</span>
         <input type="range" data-testid="opacity" min="0" max="1" step="0.05" .value=${String(overlay_opacity)}
           title="Opacity ([ and ])" @input=${this.#setOpacity} @change=${this.#release} />
@@ -84,10 +84,30 @@ export class SegmentationUI extends AppView {
     </section>`;
   }
 
-  #legend(): TemplateResult {
-    const [first, second] = this.app.classes.value;
-    return html`<div class="legend"><span>${second?.name}</span><span class="legend-ramp"></span><span>${first?.name}</span></div>`;
+  /** What the colours mean: the heat map's ramp, or the share of the area that each class has. */
+  #legend(is_heat_map: boolean): TemplateResult {
+    const classes = this.app.classes.value;
+    if (is_heat_map) {
+      return html`<div class="legend"><span>${classes[1]?.name}</span><span class="legend-ramp"></span><span>${classes[0]?.name}</span></div>`;
+    }
+    const shares = this.#shares();
+    const text = classes.map(({ name }, i) => `${name} ${percent(shares[i] ?? 0)}`).join(", ");
+    return html`<div class="legend" title=${text}><span>Area</span><span class="legend-shares" role="img" aria-label="Predicted area: ${text}">
+      ${classes.map(({ color }, i) => html`<span style="flex-grow: ${shares[i] ?? 0}; background: ${color}"></span>`)}
+    </span></div>`;
   }
+
+  #shares(): readonly number[] {
+    const shown = this.app.predictions.shown.value;
+    if (shown !== this.#shares_of) {
+      this.#shares_of = shown;
+      this.#known_shares = areaShares(this.app.classes.value, shown?.maps ?? []);
+    }
+    return this.#known_shares;
+  }
+
+  #shares_of: unknown = null;
+  #known_shares: readonly number[] = [];
 
   readonly #setOpacity = (event: Event): void => {
     if (event.target instanceof HTMLInputElement) this.app.preferences.change({ overlay_opacity: event.target.valueAsNumber });

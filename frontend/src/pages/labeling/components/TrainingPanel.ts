@@ -27,8 +27,6 @@ export class TrainingPanel extends AppView {
           <span class="state is-${(value?.state ?? "IDLE").toLowerCase()}" data-testid="training-state" role="status"
             data-state=${value?.state ?? "IDLE"}>${value?.state ?? "IDLE"}</span>
         </div>
-        ${value ? html`<p class="hint ${value.state === "FAILED" ? "is-bad" : ""}">${trainingLine(value)}</p>` : nothing}
-        ${this.#heldOut()} ${this.#chart(value)}
         <div class="button-row">
           <button class="button primary" data-testid="save" ?disabled=${training.starting.value}
             title="Everything is saved already; this starts a full training run (S)" @click=${() => this.command("save")}>
@@ -41,6 +39,10 @@ export class TrainingPanel extends AppView {
             ${icon(Square, 14)}<span>Stop</span>
           </button>
         </div>
+        ${value ? html`<p class="hint ${value.state === "FAILED" ? "is-bad" : ""}">${trainingLine(value)}</p>` : nothing}
+        ${this.#heldOut()}
+        <fewclick-loss-chart data-testid="loss-chart" .training=${value}></fewclick-loss-chart>
+        ${this.#lastLosses(value)}
       </section>
       <p class="extractor" data-testid="extractor">
         ${icon(Info, 14)}
@@ -59,8 +61,14 @@ export class TrainingPanel extends AppView {
       <span>${held_out.metric === "iou" ? "mean IoU" : "accuracy"}${images}</span></p>`;
   }
 
-  #chart(training: Training | null): TemplateResult {
-    return html`<fewclick-loss-chart data-testid="loss-chart" .training=${training}></fewclick-loss-chart>`;
+  #lastLosses(training: Training | null): TemplateResult | typeof nothing {
+    const train_loss = training?.train_loss.at(-1);
+    if (train_loss === undefined) return nothing;
+    const val_loss = training?.val_loss.at(-1) ?? null;
+    return html`<p class="chart-legend">
+      <span class="is-train">Training ${train_loss.toFixed(3)}</span>
+      <span class="is-val">Held-out ${val_loss === null ? "needs more labels" : val_loss.toFixed(3)}</span>
+    </p>`;
   }
 }
 
