@@ -9,32 +9,28 @@ from dataclasses import replace
 
 from sqlalchemy.orm import Session
 
-from db.models import Checkpoint, CheckpointKind
+from db.models import Checkpoint
 from db.queries.checkpoints import (
     active_checkpoint,
     deactivate,
-    prune_live_checkpoints,
-    save_checkpoint_row,
 )
 from db.queries.events import add_event
 from db.queries.session_info import get_session_info, training_settings
 from db.queries.training_data import (
     ImageRef,
-    class_names,
     last_annotated_image_id,
     ready_image,
     record_broken_features,
     remove_predictions,
     stale_images,
 )
-from ml_service.checkpoint import Description, checkpoint_path, load_head, remove_checkpoint_files, save_checkpoint
+from ml_service.checkpoint import load_head
 from ml_service.context import Context
-from ml_service.data_loaders.base import dataset_hash
 from ml_service.errors import CheckpointError
 from ml_service.inference import predict_readable, record_predictions, remove_maps
-from ml_service.live_learning import ScalerSource, fit_live, measure_live
+from ml_service.live_checkpoint import save_live_checkpoint
+from ml_service.live_learning import ScalerSource, fit_live
 from ml_service.predictors.base import ImagePrediction, Model
-from ml_service.task_factory import LIVE_KIND
 from models.errors import FeatureMismatchError
 
 logger = logging.getLogger(__name__)
@@ -73,31 +69,46 @@ class HeadKeeper:
 
     def refit(self, finish: Finish = lambda _db_session: None) -> None:
         """Learn from all labels as they are now and predict the open image, recorded in one transaction."""
+        while not self._try_refit(finish):
+            # Another worker published a head, or a person activated a checkpoint, while this one was fitted.
+            pass
+
+    def _try_refit(self, finish: Finish) -> bool:
         context = self._context
         with context.db.read() as db_session:
-            is_overruled = active_checkpoint(db_session) is not None and not _is_refit_due(db_session)
+            info = get_session_info(db_session)
+            version = info.head_version
+            is_active = active_checkpoint(db_session) is not None
+            is_overruled = is_active and info.head_label_sequence == info.label_sequence
             open_image = self._ready_open_image(db_session)
+            extracted_weight = 0.0 if is_overruled else self._sync(db_session)
         if is_overruled:
             # A checkpoint was activated after the annotation that this refit was asked for.
             self.predict(open_image, finish)
-            return
-        fitted = self._fit()
-        predictions, broken = self._predict([open_image] if open_image else [], fitted)
+            return True
+        fitted = self._fit(extracted_weight)
+        predictions, broken = self._predict(open_image, fitted)
         with context.db.write() as db_session:
-            finish(db_session)
             info = get_session_info(db_session)
-            if info.head_label_sequence > context.training_set.sequence:
-                # Another worker has learned from newer labels meanwhile; ensure_current follows it.
-                return
-            deactivate(db_session)
+            if info.head_version != version:
+                return False
+            finish(db_session)
+            if is_active:
+                deactivate(db_session)
             info.head_version += 1
             info.head_label_sequence = context.training_set.sequence
+            record_broken_features(db_session, context.training_set.broken)
             model = None if fitted is None else replace(fitted, version=info.head_version)
-            replaced = self._record(db_session, model, predictions, broken)
-            version = info.head_version
-        self._take_over(model, version)
+            if model is None:
+                replaced = remove_predictions(db_session)
+                add_event(db_session, "prediction", image_id=self.open_image_id, removed=True)
+            else:
+                replaced = self._record(db_session, model, predictions, broken) or []
+        context.training_set.broken.clear()
+        self._take_over(model, version + 1)
         self._unsaved_since = time.monotonic()
         remove_maps(context.session_dir, replaced)
+        return True
 
     def ensure_current(self) -> None:
         """Follow the database: an activated checkpoint, a restart, or the refit of another worker."""
@@ -107,10 +118,11 @@ class HeadKeeper:
             if info.head_version == self.version:
                 return
             checkpoint = active_checkpoint(db_session)
+            extracted_weight = self._sync(db_session) if checkpoint is None else 0.0
         if checkpoint is not None:
             self._load(checkpoint, info.head_version)
             return
-        fitted = self._fit()
+        fitted = self._fit(extracted_weight)
         if context.training_set.sequence == info.head_label_sequence:
             # Equal labels give an equal head: what it predicted before stays good.
             self._take_over(None if fitted is None else replace(fitted, version=info.head_version), info.head_version)
@@ -119,17 +131,23 @@ class HeadKeeper:
 
     def predict(self, image: ImageRef | None, finish: Finish = lambda _db_session: None) -> None:
         """Predict one image with the head in force and record it; without image or head only finish."""
+        while not self._try_predict(image, finish):
+            pass
+
+    def _try_predict(self, image: ImageRef | None, finish: Finish) -> bool:
         context = self._context
-        recorded: list[str] | None = None
-        while recorded is None:
-            self.ensure_current()
-            predictions, broken = self._predict([image] if image else [], self.model)
-            with context.db.write() as db_session:
-                if get_session_info(db_session).head_version != self.version:
-                    continue
-                finish(db_session)
-                recorded = self._record(db_session, self.model, predictions, broken)
-        remove_maps(context.session_dir, recorded)
+        self.ensure_current()
+        model = self.model
+        predictions, broken = self._predict(image, model)
+        replaced: list[str] | None = []
+        with context.db.write() as db_session:
+            if get_session_info(db_session).head_version != self.version:
+                return False
+            finish(db_session)
+            if model is not None:
+                replaced = self._record(db_session, model, predictions, broken)
+        remove_maps(context.session_dir, replaced or [])
+        return True
 
     def predict_open(self) -> None:
         """Predict the open image with the head in force."""
@@ -181,54 +199,22 @@ class HeadKeeper:
         self._unsaved_since = None
         if self.model is None or self.model.checkpoint_id is not None or self._scalers.scaler is None:
             return False
-        self._save_live(self.model)
+        save_live_checkpoint(self._context, self.model, self._scalers.scaler)
         return True
 
-    def _save_live(self, model: Model) -> None:
-        context, training_set = self._context, self._context.training_set
-        with context.db.read() as db_session:
-            weight = training_settings(get_session_info(db_session)).extracted_weight
-            names = class_names(db_session)
-        assert self._scalers.scaler is not None
-        held_out = measure_live(
-            context.parts, self._scalers.scaler, training_set.images, training_set.class_ids, weight
-        )
-        metrics = {
-            "held_out": None if held_out is None else held_out.to_json(),
-            "held_out_accuracy": None if held_out is None else held_out.accuracy,
-            "held_out_iou": None if held_out is None else held_out.mean_iou,
-            "n_train": len(training_set.images),
-            "n_val": 0 if held_out is None else held_out.n_images,
-        }
-        path = checkpoint_path(f"live-{model.version}")
-        description = Description(
-            head_kind=LIVE_KIND,
-            class_ids=model.class_ids,
-            class_names=tuple(names[class_id] for class_id in model.class_ids),
-            extractor=context.extractor.to_json(),
-            dataset_hash=dataset_hash(training_set.images),
-            revisions=dict(model.revisions),
-            metrics=metrics,
-        )
-        save_checkpoint(context.session_dir, path, model.head, description)
-        with context.db.write() as db_session:
-            save_checkpoint_row(db_session, CheckpointKind.LIVE, path, metrics=metrics)
-            surplus = prune_live_checkpoints(db_session, context.settings.live_checkpoints_kept)
-        for old in surplus:
-            remove_checkpoint_files(context.session_dir, old)
+    def _sync(self, db_session: Session) -> float:
+        """Read what is new in the labels; returns what an extracted point counts."""
+        self._context.training_set.sync(db_session)
+        if self._scalers.scaler is None:
+            self._scalers.refresh(db_session)
+        return training_settings(get_session_info(db_session)).extracted_weight
 
-    def _fit(self) -> Model | None:
+    def _fit(self, extracted_weight: float) -> Model | None:
         """The live head of all labels; its version is set where it is recorded."""
-        context, training_set = self._context, self._context.training_set
-        with context.db.read() as db_session:
-            training_set.sync(db_session)
-            if self._scalers.scaler is None:
-                self._scalers.refresh(db_session)
-            weight = training_settings(get_session_info(db_session)).extracted_weight
-        scaler = self._scalers.scaler
+        scaler, training_set = self._scalers.scaler, self._context.training_set
         if scaler is None:
             return None
-        fitted = fit_live(context.parts, scaler, training_set.images, training_set.class_ids, weight)
+        fitted = fit_live(self._context.parts, scaler, training_set.images, training_set.class_ids, extracted_weight)
         if fitted is None:
             return None
         return Model(fitted.head, fitted.class_ids, training_set.revisions, version=0)
@@ -247,26 +233,17 @@ class HeadKeeper:
         model = Model(head, description.class_ids, description.revisions, version, checkpoint.id)
         self._take_over(model, version)
 
-    def _predict(self, images: Sequence[ImageRef], model: Model | None) -> tuple[list[ImagePrediction], dict[int, str]]:
-        if model is None or not images:
+    def _predict(self, image: ImageRef | None, model: Model | None) -> tuple[list[ImagePrediction], dict[int, str]]:
+        if model is None or image is None:
             return [], {}
-        return predict_readable(self._context.parts.predictor, model, self._context.reader, images, keep=True)
+        return predict_readable(self._context.parts.predictor, model, self._context.reader, [image], keep=True)
 
     def _record(
-        self,
-        db_session: Session,
-        model: Model | None,
-        predictions: Sequence[ImagePrediction],
-        broken: dict[int, str],
-    ) -> list[str]:
-        """Record and announce predictions of `model`; without a model remove all. Returns the maps to remove."""
-        context = self._context
-        record_broken_features(db_session, broken | context.training_set.broken)
-        context.training_set.broken.clear()
-        if model is None:
-            add_event(db_session, "prediction", image_id=self.open_image_id, removed=True)
-            return remove_predictions(db_session)
-        replaced = record_predictions(db_session, context.session_dir, model, predictions)
+        self, db_session: Session, model: Model, predictions: Sequence[ImagePrediction], broken: dict[int, str]
+    ) -> list[str] | None:
+        """Record and announce predictions one by one. Returns the maps to remove, as `record_predictions`."""
+        record_broken_features(db_session, broken)
+        replaced = record_predictions(db_session, self._context.session_dir, model, predictions)
         for prediction in predictions:
             add_event(
                 db_session,
@@ -276,7 +253,7 @@ class HeadKeeper:
                 annotation_revision=model.revisions.get(prediction.image_id, 0),
                 checkpoint_id=model.checkpoint_id,
             )
-        return replaced or []
+        return replaced
 
     def _take_over(self, model: Model | None, version: int) -> None:
         self.model = model
@@ -284,8 +261,3 @@ class HeadKeeper:
 
     def _ready_open_image(self, db_session: Session) -> ImageRef | None:
         return None if self.open_image_id is None else ready_image(db_session, self.open_image_id)
-
-
-def _is_refit_due(db_session: Session) -> bool:
-    info = get_session_info(db_session)
-    return info.head_label_sequence != info.label_sequence

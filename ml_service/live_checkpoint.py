@@ -1,0 +1,53 @@
+"""The live head, saved in idle time together with its held-out quality."""
+
+from __future__ import annotations
+
+from db.models import CheckpointKind
+from db.queries.checkpoints import prune_live_checkpoints, save_checkpoint_row
+from db.queries.session_info import get_session_info, training_settings
+from db.queries.training_data import class_names
+from ml_service.checkpoint import Description, checkpoint_path, remove_checkpoint_files, save_checkpoint
+from ml_service.context import Context
+from ml_service.data_loaders.base import dataset_hash
+from ml_service.heads.live import FeatureScaler
+from ml_service.live_learning import measure_live
+from ml_service.predictors.base import Model
+from ml_service.task_factory import LIVE_KIND
+
+
+def save_live_checkpoint(context: Context, model: Model, scaler: FeatureScaler) -> None:
+    """Measure a head like the live one on the validation images, save the live one, and remove the oldest.
+
+    The head that predicts learns from all labels. What is measured is a second one, which learns from the training
+    images alone: `metrics` has held_out (None without validation images), held_out_accuracy, held_out_iou, and
+    n_train and n_val, the numbers of images.
+    """
+    training_set = context.training_set
+    with context.db.read() as db_session:
+        extracted_weight = training_settings(get_session_info(db_session)).extracted_weight
+        names = class_names(db_session)
+    held_out = measure_live(context.parts, scaler, training_set.images, training_set.class_ids, extracted_weight)
+    n_val = 0 if held_out is None else held_out.n_images
+    metrics = {
+        "held_out": None if held_out is None else held_out.to_json(),
+        "held_out_accuracy": None if held_out is None else held_out.accuracy,
+        "held_out_iou": None if held_out is None else held_out.mean_iou,
+        "n_train": len(training_set.images) - n_val,
+        "n_val": n_val,
+    }
+    path = checkpoint_path(f"live-{model.version}")
+    description = Description(
+        head_kind=LIVE_KIND,
+        class_ids=model.class_ids,
+        class_names=tuple(names[class_id] for class_id in model.class_ids),
+        extractor=context.extractor.to_json(),
+        dataset_hash=dataset_hash(training_set.images),
+        revisions=dict(model.revisions),
+        metrics=metrics,
+    )
+    save_checkpoint(context.session_dir, path, model.head, description)
+    with context.db.write() as db_session:
+        save_checkpoint_row(db_session, CheckpointKind.LIVE, path, metrics=metrics)
+        surplus = prune_live_checkpoints(db_session, context.settings.live_checkpoints_kept)
+    for old in surplus:
+        remove_checkpoint_files(context.session_dir, old)
