@@ -11,7 +11,10 @@ from backend.schemas.base import Id, RequestModel, ResponseModel
 from db.models import Task
 from db.queries.session_info import HeadKind, Strategy, TrainingSettings
 
-ClassName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+ClassName = Annotated[
+    # One line without control characters: it stands in tables, file headers and error messages.
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")
+]
 Color = Annotated[str, StringConstraints(pattern=r"^#[0-9A-Fa-f]{6}$")]
 
 

@@ -193,7 +193,9 @@ def _decode_cursor(sort: ImageSort, cursor: str) -> tuple[Any, int]:
     }
     try:
         found, value, image_id = json.loads(base64.urlsafe_b64decode(cursor))
-    except (binascii.Error, ValueError, TypeError) as error:
+        # A lone surrogate is valid in JSON, but no database takes it.
+        str(value).encode()
+    except (binascii.Error, ValueError, TypeError, RecursionError) as error:
         raise _bad_cursor(cursor) from error
     is_known = found == sort.value and isinstance(value, kinds[sort])
     if not (is_known and isinstance(image_id, int) and abs(image_id) < 2**63):
