@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from initialization.config import DEFAULT_FORMATS
-from initialization.masks import VALUES_NAME
+from initialization.masks import LEGEND_NAME, VALUES_NAME
 from initialization.sources import has_format, is_hidden, natural_key
 
 PATH_COLUMNS = ("path", "image", "file", "filename", "file_name")
@@ -34,14 +34,15 @@ class ImageIndex:
 
     def find(self, name: str) -> str | None:
         """The image's path; None if there is none, or no way to tell which."""
-        name = name.replace("\\", "/").removeprefix("./")
-        pure = PurePosixPath(name)
-        if name in self._paths:
-            return name
-        for candidate in (name, pure.with_suffix("").as_posix(), pure.name, pure.stem):
-            found = self._by_name.get(candidate, set())
-            if found:
-                return next(iter(found)) if len(found) == 1 else None
+        parts = PurePosixPath(name.replace("\\", "/").removeprefix("./")).parts
+        for start in range(len(parts)):  # label files may lie below more folders than the images
+            tail = PurePosixPath(*parts[start:])
+            for candidate in (tail.as_posix(), tail.with_suffix("").as_posix()):
+                if candidate in self._paths:
+                    return candidate
+                found = self._by_name.get(candidate, set())
+                if found:
+                    return next(iter(found)) if len(found) == 1 else None
         return None
 
 
@@ -99,7 +100,7 @@ def read_point_labels(labels_dir: Path, index: ImageIndex) -> FoundLabels:
             for where, image, row in _csv_rows(path, relative, index, found, CLASS_COLUMNS, ("x",), ("y",)):
                 _add_point(found, image, row, row[_column(row, CLASS_COLUMNS)], where)
             continue
-        if path.name == VALUES_NAME or not (suffix == ".json" or has_format(relative, DEFAULT_FORMATS)):
+        if path.name in {VALUES_NAME, LEGEND_NAME} or not (suffix == ".json" or has_format(relative, DEFAULT_FORMATS)):
             continue
         image_path = index.find(relative)
         if image_path is None:

@@ -15,6 +15,8 @@ from initialization.errors import SourceError
 
 POINTS_PER_CLASS = 5
 VALUES_NAME = "values.json"
+LEGEND_NAME = "classes.json"
+"""Beside the masks that a session exports."""
 BACKGROUND = "background"
 IGNORED_VALUE = 255
 
@@ -49,17 +51,23 @@ def default_values(classes: list[tuple[str, str]]) -> MaskValues:
 
 
 def read_values(labels_dir: Path, classes: list[tuple[str, str]]) -> MaskValues:
-    """What labels_dir/values.json says, {"0": "background", "#FF0000": "car"}, else the default rule.
+    """What labels_dir/values.json says, {"0": "background", "#FF0000": "car"}, or classes.json of an export.
+
+    Without either, the default rule.
 
     Raises:
         SourceError: the file is not such a mapping.
     """
-    path = labels_dir / VALUES_NAME
-    if not path.is_file():
-        return default_values(classes)
+    for name in (VALUES_NAME, LEGEND_NAME):
+        if (labels_dir / name).is_file():
+            return _values_of(labels_dir / name)
+    return default_values(classes)
+
+
+def _values_of(path: Path) -> MaskValues:
     expected = 'expected {"0": "background", "#FF0000": "car"}: pixel values or colours with class names'
     try:
-        data = json.loads(path.read_text(encoding="utf-8-sig"))
+        data = _flat(json.loads(path.read_text(encoding="utf-8-sig")))
     except ValueError as error:
         raise SourceError(f"labels_dir: {path} is not valid JSON ({error}), {expected}") from error
     if not isinstance(data, dict) or not all(isinstance(name, str) for name in data.values()):
@@ -74,6 +82,13 @@ def read_values(labels_dir: Path, classes: list[tuple[str, str]]) -> MaskValues:
             except ValueError as error:
                 raise SourceError(f"labels_dir: {path}: found the key {key!r}, {expected}") from error
     return MaskValues(by_index, by_color)
+
+
+def _flat(data: object) -> object:
+    """The mapping in {"classes": [{"value": 0, "name": "background"}]}, as an export has it; others as they are."""
+    if isinstance(data, dict) and isinstance(data.get("classes"), list):
+        return {str(entry["value"]): entry["name"] for entry in data["classes"] if {"value", "name"} <= entry.keys()}
+    return data
 
 
 def read_mask(path: Path) -> npt.NDArray[np.int32]:
@@ -146,7 +161,7 @@ def _has_color(mask: npt.NDArray[np.int32], values: MaskValues) -> bool:
 
 
 def _some_values(mask: npt.NDArray[np.int32]) -> str:
-    found = np.unique(mask.reshape(-1, mask.shape[2]) if mask.ndim == 3 else mask, axis=0)
+    found = np.unique(mask) if mask.ndim == 2 else np.unique(mask.reshape(-1, mask.shape[2]), axis=0)
     return ", ".join(str(value) for value in found[:6].tolist()) + ", ..." * (len(found) > 6)
 
 

@@ -23,9 +23,11 @@ from initialization.sources import (
 class FolderSource:
     """All images in a folder and the folders below it."""
 
-    def __init__(self, folder: Path, formats: tuple[str, ...]) -> None:
+    def __init__(self, folder: Path, formats: tuple[str, ...], labels_dir: Path | None = None) -> None:
         self._folder = folder.resolve()
         self._formats = formats
+        # Masks below the images are pictures too, but no images of the session.
+        self._labels_dir = labels_dir.resolve() if labels_dir else None
 
     @property
     def identity(self) -> str:
@@ -41,7 +43,8 @@ class FolderSource:
         found: list[str] = []
         refusals: list[Refusal] = []
         others: Counter[str] = Counter()
-        for path in self._walk(session_dir.resolve()):
+        left_out = {session_dir.resolve(), self._labels_dir} - {self._folder}
+        for path in self._walk(left_out):
             relative = path.relative_to(self._folder).as_posix()
             if path.is_symlink() and path.is_dir():
                 refusals.append(Refusal(_printable(relative), "a link to a folder: links to folders are not followed"))
@@ -69,8 +72,8 @@ class FolderSource:
         """Nothing to do: the images are read where they are."""
         return []
 
-    def _walk(self, session_dir: Path) -> Iterator[Path]:
-        """Files and links to folders, hidden ones and the session's own left out."""
+    def _walk(self, left_out: set[Path | None]) -> Iterator[Path]:
+        """Files and links to folders; not hidden ones, and nothing below `left_out`."""
 
         def stop(error: OSError) -> None:
             raise SourceError(
@@ -83,7 +86,7 @@ class FolderSource:
             folders[:] = [
                 entry
                 for entry in folders
-                if entry not in links and not is_hidden(entry) and folder / entry != session_dir
+                if entry not in links and not is_hidden(entry) and folder / entry not in left_out
             ]
             yield from (folder / entry for entry in [*files, *links] if not is_hidden(entry))
 

@@ -95,7 +95,7 @@ def initialize(options: Options, report: Report, load_extractor: LoadExtractor) 
 def make_source(config: SessionConfig) -> Source:
     """The place that `image_dir` names."""
     if config.image_dir.is_dir():
-        return FolderSource(config.image_dir, config.formats)
+        return FolderSource(config.image_dir, config.formats, config.labels_dir)
     if config.image_dir.suffix.lower() == ".zip":
         return ZipSource(config.image_dir, config.formats)
     return ListSource(config.image_dir)

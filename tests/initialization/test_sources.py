@@ -47,6 +47,14 @@ def test_folder__recursive_by_format_without_hidden_and_session(tmp_path: Path) 
     assert source.root(tmp_path / "session") == tmp_path
 
 
+def test_folder__labels_below_the_images_are_no_images(tmp_path: Path) -> None:
+    save_picture(tmp_path / "a.png")
+    save_picture(tmp_path / "masks/a.png")
+    session_dir = tmp_path / "session"
+    assert paths_of(FolderSource(tmp_path, FORMATS, tmp_path / "masks"), session_dir) == ["a.png"]
+    assert paths_of(FolderSource(tmp_path, FORMATS, tmp_path), session_dir) == ["a.png", "masks/a.png"]
+
+
 def test_folder__links_that_leave_it_are_refused(tmp_path: Path) -> None:
     inside = save_picture(tmp_path / "images/a.png")
     outside = save_picture(tmp_path / "secret/b.png")
