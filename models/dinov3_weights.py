@@ -86,10 +86,10 @@ def load_folder(folder: Path) -> LoadedWeights:
         raise WeightsError(
             f"weights_path: {folder} holds a model of type {kind!r}, expected 'dinov3_vit'. {WHERE_TO_GET}"
         )
-    # Its progress bar would run into the one of the caller.
-    transformers_logging.disable_progress_bar()
-    # With output_loading_info the result is a pair, which the annotation of transformers does not say.
+    # Any: parts of transformers have no annotations, and with output_loading_info the result is a pair.
+    without_progress_bar: Any = transformers_logging.disable_progress_bar
     load: Any = DINOv3ViTModel.from_pretrained
+    without_progress_bar()  # it would run into the one of the caller
     try:
         model, loading = load(
             folder,
