@@ -13,7 +13,7 @@ from collections.abc import Container, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import bindparam, delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from db.errors import ConflictError, InvalidInputError, SessionNotFoundError
@@ -37,6 +37,22 @@ from db.queries.splits import draw_split
 
 HISTORY_LENGTH = 200
 """States kept of an image; undo reaches no further."""
+
+# Built once: every click runs all of these, and putting a statement together takes longer than running it.
+_PRESENT_CLASSES = (
+    select(LabelClass.id, LabelClass.name)
+    .where(LabelClass.removed_at.is_(None))
+    .order_by(LabelClass.position, LabelClass.id)
+)
+_POINTS = (
+    select(Point.x, Point.y, Point.class_id, Point.origin, Point.id)
+    .where(Point.image_id == bindparam("image_id"))
+    .order_by(Point.id)
+)
+_HISTORY_RANGE = select(func.min(AnnotationState.position), func.max(AnnotationState.position)).where(
+    AnnotationState.image_id == bindparam("image_id")
+)
+_INSERT_POINTS = insert(Point).returning(Point.id, sort_by_parameter_order=True)
 
 
 @dataclass(frozen=True)
@@ -190,9 +206,7 @@ def redo(db_session: Session, image: Image, *, expected_revision: int | None = N
 
 def present_classes(db_session: Session) -> dict[int, str]:
     """Name by id of the classes that can be assigned, in their order."""
-    statement = select(LabelClass.id, LabelClass.name).where(LabelClass.removed_at.is_(None))
-    rows = db_session.execute(statement.order_by(LabelClass.position, LabelClass.id))
-    return dict(rows.all())
+    return dict(db_session.execute(_PRESENT_CLASSES).all())
 
 
 class _Change:
@@ -298,18 +312,13 @@ def _read(db_session: Session, image: Image, task: Task) -> State:
     if task is Task.CLASSIFICATION:
         label = db_session.execute(select(Label.class_id, Label.origin).where(Label.image_id == image.id)).first()
         return State(label=None if label is None else (label.class_id, label.origin), skipped=skipped)
-    columns = (Point.x, Point.y, Point.class_id, Point.origin, Point.id)
-    rows = db_session.execute(select(*columns).where(Point.image_id == image.id).order_by(Point.id))
+    rows = db_session.execute(_POINTS, {"image_id": image.id})
     return State(points=tuple(StoredPoint(*row) for row in rows), skipped=skipped)
 
 
 def _describe(db_session: Session, image: Image, state: State, present: dict[int, str] | None = None) -> dict[str, Any]:
     visible = state.visible(present_classes(db_session) if present is None else present)
-    lowest, highest = db_session.execute(
-        select(func.min(AnnotationState.position), func.max(AnnotationState.position)).where(
-            AnnotationState.image_id == image.id
-        )
-    ).one()
+    lowest, highest = db_session.execute(_HISTORY_RANGE, {"image_id": image.id}).one()
     # Position 0, the empty state before the first change, has no row.
     oldest = 0 if lowest in (None, 1) else lowest
     label = visible.label
@@ -394,8 +403,7 @@ def _insert_new(db_session: Session, image: Image, points: list[StoredPoint]) ->
     ]
     if not values:
         return tuple(sorted(points, key=lambda point: point.id or 0))
-    statement = insert(Point).returning(Point.id, sort_by_parameter_order=True)
-    new_ids = iter(db_session.scalars(statement, values).all())
+    new_ids = iter(db_session.scalars(_INSERT_POINTS, values).all())
     stored = [point if point.id is not None else replace(point, id=next(new_ids)) for point in points]
     return tuple(sorted(stored, key=lambda point: point.id or 0))
 
