@@ -40,7 +40,7 @@ def prepared_sessions(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Pat
     }
     for task, (images, classes) in configs.items():
         config = write_config(
-            home / f"{task}.yaml", task=task, image_dir=images, session_dir=home / task, classes=classes
+            home / f"{task}.yaml", task=task, image_dir=images, session_dir=home / task, classes=classes, resize=256
         )
         init_session(config)
     return {task: home / task for task in configs}

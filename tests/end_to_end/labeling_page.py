@@ -132,8 +132,9 @@ class LabelingPage:
     def confidence(self, class_id: int) -> float:
         """The confidence that a class's bar shows, 0..1."""
         text = self.part(f"confidence-bar-{class_id}").inner_text()
-        number = next(part for part in text.replace("%", " ").split()[::-1] if part.replace(".", "").isdigit())
-        return float(number) / 100
+        figure = re.search(r"([\d.]+)\s*%", text)
+        assert figure is not None, f"no percentage in {text!r}"
+        return float(figure[1]) / 100
 
     def download(self, start: Callable[[], None], folder: Path) -> Path:
         """The file that `start` makes the page download."""

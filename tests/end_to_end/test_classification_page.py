@@ -21,31 +21,17 @@ def label_images(labeling: LabelingPage, client: Client, count: int) -> dict[int
     """Give `count` images their true class by clicking; class id by image id."""
     class_ids = {entry["name"]: entry["id"] for entry in client.json("GET", "config")["classes"]}
     given: dict[int, int] = {}
-    while len(given) < count:
+    labeling.part("auto-advance").set_checked(False)
+    for _ in range(count):
         image_id = labeling.image_id
-        name = texture_of(client.json("GET", f"images/{image_id}")["path"])
-        labeling.part(f"class-{class_ids[name]}").click()
-        given[image_id] = class_ids[name]
-        labeling.wait_until(
-            lambda image_id=image_id: client.annotations(image_id)["label"] is not None,  # type: ignore[misc]
-            "the label to be stored",
-        )
-        if labeling.image_id == image_id:
-            labeling.wait_for_revision(1)
-            labeling.wait_until(
-                lambda image_id=image_id: move_on(labeling, image_id),  # type: ignore[misc]
-                "the next image",
-            )
-    return given
-
-
-def move_on(labeling: LabelingPage, image_id: int) -> bool:
-    """Whether another image is shown; asks for it if the page has not gone on by itself."""
-    labeling.page.wait_for_timeout(300)
-    if labeling.image_id == image_id:
+        class_id = class_ids[texture_of(client.json("GET", f"images/{image_id}")["path"])]
+        labeling.part(f"class-{class_id}").click()
+        labeling.wait_for_revision(1)
+        assert client.annotations(image_id)["label"] == {"class_id": class_id, "origin": "human"}
+        given[image_id] = class_id
         labeling.part("next").click()
-        labeling.page.wait_for_timeout(200)
-    return labeling.image_id != image_id
+        labeling.wait_until(lambda: labeling.image_id not in given, "the next image")
+    return given
 
 
 def test_label__confidence_bars_follow_and_undo(
@@ -81,6 +67,22 @@ def test_label__confidence_bars_follow_and_undo(
         labeling.wait_until(lambda: client.annotations(first)["label"] is not None, "the label to be redone")
         labeling.wait_for_revision(3)
         labeling.wait_until(lambda: labeling.confidence(given[first]) > 0.5, "the bar of the label")
+
+
+def test_label__goes_on_by_itself_and_saves(start_product: Callable[[str], Product], labeling: LabelingPage) -> None:
+    product = start_product("classification")
+    with Client(product.url) as client:
+        class_id = client.json("GET", "config")["classes"][0]["id"]
+        labeling.open(product.url)
+        labeling.part("auto-advance").set_checked(True)
+        first = labeling.image_id
+        labeling.part(f"class-{class_id}").click()
+        labeling.wait_until(lambda: labeling.image_id != first, "the next image without a further click")
+        expect(labeling.part("save-sign")).to_have_text("Saved")
+        assert client.annotations(first)["label"] == {"class_id": class_id, "origin": "human"}
+        labeling.part("previous").click()
+        labeling.wait_until(lambda: labeling.image_id == first, "the image before")
+        labeling.wait_for_revision(1)
 
 
 def test_save__trains_and_exports(
@@ -132,7 +134,7 @@ def test_backend_gone__not_saved_then_sent_again(
         classes = client.json("GET", "config")["classes"]
         labeling.open(product.url)
         image_id = labeling.image_id
-    sign = labeling.part("save-status")
+    sign = labeling.part("save-sign")
     expect(sign).to_have_text("Saved")
     labeling.watch.network_errors_allowed = True
     product.kill("backend")
