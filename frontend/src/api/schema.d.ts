@@ -1093,7 +1093,7 @@ export interface components {
         };
         /**
          * ImageSort
-         * @description Order of a list of images.
+         * @description Order of a list of images; `uncertainty` puts the least certain first and those without a prediction last.
          * @enum {string}
          */
         ImageSort: "id" | "path" | "uncertainty";
