@@ -37,11 +37,13 @@ export function makeGrid(width: number, height: number, spec: GridSpec): Grid {
 }
 
 export function toGrid(grid: Grid, [x, y]: Vec2): Vec2 {
-  return [(x * grid.width) / grid.image_width, (y * grid.height) / grid.image_height];
+  const [scale_x, scale_y] = scaleOf(grid);
+  return [x * scale_x, y * scale_y];
 }
 
 export function toImage(grid: Grid, [u, v]: Vec2): Vec2 {
-  return [(u * grid.image_width) / grid.width, (v * grid.image_height) / grid.height];
+  const [scale_x, scale_y] = scaleOf(grid);
+  return [u / scale_x, v / scale_y];
 }
 
 /** (column, row) of the cell that covers an image point; the right and bottom edges belong to the last cell. */
@@ -56,6 +58,11 @@ export function contains(grid: Pick<Grid, "image_width" | "image_height">, [x, y
 
 export function clamp(value: number, low: number, high: number): number {
   return Math.min(Math.max(value, low), high);
+}
+
+/** The same operations in the same order as in Python: rounding decides which cell an edge belongs to. */
+function scaleOf(grid: Grid): Vec2 {
+  return [grid.width / grid.image_width, grid.height / grid.image_height];
 }
 
 function nearestMultiple(numerator: number, denominator: number, multiple: number): number {

@@ -1,0 +1,71 @@
+import { describe, expect, test } from "vitest";
+
+import { createApi } from "../../src/api/client";
+import { ApiError, UnreachableError } from "../../src/api/errors";
+
+const PAGE = "http://127.0.0.1:8000/s/tissue/?a=1#/image/12";
+
+function answering(response: () => Response | Promise<Response>, seen: Request[] = []): typeof fetch {
+  return (input, init) => {
+    seen.push(new Request(input, init));
+    return Promise.resolve(response());
+  };
+}
+
+function json(body: unknown, status = 200): () => Response {
+  return () => new Response(JSON.stringify(body), { status, headers: { "Content-Type": "application/json" } });
+}
+
+describe("createApi", () => {
+  test("addresses lie beside the page: under its mount prefix, without hash and query", async () => {
+    const seen: Request[] = [];
+    const api = createApi(PAGE, answering(json({}), seen));
+    await api.config();
+    expect(seen[0]?.url).toBe("http://127.0.0.1:8000/s/tissue/api/config");
+    expect(api.thumbnailUrl(3, 96)).toBe("http://127.0.0.1:8000/s/tissue/api/images/3/thumbnail?size=96");
+    expect(api.eventsUrl()).toBe("http://127.0.0.1:8000/s/tissue/api/events");
+  });
+
+  test("putAnnotation: sends neither origin nor null ids", async () => {
+    const seen: Request[] = [];
+    const api = createApi(PAGE, answering(json({}), seen));
+    const points = [
+      { id: null, x: 1.5, y: 2, class_id: 3, origin: "human" as const },
+      { id: 8, x: 4, y: 5, class_id: 3, origin: "extracted" as const },
+    ];
+    await api.putAnnotation(2, { kind: "points", points }, 6);
+    expect(seen[0]?.method).toBe("PUT");
+    expect(await seen[0]?.json()).toEqual({
+      revision: 6,
+      points: [{ x: 1.5, y: 2, class_id: 3 }, { id: 8, x: 4, y: 5, class_id: 3 }],
+    });
+  });
+
+  test("putAnnotation: taking a label away is a DELETE", async () => {
+    const seen: Request[] = [];
+    await createApi(PAGE, answering(json({}), seen)).putAnnotation(2, { kind: "label", class_id: null }, 6);
+    expect(seen[0]?.method).toBe("DELETE");
+  });
+
+  test("nextImage: 204 is null", async () => {
+    const api = createApi(PAGE, answering(() => new Response(null, { status: 204 })));
+    expect(await api.nextImage("random", 4)).toBeNull();
+  });
+
+  test("an error carries class, detail and the state found", async () => {
+    const body = { error: "ConflictError", detail: "revision 3 is stale", current: { revision: 4 } };
+    const failing = createApi(PAGE, answering(json(body, 409))).undo(1);
+    await expect(failing).rejects.toMatchObject({ status: 409, error: "ConflictError", message: "revision 3 is stale", current: { revision: 4 } });
+    await expect(failing).rejects.toBeInstanceOf(ApiError);
+  });
+
+  test("an error without our body still says something", async () => {
+    const api = createApi(PAGE, answering(() => new Response("<html>", { status: 502, statusText: "Bad Gateway" })));
+    await expect(api.predictionMap(1, 1, "grid", 1)).rejects.toThrow("The server answered 502 Bad Gateway");
+  });
+
+  test("no answer at all is UnreachableError", async () => {
+    const api = createApi(PAGE, answering(() => Promise.reject(new TypeError("Failed to fetch"))));
+    await expect(api.health()).rejects.toBeInstanceOf(UnreachableError);
+  });
+});

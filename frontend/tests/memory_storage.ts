@@ -1,0 +1,12 @@
+import type { KeyValueStorage } from "../src/state/preferences";
+
+/** What window.localStorage does, in memory. */
+export function memoryStorage(entries: Record<string, string> = {}): KeyValueStorage & { readonly map: Map<string, string> } {
+  const map = new Map(Object.entries(entries));
+  return {
+    map,
+    getItem: (key) => map.get(key) ?? null,
+    setItem: (key, value) => void map.set(key, value),
+    removeItem: (key) => void map.delete(key),
+  };
+}

@@ -1,0 +1,142 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+
+import type { Api } from "../../src/api/client";
+import { ApiError } from "../../src/api/errors";
+import { Signal } from "../../src/state/signal";
+import type { ImageInfo, LabelClass, Prediction } from "../../src/state/types";
+import { neededMaps } from "../../src/sync/map_loader";
+import { PredictionWatch } from "../../src/sync/prediction_watch";
+
+const CLASSES: readonly LabelClass[] = [
+  { id: 1, name: "a", color: "#ff0000" },
+  { id: 2, name: "b", color: "#00ff00" },
+  { id: 3, name: "c", color: "#0000ff" },
+];
+const NEW_IMAGE = { id: 5, uncertainty: null, width: 10, height: 10 };
+const PREDICTED_IMAGE = { ...NEW_IMAGE, uncertainty: 0.3 };
+
+let server: Prediction | null;
+let requests: string[];
+let connected: Signal<boolean>;
+let watch: PredictionWatch;
+
+function predicted(version: number, annotation_revision: number): Prediction {
+  return { version, annotation_revision, stale: false, probabilities: [{ class_id: 1, p: 1 }], map: null };
+}
+
+beforeEach(() => {
+  vi.useFakeTimers();
+  server = null;
+  requests = [];
+  connected = new Signal(true);
+  const api: Pick<Api, "prediction" | "image"> = {
+    prediction: () => {
+      requests.push("prediction");
+      return server ? Promise.resolve(server) : Promise.reject(new ApiError(404, "NotFoundError", "none"));
+    },
+    image: () => {
+      requests.push("image");
+      return Promise.resolve({ ...NEW_IMAGE, uncertainty: server ? 0.5 : null } as ImageInfo);
+    },
+  };
+  watch = new PredictionWatch(api as Api, new Signal(CLASSES), connected, () => false);
+});
+
+afterEach(() => {
+  watch.close();
+  vi.useRealTimers();
+});
+
+describe("PredictionWatch", () => {
+  test("never asks for a prediction that cannot exist yet: a 404 is an error on the console", async () => {
+    watch.open(NEW_IMAGE, 0);
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect(requests).not.toContain("prediction");
+  });
+
+  test("fetches when the server announces one", async () => {
+    watch.open(NEW_IMAGE, 0);
+    await vi.advanceTimersByTimeAsync(0);
+    server = predicted(1, 1);
+    watch.expect(5, 1);
+    watch.announce(5, 1);
+    await vi.advanceTimersByTimeAsync(0);
+    expect(watch.shown.value).toMatchObject({ image_id: 5, version: 1, annotation_revision: 1 });
+    expect(watch.behind.value).toBe(false);
+  });
+
+  test("without events, polling finds it", async () => {
+    connected.set(false);
+    watch.open(NEW_IMAGE, 0);
+    watch.expect(5, 1);
+    await vi.advanceTimersByTimeAsync(100);
+    server = predicted(1, 1);
+    await vi.advanceTimersByTimeAsync(500);
+    expect(watch.shown.value?.annotation_revision).toBe(1);
+  });
+
+  test("goes on asking until the revision has caught up", async () => {
+    server = predicted(1, 0);
+    watch.open(PREDICTED_IMAGE, 0);
+    await vi.advanceTimersByTimeAsync(0);
+    watch.expect(5, 2);
+    expect(watch.behind.value).toBe(true);
+    server = predicted(2, 1);
+    await vi.advanceTimersByTimeAsync(300);
+    expect(watch.behind.value).toBe(true);
+    server = predicted(3, 2);
+    await vi.advanceTimersByTimeAsync(2_000);
+    expect(watch.shown.value?.annotation_revision).toBe(2);
+    const count = requests.length;
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(requests).toHaveLength(count);
+  });
+
+  test("an older prediction never replaces a newer one", async () => {
+    server = predicted(4, 2);
+    watch.open(PREDICTED_IMAGE, 2);
+    await vi.advanceTimersByTimeAsync(0);
+    server = predicted(3, 1);
+    watch.refresh();
+    await vi.advanceTimersByTimeAsync(0);
+    expect(watch.shown.value?.version).toBe(4);
+  });
+
+  test("another image's announcement is not fetched", async () => {
+    watch.open(NEW_IMAGE, 0);
+    await vi.advanceTimersByTimeAsync(0);
+    requests = [];
+    watch.announce(6, 9);
+    await vi.advanceTimersByTimeAsync(10);
+    expect(requests).toEqual([]);
+  });
+
+  test("an answer that comes after the image was left is not shown", async () => {
+    server = predicted(1, 0);
+    watch.open(PREDICTED_IMAGE, 0);
+    watch.open({ ...NEW_IMAGE, id: 6 }, 0);
+    await vi.advanceTimersByTimeAsync(0);
+    expect(watch.shown.value?.image_id).not.toBe(5);
+  });
+
+  test("a prefetched prediction is there in the same moment", async () => {
+    server = predicted(2, 0);
+    await watch.prefetch(5);
+    watch.open(PREDICTED_IMAGE, 0);
+    expect(watch.shown.value?.version).toBe(2);
+  });
+
+  test("with the last label the prediction goes", async () => {
+    server = predicted(1, 0);
+    watch.open(PREDICTED_IMAGE, 0);
+    await vi.advanceTimersByTimeAsync(0);
+    watch.announceRemoved();
+    expect(watch.shown.value).toBeNull();
+  });
+});
+
+test("neededMaps: the first of two classes, all that are known of more", () => {
+  expect(neededMaps(CLASSES.slice(0, 2), [1, 2])).toEqual([1]);
+  expect(neededMaps(CLASSES.slice(0, 2), [2])).toEqual([2]);
+  expect(neededMaps(CLASSES, [3, 1])).toEqual([1, 3]);
+});

@@ -1,0 +1,190 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+
+import { ApiError, UnreachableError } from "../../src/api/errors";
+import { EMPTY_ANNOTATION } from "../../src/state/annotations";
+import type { Annotation, Draft } from "../../src/state/types";
+import { SaveQueue, type SaveListener } from "../../src/sync/save_queue";
+import { memoryStorage } from "../memory_storage";
+
+const KEY = "unsaved";
+
+interface Call {
+  readonly image_id: number;
+  readonly draft: Draft;
+  readonly revision: number | null;
+  readonly answer: (annotation: Annotation) => void;
+  readonly fail: (error: Error) => void;
+}
+
+let calls: Call[];
+let listener: { [Name in keyof SaveListener]: ReturnType<typeof vi.fn<SaveListener[Name]>> };
+let storage: ReturnType<typeof memoryStorage>;
+
+function makeQueue(): SaveQueue {
+  const put = (image_id: number, draft: Draft, revision: number | null): Promise<Annotation> =>
+    new Promise((answer, fail) => calls.push({ image_id, draft, revision, answer, fail }));
+  return new SaveQueue(put, listener, storage, KEY);
+}
+
+function label(class_id: number | null): Draft {
+  return { kind: "label", class_id };
+}
+
+function saved(revision: number, class_id: number): Annotation {
+  return { ...EMPTY_ANNOTATION, revision, label: { class_id, origin: "human" } };
+}
+
+function call(index: number): Call {
+  const found = calls[index];
+  if (!found) throw new Error(`there were ${calls.length} calls, none with index ${index}`);
+  return found;
+}
+
+async function flush(): Promise<void> {
+  await vi.advanceTimersByTimeAsync(0);
+}
+
+beforeEach(() => {
+  vi.useFakeTimers();
+  calls = [];
+  storage = memoryStorage();
+  listener = { saved: vi.fn(), conflict: vi.fn(), rejected: vi.fn() };
+});
+
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+describe("SaveQueue", () => {
+  test("says saved only after the server has answered", async () => {
+    const queue = makeQueue();
+    queue.enqueue(1, label(5), 0);
+    expect(queue.status.value).toBe("saving");
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect(queue.status.value).toBe("saving");
+    call(0).answer(saved(1, 5));
+    await flush();
+    expect(queue.status.value).toBe("saved");
+    expect(listener.saved).toHaveBeenCalledWith(1, label(5), saved(1, 5));
+  });
+
+  test("one request in flight per image; the newest state wins, on the new revision", async () => {
+    const queue = makeQueue();
+    for (const class_id of [5, 6, 7]) queue.enqueue(1, label(class_id), 0);
+    expect(calls).toHaveLength(1);
+    call(0).answer(saved(1, 5));
+    await flush();
+    expect(calls.slice(1)).toMatchObject([{ draft: label(7), revision: 1 }]);
+    call(1).answer(saved(2, 7));
+    await flush();
+    expect(calls).toHaveLength(2);
+    expect(queue.status.value).toBe("saved");
+  });
+
+  test("images do not wait for each other", () => {
+    const queue = makeQueue();
+    queue.enqueue(1, label(5), 0);
+    queue.enqueue(2, label(5), 0);
+    expect(calls.map(({ image_id }) => image_id)).toEqual([1, 2]);
+  });
+
+  test("without an answer: offline, kept, sent again, saved in the end", async () => {
+    const queue = makeQueue();
+    queue.enqueue(1, label(5), 3);
+    call(0).fail(new UnreachableError("down"));
+    await flush();
+    expect(queue.status.value).toBe("offline");
+    await vi.advanceTimersByTimeAsync(300);
+    expect(call(1)).toMatchObject({ draft: label(5), revision: 3 });
+    expect(storage.map.get(KEY)).toContain('"class_id":5');
+    call(1).fail(new ApiError(503, "Busy", "busy"));
+    await vi.advanceTimersByTimeAsync(999);
+    expect(calls).toHaveLength(2);
+    await vi.advanceTimersByTimeAsync(1);
+    call(2).answer(saved(4, 5));
+    await flush();
+    expect(queue.status.value).toBe("saved");
+    expect(storage.map.has(KEY)).toBe(false);
+  });
+
+  test("retryNow: does not wait for the timer, and sends once", async () => {
+    const queue = makeQueue();
+    queue.enqueue(1, label(5), 0);
+    call(0).fail(new UnreachableError("down"));
+    await flush();
+    queue.retryNow();
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(calls).toHaveLength(2);
+  });
+
+  test("a conflict takes the server's state and tells, once", async () => {
+    const queue = makeQueue();
+    queue.enqueue(1, label(5), 0);
+    call(0).fail(new ApiError(409, "ConflictError", "stale", saved(4, 6)));
+    await flush();
+    expect(listener.conflict).toHaveBeenCalledExactlyOnceWith(1, label(5), saved(4, 6));
+    expect(queue.status.value).toBe("saved");
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(calls).toHaveLength(1);
+  });
+
+  test("a conflict with what was sent is an answer that was lost: saved, and it goes on", async () => {
+    const queue = makeQueue();
+    queue.enqueue(1, label(5), 0);
+    queue.enqueue(1, label(6), 0);
+    call(0).fail(new ApiError(409, "ConflictError", "stale", saved(1, 5)));
+    await flush();
+    expect(listener.conflict).not.toHaveBeenCalled();
+    expect(call(1)).toMatchObject({ draft: label(6), revision: 1 });
+  });
+
+  test("what the server refuses is dropped and told, not sent for ever", async () => {
+    const queue = makeQueue();
+    queue.enqueue(1, label(5), 0);
+    call(0).fail(new ApiError(422, "InvalidInputError", "no class 5"));
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(listener.rejected).toHaveBeenCalledExactlyOnceWith(1, label(5), "no class 5");
+    expect(calls).toHaveLength(1);
+  });
+
+  test("restore: what an earlier visit could not send is sent with its revision", async () => {
+    const earlier = makeQueue();
+    earlier.enqueue(4, label(2), 7);
+    earlier.store();
+    calls = [];
+    const queue = makeQueue();
+    queue.restore();
+    expect(calls).toMatchObject([{ image_id: 4, draft: label(2), revision: 7 }]);
+    expect(queue.pending(4)).toEqual(label(2));
+    await flush();
+  });
+
+  test("restore: a damaged entry is nothing", () => {
+    storage.map.set(KEY, "{not json");
+    makeQueue().restore();
+    expect(calls).toEqual([]);
+  });
+
+  test("a save that is answered quickly never touches the storage", async () => {
+    const set = vi.spyOn(storage, "setItem");
+    const queue = makeQueue();
+    queue.enqueue(1, label(5), 0);
+    call(0).answer(saved(1, 5));
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(set).not.toHaveBeenCalled();
+  });
+
+  test("settled: waits for the last answer of the image", async () => {
+    const queue = makeQueue();
+    const done = vi.fn();
+    queue.enqueue(1, label(5), 0);
+    queue.enqueue(1, label(6), 0);
+    void queue.settled(1).then(done);
+    call(0).answer(saved(1, 5));
+    await flush();
+    expect(done).not.toHaveBeenCalled();
+    call(1).answer(saved(2, 6));
+    await flush();
+    expect(done).toHaveBeenCalledOnce();
+  });
+});
