@@ -8,12 +8,11 @@ job and an event. Annotations of a removed class stay in the tables, hidden, unt
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Container, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import bindparam, delete, func, insert, select, update
+from sqlalchemy import bindparam, delete, func, insert, select
 from sqlalchemy.orm import Session
 
 from db.errors import ConflictError, InvalidInputError, SessionNotFoundError
@@ -22,14 +21,13 @@ from db.models import (
     Image,
     ImageStatus,
     JobKind,
-    Label,
     LabelClass,
     Origin,
-    Point,
     SessionInfo,
     Task,
-    utc_now,
 )
+from db.queries.annotation_rows import read_state, write_rows
+from db.queries.annotation_state import State, StoredPoint
 from db.queries.events import add_event
 from db.queries.jobs import request_job
 from db.queries.outcomes import record_outcome
@@ -44,15 +42,9 @@ _PRESENT_CLASSES = (
     .where(LabelClass.removed_at.is_(None))
     .order_by(LabelClass.position, LabelClass.id)
 )
-_POINTS = (
-    select(Point.x, Point.y, Point.class_id, Point.origin, Point.id)
-    .where(Point.image_id == bindparam("image_id"))
-    .order_by(Point.id)
-)
 _HISTORY_RANGE = select(func.min(AnnotationState.position), func.max(AnnotationState.position)).where(
     AnnotationState.image_id == bindparam("image_id")
 )
-_INSERT_POINTS = insert(Point).returning(Point.id, sort_by_parameter_order=True)
 
 
 @dataclass(frozen=True)
@@ -66,62 +58,9 @@ class NewPoint:
     """Of the existing point that this one is, moved or not; None for a new one."""
 
 
-@dataclass(frozen=True)
-class StoredPoint:
-    """A point with who made it; `id` is None until it has a row."""
-
-    x: float
-    y: float
-    class_id: int
-    origin: Origin
-    id: int | None = None
-
-    @property
-    def content(self) -> tuple[float, float, int, Origin]:
-        """All but the id."""
-        return self.x, self.y, self.class_id, self.origin
-
-
-@dataclass(frozen=True)
-class State:
-    """Everything said about one image, hidden annotations included."""
-
-    points: tuple[StoredPoint, ...] = ()
-    label: tuple[int, Origin] | None = None
-    skipped: bool = False
-
-    def visible(self, present: Container[int]) -> State:
-        """What is left of it with the classes that are present."""
-        label = self.label if self.label is not None and self.label[0] in present else None
-        return State(tuple(point for point in self.points if point.class_id in present), label, self.skipped)
-
-    def same_as(self, other: State) -> bool:
-        """Equal up to ids and order of the points."""
-        if (self.label, self.skipped, len(self.points)) != (other.label, other.skipped, len(other.points)):
-            return False
-        return Counter(point.content for point in self.points) == Counter(point.content for point in other.points)
-
-    def to_json(self) -> dict[str, Any]:
-        """As kept in `annotation_states`."""
-        return {
-            "points": [{"x": p.x, "y": p.y, "class_id": p.class_id, "origin": p.origin.value} for p in self.points],
-            "label": None if self.label is None else {"class_id": self.label[0], "origin": self.label[1].value},
-            "skipped": self.skipped,
-        }
-
-    @classmethod
-    def from_json(cls, data: dict[str, Any]) -> State:
-        """Inverse of `to_json`."""
-        points = (StoredPoint(p["x"], p["y"], p["class_id"], Origin(p["origin"])) for p in data["points"])
-        label = data["label"]
-        return cls(
-            tuple(points), None if label is None else (label["class_id"], Origin(label["origin"])), data["skipped"]
-        )
-
-
 def current_state(db_session: Session, image: Image) -> dict[str, Any]:
     """The annotation in force: image_id, revision, points (with ids), label, skipped, can_undo, can_redo."""
-    return _describe(db_session, image, _read(db_session, image, _session_info(db_session).task))
+    return _describe(db_session, image, read_state(db_session, image, _session_info(db_session).task))
 
 
 def replace_points(
@@ -222,7 +161,7 @@ class _Change:
             raise InvalidInputError(
                 f"this is a {self.task.value} session: send {wanted}, found an annotation for {task.value}"
             )
-        self.before = _read(db_session, image, self.task)
+        self.before = read_state(db_session, image, self.task)
         self.present = present_classes(db_session)
         if expected_revision is not None and expected_revision != image.revision:
             raise ConflictError(
@@ -273,7 +212,7 @@ class _Change:
 
     def put_in_force(self, after: State, position: int) -> dict[str, Any]:
         """Write the rows of `after`, and all that follows from a change."""
-        stored = _write_rows(self.db_session, self.image, self.before, after)
+        stored = write_rows(self.db_session, self.image, self.before, after)
         visible = stored.visible(self.present)
         image, info = self.image, self.info
         is_labelled = bool(visible.points) or visible.label is not None
@@ -305,15 +244,6 @@ def _session_info(db_session: Session) -> SessionInfo:
     if info is None:
         raise SessionNotFoundError("the database holds no session yet: run init_session.py first")
     return info
-
-
-def _read(db_session: Session, image: Image, task: Task) -> State:
-    skipped = image.status is ImageStatus.SKIPPED
-    if task is Task.CLASSIFICATION:
-        label = db_session.execute(select(Label.class_id, Label.origin).where(Label.image_id == image.id)).first()
-        return State(label=None if label is None else (label.class_id, label.origin), skipped=skipped)
-    rows = db_session.execute(_POINTS, {"image_id": image.id})
-    return State(points=tuple(StoredPoint(*row) for row in rows), skipped=skipped)
 
 
 def _describe(db_session: Session, image: Image, state: State, present: dict[int, str] | None = None) -> dict[str, Any]:
@@ -352,60 +282,6 @@ def _stored(point: NewPoint, by_id: dict[int | None, StoredPoint], origin: Origi
         return StoredPoint(point.x, point.y, point.class_id, origin)
     unchanged = (existing.x, existing.y, existing.class_id) == (point.x, point.y, point.class_id)
     return StoredPoint(point.x, point.y, point.class_id, existing.origin if unchanged else origin, existing.id)
-
-
-def _write_rows(db_session: Session, image: Image, before: State, after: State) -> State:
-    """Turn the rows of `before` into those of `after`; returns it with ids. Equal points keep their rows."""
-    if before.label != after.label:
-        db_session.execute(delete(Label).where(Label.image_id == image.id))
-        if after.label is not None:
-            class_id, origin = after.label
-            db_session.execute(insert(Label).values(image_id=image.id, class_id=class_id, origin=origin))
-    if before.points == after.points:
-        return after
-    points = _with_known_ids(before, after)
-    by_id = {point.id: point for point in before.points}
-    gone = by_id.keys() - {point.id for point in points}
-    if gone:
-        db_session.execute(delete(Point).where(Point.image_id == image.id, Point.id.in_(gone)))
-    for point in points:
-        if point.id is not None and by_id[point.id] != point:
-            db_session.execute(
-                update(Point)
-                .where(Point.id == point.id)
-                .values(x=point.x, y=point.y, class_id=point.class_id, origin=point.origin)
-            )
-    return replace(after, points=_insert_new(db_session, image, points))
-
-
-def _with_known_ids(before: State, after: State) -> list[StoredPoint]:
-    """The points of `after`; those without an id take that of an equal point of `before` that nobody else claims."""
-    claimed = {point.id for point in after.points}
-    free: dict[tuple[float, float, int, Origin], list[int | None]] = {}
-    for point in before.points:
-        if point.id not in claimed:
-            free.setdefault(point.content, []).append(point.id)
-    points = []
-    for point in after.points:
-        if point.id is None and (ids := free.get(point.content)):
-            points.append(replace(point, id=ids.pop(0)))
-        else:
-            points.append(point)
-    return points
-
-
-def _insert_new(db_session: Session, image: Image, points: list[StoredPoint]) -> tuple[StoredPoint, ...]:
-    now = utc_now()
-    values = [
-        {"image_id": image.id, "class_id": p.class_id, "x": p.x, "y": p.y, "origin": p.origin, "created_at": now}
-        for p in points
-        if p.id is None
-    ]
-    if not values:
-        return tuple(sorted(points, key=lambda point: point.id or 0))
-    new_ids = iter(db_session.scalars(_INSERT_POINTS, values).all())
-    stored = [point if point.id is not None else replace(point, id=next(new_ids)) for point in points]
-    return tuple(sorted(stored, key=lambda point: point.id or 0))
 
 
 def _step(db_session: Session, image: Image, direction: int, expected_revision: int | None) -> dict[str, Any]:

@@ -1,0 +1,83 @@
+"""The rows in force of one image's annotation: read as a state, turned into another one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy.orm import Session
+
+from db.models import Image, ImageStatus, Label, Origin, Point, Task, utc_now
+from db.queries.annotation_state import State, StoredPoint
+
+# Built once: every click runs them, and putting a statement together takes longer than running it.
+_POINTS = (
+    select(Point.x, Point.y, Point.class_id, Point.origin, Point.id)
+    .where(Point.image_id == bindparam("image_id"))
+    .order_by(Point.id)
+)
+_INSERT_POINTS = insert(Point).returning(Point.id, sort_by_parameter_order=True)
+
+
+def read_state(db_session: Session, image: Image, task: Task) -> State:
+    """What the rows say, annotations of removed classes included."""
+    skipped = image.status is ImageStatus.SKIPPED
+    if task is Task.CLASSIFICATION:
+        label = db_session.execute(select(Label.class_id, Label.origin).where(Label.image_id == image.id)).first()
+        return State(label=None if label is None else (label.class_id, label.origin), skipped=skipped)
+    rows = db_session.execute(_POINTS, {"image_id": image.id})
+    return State(points=tuple(StoredPoint(*row) for row in rows), skipped=skipped)
+
+
+def write_rows(db_session: Session, image: Image, before: State, after: State) -> State:
+    """Turn the rows of `before` into those of `after`; returns it with ids. Equal points keep their rows."""
+    if before.label != after.label:
+        db_session.execute(delete(Label).where(Label.image_id == image.id))
+        if after.label is not None:
+            class_id, origin = after.label
+            db_session.execute(insert(Label).values(image_id=image.id, class_id=class_id, origin=origin))
+    if before.points == after.points:
+        return after
+    points = _with_known_ids(before, after)
+    by_id = {point.id: point for point in before.points}
+    gone = by_id.keys() - {point.id for point in points}
+    if gone:
+        db_session.execute(delete(Point).where(Point.image_id == image.id, Point.id.in_(gone)))
+    for point in points:
+        if point.id is not None and by_id[point.id] != point:
+            db_session.execute(
+                update(Point)
+                .where(Point.id == point.id)
+                .values(x=point.x, y=point.y, class_id=point.class_id, origin=point.origin)
+            )
+    return replace(after, points=_insert_new(db_session, image, points))
+
+
+def _with_known_ids(before: State, after: State) -> list[StoredPoint]:
+    """The points of `after`; those without an id take that of an equal point of `before` that nobody else claims."""
+    claimed = {point.id for point in after.points}
+    free: dict[tuple[float, float, int, Origin], list[int | None]] = {}
+    for point in before.points:
+        if point.id not in claimed:
+            free.setdefault(point.content, []).append(point.id)
+    points = []
+    for point in after.points:
+        if point.id is None and (ids := free.get(point.content)):
+            points.append(replace(point, id=ids.pop(0)))
+        else:
+            points.append(point)
+    return points
+
+
+def _insert_new(db_session: Session, image: Image, points: list[StoredPoint]) -> tuple[StoredPoint, ...]:
+    now = utc_now()
+    values = [
+        {"image_id": image.id, "class_id": p.class_id, "x": p.x, "y": p.y, "origin": p.origin, "created_at": now}
+        for p in points
+        if p.id is None
+    ]
+    if not values:
+        return tuple(sorted(points, key=lambda point: point.id or 0))
+    new_ids = iter(db_session.scalars(_INSERT_POINTS, values).all())
+    stored = [point if point.id is not None else replace(point, id=next(new_ids)) for point in points]
+    return tuple(sorted(stored, key=lambda point: point.id or 0))
