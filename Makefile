@@ -17,7 +17,7 @@ help:
 	@echo "make test    all tests: Python, TypeScript, a real browser"
 	@echo "make check   format, lint, types, import rules, generated files up to date"
 	@echo "make client  write docs/openapi.json and the TypeScript client anew"
-	@echo "make bench   the simulated annotator, on the demo's server or a session of its own"
+	@echo "make bench   the simulated annotator on ../shared/data (BENCH_ARGS=\"--data DIR --sets NAME\")"
 	@echo "make setup   only install what the others need"
 	@echo "make clean   remove what was installed and built; sessions stay"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
@@ -32,6 +33,12 @@ def _port(value: str | int) -> int:
     if not str(value).isdecimal() or int(value) > LAST_PORT:
         raise typer.BadParameter(f"found {value}, expected a whole number from 0 to {LAST_PORT}")
     return int(value)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(version("fewclick"))
+        raise typer.Exit
 
 
 SessionOption = Annotated[
@@ -145,8 +152,12 @@ def checkpoints(session: SessionOption = None) -> None:
 
 
 @app.callback()
-def _root() -> None:
-    """Name the program; the commands do the work."""
+def _root(
+    show_version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print it.")
+    ] = False,
+) -> None:
+    del show_version
 
 
 def _session_dir(named: Path | None) -> Path:
@@ -160,7 +171,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         status = app(args=arguments, standalone_mode=False)
     except typer.TyperException as error:
-        _fail(f"{error.format_message()} (see `fewclick --help`)")
+        # Without a command the help has been shown, and there is nothing more to say.
+        if error.format_message():
+            _fail(f"{error.format_message()} (see `fewclick --help`)")
+        sys.exit(BAD_INPUT)
     except typer.Abort:
         sys.exit(130)
     except (FewclickError, ModelsError) as error:

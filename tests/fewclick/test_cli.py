@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,17 @@ def test_main__help_loads_nothing_heavy() -> None:
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, cwd=ROOT)
     assert done.returncode == 0, done.stderr
     assert "demo" in done.stdout
+
+
+def test_main__no_command_shows_the_help() -> None:
+    done = run_cli()
+    assert (done.returncode, done.stderr) == (2, "")
+    assert "demo" in done.stdout
+
+
+def test_main__version() -> None:
+    done = run_cli("--version")
+    assert (done.returncode, done.stdout.strip()) == (0, version("fewclick"))
 
 
 @pytest.mark.parametrize(
