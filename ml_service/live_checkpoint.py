@@ -11,6 +11,7 @@ from ml_service.context import Context
 from ml_service.data_loaders.base import dataset_hash
 from ml_service.heads.live import FeatureScaler
 from ml_service.live_learning import measure_live
+from ml_service.metrics import describe_quality
 from ml_service.predictors.base import Model
 from ml_service.task_factory import LIVE_KIND
 
@@ -19,8 +20,7 @@ def save_live_checkpoint(context: Context, model: Model, scaler: FeatureScaler) 
     """Measure a head like the live one on the validation images, save the live one, and remove the oldest.
 
     The head that predicts learns from all labels. What is measured is a second one, which learns from the training
-    images alone: `metrics` has held_out (None without validation images), held_out_accuracy, held_out_iou, and
-    n_train and n_val, the numbers of images.
+    images alone.
     """
     training_set = context.training_set
     with context.db.read() as db_session:
@@ -28,13 +28,7 @@ def save_live_checkpoint(context: Context, model: Model, scaler: FeatureScaler) 
         names = class_names(db_session)
     held_out = measure_live(context.parts, scaler, training_set.images, training_set.class_ids, extracted_weight)
     n_val = 0 if held_out is None else held_out.n_images
-    metrics = {
-        "held_out": None if held_out is None else held_out.to_json(),
-        "held_out_accuracy": None if held_out is None else held_out.accuracy,
-        "held_out_iou": None if held_out is None else held_out.mean_iou,
-        "n_train": len(training_set.images) - n_val,
-        "n_val": n_val,
-    }
+    metrics = describe_quality(held_out, len(training_set.images) - n_val)
     path = checkpoint_path(f"live-{model.version}")
     description = Description(
         head_kind=LIVE_KIND,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -47,3 +48,18 @@ def measure(
         n_images=len(np.unique(image_ids)),
         n_samples=len(logits),
     )
+
+
+def describe_quality(held_out: Quality | None, n_train: int) -> dict[str, Any]:
+    """The metrics that every checkpoint has; None where no validation image has a label.
+
+    Args:
+        n_train: number of images learned from.
+    """
+    return {
+        "held_out": None if held_out is None else held_out.to_json(),
+        "held_out_accuracy": None if held_out is None else held_out.accuracy,
+        "held_out_iou": None if held_out is None else held_out.mean_iou,
+        "n_train": n_train,
+        "n_val": 0 if held_out is None else held_out.n_images,
+    }

@@ -21,7 +21,7 @@ from ml_service.context import Context
 from ml_service.errors import StoppingError
 from ml_service.head_keeper import HeadKeeper
 from ml_service.heads.base import TorchHead
-from ml_service.metrics import Quality
+from ml_service.metrics import Quality, describe_quality
 from ml_service.run_setup import RunSetup, make_setup, quality, start_run_loop, to_tensors
 from ml_service.training_loop import EpochDone, LoopState, train
 
@@ -221,11 +221,8 @@ class RunExecution:
         return self._measured[1]
 
     def _metrics(self, setup: RunSetup, state: LoopState) -> dict[str, Any]:
-        held_out = self._quality(setup, state)
-        return {
-            "held_out": None if held_out is None else held_out.to_json(),
+        return describe_quality(self._quality(setup, state), setup.n_train_images) | {
             "live": None if setup.live_quality is None else setup.live_quality.to_json(),
-            "n_train_images": setup.n_train_images,
             "n_train_samples": len(setup.training),
         }
 

@@ -175,7 +175,8 @@ class Worker:
         def finish(db_session: Session) -> None:
             finish_job(db_session, job.id, self.worker_id)
 
-        if job.image_id is not None:
+        # A run's image is only a guess of the backend; what was clicked or opened last is known better.
+        if job.image_id is not None and (job.kind in URGENT or self._keeper.open_image_id is None):
             self._keeper.open_image_id = job.image_id
         if job.kind is JobKind.REFIT:
             self._keeper.refit(finish)

@@ -67,7 +67,8 @@ def test_execute__better_head_predicts_and_the_next_annotation_takes_over(labell
     run = labelled.run(run_id)
     assert (run.state, run.reason, run.epoch) == (RunState.FINISHED, "max_epochs", 40)
     assert run.metrics["held_out"]["loss"] < run.metrics["live"]["loss"]
-    assert run.metrics["held_out"]["n_images"] == 2
+    assert run.metrics["held_out"]["n_images"] == run.metrics["n_val"] == 2
+    assert run.metrics["held_out_accuracy"] == 1
     assert "This run's head predicts now" in run.message
     with labelled.db.read() as db_session:
         active = active_checkpoint(db_session)
@@ -99,7 +100,7 @@ def test_execute__ends_with_a_prediction_even_before_the_interval(labelled: ToyS
     labelled.tune(max_epochs=500, prediction_interval=400, early_stop_patience=1, early_stop_threshold=10.0)
     worker = labelled.worker()
     work_off(worker)
-    run_id = _save(labelled, 4)
+    run_id = _save(labelled)
     with labelled.db.write() as db_session:
         db_session.query(Event).delete()
     work_off(worker)
@@ -107,7 +108,7 @@ def test_execute__ends_with_a_prediction_even_before_the_interval(labelled: ToyS
     assert (run.reason, run.epoch) == ("early_stop", 2)
     with labelled.db.read() as db_session:
         events = db_session.scalars(select(Event).order_by(Event.id)).all()
-    predicted = [n for n, event in enumerate(events) if event.payload.get("image_id") == 4]
+    predicted = [n for n, event in enumerate(events) if event.payload.get("image_id") == 6]
     finished = [n for n, event in enumerate(events) if event.payload.get("state") == "FINISHED"]
     assert predicted[0] < finished[0]
 
@@ -334,3 +335,23 @@ def test_make_setup__extracted_points_never_count_as_truth(labelled: ToySession)
     assert setup.held_out is not None
     assert set(setup.held_out.image_ids.tolist()) == {5}
     assert not set(setup.training.image_ids.tolist()) & {2, 5}
+
+
+def test_execute__a_restarted_run_keeps_the_checkpoints_there_are(
+    labelled: ToySession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker = labelled.worker()
+    work_off(worker)
+    first = _save(labelled)
+    work_off(worker)
+    with labelled.db.read() as db_session:
+        before = {checkpoint.id: checkpoint.path for checkpoint in db_session.scalars(select(Checkpoint))}
+    _interrupt_at(monkeypatch, worker, 5, worker.stop)
+    second = _save(labelled)
+    worker.step()
+    assert labelled.run(second).state is RunState.QUEUED
+    with labelled.db.read() as db_session:
+        after = {checkpoint.id: checkpoint.path for checkpoint in db_session.scalars(select(Checkpoint))}
+    assert after == before
+    assert all((labelled.folder / path).is_file() for path in after.values())
+    assert labelled.run(first).state is RunState.FINISHED

@@ -460,3 +460,39 @@ def test_step__result_of_a_lost_job_is_dropped(segmentation: ToySession) -> None
     assert segmentation.prediction(1) is None
     with segmentation.db.read() as db_session:
         assert db_session.scalar(select(func.count()).select_from(Run)) == 0
+
+
+def test_step__checkpoint_activated_during_a_refit_stays(segmentation: ToySession) -> None:
+    worker = segmentation.worker()
+    segmentation.click_halves(1)
+    work_off(worker)
+    segmentation.click_halves(2)
+    keeper = worker.keeper
+    fit = keeper._fit
+
+    def fit_slowly(extracted_weight: float) -> object:
+        if segmentation.info().head_version == 1:
+            with segmentation.db.write() as db_session:
+                activate(db_session, 1)
+        return fit(extracted_weight)
+
+    keeper._fit = fit_slowly  # type: ignore[method-assign, assignment]
+    work_off(worker)
+    prediction = segmentation.prediction(2)
+    assert prediction is not None
+    assert (prediction.checkpoint_id, prediction.version) == (1, 2)
+
+
+def test_step__two_workers_share_the_work(segmentation: ToySession) -> None:
+    first, second = segmentation.worker(), segmentation.worker()
+    for image_id in range(1, 7):
+        segmentation.click_halves(image_id)
+        (first if image_id % 2 else second).step()
+        second.step()
+        first.step()
+    work_off(first)
+    work_off(second)
+    assert [job.state for job in segmentation.jobs()] == [JobState.DONE] * 6
+    assert segmentation.info().head_version == 6
+    assert set(_versions(segmentation).values()) == {6}
+    assert first.keeper.version == second.keeper.version == 6
