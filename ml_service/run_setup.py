@@ -74,8 +74,8 @@ def make_setup(
     if scaler is None or len(class_ids) < 2:
         found = ", ".join(repr(names[class_id]) for class_id in class_ids) or "none"
         raise NothingToLearnError(
-            f"labels of {len(class_ids)} classes with features were found to train on ({found}), at least 2 are "
-            "needed: label more images, then save again"
+            f"training needs labels of at least 2 classes on training images with features, found {found}: "
+            "label more images, then save again"
         )
     training = collect(_inputs_for(context, settings.head, train_images), class_ids, settings.extracted_weight)
     assert training is not None

@@ -15,6 +15,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from db.database import ChangeDetector
+from db.errors import FewclickError
 from db.models import Job, JobKind, JobState, RunState
 from db.queries.events import prune_events
 from db.queries.jobs import (
@@ -31,9 +32,10 @@ from db.queries.runs import recover_runs, runs_at_work, start_next_run, transiti
 from db.queries.training_data import ready_image
 from db.queries.workers import beat, remove_silent_workers, remove_worker
 from ml_service.context import Context
-from ml_service.errors import StoppingError
+from ml_service.errors import LearningError, StoppingError
 from ml_service.head_keeper import HeadKeeper
 from ml_service.run_execution import RunExecution
+from models.errors import ModelsError
 
 logger = logging.getLogger(__name__)
 URGENT = (JobKind.REFIT, JobKind.PREDICT)
@@ -164,6 +166,9 @@ class Worker:
             logger.warning("%s", error)
         except StoppingError:
             self._give_back(job)
+        except (FewclickError, LearningError, ModelsError) as error:
+            logger.warning("job %d (%s) failed: %s", job.id, job.kind.value, error)
+            self._record_failure(job, error)
         except Exception as error:  # The boundary of a job: whatever it was, it is recorded, and the service lives on.
             logger.exception("job %d (%s) failed", job.id, job.kind.value)
             self._record_failure(job, error)

@@ -266,7 +266,7 @@ def test_execute__one_class_is_too_few(segmentation: ToySession) -> None:
     work_off(worker)
     run = segmentation.run(run_id)
     assert run.state is RunState.FAILED
-    assert "labels of 1 classes with features were found to train on ('left'), at least 2" in run.message
+    assert "needs labels of at least 2 classes on training images with features, found 'left':" in run.message
 
 
 def test_execute__class_only_on_validation_images_keeps_the_live_head(labelled: ToySession) -> None:
