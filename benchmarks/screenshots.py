@@ -9,6 +9,7 @@ import argparse
 import re
 import sys
 import tempfile
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -19,6 +20,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwright
 from scipy.ndimage import gaussian_filter
 from skimage.color import rgb2hed
+from skimage.filters import threshold_otsu
 
 if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
@@ -32,17 +34,19 @@ from fewclick.ensure_browser import BrowserNotFoundError, ensure_browser
 Theme = Literal["light", "dark"]
 SIZE = ViewportSize(width=1440, height=900)
 THEMES: tuple[Theme, ...] = ("light", "dark")
-TILES_TO_CLICK = 4
+TILES_TO_CLICK = 8
+SHOWN_TILE = 3
+"""Index of a tile with all three classes."""
 CORRECTIONS = 6
 LABELS = 12
 WAIT_MS = 30_000
 WAIT_S = 30.0
+RUN_LIMIT_S = 180.0
+POLL_INTERVAL_S = 0.2
 NUMBER = re.compile(r"^\d+$")
 SMOOTHING_PX = 2.0
 SETTLE_MS = 1500
 """Long enough for thumbnails and fading notices."""
-BROWN_QUANTILE = 80
-BLUE_QUANTILE = 75
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -60,11 +64,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
             with Product(segmentation, Path(folder) / "logs") as product:
                 with Client(product.url) as client:
                     shown = click_tissue(client, segmentation.parent / "images")
+                    train(client)
                 take(browser, product.url, shown, out, "labeling_segmentation")
                 take_gallery(browser, product.url, out)
             with Product(classification, Path(folder) / "logs") as product:
                 with Client(product.url) as client:
                     shown = label_textures(client)
+                    train(client)
                 take(browser, product.url, shown, out, "labeling_classification")
             browser.close()
     except (StartError, ProductError, BrowserNotFoundError) as error:
@@ -74,27 +80,38 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def click_tissue(client: Client, image_dir: Path) -> int:
-    """Click the middle of each class, then of the largest errors, in the first tiles; the id of the last."""
+    """Click the middle of each class, then of the largest errors, in the first tiles; the id of the one to show."""
     classes = {entry["name"]: entry["id"] for entry in client.json("GET", "config")["classes"]}
     images = client.images()[:TILES_TO_CLICK]
-    for image in images:
-        truth = stain_classes(image_dir / image["path"])
+    truths = stain_classes([image_dir / image["path"] for image in images])
+    for image, truth in zip(images, truths, strict=True):
         points = [_point(deepest_point(truth[name]), classes[name]) for name in classes]
         for _ in range(CORRECTIONS + 1):
             state = client.put_annotations(image["id"], {"points": [point for point in points if point]})
             _wait_until_learned(client, image["id"], int(state["revision"]))
             points.append(_correction(client, image["id"], truth, classes))
-    return int(images[-1]["id"])
+    return int(images[SHOWN_TILE]["id"])
 
 
-def stain_classes(path: Path) -> dict[str, Mask]:
-    """Where the brown and the blue stain prevail, by colour deconvolution (Ruifrok and Johnston 2001)."""
-    with Image.open(path) as picture:
-        stains = rgb2hed(np.asarray(picture.convert("RGB")))
-    blue, brown = _smooth(stains[..., 0]), _smooth(stains[..., 2])
-    stained = brown > np.percentile(brown, BROWN_QUANTILE)
-    nucleus = (blue > np.percentile(blue, BLUE_QUANTILE)) & ~stained
-    return {"stained": stained, "nucleus": nucleus, "background": ~stained & ~nucleus}
+def stain_classes(paths: Sequence[Path]) -> list[dict[str, Mask]]:
+    """Where the brown and the blue stain prevail, by colour deconvolution (Ruifrok and Johnston 2001) and Otsu's
+    thresholds over all tiles."""
+    blues, browns = [], []
+    for path in paths:
+        with Image.open(path) as picture:
+            stains = rgb2hed(np.asarray(picture.convert("RGB")))
+        blues.append(_smooth(stains[..., 0]))
+        browns.append(_smooth(stains[..., 2]))
+    least_blue, least_brown = _otsu(blues), _otsu(browns)
+    return [_classes(blue > least_blue, brown > least_brown) for blue, brown in zip(blues, browns, strict=True)]
+
+
+def _classes(blue: Mask, brown: Mask) -> dict[str, Mask]:
+    return {"stained": brown, "nucleus": blue & ~brown, "background": ~blue & ~brown}
+
+
+def _otsu(values: Sequence[npt.NDArray[np.float64]]) -> float:
+    return float(threshold_otsu(np.stack(values)))  # type: ignore[no-untyped-call]
 
 
 def _smooth(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -145,6 +162,16 @@ def label_textures(client: Client) -> int:
     return int(unlabelled["id"])
 
 
+def train(client: Client) -> None:
+    """A full run, so that the pictures show a loss curve."""
+    client.json("POST", "training/start")
+    deadline = time.monotonic() + RUN_LIMIT_S
+    while (training := client.json("GET", "training"))["state"] != "FINISHED":
+        if training["state"] == "FAILED" or time.monotonic() > deadline:
+            raise ProductError(f"the training run did not finish: {training}")
+        time.sleep(POLL_INTERVAL_S)
+
+
 def take(browser: Browser, url: str, image_id: int, out: Path, name: str) -> None:
     """One picture of the labelling page in each theme."""
     for theme in THEMES:
@@ -170,6 +197,7 @@ def _open(browser: Browser, url: str, theme: Theme) -> Page:
     context = browser.new_context(viewport=SIZE, color_scheme=theme)
     context.set_default_timeout(WAIT_MS)
     page = context.new_page()
+    page.add_init_script("localStorage.setItem('fewclick:preferences', JSON.stringify({hint_dismissed: true}))")
     page.goto(url)
     expect(page.get_by_test_id("image-canvas")).to_have_attribute("data-image-id", NUMBER, timeout=WAIT_MS)
     return page
