@@ -82,10 +82,11 @@ export function createApp(page_url: string, config: Config, sessions: readonly S
   }
 
   function hearPrediction({ image_id, image_ids, version, removed }: ServerEvent): void {
+    const ids = image_ids ?? (image_id === undefined ? [] : [image_id]);
     if (removed === true) predictions.announceRemoved();
-    else if (image_id !== undefined) predictions.announce(image_id, version ?? 0);
-    else if (image_ids !== undefined) for (const id of image_ids) predictions.announce(id, version ?? 0);
-    else predictions.announceHead();
+    else if (ids.length === 0) predictions.announceHead();
+    for (const id of removed === true ? [] : ids) predictions.announce(id, version ?? 0);
+    navigator.refreshAhead(ids);
     navigator.reconsider();
   }
 

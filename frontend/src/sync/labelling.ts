@@ -73,11 +73,13 @@ export class Labelling {
     if (point) this.annotations.removePoint(point);
   }
 
-  undo(): Promise<boolean> {
+  async undo(): Promise<boolean> {
+    if (!this.annotations.current.value.can_undo) return this.#refuse("Nothing to undo on this image.");
     return this.#onServer((image_id) => this.api.undo(image_id));
   }
 
-  redo(): Promise<boolean> {
+  async redo(): Promise<boolean> {
+    if (!this.annotations.current.value.can_redo) return this.#refuse("Nothing to redo on this image.");
     return this.#onServer((image_id) => this.api.redo(image_id));
   }
 
@@ -137,6 +139,11 @@ export class Labelling {
 
   get #revision(): number {
     return this.annotations.current.value.revision;
+  }
+
+  #refuse(text: string): false {
+    this.toasts.show("info", text);
+    return false;
   }
 
   #take(image_id: number, annotation: Annotation): void {

@@ -23,6 +23,8 @@ interface Candidate {
 }
 
 const PREFETCH_AFTER_MS = 120;
+/** Clicks follow each other: only the prediction after the last of them is worth fetching. */
+const PREDICTION_AHEAD_AFTER_MS = 350;
 /** A save that hangs must not hold up the way to the next image for longer. */
 const WAIT_FOR_SAVES_MS = 1_500;
 
@@ -37,6 +39,7 @@ export class Navigator {
   readonly #history = new VisitHistory();
   #token = 0;
   #candidate: Candidate | null = null;
+  #ahead_timer: ReturnType<typeof setTimeout> | null = null;
   #prefetch_timer: ReturnType<typeof setTimeout> | null = null;
 
   constructor(
@@ -102,8 +105,8 @@ export class Navigator {
   async jump(text: string): Promise<boolean> {
     const wanted = text.trim();
     if (wanted === "") return false;
-    if (/^#?\d+$/.test(wanted)) return this.open(Number(wanted.replace("#", "")));
     try {
+      if (/^#?\d+$/.test(wanted)) return await this.open((await this.api.image(Number(wanted.replace("#", "")))).id);
       const { items } = await this.api.images({ q: wanted, limit: 1, sort: "path" });
       const first = items[0];
       if (first) return await this.open(first.id);
@@ -136,6 +139,14 @@ export class Navigator {
   /** The head has learned: ask again for the next image, but keep the one at hand until the answer is there. */
   reconsider(): void {
     if (this.strategy.value.startsWith("least_confident")) this.#prefetchSoon();
+  }
+
+  /** These images have a new prediction: if the next one is among them, have it at hand. */
+  refreshAhead(image_ids: readonly number[]): void {
+    const ahead_id = this.#candidate?.image.id;
+    if (ahead_id === undefined || !image_ids.includes(ahead_id)) return;
+    if (this.#ahead_timer !== null) clearTimeout(this.#ahead_timer);
+    this.#ahead_timer = setTimeout(() => void this.predictions.prefetch(ahead_id), PREDICTION_AHEAD_AFTER_MS);
   }
 
   async #openNextByStrategy(current_id: number | null, tell: boolean): Promise<boolean> {

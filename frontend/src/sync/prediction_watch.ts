@@ -79,7 +79,7 @@ export class PredictionWatch {
     this.#wanted_revision = revision;
     this.#wanted_version = 0;
     this.#polls = 0;
-    this.#exists = image.uncertainty !== null;
+    this.#exists = image.uncertainty !== null || this.#prefetched.has(image.id);
     this.#asked = false;
     this.#stopRefining();
     this.shown.set(this.#prefetched.get(image.id) ?? null);
@@ -209,7 +209,7 @@ export class PredictionWatch {
   #loadAhead(image_id: number, before: ShownPrediction | null): Ahead | null {
     const version = this.#wanted_version;
     if (before?.image_id !== image_id || before.maps.length === 0 || version <= before.version) return null;
-    const class_ids = before.maps.map(({ class_id }) => class_id);
+    const class_ids = neededMaps(this.#classes.value, before.maps.map(({ class_id }) => class_id));
     const maps = loadMaps(this.#api, image_id, class_ids, "grid", version);
     // Whoever needs them sees the failure; if nobody does, it does not matter.
     maps.catch(() => undefined);

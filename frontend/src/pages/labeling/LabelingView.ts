@@ -148,6 +148,9 @@ export class LabelingView extends AppView {
             style="background: ${label_class.color}; color: ${textOn(label_class.color)}">${label_class.name}</span>`
         : nothing}
       ${skipped ? html`<span class="badge is-neutral">Skipped</span>` : nothing}
+      ${navigator.image.features === "failed"
+        ? html`<span class="badge is-neutral">Not learned from: ${navigator.image.failure ?? "its features failed"}</span>`
+        : nothing}
     </div>`;
   }
 

@@ -44,8 +44,10 @@ export class Keyboard {
     const action = actionFor({ key, code, ctrl: event.ctrlKey || event.metaKey, shift, alt }, target);
     if (action === null) return;
     event.preventDefault();
-    if (action.kind === "class") this.handlers.chooseClass(action.index);
-    else if (action.command === "hide-overlay") this.#hideDown(event.repeat);
+    if (action.kind === "class") {
+      // A digit held down must not label one image after the other.
+      if (!event.repeat) this.handlers.chooseClass(action.index);
+    } else if (action.command === "hide-overlay") this.#hideDown(event.repeat);
     else if (!event.repeat || repeats(action.command)) this.handlers.command(action.command);
   };
 

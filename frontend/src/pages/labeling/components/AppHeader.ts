@@ -52,9 +52,9 @@ export class AppHeader extends AppView {
         <button class="button ghost" data-testid="export" popovertarget="export-menu" title="Export annotations">
           ${icon(Download)}<span class="wide-only">Export</span>
         </button>
-        <div id="export-menu" class="menu" popover role="menu" aria-label="Export as" @click=${this.#closeMenu}>
+        <div id="export-menu" class="menu" popover aria-label="Export as" @click=${this.#closeMenu}>
           ${EXPORTS.map(
-            ([format, name, note]) => html`<a role="menuitem" data-testid="export-${format}" download
+            ([format, name, note]) => html`<a data-testid="export-${format}" download
               href=${this.app.exportUrl(format)}><strong>${name}</strong><span>${note}</span></a>`,
           )}
         </div>

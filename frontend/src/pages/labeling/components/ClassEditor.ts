@@ -36,7 +36,7 @@ export class ClassEditor extends AppView {
         ${repeat(classes.value, ({ id }) => id, (label_class) => this.#row(label_class))}
       </ul>
       <form class="class-editor-new" @submit=${this.#add}>
-        <input type="color" name="color" aria-label="Colour of the new class" .value=${suggestColor(classes.value.map(({ color }) => color))} />
+        <input type="color" name="color" aria-label="Colour of the new class" value=${suggestColor(classes.value.map(({ color }) => color))} />
         <input class="input" name="name" data-testid="new-class-name" placeholder="New class" aria-label="Name of the new class"
           required maxlength="200" autocomplete="off" />
         <button class="button primary" data-testid="add-class">${icon(Plus, 16)}<span>Add</span></button>

@@ -25,7 +25,7 @@ export class ImageStrip extends AppView {
           @click=${() => this.command("previous")}>${icon(ChevronLeft)}<span>Previous</span></button>
         <input class="input jump" data-testid="jump-to-image" type="text" inputmode="search" autocomplete="off" spellcheck="false"
           placeholder="Jump to id or name" aria-label="Jump to image by id or name" title="Jump (/ or J)" @keydown=${this.#jumpKey} />
-        <div class="thumbnails" role="list" aria-label="Visited images">${this.#thumbnails()}</div>
+        <div class="thumbnails" role="group" aria-label="Visited images">${this.#thumbnails()}</div>
         <label class="field-inline"><span>Next by</span>
           <select class="select" data-testid="strategy" @change=${this.#chooseStrategy}>
             ${STRATEGIES.map(
@@ -55,7 +55,7 @@ export class ImageStrip extends AppView {
     return repeat(
       ids,
       (id) => id,
-      (id) => html`<button class="thumbnail" role="listitem" aria-label="Image ${id}" aria-current=${id === open_id ? "true" : "false"}
+      (id) => html`<button class="thumbnail" aria-label="Image ${id}" aria-current=${id === open_id ? "true" : "false"}
         title="Image ${id}" @click=${() => void navigator.open(id)}>
         <img src=${this.app.thumbnailUrl(id, 96)} alt="" width="44" height="36" decoding="async" />
       </button>`,

@@ -35,8 +35,8 @@ export class SegmentationUI extends AppView {
           ${classes.value.map((label_class, index) => this.#classRow(label_class, index))}
         </div>
         ${classes.value.length === 2
-          ? html`<p class="hint">Left click sets a point of the chosen class, right click one of the other. Right click on a point removes it.</p>`
-          : html`<p class="hint">Left click sets a point of the chosen class. Right click on a point removes it.</p>`}
+          ? html`<p class="hint">Left click: chosen class. Right click: the other class, or removes the point under it.</p>`
+          : html`<p class="hint">Left click: chosen class. Right click removes the point under it.</p>`}
       </section>
       ${this.#prediction()}
     `;

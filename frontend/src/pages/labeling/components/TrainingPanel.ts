@@ -56,7 +56,7 @@ export class TrainingPanel extends AppView {
   #heldOut(): TemplateResult | typeof nothing {
     const held_out = this.app.stats.stats.value?.held_out ?? null;
     if (held_out === null) return nothing;
-    const images = held_out.images === null ? "" : ` on ${held_out.images} held-out images`;
+    const images = held_out.images === null ? "" : ` on ${held_out.images} held-out image${held_out.images === 1 ? "" : "s"}`;
     return html`<p class="figure-row"><span class="figure" data-testid="held-out">${percent(held_out.value)}</span>
       <span>${held_out.metric === "iou" ? "mean IoU" : "accuracy"}${images}</span></p>`;
   }
