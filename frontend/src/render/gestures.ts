@@ -42,9 +42,11 @@ export class Gestures {
     stage.addEventListener("pointerleave", () => handlers.hover(null));
     stage.addEventListener("contextmenu", (event) => event.preventDefault());
     stage.addEventListener("wheel", (event) => this.#wheel(event), { passive: false });
-    // The middle button would start the browser's own scrolling.
     stage.addEventListener("mousedown", (event) => {
-      if (event.button === 1) event.preventDefault();
+      // No scrolling by the middle button, no selection, no focus ring on the image; but a field that was typed in is
+      // left, so that keys mean tools again.
+      event.preventDefault();
+      if (document.activeElement instanceof HTMLElement) document.activeElement.blur();
     });
   }
 

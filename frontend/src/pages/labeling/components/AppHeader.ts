@@ -32,7 +32,7 @@ export class AppHeader extends AppView {
     const { theme } = preferences.value;
     return html`
       <header class="header">
-        <a class="brand" href="#/" aria-label="Fewclick" @click=${(event: Event) => event.preventDefault()}>
+        <h1 class="brand">
           <svg width="22" height="22" viewBox="0 0 32 32" aria-hidden="true">
             <rect width="32" height="32" rx="9" fill="var(--accent-solid)" />
             <path d="M7.5 16A8.5 8.5 0 0 1 16 7.5M24.5 16a8.5 8.5 0 0 1-8.5 8.5" fill="none" stroke="#fff"
@@ -40,7 +40,7 @@ export class AppHeader extends AppView {
             <circle cx="16" cy="16" r="4.4" fill="#fff" />
           </svg>
           <span>Fewclick</span>
-        </a>
+        </h1>
         ${this.#session()}
         <span class="chip task-chip">${config.task === "segmentation" ? "Segmentation" : "Classification"}</span>
         ${this.#progress()}

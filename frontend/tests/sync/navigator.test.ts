@@ -1,0 +1,136 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+
+import type { Api } from "../../src/api/client";
+import { AnnotationStore, EMPTY_ANNOTATION } from "../../src/state/annotations";
+import { Signal } from "../../src/state/signal";
+import { ToastStore } from "../../src/state/toasts";
+import type { Annotation, ImageInfo } from "../../src/state/types";
+import { Navigator } from "../../src/sync/navigator";
+import { PictureCache } from "../../src/sync/picture_cache";
+import { PredictionWatch } from "../../src/sync/prediction_watch";
+import { SaveQueue } from "../../src/sync/save_queue";
+import { memoryStorage } from "../memory_storage";
+
+let queue: number[];
+let asked: (number | null)[];
+let answer_save: ((annotation: Annotation) => void) | null;
+let annotations: AnnotationStore;
+let saves: SaveQueue;
+let toasts: ToastStore;
+let navigator: Navigator;
+
+function image(id: number): ImageInfo {
+  return {
+    id, path: `folder/${id}.png`, width: 8, height: 8, status: "unlabeled", features: "ready", failure: null,
+    class_id: null, point_count: 0, uncertainty: null, predicted_class_id: null,
+  }; // prettier-ignore
+}
+
+beforeEach(() => {
+  vi.useFakeTimers();
+  vi.stubGlobal("createImageBitmap", () => Promise.resolve({ width: 8, height: 8 }));
+  queue = [];
+  asked = [];
+  answer_save = null;
+  const api: Pick<Api, "image" | "images" | "annotation" | "imageFile" | "nextImage"> = {
+    image: (id) => Promise.resolve(image(id)),
+    images: ({ q }) => Promise.resolve({ items: q === "seven" ? [image(7)] : [], next_cursor: null, total: 0 }),
+    annotation: () => Promise.resolve(EMPTY_ANNOTATION),
+    imageFile: () => Promise.resolve(new Blob()),
+    nextImage: (_strategy, current_id) => {
+      asked.push(current_id);
+      const id = queue.shift();
+      return Promise.resolve(id === undefined ? null : image(id));
+    },
+  };
+  annotations = new AnnotationStore();
+  toasts = new ToastStore();
+  const put = (): Promise<Annotation> => new Promise((resolve) => (answer_save = resolve));
+  saves = new SaveQueue(put, { saved: vi.fn(), conflict: vi.fn(), rejected: vi.fn() }, memoryStorage(), "unsaved");
+  const predictions = new PredictionWatch(api as Api, new Signal([]), new Signal(true), () => false);
+  navigator = new Navigator(api as Api, annotations, new PictureCache(api as Api), predictions, saves, toasts);
+});
+
+afterEach(() => {
+  vi.useRealTimers();
+  vi.unstubAllGlobals();
+});
+
+describe("Navigator", () => {
+  test("starts with what the strategy says", async () => {
+    queue = [3];
+    await navigator.start(null);
+    expect(navigator.image?.id).toBe(3);
+  });
+
+  test("the address names the first image", async () => {
+    await navigator.start(12);
+    expect(navigator.image?.id).toBe(12);
+    expect(asked).toEqual([]);
+  });
+
+  test("next takes the image fetched ahead, in the same moment and without asking again", async () => {
+    queue = [4, 5];
+    await navigator.open(3);
+    await vi.advanceTimersByTimeAsync(200);
+    expect(asked).toEqual([3]);
+    void navigator.next();
+    expect(navigator.image?.id).toBe(4);
+  });
+
+  test("an image fetched ahead that was labelled meanwhile is not opened", async () => {
+    queue = [4, 5];
+    await navigator.open(3);
+    await vi.advanceTimersByTimeAsync(200);
+    navigator.invalidate(4);
+    await navigator.next();
+    expect(navigator.image?.id).toBe(5);
+  });
+
+  test("the next image is asked for after what was labelled is saved: it would come again", async () => {
+    queue = [4];
+    await navigator.open(3);
+    saves.enqueue(3, { kind: "label", class_id: 1 }, 0);
+    const done = navigator.next();
+    await vi.advanceTimersByTimeAsync(100);
+    expect(asked).toEqual([]);
+    answer_save?.({ ...EMPTY_ANNOTATION, revision: 1 });
+    await vi.advanceTimersByTimeAsync(0);
+    await done;
+    expect(asked).toEqual([3]);
+  });
+
+  test("previous and next walk the visited images", async () => {
+    for (const id of [3, 8, 6]) await navigator.open(id);
+    await navigator.previous();
+    await navigator.previous();
+    expect(navigator.image?.id).toBe(3);
+    await navigator.next();
+    expect(navigator.image?.id).toBe(8);
+  });
+
+  test("jump: by id, by part of the path, or it says that there is none", async () => {
+    expect(await navigator.jump("#9")).toBe(true);
+    expect(navigator.image?.id).toBe(9);
+    expect(await navigator.jump("seven")).toBe(true);
+    expect(navigator.image?.id).toBe(7);
+    expect(await navigator.jump("nowhere")).toBe(false);
+    expect(toasts.value.at(-1)?.text).toContain("nowhere");
+  });
+
+  test("when none is left it says so and stays", async () => {
+    await navigator.open(3);
+    await vi.advanceTimersByTimeAsync(200);
+    await navigator.next();
+    expect(navigator.image?.id).toBe(3);
+    expect(toasts.value).toHaveLength(1);
+  });
+
+  test("what is not saved yet is on screen when its image is opened again", async () => {
+    await navigator.open(3);
+    saves.enqueue(3, { kind: "label", class_id: 2 }, 0);
+    await navigator.open(4);
+    await navigator.open(3);
+    expect(annotations.current.value.label?.class_id).toBe(2);
+  });
+});
