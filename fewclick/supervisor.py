@@ -35,6 +35,8 @@ FIRST_DELAY_S = 0.5
 LONGEST_DELAY_S = 30.0
 STEADY_AFTER_S = 60.0
 """A child that lived this long starts its delays anew when it ends."""
+ML_START_DELAY_S = 1.5
+"""Loading torch takes all cores for seconds: the page comes first."""
 LOCAL_HOSTS = ("127.0.0.1", "localhost", "::1")
 
 
@@ -47,6 +49,7 @@ class ChildSpec:
     arguments: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     inherited_fds: tuple[int, ...] = ()
+    start_delay_s: float = 0.0
 
 
 class Child:
@@ -55,7 +58,7 @@ class Child:
     def __init__(self, spec: ChildSpec) -> None:
         self.spec = spec
         self.process: subprocess.Popen[bytes] | None = None
-        self.due_at: float | None = None
+        self.due_at: float | None = time.monotonic() + spec.start_delay_s
         self._started_at = 0.0
         self._delay_s = FIRST_DELAY_S
 
@@ -100,8 +103,6 @@ class Supervisor:
         """Keep the children alive until `stop`; returns the exit status of the program."""
         with self._stop_on_signals():
             try:
-                for child in self._children:
-                    child.start(self._watch_fd)
                 return self._watch()
             finally:
                 self._end_children()
@@ -113,7 +114,6 @@ class Supervisor:
 
     def _watch(self) -> int:
         while not self._stopping:
-            time.sleep(LOOK_INTERVAL_S)
             for child in self._children:
                 status = child.exit_status()
                 if status == BAD_INPUT:
@@ -126,6 +126,7 @@ class Supervisor:
                     )
                 elif child.due_at is not None and time.monotonic() >= child.due_at:
                     child.start(self._watch_fd)
+            time.sleep(LOOK_INTERVAL_S)
         self._console.print("[dim]stopping[/]")
         return 0
 
@@ -197,7 +198,8 @@ def web_spec(mounts: Sequence[SessionMount], listener: socket.socket) -> ChildSp
 def ml_spec(mount: SessionMount) -> ChildSpec:
     """The ML service of one session."""
     environment = {SESSION_VARIABLE: str(mount.session_dir)}
-    return ChildSpec(f"ML service of {mount.name}", "ml_service.train", environment=environment)
+    name = f"ML service of {mount.name}"
+    return ChildSpec(name, "ml_service.train", environment=environment, start_delay_s=ML_START_DELAY_S)
 
 
 def open_listener(host: str, port: int) -> socket.socket:
