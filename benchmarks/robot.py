@@ -27,6 +27,7 @@ from benchmarks.datasets import PALETTE, Dataset, find_datasets
 from benchmarks.product import Product, StartError, init_session, write_config
 from benchmarks.runs import Options, SeedResult, Session, run_classification, run_segmentation
 
+TABLE_WIDTH = 132
 DATA_DIR = Path("../shared/data")
 
 
@@ -60,7 +61,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point; 0 when every set was measured, 2 on bad input or a product that does not start."""
     command = list(sys.argv[1:] if arguments is None else arguments)
     args = parse_arguments(command)
-    console = Console(highlight=False)
+    # Wide enough for every table even where the output goes to a file.
+    console = Console(highlight=False, width=max(Console().width, TABLE_WIDTH))
     try:
         datasets = choose_datasets(args.data, args.sets)
         if args.url and len(datasets) != 1:
