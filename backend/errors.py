@@ -73,9 +73,9 @@ def _handle_http_exception(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     detail = str(error.detail)
     if error.status_code == 404:
-        detail = f"there is nothing at {request.url.path}: /api/docs lists what there is"
+        detail = f"there is nothing at {request.url.path}: /api/openapi.json lists what there is"
     elif error.status_code == 405:
-        detail = f"{request.method} is not possible at {request.url.path}: /api/docs lists what is"
+        detail = f"{request.method} is not possible at {request.url.path}: /api/openapi.json lists what is"
     name = {404: "NotFoundError", 405: "MethodNotAllowedError"}.get(error.status_code, "HttpError")
     return error_response(error.status_code, name, detail, error.headers)
 

@@ -30,7 +30,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         description="Label images with a few clicks. Coordinates are pixels of the upright original image.",
         lifespan=open_session,
         generate_unique_id_function=_operation_id,
-        docs_url="/api/docs",
+        docs_url=None,  # it would load its scripts from other hosts
         redoc_url=None,
         openapi_url="/api/openapi.json",
     )
