@@ -10,8 +10,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from backend.schemas.session import SessionLink
 from db.database import database_url
-from db.models import Task
 from db.session_dir import PROJECT_ROOT, resolve_session_dir
+from db.tasks import Task
 
 
 class Sibling(BaseModel):

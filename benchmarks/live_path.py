@@ -20,10 +20,11 @@ import numpy as np
 
 from db.database import DATABASE_FILE_NAME, ChangeDetector, Database
 from db.migrate import migrate
-from db.models import FeatureState, Image, LabelClass, Prediction, SessionInfo, Task
+from db.models import FeatureState, Image, LabelClass, Prediction, SessionInfo
 from db.queries.annotations import NewPoint, replace_points
 from db.queries.session_info import TrainingSettings
 from db.session_dir import SESSION_VARIABLE
+from db.tasks import Task
 from models.base import ExtractorInfo, Features
 from models.feature_store import FeatureStore
 

@@ -29,6 +29,8 @@ from sqlalchemy.engine.interfaces import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
 
+from db.tasks import Task, TaskName
+
 NAMING_CONVENTION = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
     "uq": "uq_%(table_name)s_%(column_0_N_name)s",
@@ -79,13 +81,6 @@ def _enum(kind: type[StrEnum], name: str) -> Enum:
         length=24,
         values_callable=lambda members: [member.value for member in members],
     )
-
-
-class Task(StrEnum):
-    """What is labelled: points in images, or one class per image."""
-
-    SEGMENTATION = "segmentation"
-    CLASSIFICATION = "classification"
 
 
 class ImageStatus(StrEnum):
@@ -162,7 +157,7 @@ class SessionInfo(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True, default=1)
     name: Mapped[str] = mapped_column(String(200))
-    task: Mapped[Task] = mapped_column(_enum(Task, "task"))
+    task: Mapped[Task] = mapped_column(TaskName())
     image_root: Mapped[str] = mapped_column(Text)
     """Folder that `Image.path` is relative to; relative to the session folder where that is possible."""
     config: Mapped[dict[str, Any]]

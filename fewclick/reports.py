@@ -37,7 +37,7 @@ def print_status(session_dir: Path) -> None:
         by_status = _counts(db_session, Image.status)
         by_features = _counts(db_session, Image.features)
         table = _table()
-        table.add_row("session", f"{info.name} ({info.task.value}) in {session_dir.resolve()}")
+        table.add_row("session", f"{info.name} ({info.task.name}) in {session_dir.resolve()}")
         table.add_row("extractor", str(info.extractor.get("name", "?")))
         table.add_row("images", _spell(by_status, ImageStatus) or "none")
         table.add_row("features", _spell(by_features, FeatureState) or "none")

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from db.database import URL_VARIABLE, Database
 from db.errors import InvalidInputError
-from db.models import Task
 from db.queries.session_info import get_session_info
+from db.tasks import Task
 
 
 @dataclass(frozen=True)

@@ -167,7 +167,7 @@ def announce_when_ready(base_url: str, mounts: Sequence[SessionMount], console: 
     console.print(f"[bold green]Fewclick is ready:[/] [bold]{base_url}/[/]")
     if len(mounts) > 1:
         for mount in mounts:
-            console.print(f"  {mount.task.value:15} {base_url}{mount.url}")
+            console.print(f"  {mount.task.name:15} {base_url}{mount.url}")
     console.print("[dim]Ctrl+C stops it.[/]")
 
 

@@ -21,9 +21,9 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails
 
-from db.models import Task
 from db.queries.session_info import TrainingSettings
 from db.session_dir import DEFAULT_NAME, SESSION_VARIABLE
+from db.tasks import Task
 from initialization.errors import ConfigError
 from initialization.yaml_file import read_yaml_mapping
 

@@ -68,7 +68,7 @@ def _describe(db_session: Session, info: SessionInfo) -> ExistingSession:
     alive_since = utc_now() - LIVE_WORKER
     ready = db_session.scalars(select(Image.path).where(Image.features == FeatureState.READY))
     return ExistingSession(
-        task=info.task.value,
+        task=info.task.name,
         image_root=info.image_root,
         config=info.config,
         extractor=info.extractor,
@@ -161,8 +161,8 @@ def image_root_for(root: Path, session_dir: Path) -> str:
 
 def _differences(existing: ExistingSession, session_dir: Path, config: SessionConfig, source: Source) -> list[str]:
     different = []
-    if existing.task != config.task.value:
-        different.append(f"task is {existing.task}, found {config.task.value}")
+    if existing.task != config.task.name:
+        different.append(f"task is {existing.task}, found {config.task.name}")
     root = source.root(session_dir)
     found_root = (session_dir / existing.image_root).resolve()
     # A source that is unpacked or downloaded always has the same root; what it was unpacked from tells it apart.

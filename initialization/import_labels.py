@@ -11,9 +11,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from db.database import Database
-from db.models import Image, LabelClass, Origin, Task
+from db.models import Image, LabelClass, Origin
 from db.queries.annotations import NewPoint, replace_points, set_label
 from db.queries.session_info import get_session_info
+from db.tasks import Annotates
 from initialization.label_files import FoundLabels, ImageIndex, read_class_labels, read_point_labels
 from initialization.masks import MaskError, MaskValues, mask_points, read_mask, read_values
 
@@ -52,9 +53,8 @@ def import_labels(database: Database, labels_dir: Path, advance: Callable[[int],
         ).all()
         rows = db_session.execute(select(Image.path, Image.id, Image.width, Image.height, Image.revision)).all()
     index = ImageIndex(row.path for row in rows)
-    found = (
-        read_class_labels(labels_dir, index) if task is Task.CLASSIFICATION else read_point_labels(labels_dir, index)
-    )
+    of_whole_images = task.annotates is Annotates.IMAGE
+    found = read_class_labels(labels_dir, index) if of_whole_images else read_point_labels(labels_dir, index)
     report = ImportReport(problems=found.problems)
     _report_without_image(found, report)
     labelled = found.classes.keys() | found.points.keys() | found.masks.keys()
@@ -70,7 +70,7 @@ def import_labels(database: Database, labels_dir: Path, advance: Callable[[int],
     class_ids = {entry.name: entry.id for entry in classes}
     importer = _Importer(database, class_ids, report, advance)
     paths = [path for path in targets if path in labelled]
-    if task is Task.CLASSIFICATION:
+    if of_whole_images:
         importer.import_classes(paths, targets, found)
     else:
         values = read_values(labels_dir, [(entry.name, entry.color) for entry in classes])

@@ -61,7 +61,7 @@ def initialize(options: Options, report: Report, load_extractor: LoadExtractor) 
     source = make_source(config)
     check_writable(session_dir)
     existing = _check_existing(options, config, session_dir, source)
-    report.title(f"Fewclick: {config.task.value} session {config.session_name!r}")
+    report.title(f"Fewclick: {config.task.name} session {config.session_name!r}")
     report.fact("session", f"{session_dir}{_how(existing, options)}")
     report.fact("classes", ", ".join(entry.name for entry in config.classes))
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from db.database import Database
-from db.models import Task
 from db.queries.session_info import HeadKind, get_session_info
+from db.tasks import Task
 from ml_service.feature_reader import FeatureReader
 from ml_service.settings import ServiceSettings
 from ml_service.task_factory import TaskParts, make_task_parts

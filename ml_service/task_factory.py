@@ -10,9 +10,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from db.models import Task
 from db.queries.session_info import HeadKind
 from db.queries.training_data import ImageRef
+from db.tasks import Task
 from ml_service.data_loaders.base import ReadInputs
 from ml_service.data_loaders.classification import IMAGES_PER_BATCH, read_pooled_inputs
 from ml_service.data_loaders.segmentation import POINTS_PER_BATCH, read_neighbourhood_inputs, read_point_inputs
@@ -52,6 +52,8 @@ class TaskParts:
     predictor: Predictor
     scaler_images: int
     """Images that the scaler is fitted on, at most."""
+    scaler_images_per_step: int
+    """How many of them are read between two looks for a click: few enough that nobody waits for them."""
     read_scaler_sample: Callable[[FeatureReader, ImageRef], npt.NDArray[np.float32]]
     """Vectors (m, D) of one of them."""
 
@@ -67,21 +69,35 @@ class TaskParts:
         return load_torch_head(state, module, unit_norm=self.live_config.unit_norm)
 
 
-def make_task_parts(task: Task, extractor: ExtractorInfo) -> TaskParts:
-    """The parts for a task on the features of an extractor."""
-    if task is Task.SEGMENTATION:
-        return TaskParts(
-            dim=extractor.dim,
-            groups=extractor.groups,
-            live_config=SEGMENTATION,
-            read_inputs={HeadKind.LINEAR: read_point_inputs, HeadKind.NONLINEAR: read_neighbourhood_inputs},
-            batch_size=POINTS_PER_BATCH,
-            make_module=make_segmentation_module,
-            loss=segmentation_loss,
-            predictor=SegmentationPredictor(),
-            scaler_images=64,
-            read_scaler_sample=_read_cells,
-        )
+def read_scaler_cells(reader: FeatureReader, image: ImageRef) -> npt.NDArray[np.float32]:
+    """Cells (m, D), evenly spread over the image."""
+    return reader.cells(image.content_hash, SCALER_CELLS_PER_IMAGE)
+
+
+def read_scaler_vector(reader: FeatureReader, image: ImageRef) -> npt.NDArray[np.float32]:
+    """The pooled vector, as (1, P)."""
+    return reader.pooled([image.content_hash])
+
+
+def make_segmentation_parts(extractor: ExtractorInfo) -> TaskParts:
+    """Points on patch features."""
+    return TaskParts(
+        dim=extractor.dim,
+        groups=extractor.groups,
+        live_config=SEGMENTATION,
+        read_inputs={HeadKind.LINEAR: read_point_inputs, HeadKind.NONLINEAR: read_neighbourhood_inputs},
+        batch_size=POINTS_PER_BATCH,
+        make_module=make_segmentation_module,
+        loss=segmentation_loss,
+        predictor=SegmentationPredictor(),
+        scaler_images=64,
+        scaler_images_per_step=2,
+        read_scaler_sample=read_scaler_cells,
+    )
+
+
+def make_classification_parts(extractor: ExtractorInfo) -> TaskParts:
+    """Whole images on pooled vectors."""
     return TaskParts(
         dim=extractor.pooled_dim,
         groups=extractor.pooled_groups,
@@ -92,13 +108,17 @@ def make_task_parts(task: Task, extractor: ExtractorInfo) -> TaskParts:
         loss=classification_loss,
         predictor=ClassificationPredictor(),
         scaler_images=2000,
-        read_scaler_sample=_read_vector,
+        scaler_images_per_step=50,
+        read_scaler_sample=read_scaler_vector,
     )
 
 
-def _read_cells(reader: FeatureReader, image: ImageRef) -> npt.NDArray[np.float32]:
-    return reader.cells(image.content_hash, SCALER_CELLS_PER_IMAGE)
+MAKERS: dict[Task, Callable[[ExtractorInfo], TaskParts]] = {
+    Task.SEGMENTATION: make_segmentation_parts,
+    Task.CLASSIFICATION: make_classification_parts,
+}
 
 
-def _read_vector(reader: FeatureReader, image: ImageRef) -> npt.NDArray[np.float32]:
-    return reader.pooled([image.content_hash])
+def make_task_parts(task: Task, extractor: ExtractorInfo) -> TaskParts:
+    """The parts for a task on the features of an extractor."""
+    return MAKERS[task](extractor)

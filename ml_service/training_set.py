@@ -6,9 +6,9 @@ from dataclasses import replace
 
 from sqlalchemy.orm import Session
 
-from db.models import Task
 from db.queries.session_info import get_session_info
 from db.queries.training_data import LabelledImage, annotated_images, any_ready, present_class_ids
+from db.tasks import Task
 from ml_service.data_loaders.base import ImageSamples, ReadInputs
 from ml_service.feature_reader import FeatureReader
 from models.errors import FeatureMismatchError

@@ -13,8 +13,9 @@ from PIL import Image as PillowImage
 
 from db.database import Database, database_url
 from db.migrate import migrate
-from db.models import FeatureState, Image, LabelClass, Prediction, SessionInfo, Task
+from db.models import FeatureState, Image, LabelClass, Prediction, SessionInfo
 from db.queries.session_info import TrainingSettings
+from db.tasks import Annotates, Task
 from models.base import ExtractorInfo, Features
 from models.feature_store import FeatureStore
 from models.geometry import make_grid
@@ -26,8 +27,8 @@ EXTRACTOR = ExtractorInfo(
 SIZES = ((64, 48), (48, 64), (40, 40), (64, 64), (30, 20), (64, 16))
 """(width, height) of the images, in order of id."""
 CLASSES = {
-    Task.SEGMENTATION: (("foreground", "#00FF00"), ("background", "#FF0000")),
-    Task.CLASSIFICATION: (("cat", "#1F77B4"), ("dog", "#FF7F0E"), ("bird", "#2CA02C")),
+    Annotates.POINTS: (("foreground", "#00FF00"), ("background", "#FF0000")),
+    Annotates.IMAGE: (("cat", "#1F77B4"), ("dog", "#FF7F0E"), ("bird", "#2CA02C")),
 }
 
 
@@ -64,7 +65,7 @@ class ReadySession:
                 annotation_revision=image.revision,
                 class_ids=list(self.class_ids),
             )
-            if info.task is Task.SEGMENTATION:
+            if info.task.annotates is Annotates.POINTS:
                 assert image.width is not None
                 assert image.height is not None
                 grid = make_grid(image.width, image.height, EXTRACTOR)
@@ -97,7 +98,7 @@ def make_session(folder: Path, task: Task, *, features: bool = True) -> ReadySes
         db_session.add(
             SessionInfo(
                 id=1,
-                name=f"toy {task.value}",
+                name=f"toy {task.name}",
                 task=task,
                 image_root=str(image_root),
                 config={},
@@ -105,7 +106,7 @@ def make_session(folder: Path, task: Task, *, features: bool = True) -> ReadySes
                 extractor=EXTRACTOR.to_json(),
             )
         )
-        classes = [LabelClass(name=n, color=c, position=i) for i, (n, c) in enumerate(CLASSES[task])]
+        classes = [LabelClass(name=n, color=c, position=i) for i, (n, c) in enumerate(CLASSES[task.annotates])]
         db_session.add_all(classes)
         images = []
         for number, (width, height) in enumerate(SIZES):

@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints
 
 from backend.schemas.base import Id, RequestModel, ResponseModel
-from db.models import Task
 from db.queries.session_info import HeadKind, Strategy, TrainingSettings
+from db.tasks import Task
 
 ClassName = Annotated[
     # One line without control characters: it stands in tables, file headers and error messages.

@@ -15,7 +15,7 @@ from backend.services.image_files import shrink
 from backend.services.image_paths import image_path
 from backend.services.predictions import no_prediction
 from db.errors import ConflictError, InvalidInputError, NotFoundError
-from db.models import Image, Prediction, Task
+from db.models import Image, Prediction
 from db.queries.images import get_image
 from models.images import read_image
 from models.prediction_store import read_map, softmax
@@ -51,14 +51,14 @@ def read_logits(context: AppContext, image_id: int) -> tuple[Image, Prediction, 
 
     Raises:
         NotFoundError: no such image, or no prediction of it.
-        InvalidInputError: not a segmentation session.
+        InvalidInputError: the session has no maps.
     """
     for _attempt in range(MAP_READS):
         with context.database.read() as db_session:
             image = get_image(db_session, image_id)
             prediction = db_session.get(Prediction, image_id)
-        if context.config.task is not Task.SEGMENTATION:
-            raise InvalidInputError("this is a classification session: its predictions have no map")
+        if not context.handler.has_maps:
+            raise InvalidInputError(f"this is a {context.config.task.name} session: its predictions have no map")
         if prediction is None or prediction.map_path is None:
             raise no_prediction(image_id)
         try:

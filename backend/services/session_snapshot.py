@@ -9,9 +9,10 @@ from pathlib import Path
 from sqlalchemy.orm import Session
 
 from backend.schemas.session import Config, ExtractorOut, LabelClassOut, SessionOut
-from db.models import LabelClass, Task
+from db.models import LabelClass
 from db.queries.classes import list_classes
 from db.queries.session_info import TrainingSettings, get_session_info, training_settings
+from db.tasks import Task
 from models.base import ExtractorInfo
 
 

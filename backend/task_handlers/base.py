@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from sqlalchemy.orm import Session
 
 from backend.schemas.annotations import AnnotationPut
 from backend.schemas.export import ExportFormat
 from backend.schemas.predictions import PredictionOut
-from db.models import Image, Origin, Prediction, Task
+from db.models import Image, Origin, Prediction
 from db.queries.annotations import NewPoint
 from db.queries.session_info import TrainingSettings
+from db.tasks import Task
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,16 @@ class TaskHandler(Protocol):
     @property
     def task(self) -> Task:
         """The task that it handles."""
+        ...
+
+    @property
+    def has_maps(self) -> bool:
+        """Whether its predictions are maps that lie in files."""
+        ...
+
+    @property
+    def held_out_metric(self) -> Literal["accuracy", "iou"]:
+        """Which of a checkpoint's measures people are shown."""
         ...
 
     @property

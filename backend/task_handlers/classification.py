@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy.orm import Session
 
@@ -12,14 +12,17 @@ from backend.schemas.export import ExportFormat
 from backend.schemas.predictions import ClassProbability, PredictionOut
 from backend.task_handlers.base import PredictedImage, Proposal
 from db.errors import ConflictError, InvalidInputError
-from db.models import Image, Origin, Prediction, Task
+from db.models import Image, Origin, Prediction
 from db.queries.annotations import set_label
+from db.tasks import Task
 
 
 class ClassificationHandler:
     """Payload: {"class_id"}. Prediction: probabilities, most probable first."""
 
     task = Task.CLASSIFICATION
+    has_maps = False
+    held_out_metric: Literal["accuracy", "iou"] = "accuracy"
     export_formats = frozenset({ExportFormat.JSON, ExportFormat.CSV, ExportFormat.COCO})
 
     def write(self, db_session: Session, image: Image, body: AnnotationPut) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from backend.task_handlers.base import TaskHandler
 from backend.task_handlers.classification import ClassificationHandler
 from backend.task_handlers.segmentation import SegmentationHandler
-from db.models import Task
+from db.tasks import Task
 
 HANDLERS: dict[Task, TaskHandler] = {
     Task.SEGMENTATION: SegmentationHandler(),

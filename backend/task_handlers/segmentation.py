@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any
+from typing import Any, Literal
 
 import cv2
 import numpy as np
@@ -14,8 +14,9 @@ from backend.schemas.export import ExportFormat
 from backend.schemas.predictions import PredictionMap, PredictionOut
 from backend.task_handlers.base import PredictedImage, Proposal
 from db.errors import ConflictError, InvalidInputError
-from db.models import Image, Origin, Prediction, Task
+from db.models import Image, Origin, Prediction
 from db.queries.annotations import NewPoint, replace_points
+from db.tasks import Task
 from ml_service.sampling.point_extraction import ExtractionSettings, extract_points
 from models.prediction_store import read_map, softmax
 
@@ -29,6 +30,8 @@ class SegmentationHandler:
     """Payload: {"points"}. Prediction: a map per class."""
 
     task = Task.SEGMENTATION
+    has_maps = True
+    held_out_metric: Literal["accuracy", "iou"] = "iou"
     export_formats = frozenset(ExportFormat)
 
     def write(self, db_session: Session, image: Image, body: AnnotationPut) -> dict[str, Any]:

@@ -6,11 +6,16 @@ from alembic import context
 from sqlalchemy import create_engine
 
 from db.models import Base, UtcDateTime
+from db.tasks import TaskName
 
 
 def render_item(kind: str, item: Any, _autogen_context: Any) -> str | Literal[False]:
     """Migrations stand on their own: they name the plain column type, not this code's."""
-    return "sa.DateTime(timezone=True)" if kind == "type" and isinstance(item, UtcDateTime) else False
+    if kind == "type" and isinstance(item, UtcDateTime):
+        return "sa.DateTime(timezone=True)"
+    if kind == "type" and isinstance(item, TaskName):
+        return f"sa.{item.impl!r}"
+    return False
 
 
 connection = context.config.attributes.get("connection")

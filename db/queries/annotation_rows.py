@@ -7,8 +7,9 @@ from dataclasses import replace
 from sqlalchemy import bindparam, delete, insert, select, update
 from sqlalchemy.orm import Session
 
-from db.models import Image, ImageStatus, Label, Origin, Point, Task, utc_now
+from db.models import Image, ImageStatus, Label, Origin, Point, utc_now
 from db.queries.annotation_state import State, StoredPoint
+from db.tasks import Annotates, Task
 
 # Built once: every click runs them, and putting a statement together takes longer than running it.
 _POINTS = (
@@ -22,7 +23,7 @@ _INSERT_POINTS = insert(Point).returning(Point.id, sort_by_parameter_order=True)
 def read_state(db_session: Session, image: Image, task: Task) -> State:
     """What the rows say, annotations of removed classes included."""
     skipped = image.status is ImageStatus.SKIPPED
-    if task is Task.CLASSIFICATION:
+    if task.annotates is Annotates.IMAGE:
         label = db_session.execute(select(Label.class_id, Label.origin).where(Label.image_id == image.id)).first()
         return State(label=None if label is None else (label.class_id, label.origin), skipped=skipped)
     rows = db_session.execute(_POINTS, {"image_id": image.id})

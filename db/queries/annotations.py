@@ -24,7 +24,6 @@ from db.models import (
     LabelClass,
     Origin,
     SessionInfo,
-    Task,
 )
 from db.queries.annotation_rows import read_state, write_rows
 from db.queries.annotation_state import State, StoredPoint
@@ -32,6 +31,7 @@ from db.queries.events import add_event
 from db.queries.jobs import request_job
 from db.queries.outcomes import record_outcome
 from db.queries.splits import draw_split
+from db.tasks import Annotates
 
 HISTORY_LENGTH = 200
 """States kept of an image; undo reaches no further."""
@@ -77,10 +77,10 @@ def replace_points(
     `origin`. A request that changes nothing leaves revision and history as they are.
 
     Raises:
-        InvalidInputError: a class that is not present, a place outside the image, or not a segmentation session.
+        InvalidInputError: a class that is not present, a place outside the image, or a session without points.
         ConflictError: the image is at another revision than the one expected, or could not be read at all.
     """
-    change = _Change(db_session, image, Task.SEGMENTATION, expected_revision)
+    change = _Change(db_session, image, Annotates.POINTS, expected_revision)
     change.require_readable()
     for index, point in enumerate(points):
         _check_point(image, index, point)
@@ -102,10 +102,10 @@ def set_label(
     """Give the whole image one class; the same class again changes nothing. Returns the new `current_state`.
 
     Raises:
-        InvalidInputError: a class that is not present, or not a classification session.
+        InvalidInputError: a class that is not present, or a session without labels of whole images.
         ConflictError: the image is at another revision than the one expected, or could not be read at all.
     """
-    change = _Change(db_session, image, Task.CLASSIFICATION, expected_revision)
+    change = _Change(db_session, image, Annotates.IMAGE, expected_revision)
     change.require_readable()
     change.require_classes({class_id})
     if change.before.label is not None and change.before.label[0] == class_id:
@@ -151,16 +151,16 @@ def present_classes(db_session: Session) -> dict[int, str]:
 class _Change:
     """One change of one image: what was before, what is allowed, and the writing."""
 
-    def __init__(self, db_session: Session, image: Image, task: Task | None, expected_revision: int | None) -> None:
+    def __init__(
+        self, db_session: Session, image: Image, annotates: Annotates | None, expected_revision: int | None
+    ) -> None:
         self.db_session = db_session
         self.image = image
         self.info = _session_info(db_session)
         self.task = self.info.task
-        if task is not None and task is not self.task:
-            wanted = "points" if self.task is Task.SEGMENTATION else "class_id"
-            raise InvalidInputError(
-                f"this is a {self.task.value} session: send {wanted}, found an annotation for {task.value}"
-            )
+        if annotates is not None and annotates is not self.task.annotates:
+            wanted, found = ("points", "class_id") if annotates is Annotates.IMAGE else ("class_id", "points")
+            raise InvalidInputError(f"this is a {self.task.name} session: send {wanted}, found {found}")
         self.before = read_state(db_session, image, self.task)
         self.present = present_classes(db_session)
         if expected_revision is not None and expected_revision != image.revision:

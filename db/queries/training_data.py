@@ -10,8 +10,9 @@ from typing import Any
 from sqlalchemy import Select, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
-from db.models import FeatureState, Image, ImageStatus, Label, LabelClass, Origin, Point, Prediction, Split, Task
+from db.models import FeatureState, Image, ImageStatus, Label, LabelClass, Origin, Point, Prediction, Split
 from db.queries.events import add_event
+from db.tasks import Annotates, Task
 
 IDS_PER_QUERY = 500
 """Databases limit the number of values in one statement."""
@@ -165,7 +166,7 @@ def _targets(db_session: Session, task: Task, image_ids: Sequence[int]) -> dict[
     targets: dict[int, list[Target]] = defaultdict(list)
     rows: Iterable[Any]
     for chunk in _chunks(image_ids):
-        if task is Task.SEGMENTATION:
+        if task.annotates is Annotates.POINTS:
             points = select(Point.image_id, Point.class_id, Point.origin, Point.x, Point.y)
             rows = db_session.execute(points.where(Point.image_id.in_(chunk)).order_by(Point.image_id, Point.id))
         else:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from db.errors import InvalidInputError, SessionNotFoundError
-from db.models import Task
+from db.tasks import Task
 from fewclick.sessions import describe_sessions, slug_of
 from tests.fewclick.conftest import MakeSession
 

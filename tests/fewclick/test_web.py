@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from db.models import Task
+from db.tasks import Task
 from fewclick.sessions import describe_sessions
 from fewclick.web import combine, create_apps
 from tests.fewclick.conftest import MakeSession

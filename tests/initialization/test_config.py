@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from db.models import Task
 from db.queries.session_info import TrainingSettings
+from db.tasks import Task
 from initialization.config import DEFAULT_FORMATS, PALETTE, load_config, session_dir_of
 from initialization.errors import ConfigError
 from tests.initialization.fakes import write_config

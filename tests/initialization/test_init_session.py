@@ -76,7 +76,7 @@ def test_main__makes_a_complete_session(tmp_path: Path, capsys: pytest.CaptureFi
     database = Database.of_session(session_dir)
     with database.read() as db_session:
         info = db_session.get_one(SessionInfo, 1)
-        assert (info.name, info.task, info.training["max_points"]) == ("leaves", "segmentation", 77)
+        assert (info.name, info.task.name, info.training["max_points"]) == ("leaves", "segmentation", 77)
         assert info.image_root == "../images"
         store = FeatureStore(session_dir, ExtractorInfo.from_json(info.extractor))
         names = db_session.scalars(select(LabelClass.name).order_by(LabelClass.position)).all()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from db.models import Task
+from db.tasks import Task
 from tests.ml_service.toy_session import ToySession, make_session
 
 

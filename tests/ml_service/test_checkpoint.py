@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from db.models import Task
+from db.tasks import Task
 from ml_service.checkpoint import (
     Description,
     checkpoint_path,

@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from db.models import Checkpoint, CheckpointKind, Event, Image, JobState, Origin, RunEpoch, RunState, Split, Task
+from db.models import Checkpoint, CheckpointKind, Event, Image, JobState, Origin, RunEpoch, RunState, Split
 from db.queries.checkpoints import active_checkpoint
 from db.queries.runs import request_run, request_stop
 from db.queries.session_info import training_settings
+from db.tasks import Task
 from ml_service.checkpoint import read_description
 from ml_service.run_setup import make_setup
 from ml_service.worker import Worker
@@ -286,7 +287,7 @@ def test_execute__settings_are_read_at_each_start(labelled: ToySession) -> None:
         assert labelled.run(run_id).epoch == max_epochs
 
 
-@pytest.mark.parametrize("task", list(Task))
+@pytest.mark.parametrize("task", [Task.SEGMENTATION, Task.CLASSIFICATION])
 def test_execute__nonlinear_head(tmp_path: Path, task: Task) -> None:
     session = make_session(tmp_path, task, 10)
     if task is Task.SEGMENTATION:

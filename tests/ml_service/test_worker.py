@@ -19,7 +19,6 @@ from db.models import (
     Prediction,
     Run,
     RunState,
-    Task,
     Worker,
     utc_now,
 )
@@ -28,6 +27,7 @@ from db.queries.checkpoints import activate
 from db.queries.jobs import MAX_ATTEMPTS, claim_job, request_job
 from db.queries.runs import request_run, start_next_run
 from db.queries.workers import heartbeat_age_s
+from db.tasks import Task
 from models.feature_store import FeatureStore
 from models.prediction_store import read_map, softmax
 from tests.ml_service.toy_session import (

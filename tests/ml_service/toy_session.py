@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from db.database import DATABASE_FILE_NAME, Database
-from db.models import Base, FeatureState, Image, Job, LabelClass, Origin, Prediction, Run, SessionInfo, Split, Task
+from db.models import Base, FeatureState, Image, Job, LabelClass, Origin, Prediction, Run, SessionInfo, Split
 from db.queries.annotations import NewPoint, replace_points, set_label
 from db.queries.session_info import TrainingSettings
+from db.tasks import Task
 from ml_service.context import Context, open_context
 from ml_service.settings import ServiceSettings
 from ml_service.worker import Worker

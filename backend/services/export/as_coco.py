@@ -13,7 +13,8 @@ from sqlalchemy.orm import Session
 from backend.services.export.masks import Mask, read_mask
 from backend.services.export.source import ExportedImage, read_images
 from backend.services.session_snapshot import SessionSnapshot
-from db.models import ImageStatus, Task
+from db.models import ImageStatus
+from db.tasks import Annotates
 
 
 def stream(
@@ -59,7 +60,7 @@ def _annotations(
 ) -> Iterator[dict[str, Any]]:
     number = 0
     for exported in read_images(db_session, session.class_ids, status=status):
-        if session.task is Task.CLASSIFICATION:
+        if session.task.annotates is Annotates.IMAGE:
             found = _whole_image(exported)
         else:
             mask = read_mask(session, exported, max_work_side)

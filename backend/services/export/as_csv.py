@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from backend.services.export.source import ExportedImage, read_images
 from backend.services.session_snapshot import SessionSnapshot
-from db.models import Task
+from db.tasks import Annotates
 
 POINT_COLUMNS = ("image_id", "path", "width", "height", "x", "y", "class_id", "class", "origin")
 LABEL_COLUMNS = ("image_id", "path", "class_id", "class", "origin")
@@ -19,10 +19,10 @@ LABEL_COLUMNS = ("image_id", "path", "class_id", "class", "origin")
 def stream(db_session: Session, session: SessionSnapshot) -> Iterator[bytes]:
     """A header, then the lines (UTF-8, RFC 4180)."""
     names = {label_class.id: label_class.name for label_class in session.classes}
-    is_segmentation = session.task is Task.SEGMENTATION
-    yield _lines([POINT_COLUMNS if is_segmentation else LABEL_COLUMNS])
+    has_points = session.task.annotates is Annotates.POINTS
+    yield _lines([POINT_COLUMNS if has_points else LABEL_COLUMNS])
     for exported in read_images(db_session, session.class_ids):
-        rows = _points(exported, names) if is_segmentation else _label(exported, names)
+        rows = _points(exported, names) if has_points else _label(exported, names)
         if rows:
             yield _lines(rows)
 

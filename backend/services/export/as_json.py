@@ -36,7 +36,7 @@ def stream(db_session: Session, session: SessionSnapshot, *, history: bool) -> I
 def _session(db_session: Session, session: SessionSnapshot) -> dict[str, Any]:
     return {
         "name": session.name,
-        "task": session.task.value,
+        "task": session.task.name,
         "created_at": session.created_at.isoformat(),
         "extractor": session.extractor.to_json(),
         "training": session.training.model_dump(mode="json"),

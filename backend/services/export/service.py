@@ -31,7 +31,7 @@ def send_export(context: AppContext, kind: ExportFormat, scope: ExportScope, *, 
     formats = context.handler.export_formats
     if kind not in formats:
         raise InvalidInputError(
-            f"format {kind.value} is not for a {context.config.task.value} session: "
+            f"format {kind.value} is not for a {context.config.task.name} session: "
             f"choose one of {', '.join(sorted(f.value for f in formats))}"
         )
     if kind is ExportFormat.PNG_MASKS:

@@ -11,8 +11,9 @@ from starlette.testclient import TestClient
 
 from backend.schemas.session import TrainingPatch
 from backend.settings import Sibling
-from db.models import Task, Worker, utc_now
+from db.models import Worker, utc_now
 from db.queries.session_info import TrainingSettings
+from db.tasks import Task
 
 
 def test_get_health__with_and_without_an_ml_service(seg: TestClient, segmentation_session: Any) -> None:
