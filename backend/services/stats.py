@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
+from typing import Literal
 
 from sqlalchemy.orm import Session
 
@@ -17,7 +18,7 @@ from backend.schemas.stats import (
     Stats,
     StatusCounts,
 )
-from db.models import FeatureState, ImageStatus, Task
+from db.models import FeatureState, ImageStatus
 from db.queries import stats
 from db.queries.checkpoints import active_checkpoint, newest_live_checkpoint
 
@@ -36,7 +37,7 @@ def read_stats(context: AppContext) -> Stats:
             by_status=StatusCounts(**{status.value: by_status.get(status, 0) for status in ImageStatus}),
             by_features=FeatureCounts(**{state.value: by_features.get(state, 0) for state in FeatureState}),
             by_class=[ClassCount(class_id=c, images=i, points=p) for c, i, p in stats.count_by_class(db_session)],
-            held_out=_held_out(db_session, context.config.task),
+            held_out=_held_out(db_session, context.handler.held_out_metric),
             live_accuracy=_live_accuracy(stats.list_outcomes(db_session)),
             labels_per_hour=[
                 HourCount(hour=hour, annotations=count) for hour, count in stats.annotations_per_hour(db_session, HOURS)
@@ -44,21 +45,14 @@ def read_stats(context: AppContext) -> Stats:
         )
 
 
-def _held_out(db_session: Session, task: Task) -> HeldOut | None:
+def _held_out(db_session: Session, metric: Literal["accuracy", "iou"]) -> HeldOut | None:
     """What was measured when the head in force was saved."""
     checkpoint = active_checkpoint(db_session) or newest_live_checkpoint(db_session)
     if checkpoint is None:
         return None
     images = checkpoint.metrics.get("n_val")
-    if task is Task.CLASSIFICATION:
-        accuracy = checkpoint.metrics.get("held_out_accuracy")
-        return (
-            None
-            if accuracy is None
-            else HeldOut(metric="accuracy", value=accuracy, images=images, checkpoint_id=checkpoint.id)
-        )
-    iou = checkpoint.metrics.get("held_out_iou")
-    return None if iou is None else HeldOut(metric="iou", value=iou, images=images, checkpoint_id=checkpoint.id)
+    value = checkpoint.metrics.get(f"held_out_{metric}")
+    return None if value is None else HeldOut(metric=metric, value=value, images=images, checkpoint_id=checkpoint.id)
 
 
 def _live_accuracy(outcomes: Sequence[tuple[dt.datetime, bool]]) -> list[LiveAccuracyPoint]:

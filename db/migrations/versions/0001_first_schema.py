@@ -131,13 +131,7 @@ def upgrade() -> None:
         "session_info",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("name", sa.String(length=200), nullable=False),
-        sa.Column(
-            "task",
-            sa.Enum(
-                "segmentation", "classification", name="task", native_enum=False, create_constraint=True, length=24
-            ),
-            nullable=False,
-        ),
+        sa.Column("task", sa.String(length=64), nullable=False),
         sa.Column("image_root", sa.Text(), nullable=False),
         sa.Column("config", sa.JSON(), nullable=False),
         sa.Column("training", sa.JSON(), nullable=False),
