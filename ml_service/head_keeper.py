@@ -27,10 +27,12 @@ from db.queries.training_data import (
 from ml_service.checkpoint import load_head
 from ml_service.context import Context
 from ml_service.errors import CheckpointError
+from ml_service.heads.live import LiveHead
 from ml_service.inference import predict_readable, record_predictions, remove_maps
 from ml_service.live_checkpoint import save_live_checkpoint
-from ml_service.live_learning import ScalerSource, fit_live
+from ml_service.live_learning import fit_live
 from ml_service.predictors.base import ImagePrediction, Model
+from ml_service.scaler_source import ScalerSource
 from models.errors import FeatureMismatchError
 
 logger = logging.getLogger(__name__)
@@ -65,6 +67,9 @@ class HeadKeeper:
         """Be ready for the first click: read all labels, fit the scaler and the head."""
         with self._context.db.read() as db_session:
             self.open_image_id = last_annotated_image_id(db_session)
+            self._scalers.begin_if_due(db_session)
+        if self.open_image_id is not None:
+            self._scalers.complete()
         self.ensure_current()
 
     def refit(self, finish: Finish = lambda _db_session: None) -> None:
@@ -181,15 +186,33 @@ class HeadKeeper:
         return True
 
     def look_for_features(self) -> bool:
-        """Refit if features that labels waited for have come, or enough to know the channels better."""
+        """Refit if features that labels waited for have come; see whether there are enough for a new scaler."""
         with self._context.db.read() as db_session:
-            has_new_scaler = self._scalers.refresh(db_session)
+            self._scalers.begin_if_due(db_session)
             has_arrivals = self._context.training_set.has_arrivals(db_session)
-            is_live = active_checkpoint(db_session) is None
-        if has_arrivals or (has_new_scaler and is_live and self._context.training_set.images):
+        if has_arrivals or self._has_old_scaler():
             self.refit()
             return True
-        return False
+        return self._scalers.is_gathering
+
+    def gather(self) -> bool:
+        """Read a few images for a new scaler, and refit once it is complete; False if none is due."""
+        if not self._scalers.is_gathering:
+            return False
+        self._scalers.step()
+        if self._has_old_scaler():
+            self.refit()
+        return True
+
+    def _has_old_scaler(self) -> bool:
+        """Whether the live head was fitted with another scaler than the one in force."""
+        model = self.model
+        return (
+            model is not None
+            and model.checkpoint_id is None
+            and isinstance(model.head, LiveHead)
+            and model.head.scaler is not self._scalers.scaler
+        )
 
     def save_live_if_due(self) -> bool:
         """Measure and save the live head once it has rested for a while; True if that was done now."""
@@ -205,8 +228,7 @@ class HeadKeeper:
     def _sync(self, db_session: Session) -> float:
         """Read what is new in the labels; returns what an extracted point counts."""
         self._context.training_set.sync(db_session)
-        if self._scalers.scaler is None:
-            self._scalers.refresh(db_session)
+        self._scalers.require(db_session)
         return training_settings(get_session_info(db_session)).extracted_weight
 
     def _fit(self, extracted_weight: float) -> Model | None:

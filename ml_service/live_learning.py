@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from sqlalchemy.orm import Session
 
 from db.models import Split
-from db.queries.training_data import count_ready, sample_ready
 from ml_service.data_loaders.base import (
     ImageSamples,
     Samples,
@@ -19,13 +16,9 @@ from ml_service.data_loaders.base import (
     in_split,
     without_extracted,
 )
-from ml_service.feature_reader import FeatureReader
 from ml_service.heads.live import FeatureScaler, LiveHead
 from ml_service.metrics import Quality, measure
 from ml_service.task_factory import TaskParts
-from models.errors import FeatureMismatchError
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -34,34 +27,6 @@ class FittedHead:
 
     head: LiveHead
     class_ids: tuple[int, ...]
-
-
-class ScalerSource:
-    """Channel statistics of unlabelled images: fitted at first use, and again when twice as many are ready."""
-
-    def __init__(self, parts: TaskParts, reader: FeatureReader) -> None:
-        self._parts = parts
-        self._reader = reader
-        self._fitted_on = 0
-        self.scaler: FeatureScaler | None = None
-
-    def refresh(self, db_session: Session) -> bool:
-        """Fit where that is due; True if the scaler is another one now."""
-        n_ready = count_ready(db_session)
-        if n_ready == 0 or n_ready < 2 * self._fitted_on:
-            return False
-        samples = []
-        for image in sample_ready(db_session, self._parts.scaler_images):
-            try:
-                samples.append(self._parts.read_scaler_sample(self._reader, image))
-            except FeatureMismatchError as error:
-                # It is recorded where the image is predicted; the others are sample enough.
-                logger.warning("left out of the channel statistics: %s", error)
-        if not samples:
-            return False
-        self.scaler = FeatureScaler.fit(np.concatenate(samples), self._parts.groups)
-        self._fitted_on = n_ready
-        return True
 
 
 def fit_live(

@@ -34,6 +34,7 @@ from db.queries.workers import beat, remove_silent_workers, remove_worker
 from ml_service.context import Context
 from ml_service.errors import LearningError, StoppingError
 from ml_service.head_keeper import HeadKeeper
+from ml_service.map_collector import MapCollector
 from ml_service.run_execution import RunExecution
 from models.errors import ModelsError
 
@@ -52,6 +53,7 @@ class Worker:
         self._detector = ChangeDetector(context.db.engine)
         self._stopping = threading.Event()
         self._keeper = HeadKeeper(context)
+        self._collector = MapCollector(context.db, context.session_dir)
         self._may_have_work = True
         self._ticked_at = -float("inf")
         self._job_ids: list[int] = []
@@ -98,11 +100,15 @@ class Worker:
         """Do the most urgent thing there is; False if nothing is left to do for now."""
         has_ticked = self.tick_if_due()
         self._may_have_work |= self._detector.changed()
-        if self._may_have_work:
-            if self._do_next_job(None) or self._keeper.sweep():
-                return True
-            self._may_have_work = False
-        return (has_ticked and self._keeper.look_for_features()) or self._keeper.save_live_if_due()
+        if self._may_have_work and self._do_next_job(None):
+            return True
+        # A new scaler comes before the sweep: with it all images have to be predicted anew.
+        if self._keeper.gather() or (self._may_have_work and self._keeper.sweep()):
+            return True
+        self._may_have_work = False
+        if (has_ticked and self._keeper.look_for_features()) or self._keeper.save_live_if_due():
+            return True
+        return has_ticked and self._collector.step()
 
     def is_stopping(self) -> bool:
         """As in `Attendant`."""

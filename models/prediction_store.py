@@ -9,10 +9,15 @@ import numpy.typing as npt
 
 from models.feature_store import npy_bytes, write_atomically
 
+MAPS_FOLDER = "predictions"
+"""In the session folder."""
+IMAGES_PER_FOLDER = 1000
+"""Ids whose maps share one folder, which has the number of the first one divided by this for a name."""
+
 
 def map_path(image_id: int, version: int) -> str:
     """Path relative to the session folder; a new name for each version, so that a reader never sees two mixed."""
-    return f"predictions/{image_id // 1000:04d}/{image_id}.{version}.npy"
+    return f"{MAPS_FOLDER}/{image_id // IMAGES_PER_FOLDER:04d}/{image_id}.{version}.npy"
 
 
 def write_map(session_dir: Path, image_id: int, version: int, logits: npt.NDArray[np.floating]) -> str:

@@ -48,3 +48,9 @@ def is_prediction_requested(db_session: Session, image_id: int) -> bool:
     key = job_key(JobKind.PREDICT, image_id)
     statement = select(Job.id).where(Job.key == key, Job.state.in_([JobState.QUEUED, JobState.RUNNING])).limit(1)
     return db_session.scalar(statement) is not None
+
+
+def named_maps(db_session: Session, first_id: int, last_id: int) -> set[str]:
+    """Paths of the maps in force of the images with these ids, both ends included."""
+    is_meant = (Prediction.image_id.between(first_id, last_id), Prediction.map_path.is_not(None))
+    return {path for path in db_session.scalars(select(Prediction.map_path).where(*is_meant)) if path is not None}

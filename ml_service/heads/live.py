@@ -65,14 +65,23 @@ class FeatureScaler:
         """
         if sample.ndim != 2 or len(sample) == 0:
             raise ValueError(f"expected at least one feature vector (M, D), found shape {sample.shape}")
-        dim = sample.shape[1]
+        values = sample.astype(np.float64)
+        return cls.from_statistics(values.mean(axis=0), values.std(axis=0), groups)
+
+    @classmethod
+    def from_statistics(
+        cls,
+        mean: npt.NDArray[np.float64],
+        deviation: npt.NDArray[np.float64],
+        groups: Sequence[ChannelGroup] = (),
+    ) -> FeatureScaler:
+        """As `fit`, from the mean (D,) and the standard deviation (D,) of such vectors."""
+        dim = len(mean)
         sizes = tuple(group.size for group in groups) or (dim,)
         if sum(sizes) != dim:
             raise ValueError(f"the channel groups {sizes} hold {sum(sizes)} channels, the features have {dim}")
-        values = sample.astype(np.float64)
-        if not np.isfinite(values).all():
+        if not (np.isfinite(mean).all() and np.isfinite(deviation).all()):
             raise ValueError("the sample holds features that are not finite")
-        mean, deviation = values.mean(axis=0), values.std(axis=0)
         scale = np.zeros(dim)
         for part in _slices(sizes):
             typical = np.sqrt(np.mean(deviation[part] ** 2))
