@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Body, Query
 
 from backend.context import Context
-from backend.schemas.annotations import AnnotationPut, AnnotationStateOut
-from backend.schemas.base import ConflictBody, PathId
+from backend.schemas.annotations import AnnotationPut, AnnotationStateOut, ExpectedRevision
+from backend.schemas.base import MAX_ID, ConflictBody, PathId
 from backend.services import annotating
 
 router = APIRouter(prefix="/images/{image_id}/annotations", tags=["annotations"])
+
+OptionalRevision = Annotated[ExpectedRevision | None, Body()]
 
 CONFLICT: dict[int | str, dict[str, Any]] = {
     409: {"model": ConflictBody, "description": "another state was found; `current` is an AnnotationStateOut"}
@@ -30,25 +32,29 @@ def put_annotations(context: Context, image_id: PathId, body: AnnotationPut) -> 
     return annotating.replace(context, image_id, body)
 
 
-@router.delete("")
-def clear_annotations(context: Context, image_id: PathId) -> AnnotationStateOut:
+@router.delete("", responses=CONFLICT)
+def clear_annotations(
+    context: Context,
+    image_id: PathId,
+    revision: Annotated[int | None, Query(ge=0, le=MAX_ID, description="as in PUT annotations")] = None,
+) -> AnnotationStateOut:
     """Remove all annotations of the image; undo brings them back."""
-    return annotating.clear(context, image_id)
+    return annotating.clear(context, image_id, revision)
 
 
 @router.post("/undo", responses=CONFLICT)
-def undo_annotations(context: Context, image_id: PathId) -> AnnotationStateOut:
+def undo_annotations(context: Context, image_id: PathId, body: OptionalRevision = None) -> AnnotationStateOut:
     """One step back; 409 if there is none."""
-    return annotating.undo(context, image_id)
+    return annotating.undo(context, image_id, (body or ExpectedRevision()).revision)
 
 
 @router.post("/redo", responses=CONFLICT)
-def redo_annotations(context: Context, image_id: PathId) -> AnnotationStateOut:
+def redo_annotations(context: Context, image_id: PathId, body: OptionalRevision = None) -> AnnotationStateOut:
     """One step forward again; 409 if there is none."""
-    return annotating.redo(context, image_id)
+    return annotating.redo(context, image_id, (body or ExpectedRevision()).revision)
 
 
-@router.post("/skip")
-def skip_image(context: Context, image_id: PathId) -> AnnotationStateOut:
+@router.post("/skip", responses=CONFLICT)
+def skip_image(context: Context, image_id: PathId, body: OptionalRevision = None) -> AnnotationStateOut:
     """Set the image aside; its annotations go, undo brings them back."""
-    return annotating.skip(context, image_id)
+    return annotating.skip(context, image_id, (body or ExpectedRevision()).revision)

@@ -66,6 +66,12 @@ class AnnotationPut(RequestModel):
         return self
 
 
+class ExpectedRevision(RequestModel):
+    """What undo, redo and skip may say; they may also come without a body."""
+
+    revision: Revision | None = Field(default=None, description="as in PUT annotations")
+
+
 class ExtractPoints(RequestModel):
     """Replace earlier extracted points by new ones from the prediction."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -31,24 +32,24 @@ def replace(context: AppContext, image_id: int, body: AnnotationPut) -> Annotati
     return _write(context, image_id, lambda db_session, image: context.handler.write(db_session, image, body))
 
 
-def clear(context: AppContext, image_id: int) -> AnnotationStateOut:
+def clear(context: AppContext, image_id: int, revision: int | None) -> AnnotationStateOut:
     """Remove all."""
-    return _write(context, image_id, annotation_queries.clear)
+    return _write(context, image_id, partial(annotation_queries.clear, expected_revision=revision))
 
 
-def skip(context: AppContext, image_id: int) -> AnnotationStateOut:
+def skip(context: AppContext, image_id: int, revision: int | None) -> AnnotationStateOut:
     """Set aside."""
-    return _write(context, image_id, annotation_queries.skip)
+    return _write(context, image_id, partial(annotation_queries.skip, expected_revision=revision))
 
 
-def undo(context: AppContext, image_id: int) -> AnnotationStateOut:
+def undo(context: AppContext, image_id: int, revision: int | None) -> AnnotationStateOut:
     """One step back."""
-    return _write(context, image_id, annotation_queries.undo)
+    return _write(context, image_id, partial(annotation_queries.undo, expected_revision=revision))
 
 
-def redo(context: AppContext, image_id: int) -> AnnotationStateOut:
+def redo(context: AppContext, image_id: int, revision: int | None) -> AnnotationStateOut:
     """One step forward."""
-    return _write(context, image_id, annotation_queries.redo)
+    return _write(context, image_id, partial(annotation_queries.redo, expected_revision=revision))
 
 
 def extract_points(context: AppContext, image_id: int, body: ExtractPoints) -> AnnotationStateOut:

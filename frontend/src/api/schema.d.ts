@@ -820,6 +820,17 @@ export interface components {
             detail: string;
         };
         /**
+         * ExpectedRevision
+         * @description What undo, redo and skip may say; they may also come without a body.
+         */
+        ExpectedRevision: {
+            /**
+             * Revision
+             * @description as in PUT annotations
+             */
+            revision?: number | null;
+        };
+        /**
          * ExportFormat
          * @description How annotations are written to a file.
          * @enum {string}
@@ -2579,7 +2590,10 @@ export interface operations {
     };
     clearAnnotations: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description as in PUT annotations */
+                revision?: number | null;
+            };
             header?: never;
             path: {
                 image_id: number;
@@ -2615,13 +2629,13 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description not in this state */
+            /** @description another state was found; `current` is an AnnotationStateOut */
             409: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    "application/json": components["schemas"]["ConflictBody"];
                 };
             };
             /** @description malformed */
@@ -2644,7 +2658,11 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["ExpectedRevision"] | null;
+            };
+        };
         responses: {
             /** @description Successful Response */
             200: {
@@ -2702,7 +2720,11 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["ExpectedRevision"] | null;
+            };
+        };
         responses: {
             /** @description Successful Response */
             200: {
@@ -2760,7 +2782,11 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["ExpectedRevision"] | null;
+            };
+        };
         responses: {
             /** @description Successful Response */
             200: {
@@ -2789,13 +2815,13 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description not in this state */
+            /** @description another state was found; `current` is an AnnotationStateOut */
             409: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    "application/json": components["schemas"]["ConflictBody"];
                 };
             };
             /** @description malformed */

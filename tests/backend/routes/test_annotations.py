@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+from httpx import Response
 from starlette.testclient import TestClient
 
 PUT = "/api/images/1/annotations"
@@ -39,6 +41,23 @@ def test_annotations__undo_redo_skip_clear(cla: TestClient) -> None:
     assert cla.post(f"{PUT}/redo").json()["skipped"]
     assert not cla.delete(PUT).json()["skipped"]
     assert cla.get("/api/images/1").json()["revision"] == 5
+
+
+@pytest.mark.parametrize("step", ["undo", "redo", "skip", "clear"])
+def test_annotations__a_step_from_a_stale_revision_gets_the_current_state(cla: TestClient, step: str) -> None:
+    def take(revision: int | None) -> Response:
+        if step == "clear":
+            return cla.delete(PUT, params={} if revision is None else {"revision": revision})
+        return cla.post(f"{PUT}/{step}", json=None if revision is None else {"revision": revision})
+
+    cla.put(PUT, json={"class_id": 2})
+    cla.put(PUT, json={"class_id": 3})
+    current = cla.post(f"{PUT}/undo", json={"revision": 2}).json()
+    response = take(2)
+    assert response.status_code == 409
+    assert (response.json()["error"], response.json()["current"]) == ("ConflictError", current)
+    assert cla.get(PUT).json() == current
+    assert take(3).json()["revision"] == 4
 
 
 def test_put_annotations__points_in_a_classification_session(cla: TestClient) -> None:
