@@ -31,6 +31,8 @@ class Task:
     name: str
     """As it stands in the YAML file, in the database and in HTTP."""
     annotates: Annotates
+    reads_patches: bool = True
+    """Whether learning reads patch features. A session of a task that does not makes and stores pooled vectors only."""
 
     SEGMENTATION: ClassVar[Task]
     CLASSIFICATION: ClassVar[Task]
@@ -52,7 +54,7 @@ class Task:
 
 
 Task.SEGMENTATION = Task("segmentation", Annotates.POINTS)
-Task.CLASSIFICATION = Task("classification", Annotates.IMAGE)
+Task.CLASSIFICATION = Task("classification", Annotates.IMAGE, reads_patches=False)
 
 TASKS: dict[str, Task] = {task.name: task for task in (Task.SEGMENTATION, Task.CLASSIFICATION)}
 """By name."""

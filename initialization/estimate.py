@@ -19,6 +19,7 @@ from models.images import read_image
 SAMPLES = 4
 ENOUGH_S = 3.0
 """Timing stops once it has taken this long."""
+NPY_HEADER_BYTES = 128
 
 
 @dataclass(frozen=True)
@@ -30,13 +31,18 @@ class Estimate:
     disk_bytes: int
     free_bytes: int
     grid: tuple[int, int] | None
-    """Cells (width, height) of the last image measured; None if none of the samples could be read."""
+    """Cells (width, height) of the last image measured; None if only pooled vectors are made."""
+    measured: int
+    """Images measured; 0 if none of the samples could be read."""
 
 
 def estimate_run(
-    source: Source, images: Sequence[PlannedImage], extractor: FeatureExtractor, session_dir: Path
+    source: Source, images: Sequence[PlannedImage], extractor: FeatureExtractor, session_dir: Path, *, patches: bool
 ) -> Estimate:
     """Measure a few images, evenly spaced through the list, and scale up. Writes to temporary folders only.
+
+    Args:
+        patches: False if only pooled vectors will be made.
 
     Raises:
         SourceError: the features would not fit on the disk.
@@ -51,11 +57,12 @@ def estimate_run(
                 pixels = read_image(path)
             except ImageReadError:
                 continue
-            extractor.extract([pixels])
+            extractor.extract([pixels], patches=patches)
             measured.append(time.perf_counter() - started)
-            cells = make_grid(pixels.shape[1], pixels.shape[0], extractor.info)
-            grid = (cells.width, cells.height)
-            sizes.append(feature_bytes(*grid, extractor.info))
+            if patches:
+                cells = make_grid(pixels.shape[1], pixels.shape[0], extractor.info)
+                grid = (cells.width, cells.height)
+            sizes.append(feature_bytes(grid, extractor.info))
             if sum(measured) > ENOUGH_S:
                 break
     # The first image also pays for memory and caches.
@@ -68,9 +75,10 @@ def estimate_run(
             f"the features need about {disk_bytes / 1e9:.1f} GB, but {session_dir} has {free_bytes / 1e9:.1f} GB free: "
             "choose a smaller resize, use --max-files, free some space, or set session_dir to another disk"
         )
-    return Estimate(len(images), seconds, disk_bytes, free_bytes, grid)
+    return Estimate(len(images), seconds, disk_bytes, free_bytes, grid, len(measured))
 
 
-def feature_bytes(grid_width: int, grid_height: int, info: ExtractorInfo) -> int:
-    """Size of the two files of one image: float16 patches, float32 pooled vector, headers."""
-    return grid_width * grid_height * info.dim * 2 + info.pooled_dim * 4 + 256
+def feature_bytes(grid: tuple[int, int] | None, info: ExtractorInfo) -> int:
+    """Size of the files of one image: float32 pooled vector, and float16 patches on `grid` unless None; headers."""
+    pooled = info.pooled_dim * 4 + NPY_HEADER_BYTES
+    return pooled if grid is None else pooled + grid[0] * grid[1] * info.dim * 2 + NPY_HEADER_BYTES

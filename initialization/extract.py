@@ -67,12 +67,18 @@ def extract_features(
     store: FeatureStore,
     extractor: FeatureExtractor,
     advance: Callable[[int], None],
+    *,
+    patches: bool,
 ) -> None:
-    """Make the features of every row that has none, earlier failures included, in the order of ids."""
+    """Make the features of every row that has none, earlier failures included, in the order of ids.
+
+    Args:
+        patches: False for pooled vectors only; a row is then ready as soon as that is there.
+    """
     outcomes: list[_Outcome] = []
     last_commit = time.monotonic()
-    for decoded in _decode_ahead(_pending(database), root, store):
-        outcome = decoded.outcome or _extract_one(decoded, store, extractor)
+    for decoded in _decode_ahead(_pending(database), root, store, patches=patches):
+        outcome = decoded.outcome or _extract_one(decoded, store, extractor, patches=patches)
         outcomes.append(outcome)
         advance(1)
         if len(outcomes) >= COMMIT_EVERY or time.monotonic() - last_commit > COMMIT_INTERVAL_S:
@@ -96,13 +102,13 @@ def _pending(database: Database) -> list[_Pending]:
         ]
 
 
-def _decode_ahead(rows: list[_Pending], root: Path, store: FeatureStore) -> Iterator[_Decoded]:
+def _decode_ahead(rows: list[_Pending], root: Path, store: FeatureStore, *, patches: bool) -> Iterator[_Decoded]:
     """Each row decoded, a little ahead and in a thread, so that the extractor does not wait for the disk."""
     with ThreadPoolExecutor(1, thread_name_prefix="decode") as pool:
         waiting: deque[Future[_Decoded]] = deque()
         try:
             for row in rows:
-                waiting.append(pool.submit(_decode, row, root, store))
+                waiting.append(pool.submit(_decode, row, root, store, patches=patches))
                 if len(waiting) > LOOKAHEAD:
                     yield waiting.popleft().result()
             while waiting:
@@ -111,7 +117,7 @@ def _decode_ahead(rows: list[_Pending], root: Path, store: FeatureStore) -> Iter
             pool.shutdown(cancel_futures=True)
 
 
-def _decode(row: _Pending, root: Path, store: FeatureStore) -> _Decoded:
+def _decode(row: _Pending, root: Path, store: FeatureStore, *, patches: bool) -> _Decoded:
     path = root / row.path
     content_hash, width, height = row.content_hash, row.width, row.height
     if row.failed or content_hash is None:  # the file may have been repaired since
@@ -119,7 +125,7 @@ def _decode(row: _Pending, root: Path, store: FeatureStore) -> _Decoded:
         if facts.failure or facts.content_hash is None:
             return _Decoded(row, "", None, _Outcome(row.id, facts.content_hash, None, None, facts.failure))
         content_hash, width, height = facts.content_hash, facts.width, facts.height
-    if store.has(content_hash) and not row.failed:  # by another file of the same content, or before a kill
+    if store.has(content_hash, patches=patches) and not row.failed:  # by an equal file, or before a kill
         return _Decoded(row, content_hash, None, _Outcome(row.id, content_hash, width, height, None))
     try:
         return _Decoded(row, content_hash, read_image(path), None)
@@ -130,11 +136,11 @@ def _decode(row: _Pending, root: Path, store: FeatureStore) -> _Decoded:
         return _Decoded(row, content_hash, None, _Outcome(row.id, content_hash, None, None, reason))
 
 
-def _extract_one(decoded: _Decoded, store: FeatureStore, extractor: FeatureExtractor) -> _Outcome:
+def _extract_one(decoded: _Decoded, store: FeatureStore, extractor: FeatureExtractor, *, patches: bool) -> _Outcome:
     assert decoded.pixels is not None
     height, width = decoded.pixels.shape[:2]
-    features = extractor.extract([decoded.pixels])[0]
-    if not (np.isfinite(features.patches).all() and np.isfinite(features.pooled).all()):
+    features = extractor.extract([decoded.pixels], patches=patches)[0]
+    if not features.are_finite():
         reason = f"{Path(decoded.row.path).name}: {store.info.name} gave values that are not finite"
         return _Outcome(decoded.row.id, decoded.content_hash, width, height, reason)
     store.write(decoded.content_hash, features)

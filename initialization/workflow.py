@@ -66,7 +66,7 @@ def initialize(options: Options, report: Report, load_extractor: LoadExtractor) 
     report.fact("classes", ", ".join(entry.name for entry in config.classes))
 
     extractor = load_extractor(config.weights_path, config.dinov3_repo, config.resize)
-    _report_extractor(report, extractor.info)
+    _report_extractor(report, extractor.info, patches=config.task.reads_patches)
     continued = None if options.move_aside else existing
     if continued is not None:
         check_extractor(continued, session_dir, extractor.info)
@@ -76,7 +76,8 @@ def initialize(options: Options, report: Report, load_extractor: LoadExtractor) 
     _report_plan(report, source, plan, images, config)
     todo = [image for image in images if continued is None or image.path not in continued.ready_paths]
     if todo:
-        _report_estimate(report, estimate_run(source, todo, extractor, session_dir), extractor.info)
+        estimate = estimate_run(source, todo, extractor, session_dir, patches=config.task.reads_patches)
+        _report_estimate(report, estimate, extractor.info)
         if not options.yes and report.can_ask and not report.ask("Go on?"):
             report.fact("stopped", "nothing was written")
             return
@@ -132,7 +133,7 @@ def _fill(
         register_images(database, root, images, unavailable, advance)
     store = FeatureStore(session_dir, extractor.info)
     with report.progress("features", count_pending(database)) as advance:
-        extract_features(database, root, store, extractor, advance)
+        extract_features(database, root, store, extractor, advance, patches=config.task.reads_patches)
     if config.labels_dir is not None:
         with report.progress("labels", len(images)) as advance:
             imported = import_labels(database, config.labels_dir, advance)
@@ -151,8 +152,12 @@ def _how(existing: ExistingSession | None, options: Options) -> str:
     return f" (going on: {len(existing.ready_paths)} images ready{kept})"
 
 
-def _report_extractor(report: Report, info: ExtractorInfo) -> None:
-    report.fact("extractor", f"{info.name}, images resized to {info.resize} px, {info.dim} channels")
+def _report_extractor(report: Report, info: ExtractorInfo, *, patches: bool) -> None:
+    resize = info.resize if patches else info.options.get("pooled_resize", info.resize)
+    report.fact(
+        "extractor",
+        f"{info.name}, images resized to {resize} px, {info.dim if patches else info.pooled_dim} channels",
+    )
     if info.name.startswith("efficientnet"):
         report.note("the embedded extractor is at work; DINOv3 knows more shapes and textures: see docs/init.md")
 
@@ -178,13 +183,14 @@ def _report_plan(
 
 
 def _report_estimate(report: Report, estimate: Estimate, info: ExtractorInfo) -> None:
-    if estimate.grid is None:
+    if not estimate.measured:
         report.note("no estimate: none of the images tried could be read")
         return
+    each = f"{estimate.grid[0]} x {estimate.grid[1]} cells of {info.dim}" if estimate.grid else "a vector for each"
     report.fact(
         "estimate",
         f"about {format_duration(estimate.seconds)} and {format_bytes(estimate.disk_bytes)} for "
-        f"{estimate.images:,} images ({estimate.grid[0]} x {estimate.grid[1]} cells of {info.dim}); "
+        f"{estimate.images:,} images ({each}); "
         f"{format_bytes(estimate.free_bytes)} free",
     )
 

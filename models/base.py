@@ -56,10 +56,14 @@ class ExtractorInfo:
 class Features(NamedTuple):
     """What an extractor gives for one image."""
 
-    patches: npt.NDArray[np.float32]
-    """(Hp, Wp, D) on the grid of `models.geometry.Grid`."""
+    patches: npt.NDArray[np.float32] | None
+    """(Hp, Wp, D) on the grid of `models.geometry.Grid`; None if not asked for."""
     pooled: npt.NDArray[np.float32]
     """(P,)"""
+
+    def are_finite(self) -> bool:
+        """Whether no value is infinite or NaN."""
+        return all(np.isfinite(array).all() for array in self if array is not None)
 
 
 class FeatureExtractor(Protocol):
@@ -70,6 +74,10 @@ class FeatureExtractor(Protocol):
         """Identity of the features it makes."""
         ...
 
-    def extract(self, images: list[npt.NDArray[np.uint8]]) -> list[Features]:
-        """Features of each upright RGB image (H, W, 3) uint8; sizes may differ within the list."""
+    def extract(self, images: list[npt.NDArray[np.uint8]], *, patches: bool = True) -> list[Features]:
+        """Features of each upright RGB image (H, W, 3) uint8; sizes may differ within the list.
+
+        Args:
+            patches: False for the pooled vectors only, which are the same as with patches.
+        """
         ...

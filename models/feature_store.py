@@ -2,7 +2,7 @@
 
 Layout under session/features/: one folder per extractor identity with `manifest.json`, and per image
 `<first two hex digits>/<content hash>.npy` (float16, (Hp, Wp, D): one point is one contiguous read) and
-`<...>.pooled.npy` (float32, (P,)).
+`<...>.pooled.npy` (float32, (P,)). A session whose task reads no patch features holds the latter only.
 """
 
 from __future__ import annotations
@@ -90,15 +90,16 @@ class FeatureStore:
         """Where the (P,) vector of an image lies."""
         return self.folder / content_hash[:2] / f"{content_hash}.pooled.npy"
 
-    def has(self, content_hash: str) -> bool:
-        """Whether both files are there (each is complete if it exists at all)."""
-        return self.pooled_path(content_hash).is_file() and self.patches_path(content_hash).is_file()
+    def has(self, content_hash: str, *, patches: bool = True) -> bool:
+        """Whether the pooled vector is there, and the patch features if asked (a file that exists is complete)."""
+        return self.pooled_path(content_hash).is_file() and (not patches or self.patches_path(content_hash).is_file())
 
     def write(self, content_hash: str, features: Features) -> None:
-        """Store the features of one image, durably."""
-        if not np.isfinite(features.patches).all():
+        """Store what there is of the features of one image, durably."""
+        if not features.are_finite():
             raise ValueError(f"features of {content_hash} are not finite")
-        write_atomically(self.patches_path(content_hash), npy_bytes(features.patches.astype(np.float16)))
+        if features.patches is not None:
+            write_atomically(self.patches_path(content_hash), npy_bytes(features.patches.astype(np.float16)))
         write_atomically(self.pooled_path(content_hash), npy_bytes(features.pooled.astype(np.float32)))
 
     def read_patches(self, content_hash: str, *, mapped: bool = False) -> npt.NDArray[np.float16]:

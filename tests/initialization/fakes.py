@@ -34,14 +34,16 @@ class FakeExtractor:
     def info(self) -> ExtractorInfo:
         return self._info
 
-    def extract(self, images: list[npt.NDArray[np.uint8]]) -> list[Features]:
+    def extract(self, images: list[npt.NDArray[np.uint8]], *, patches: bool = True) -> list[Features]:
         time.sleep(self._delay_s)
         self.extracted += len(images)
-        return [self._one(image) for image in images]
+        return [self._one(image, patches=patches) for image in images]
 
-    def _one(self, image: npt.NDArray[np.uint8]) -> Features:
-        grid = make_grid(image.shape[1], image.shape[0], self._info)
+    def _one(self, image: npt.NDArray[np.uint8], *, patches: bool) -> Features:
         pooled = image.mean(axis=(0, 1), dtype=np.float32) / 255
+        if not patches:
+            return Features(None, pooled)
+        grid = make_grid(image.shape[1], image.shape[0], self._info)
         return Features(np.broadcast_to(pooled, (grid.height, grid.width, 3)).astype(np.float32), pooled)
 
 

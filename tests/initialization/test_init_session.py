@@ -22,6 +22,7 @@ from db.models import AnnotationState, Image, LabelClass, Origin, Run, SessionIn
 from db.queries.annotations import NewPoint, replace_points
 from initialization import extract, workflow
 from initialization.create import exclusive
+from initialization.report import format_bytes
 from models.base import ExtractorInfo, FeatureExtractor
 from models.feature_store import FeatureStore
 from models.geometry import make_grid
@@ -88,6 +89,24 @@ def test_main__makes_a_complete_session(tmp_path: Path, capsys: pytest.CaptureFi
     output = capsys.readouterr().out
     for part in ("12 in", "estimate", "12 x", "registered", "ready", "next", "fewclick up"):
         assert part in output.replace("8 x 5 cells", "12 x")
+
+
+def test_main__classification_stores_pooled_vectors_only(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    make_images(tmp_path, 6)
+    config = write_config(tmp_path, task="classification")
+    session_dir = tmp_path / "session"
+    assert init(config, "--yes", load=lambda *_: Stopping(FakeExtractor(), 2)) == 130
+    assert init(config, "--yes") == 0, "a stopped run goes on"
+    assert {row["features"] for row in rows(session_dir)} == {"ready"}
+    names = [name for name in feature_files(session_dir) if name.endswith(".npy")]
+    assert len(names) == 6
+    assert all(name.endswith(".pooled.npy") for name in names)
+    output = capsys.readouterr().out
+    size = sum(path.stat().st_size for path in (session_dir / "features").rglob("*.npy"))
+    assert f"and {format_bytes(size)} for 6 images (a vector for each)" in output, "the estimate"
+    resumed = FakeExtractor()
+    assert init(config, "--yes", load=lambda *_: resumed) == 0
+    assert resumed.extracted == 0
 
 
 def test_main__max_files_takes_the_first_and_grows_later(tmp_path: Path) -> None:
@@ -325,10 +344,10 @@ class Stopping:
     def info(self) -> ExtractorInfo:
         return self._inner.info
 
-    def extract(self, images: list[np.ndarray]) -> list[object]:
+    def extract(self, images: list[np.ndarray], *, patches: bool = True) -> list[object]:
         if self._inner.extracted >= self._after + 4:  # four go into the estimate
             raise KeyboardInterrupt
-        return list(self._inner.extract(images))
+        return list(self._inner.extract(images, patches=patches))
 
 
 def test_main__interrupt_says_how_to_go_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -500,10 +519,10 @@ def test_main__folder_that_cannot_be_written(tmp_path: Path, capsys: pytest.Capt
 class FullDisk(FakeExtractor):
     """Works for the estimate, then meets a full disk."""
 
-    def extract(self, images: list[np.ndarray]) -> list[object]:
+    def extract(self, images: list[np.ndarray], *, patches: bool = True) -> list[object]:
         if self.extracted >= 4 + 2:
             raise OSError(28, "No space left on device", "session/features/x.npy")
-        return list(super().extract(images))
+        return list(super().extract(images, patches=patches))
 
 
 def test_main__full_disk_is_one_line_and_the_rest_is_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

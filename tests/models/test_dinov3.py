@@ -129,6 +129,9 @@ def test_extract__patch_tokens_follow_the_grid_and_leave_out_prefix_tokens(tmp_p
         tokens = model(pixel_values=pixels).last_hidden_state[0].numpy()
     np.testing.assert_allclose(features.patches[1, 3], tokens[1 + 4 + 1 * 4 + 3], atol=1e-5)
     np.testing.assert_allclose(features.pooled, np.concatenate([tokens[0], tokens[5:].mean(axis=0)]), atol=1e-5)
+    (alone,) = extractor.extract([image], patches=False)
+    assert alone.patches is None
+    np.testing.assert_array_equal(alone.pooled, features.pooled)
 
 
 def test_load__accepts_wrapped_and_prefixed_states(tmp_path: Path) -> None:

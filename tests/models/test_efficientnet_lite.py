@@ -65,6 +65,13 @@ def test_extract__same_result_alone_and_among_others(extractor: EfficientNetLite
         np.testing.assert_array_equal(alone.pooled, features.pooled)
 
 
+def test_extract__pooled_alone_is_the_same(extractor: EfficientNetLiteExtractor) -> None:
+    image = noise(200, 120)
+    [alone], [both] = extractor.extract([image], patches=False), extractor.extract([image])
+    assert alone.patches is None
+    np.testing.assert_array_equal(alone.pooled, both.pooled)
+
+
 def test_extract__two_instances_agree(extractor: EfficientNetLiteExtractor) -> None:
     other = EfficientNetLiteExtractor(resize=256)
     assert other.info == extractor.info

@@ -32,6 +32,16 @@ def test_write__read_back_within_float16(tmp_path: Path) -> None:
     np.testing.assert_array_equal(store.read_pooled(HASH), FEATURES.pooled)
 
 
+def test_write__pooled_vector_alone(tmp_path: Path) -> None:
+    store = FeatureStore(tmp_path, INFO)
+    store.write(HASH, Features(None, FEATURES.pooled))
+    assert store.has(HASH, patches=False)
+    assert not store.has(HASH)
+    np.testing.assert_array_equal(store.read_pooled(HASH), FEATURES.pooled)
+    with pytest.raises(FeatureMismatchError, match="are missing"):
+        store.read_patches(HASH)
+
+
 def test_open__another_identity_gets_its_own_folder(tmp_path: Path) -> None:
     one, other = FeatureStore(tmp_path, INFO), FeatureStore(tmp_path, replace(INFO, resize=96))
     assert one.folder != other.folder
@@ -56,11 +66,18 @@ def test_read_patches__missing_and_misshapen_say_what_to_do(tmp_path: Path) -> N
         store.read_patches(HASH)
 
 
-def test_write__values_that_are_not_finite_are_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "features",
+    [
+        Features(np.full((1, 1, 4), np.nan, np.float32), FEATURES.pooled),
+        Features(None, np.full(3, np.inf, np.float32)),
+    ],
+)
+def test_write__values_that_are_not_finite_are_refused(tmp_path: Path, features: Features) -> None:
     store = FeatureStore(tmp_path, INFO)
     with pytest.raises(ValueError, match="not finite"):
-        store.write(HASH, Features(np.full((1, 1, 4), np.nan, np.float32), FEATURES.pooled))
-    assert not store.has(HASH)
+        store.write(HASH, features)
+    assert not store.has(HASH, patches=False)
 
 
 def test_write_atomically__failure_leaves_the_old_file_and_no_rest(tmp_path: Path) -> None:
