@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from db.queries.session_info import TrainingSettings
+from db.queries.session_info import HeadKind, TrainingSettings
 from db.tasks import Task
-from initialization.config import DEFAULT_FORMATS, PALETTE, load_config, session_dir_of
+from initialization.config import DEFAULT_FORMATS, PALETTE, SessionConfig, load_config, session_dir_of
 from initialization.errors import ConfigError
 from tests.initialization.fakes import write_config
 
@@ -48,6 +48,16 @@ def test_load_config__all_keys_of_the_seed(tmp_path: Path) -> None:
     training = config.training_settings()
     assert (training.prediction_interval, training.early_stop_patience, training.max_points) == (30, 7, 100)
     assert (training.confidence_threshold, training.gradient_weight) == (0.2, 1.5)
+
+
+@pytest.mark.parametrize("head", list(HeadKind))
+def test_load_config__head(tmp_path: Path, head: HeadKind) -> None:
+    assert load_config(write_config(tmp_path, head=head.value)).training_settings().head is head
+
+
+def test_doc__explains_every_key() -> None:
+    text = (ROOT / "docs" / "init.md").read_text(encoding="utf-8")
+    assert [key for key in SessionConfig.model_fields if f"| `{key}` |" not in text] == []
 
 
 def test_load_config__classes_in_short_get_colors(tmp_path: Path) -> None:
@@ -96,6 +106,7 @@ CONFIG_ERRORS: list[tuple[dict[str, Any], list[str]]] = [
     ({"classes": [{"name": "a", "colour": "red"}]}, ["unknown key 'classes, entry 1, colour'", "'color'?"]),
     ({"resize": 5}, ["resize: found 5", "greater than or equal to 32"]),
     ({"resize": "big"}, ["resize: found 'big'", "valid integer"]),
+    ({"head": "deep"}, ["head: found 'deep'", "'linear' or 'nonlinear'"]),
     ({"prediction_interval": 0}, ["prediction_interval: found 0", "greater than or equal to 1"]),
     ({"confidence_threshold": 0.7}, ["confidence_threshold: found 0.7", "less than 0.5"]),
     ({"min_distance": -1}, ["min_distance: found -1"]),
