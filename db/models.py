@@ -223,6 +223,8 @@ class Image(Base):
     """`AnnotationState.position` that is in force; 0 is the empty state before the first change."""
     label_sequence: Mapped[int] = mapped_column(default=0, index=True)
     split: Mapped[Split | None] = mapped_column(_enum(Split, "split"), default=None)
+    picked_by_model: Mapped[bool] = mapped_column(default=False)
+    """A strategy chose it for what the model said of it; it never becomes a validation image (decision 7)."""
     random_key: Mapped[float] = mapped_column(Float)
     """Uniform in [0, 1), drawn once: the random order of the session."""
     uncertainty: Mapped[float | None] = mapped_column(Float, default=None)
@@ -332,6 +334,7 @@ class Job(Base):
         Index("uq_jobs_key_queued", "key", unique=True, sqlite_where=text("state = 'queued'"),
               postgresql_where=text("state = 'queued'")),
         Index("ix_jobs_state_priority", "state", "priority", "id"),
+        {"sqlite_autoincrement": True},
     )  # fmt: skip
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -397,6 +400,8 @@ class Event(Base):
     """Outbox of server-sent events: written with the change it reports, read by every backend, pruned after a while."""
 
     __tablename__ = "events"
+    # Listeners ask for what is younger than the id they know: an id must not come back when all rows are pruned.
+    __table_args__ = {"sqlite_autoincrement": True}  # noqa: RUF012
 
     id: Mapped[int] = mapped_column(primary_key=True)
     kind: Mapped[str] = mapped_column(String(24))

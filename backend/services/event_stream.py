@@ -128,6 +128,9 @@ async def stream_events(
     ending = asyncio.create_task(_end_on(shutdown, listener))
     try:
         last_id = await run_in_threadpool(_newest_id, broker.database)
+        if after is not None and after > last_id:
+            # Of a database that was replaced or pruned empty: what comes next may have a smaller id.
+            after = None
         # An id without data sets where a client that is cut off now goes on, and tells it that it is connected.
         yield ServerSentEvent(id=str(last_id if after is None else after), comment="connected")
         if after is not None:

@@ -37,6 +37,7 @@ def upgrade() -> None:
         sa.Column("payload", sa.JSON(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_events")),
+        sqlite_autoincrement=True,
     )
     with op.batch_alter_table("events", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_events_created_at"), ["created_at"], unique=False)
@@ -77,6 +78,7 @@ def upgrade() -> None:
             sa.Enum("train", "validation", name="split", native_enum=False, create_constraint=True, length=24),
             nullable=True,
         ),
+        sa.Column("picked_by_model", sa.Boolean(), nullable=False),
         sa.Column("random_key", sa.Float(), nullable=False),
         sa.Column("uncertainty", sa.Float(), nullable=True),
         sa.Column("predicted_class_id", sa.Integer(), nullable=True),
@@ -224,6 +226,7 @@ def upgrade() -> None:
         sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(["image_id"], ["images.id"], name=op.f("fk_jobs_image_id_images"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_jobs")),
+        sqlite_autoincrement=True,
     )
     with op.batch_alter_table("jobs", schema=None) as batch_op:
         batch_op.create_index("ix_jobs_state_priority", ["state", "priority", "id"], unique=False)

@@ -85,6 +85,14 @@ def test_events__live_resumed_and_ended_with_the_server(server: tuple[str, subpr
             (event,) = read_events(lines, 1)
             assert event["data"]["revision"] == 3
 
+        # An id that this database never gave, or has forgotten, hides nothing that comes.
+        with client.stream("GET", f"{url}/events?after=999999") as response:
+            lines = response.iter_lines()
+            assert next(lines).startswith(":")
+            client.post(f"{put}/undo")
+            (event,) = read_events(lines, 1)
+            assert event["data"]["revision"] == 4
+
             process.send_signal(signal.SIGTERM)
             assert read_events(lines, 1) == [], "the stream ends whole"
         assert process.wait(timeout=15) in (0, -signal.SIGTERM)
