@@ -178,6 +178,14 @@ class _Change:
             label if label is not None and label[0] not in self.present else None,
         )
 
+    def beside_hidden(self, after: State) -> State:
+        """An earlier state, with the hidden points left as they are now.
+
+        A label stands alone in its image: the earlier one comes back, hidden or not, in place of a hidden one.
+        """
+        visible, hidden = after.visible(self.present), self.hidden()
+        return State(hidden.points + visible.points, after.label or hidden.label, after.skipped)
+
     def require_readable(self) -> None:
         """Refuse to label what nobody can see."""
         if self.image.width is None or self.image.height is None:
@@ -298,7 +306,7 @@ def _step(db_session: Session, image: Image, direction: int, expected_revision: 
             )
         # A step that only concerns removed classes shows nothing: go on to one that does.
         if not after.visible(change.present).same_as(before):
-            return change.put_in_force(after, position)
+            return change.put_in_force(change.beside_hidden(after), position)
 
 
 def _state_at(db_session: Session, image: Image, position: int) -> State | None:

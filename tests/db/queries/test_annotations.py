@@ -27,7 +27,7 @@ from db.models import (
     SessionInfo,
     Split,
 )
-from db.queries import annotations
+from db.queries import annotations, classes
 from db.queries.annotations import HISTORY_LENGTH, NewPoint
 from db.queries.images import get_image
 
@@ -260,48 +260,114 @@ POINTS = st.lists(
     max_size=4,
     unique=True,
 )
-STEPS = st.lists(st.one_of(POINTS, st.sampled_from(["undo", "redo", "skip", "clear"])), max_size=14)
+STEPS = st.lists(
+    st.one_of(POINTS, st.sampled_from(["undo", "redo", "skip", "clear", "remove", "restore"])), max_size=16
+)
+REMOVABLE = 2
+
+
+class AnnotationModel:
+    """What an image should say: full states and a position in them; points of a removed class are hidden."""
+
+    def __init__(self) -> None:
+        self.points: list[tuple[float, float, int]] = []
+        self.skipped = False
+        self.history: list[tuple[list[Any], bool]] = [([], False)]
+        self.position = 0
+        self.removed = False
+
+    def visible(self, points: list[Any]) -> list[Any]:
+        return sorted(point for point in points if not (self.removed and point[2] == REMOVABLE))
+
+    def hidden(self) -> list[Any]:
+        return [point for point in self.points if self.removed and point[2] == REMOVABLE]
+
+    def change(self, points: list[Any], *, skipped: bool = False) -> bool:
+        if (sorted(points), skipped) == (self.visible(self.points), self.skipped):
+            return False
+        self.points, self.skipped = self.hidden() + points, skipped
+        self.history[self.position + 1 :] = [(list(self.points), skipped)]
+        self.position += 1
+        return True
+
+    def step(self, direction: int) -> bool:
+        target = self.position + direction
+        while 0 <= target < len(self.history):
+            points, skipped = self.history[target]
+            if (self.visible(points), skipped) != (self.visible(self.points), self.skipped):
+                self.points, self.skipped = self.hidden() + self.visible(points), skipped
+                self.position = target
+                return True
+            target += direction
+        return False
 
 
 @given(steps=STEPS)
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_undo_redo__behave_like_a_list_of_states(segmentation_session: Any, steps: list[Any]) -> None:
-    """The model: a list of states and a position; a change that changes nothing is none."""
-    history: list[tuple[list[Any], bool]] = [([], False)]
-    position = 0
+    model = AnnotationModel()
     with segmentation_session.database.write() as db_session:
         image = Image(path=f"{db_session.scalar(select(func.count()).select_from(Image))}.x", content_hash="0" * 64,
                       width=64, height=64, random_key=0.5)  # fmt: skip
         db_session.add(image)
         db_session.flush()
         image_id = image.id
-    for step in steps:
+    for step in [*steps, "restore"]:
         revision = state(segmentation_session, image_id)["revision"]
-        before = position
-        if step in ("undo", "redo"):
-            target = position + (-1 if step == "undo" else 1)
-            if 0 <= target < len(history):
-                change(segmentation_session, image_id, step)
-                position = target
-            else:
-                with pytest.raises(ConflictError):
-                    change(segmentation_session, image_id, step)
-        else:
-            new = (
-                {"skip": ([], True), "clear": ([], False)}.get(step) if isinstance(step, str) else (sorted(step), False)
-            )
-            if isinstance(step, str):
-                change(segmentation_session, image_id, step)
-            else:
-                change(segmentation_session, image_id, "replace_points", [NewPoint(*point) for point in step])
-            if new != history[position]:
-                history[position + 1 :] = [new]
-                position += 1
+        changed = take_step(segmentation_session, image_id, model, step)
         found = state(segmentation_session, image_id)
-        assert (places(found), found["skipped"]) == history[position]
-        assert found["can_undo"] == (position > 0)
-        assert found["can_redo"] == (position < len(history) - 1)
-        assert found["revision"] == revision + (position != before)
+        assert (places(found), found["skipped"]) == (model.visible(model.points), model.skipped)
+        assert found["can_undo"] == (model.position > 0)
+        assert found["can_redo"] == (model.position < len(model.history) - 1)
+        assert found["revision"] == revision + changed
+
+
+def take_step(session: Any, image_id: int, model: AnnotationModel, step: Any) -> bool:
+    """Do it to both; whether it changed what the image says."""
+    if step in ("remove", "restore"):
+        if model.removed == (step == "remove"):
+            return False
+        with session.database.write() as db_session:
+            {"remove": classes.remove_class, "restore": classes.restore_class}[step](db_session, REMOVABLE)
+        model.removed = step == "remove"
+        return any(point[2] == REMOVABLE for point in model.points)
+    if step in ("undo", "redo"):
+        changed = model.step(-1 if step == "undo" else 1)
+        if changed:
+            change(session, image_id, step)
+        else:
+            with pytest.raises(ConflictError):
+                change(session, image_id, step)
+        return changed
+    if isinstance(step, str):
+        change(session, image_id, step)
+        return model.change([], skipped=step == "skip")
+    points = model.visible(step)
+    change(session, image_id, "replace_points", [NewPoint(*point) for point in points])
+    return model.change(points)
+
+
+def test_undo__leaves_the_points_of_a_removed_class(segmentation_session: Any) -> None:
+    change(segmentation_session, 1, "replace_points", [NewPoint(5, 5, 1)])
+    change(segmentation_session, 1, "replace_points", [NewPoint(5, 5, 1), NewPoint(9, 9, 2)])
+    with segmentation_session.database.write() as db_session:
+        classes.remove_class(db_session, 2)
+    assert places(change(segmentation_session, 1, "undo")) == []
+    change(segmentation_session, 1, "replace_points", [NewPoint(6, 6, 1)])
+    with segmentation_session.database.write() as db_session:
+        assert classes.restore_class(db_session, 2)[1] == 1
+    assert places(state(segmentation_session, 1)) == [(6, 6, 1), (9, 9, 2)]
+
+
+def test_undo__leaves_the_label_of_a_removed_class(classification_session: Any) -> None:
+    change(classification_session, 1, "set_label", 2)
+    change(classification_session, 1, "skip")
+    with classification_session.database.write() as db_session:
+        classes.remove_class(db_session, 2)
+    assert change(classification_session, 1, "undo")["label"] is None
+    with classification_session.database.write() as db_session:
+        classes.restore_class(db_session, 2)
+    assert state(classification_session, 1)["label"]["class_id"] == 2
 
 
 def test_draw_split__one_in_five_in_each_class(classification_session: Any) -> None:
