@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass, field
 from typing import Annotated
 
@@ -25,6 +26,8 @@ class AppContext:
     """The session's configuration as cached at start; replaced whole when it is changed through this process."""
     handler: TaskHandler
     events: EventBroker
+    config_lock: threading.Lock = field(default_factory=threading.Lock)
+    """Held while `config` is read anew, so that an older one never takes the place of a newer."""
     maps: LruCache[tuple[int, int, int], bytes] = field(default_factory=lambda: LruCache(64 * 1024 * 1024, len))
     """Full-size prediction maps as PNG by (image id, version, class id)."""
 

@@ -96,7 +96,7 @@ def _plain_failure(send: Send) -> Send:
 
 
 class _LimitedBody:
-    """A body of unstated length, cut off with 413 once it is too long."""
+    """A body of unstated length, refused with 413 once it is too long, before anything is done with it."""
 
     def __init__(self, receive: Receive, limit: int) -> None:
         self._receive = receive
@@ -105,21 +105,23 @@ class _LimitedBody:
         self._exceeded = False
 
     async def receive(self) -> Message:
-        """The next part; nothing more once the limit is passed."""
+        """The next part; a lost connection once the limit is passed: what came may look complete and is not."""
         message = await self._receive()
         self._size += len(message.get("body", b""))
-        if self._size > self._limit:
+        if self._exceeded or self._size > self._limit:
             self._exceeded = True
-            return {"type": "http.request", "body": b"", "more_body": False}
+            return {"type": "http.disconnect"}
         return message
 
     def watch(self, send: Send, scope: Scope) -> Send:
         """`send`, with 413 in place of what the application says to the piece of a body that it got."""
-        replaced = False
+        started = replaced = False
 
         async def watched(message: Message) -> None:
-            nonlocal replaced
-            if not self._exceeded:
+            nonlocal started, replaced
+            # An answer that has begun was given without the body.
+            if started or not self._exceeded:
+                started = True
                 await send(message)
             elif not replaced:
                 replaced = True

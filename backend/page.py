@@ -12,7 +12,8 @@ from starlette.types import Receive, Scope, Send
 INDEX = ("", "/", "/index.html")
 NOT_BUILT = """<!doctype html><meta charset="utf-8"><title>Fewclick</title>
 <p>The page is not built yet. Run <code>make setup</code> (or <code>npm ci &amp;&amp; npm run build</code> in
-<code>frontend/</code>) in the project folder and reload. The API works: <a href="api/openapi.json">api/openapi.json</a>.</p>
+<code>frontend/</code>) in the project folder and reload. The API works:
+<a href="api/openapi.json">api/openapi.json</a>.</p>
 """
 
 

@@ -29,7 +29,7 @@ def update_training(context: AppContext, patch: ConfigPatch) -> Config:
 
 def refresh(context: AppContext) -> None:
     """Read the configuration again after a change."""
-    with context.database.read() as db_session:
+    with context.config_lock, context.database.read() as db_session:
         context.config = read_snapshot(db_session, context.settings.session_dir)
 
 

@@ -58,3 +58,19 @@ def test_guard__too_large_a_body(segmentation_session: Any, serve: Callable[...,
     for content in (b" " * 3000, pieces()):
         response = client.put("/api/images/1/annotations", content=content, headers=headers)
         assert (response.status_code, response.json()["error"]) == (413, "BodyTooLargeError")
+
+
+def test_guard__what_is_refused_as_too_large_has_done_nothing(
+    segmentation_session: Any, serve: Callable[..., TestClient]
+) -> None:
+    client = serve(segmentation_session, max_body_bytes=2000)
+
+    def pieces() -> Iterator[bytes]:
+        yield b'{"points": [{"x": 3, "y": 3, "class_id": 1}]}'
+        for _ in range(30):
+            yield b" " * 100
+
+    path = "/api/images/1/annotations"
+    response = client.put(path, content=pieces(), headers={"content-type": "application/json"})
+    assert (response.status_code, response.json()["error"]) == (413, "BodyTooLargeError")
+    assert client.get(path).json()["revision"] == 0
