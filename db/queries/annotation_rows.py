@@ -17,7 +17,10 @@ _POINTS = (
     .where(Point.image_id == bindparam("image_id"))
     .order_by(Point.id)
 )
-_INSERT_POINTS = insert(Point).returning(Point.id, sort_by_parameter_order=True)
+_INSERT_POINTS = insert(Point)
+_UPDATE_POINT = update(Point).where(Point.id == bindparam("row_id"))
+IDS_PER_QUERY = 500
+"""Databases limit the number of values in one statement."""
 
 
 def read_state(db_session: Session, image: Image, task: Task) -> State:
@@ -41,17 +44,18 @@ def write_rows(db_session: Session, image: Image, before: State, after: State) -
         return after
     points = _with_known_ids(before, after)
     by_id = {point.id: point for point in before.points}
-    gone = by_id.keys() - {point.id for point in points}
-    if gone:
-        db_session.execute(delete(Point).where(Point.image_id == image.id, Point.id.in_(gone)))
-    for point in points:
-        if point.id is not None and by_id[point.id] != point:
-            db_session.execute(
-                update(Point)
-                .where(Point.id == point.id)
-                .values(x=point.x, y=point.y, class_id=point.class_id, origin=point.origin)
-            )
+    _delete(db_session, sorted(point_id for point_id in by_id.keys() - {p.id for p in points} if point_id is not None))
+    moved = [point for point in points if point.id is not None and by_id[point.id] != point]
+    if moved:
+        values = [{"row_id": p.id, "x": p.x, "y": p.y, "class_id": p.class_id, "origin": p.origin} for p in moved]
+        db_session.connection().execute(_UPDATE_POINT, values)
     return replace(after, points=_insert_new(db_session, image, points))
+
+
+def _delete(db_session: Session, ids: list[int]) -> None:
+    for start in range(0, len(ids), IDS_PER_QUERY):
+        chunk = ids[start : start + IDS_PER_QUERY]
+        db_session.connection().execute(delete(Point).where(Point.id.in_(chunk)))
 
 
 def _with_known_ids(before: State, after: State) -> list[StoredPoint]:
@@ -79,6 +83,10 @@ def _insert_new(db_session: Session, image: Image, points: list[StoredPoint]) ->
     ]
     if not values:
         return tuple(sorted(points, key=lambda point: point.id or 0))
-    new_ids = iter(db_session.scalars(_INSERT_POINTS, values).all())
+    # One statement for all is far quicker without RETURNING; new rows have the largest ids, in the order given.
+    db_session.connection().execute(_INSERT_POINTS, values)
+    ids = (row.id for row in db_session.execute(_POINTS, {"image_id": image.id}))
+    kept = {point.id for point in points}
+    new_ids = iter([point_id for point_id in ids if point_id not in kept])
     stored = [point if point.id is not None else replace(point, id=next(new_ids)) for point in points]
     return tuple(sorted(stored, key=lambda point: point.id or 0))
