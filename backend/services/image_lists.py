@@ -5,7 +5,16 @@ from __future__ import annotations
 from backend.context import AppContext
 from backend.schemas.images import ImageDetails, ImageOut, ImagePage
 from db.models import Image
-from db.queries.images import ImageFilter, ImageRow, ImageSort, get_image_row, list_images, neighbours, next_image
+from db.queries.images import (
+    ImageFilter,
+    ImageRow,
+    ImageSort,
+    get_image_row,
+    list_images,
+    neighbours,
+    next_image,
+    note_model_pick,
+)
 from db.queries.session_info import Strategy
 
 
@@ -23,10 +32,15 @@ def choose_next(
 ) -> ImageOut | None:
     """The image to label next; None when none is left."""
     with context.database.read() as db_session:
-        row = next_image(
+        pick = next_image(
             db_session, strategy or context.config.training.strategy, current_id=current_id, class_id=class_id
         )
-    return None if row is None else _schema(row)
+    if pick is None:
+        return None
+    if pick.by_model and not pick.row.image.picked_by_model:
+        with context.database.write() as db_session:
+            note_model_pick(db_session, pick.row.image.id)
+    return _schema(pick.row)
 
 
 def get_details(context: AppContext, image_id: int) -> ImageDetails:

@@ -232,7 +232,7 @@ class _Change:
         if is_labelled and image.split is None:
             if visible.label is not None:
                 record_outcome(self.db_session, image.id, visible.label[0])
-            image.split = draw_split(self.db_session, image.id, visible.label[0] if visible.label else None)
+            image.split = draw_split(self.db_session, image, visible.label[0] if visible.label else None)
         request_job(self.db_session, JobKind.REFIT, image.id)
         add_event(self.db_session, "annotation", image_id=image.id, revision=image.revision)
         self.db_session.flush()

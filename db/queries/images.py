@@ -9,12 +9,16 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select, update
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from db.errors import InvalidInputError, NotFoundError
-from db.models import FeatureState, Image, ImageStatus, Label, LabelClass, Point
+from db.models import FeatureState, Image, ImageStatus, Label, LabelClass, Point, Split
 from db.queries.session_info import Strategy
+
+ASKING_THE_MODEL = frozenset({Strategy.LEAST_CONFIDENT, Strategy.LEAST_CONFIDENT_MINORITY})
+AUDIT_INTERVAL = 10
+"""One image in so many is picked at random, so that there are images to measure on."""
 
 
 class ImageSort(StrEnum):
@@ -43,6 +47,15 @@ class ImageRow:
     image: Image
     class_id: int | None
     point_count: int
+
+
+@dataclass(frozen=True)
+class Pick:
+    """The image to label next."""
+
+    row: ImageRow
+    by_model: bool
+    """What the model said of the image decided."""
 
 
 @dataclass(frozen=True)
@@ -109,10 +122,11 @@ def list_images(
 
 def next_image(
     db_session: Session, strategy: Strategy, *, current_id: int | None = None, class_id: int | None = None
-) -> ImageRow | None:
+) -> Pick | None:
     """The unlabelled image to label next; never `current_id` itself; None when no other is left.
 
-    Each strategy is one read along an index; a second one where a round ends, or where nothing is predicted yet.
+    Each strategy is one read along an index; a second one where a round ends, or where nothing is predicted yet. Under
+    a strategy that asks the model, every tenth pick is an audit image: the next in random order.
 
     Args:
         class_id: only images whose newest prediction is this class.
@@ -122,16 +136,42 @@ def next_image(
         candidates = candidates.where(Image.id != current_id)
     if class_id is not None:
         candidates = candidates.where(Image.predicted_class_id == class_id)
-    match strategy:
-        case Strategy.SEQUENTIAL:
-            row = _after(db_session, candidates, Image.id, current_id)
-        case Strategy.RANDOM:
-            row = _after(db_session, candidates, Image.random_key, _random_key(db_session, current_id))
-        case Strategy.LEAST_CONFIDENT:
-            row = _least_certain(db_session, candidates)
-        case Strategy.LEAST_CONFIDENT_MINORITY:
-            row = _least_certain_minority(db_session, candidates)
-    return row
+    if strategy in ASKING_THE_MODEL:
+        return _ask_model(db_session, strategy, candidates, of_class=class_id is not None)
+    if strategy is Strategy.SEQUENTIAL:
+        row = _after(db_session, candidates, Image.id, current_id)
+    else:
+        row = _after(db_session, candidates, Image.random_key, _random_key(db_session, current_id))
+    return None if row is None else Pick(row, by_model=class_id is not None)
+
+
+def note_model_pick(db_session: Session, image_id: int) -> None:
+    """Record that the model picked an image, which therefore never becomes a validation image."""
+    still = (Image.id == image_id, ~Image.picked_by_model, Image.split.is_distinct_from(Split.VALIDATION))
+    db_session.execute(update(Image).where(*still).values(picked_by_model=True))
+
+
+def _ask_model(db_session: Session, strategy: Strategy, candidates: Select[Any], *, of_class: bool) -> Pick | None:
+    if not of_class and _audit_is_due(db_session):
+        row = _after(db_session, candidates.where(~Image.picked_by_model), Image.random_key, None)
+        if row is not None:
+            return Pick(row, by_model=False)
+    # An image that was cleared stays a validation image, so the model may not choose when it is labelled again.
+    to_train = candidates.where(Image.split.is_distinct_from(Split.VALIDATION))
+    row = None
+    if strategy is Strategy.LEAST_CONFIDENT_MINORITY:
+        row = _least_certain_minority(db_session, to_train)
+    row = row or _least_certain(db_session, to_train)
+    if row is not None:
+        return Pick(row, by_model=True)
+    # Where nothing is predicted yet, the random order explores best.
+    row = _after(db_session, candidates, Image.random_key, None)
+    return None if row is None else Pick(row, by_model=of_class)
+
+
+def _audit_is_due(db_session: Session) -> bool:
+    labelled = db_session.scalar(select(func.count()).where(Image.status == ImageStatus.LABELED)) or 0
+    return labelled % AUDIT_INTERVAL == AUDIT_INTERVAL - 1
 
 
 def _rows() -> Select[tuple[Image, int | None, int]]:
@@ -224,8 +264,7 @@ def _random_key(db_session: Session, image_id: int | None) -> float | None:
 
 def _least_certain(db_session: Session, candidates: Select[Any]) -> ImageRow | None:
     ordered = candidates.where(Image.uncertainty.is_not(None)).order_by(Image.uncertainty.desc()).limit(1)
-    # Where nothing is predicted yet, the random order explores best.
-    return _optional(db_session.execute(ordered).first()) or _after(db_session, candidates, Image.random_key, None)
+    return _optional(db_session.execute(ordered).first())
 
 
 def _least_certain_minority(db_session: Session, candidates: Select[Any]) -> ImageRow | None:
@@ -234,7 +273,7 @@ def _least_certain_minority(db_session: Session, candidates: Select[Any]) -> Ima
         row = db_session.execute(of_class.order_by(Image.uncertainty.desc()).limit(1)).first()
         if row is not None:
             return _image_row(row)
-    return _least_certain(db_session, candidates)
+    return None
 
 
 def _classes_by_count(db_session: Session) -> list[int]:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image as PillowImage
+from sqlalchemy import select
 from starlette.testclient import TestClient
 
 from db.models import Image
@@ -127,3 +128,14 @@ def test_get_image_file__of_an_unreadable_image_says_why(seg: TestClient, segmen
     response = seg.get("/api/images/1/file")
     assert (response.status_code, response.json()["error"]) == (409, "ConflictError")
     assert "0 bytes" in response.json()["detail"]
+
+
+def test_get_next_image__what_the_model_picks_never_becomes_a_validation_image(
+    cla: TestClient, classification_session: Any
+) -> None:
+    for image_id in (2, 4):
+        classification_session.add_prediction(image_id)
+    assert cla.get("/api/images/next?strategy=sequential").json()["id"] == 1
+    found = cla.get("/api/images/next?strategy=least_confident").json()["id"]
+    with classification_session.database.read() as db_session:
+        assert [image.id for image in db_session.scalars(select(Image).where(Image.picked_by_model))] == [found]

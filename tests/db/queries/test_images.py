@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, func, select
 
 from db.errors import InvalidInputError
-from db.models import FeatureState, Image, ImageStatus
+from db.models import FeatureState, Image, ImageStatus, Split
 from db.queries import annotations
-from db.queries.images import ImageFilter, ImageSort, get_image, list_images, next_image
+from db.queries.images import ImageFilter, ImageSort, Pick, get_image, list_images, next_image, note_model_pick
 from db.queries.session_info import Strategy
 
 
@@ -23,8 +23,8 @@ def set_values(session: Any, values: dict[int, dict[str, Any]]) -> None:
 
 def next_id(session: Any, strategy: Strategy, **options: Any) -> int | None:
     with session.database.read() as db_session:
-        row = next_image(db_session, strategy, **options)
-    return None if row is None else row.image.id
+        pick = next_image(db_session, strategy, **options)
+    return None if pick is None else pick.row.image.id
 
 
 def walk(session: Any, sort: ImageSort, limit: int, wanted: ImageFilter | None = None) -> list[int]:
@@ -138,8 +138,81 @@ def test_next_image__reads_along_an_index(segmentation_session: Any, strategy: S
         lambda _c, _cursor, statement, parameters, *_rest: statements.append((statement, parameters)),
     )
     next_id(segmentation_session, strategy)
-    (select, parameters), *others = [s for s in statements if s[0].startswith("SELECT")]
-    assert others == []
-    with segmentation_session.database.read() as db_session:
-        plan = db_session.connection().exec_driver_sql(f"EXPLAIN QUERY PLAN {select}", parameters).all()
-    assert not [row[3] for row in plan if "TEMP B-TREE FOR ORDER" in row[3] or row[3].startswith("SCAN images")]
+    selects = [s for s in statements if s[0].startswith("SELECT")]
+    assert len(selects) == (2 if strategy is Strategy.LEAST_CONFIDENT else 1), "one more to see if an audit is due"
+    for statement, parameters in selects:
+        with segmentation_session.database.read() as db_session:
+            plan = db_session.connection().exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters).all()
+        assert not [row[3] for row in plan if "TEMP B-TREE FOR ORDER" in row[3] or row[3].startswith("SCAN images")]
+
+
+def pick(session: Any, strategy: Strategy, **options: Any) -> Pick:
+    with session.database.read() as db_session:
+        found = next_image(db_session, strategy, **options)
+    assert found is not None
+    return found
+
+
+def label(session: Any, *image_ids: int) -> None:
+    with session.database.write() as db_session:
+        for image_id in image_ids:
+            annotations.set_label(db_session, get_image(db_session, image_id), 1)
+
+
+MODEL_STRATEGIES = [Strategy.LEAST_CONFIDENT, Strategy.LEAST_CONFIDENT_MINORITY]
+
+
+@pytest.mark.parametrize("strategy", MODEL_STRATEGIES)
+def test_next_image__before_there_are_predictions_it_is_random_and_no_model_pick(
+    classification_session: Any, strategy: Strategy
+) -> None:
+    found = pick(classification_session, strategy)
+    assert (found.row.image.id, found.by_model) == (next_id(classification_session, Strategy.RANDOM), False)
+
+
+@pytest.mark.parametrize("strategy", list(Strategy))
+def test_next_image__says_whether_the_model_decided(classification_session: Any, strategy: Strategy) -> None:
+    set_values(classification_session, {n: {"uncertainty": n / 10, "predicted_class_id": 1} for n in range(1, 7)})
+    assert pick(classification_session, strategy).by_model == (strategy in MODEL_STRATEGIES)
+    assert pick(classification_session, strategy, class_id=1).by_model
+
+
+def test_next_image__the_model_does_not_choose_validation_images_again(classification_session: Any) -> None:
+    set_values(classification_session, {n: {"uncertainty": n / 10, "predicted_class_id": 1} for n in range(1, 7)})
+    set_values(classification_session, {6: {"split": Split.VALIDATION}, 5: {"split": Split.TRAIN}})
+    assert pick(classification_session, Strategy.LEAST_CONFIDENT).row.image.id == 5
+    label(classification_session, 1, 2, 3, 4, 5)
+    last = pick(classification_session, Strategy.LEAST_CONFIDENT)
+    assert (last.row.image.id, last.by_model) == (6, False)
+
+
+@pytest.mark.parametrize("strategy", MODEL_STRATEGIES)
+def test_next_image__validation_never_holds_what_the_model_picked(
+    classification_session: Any, strategy: Strategy
+) -> None:
+    with classification_session.database.write() as db_session:
+        db_session.add_all(
+            [
+                Image(path=f"more/{n}", content_hash=None, width=8, height=8, random_key=(n * 0.618) % 1,
+                      features=FeatureState.READY, uncertainty=n / 300, predicted_class_id=1 + n % 3)
+                for n in range(200)
+            ]
+        )  # fmt: skip
+    audits = 0
+    for _ in range(100):
+        found = pick(classification_session, strategy)
+        image_id = found.row.image.id
+        audits += not found.by_model
+        with classification_session.database.write() as db_session:
+            if found.by_model:
+                note_model_pick(db_session, image_id)
+            annotations.set_label(db_session, get_image(db_session, image_id), 1 + image_id % 3)
+    assert audits == 10
+    with classification_session.database.read() as db_session:
+        by_split = {
+            split: set(db_session.scalars(select(Image.picked_by_model).where(Image.split == split))) for split in Split
+        }
+        held_out = db_session.scalar(select(func.count()).where(Image.split == Split.VALIDATION))
+    assert by_split[Split.VALIDATION] == {False}
+    assert True in by_split[Split.TRAIN]
+    assert held_out >= 5
