@@ -31,9 +31,12 @@ def read_map(session_dir: Path, relative: str) -> npt.NDArray[np.float32]:
     """Logits (K, Hp, Wp).
 
     Raises:
-        FileNotFoundError: a newer version has replaced it meanwhile; read the row again.
+        FileNotFoundError: a newer version has replaced it meanwhile; read the row again. Also for a damaged file.
     """
-    logits: npt.NDArray[np.float32] = np.load(session_dir / relative, allow_pickle=False).astype(np.float32)
+    try:
+        logits: npt.NDArray[np.float32] = np.load(session_dir / relative, allow_pickle=False).astype(np.float32)
+    except (ValueError, EOFError) as error:
+        raise FileNotFoundError(f"{relative} is damaged: it has to be predicted again") from error
     return logits
 
 

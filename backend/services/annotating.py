@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from backend.context import AppContext
 from backend.schemas.annotations import AcceptPrediction, AnnotationPut, AnnotationStateOut, ExtractPoints
-from backend.services.predictions import no_prediction
+from backend.services.predictions import no_prediction, request_lost_map
 from backend.task_handlers.base import PredictedImage, Proposal
 from db.errors import ConflictError
 from db.models import Image, Origin, Prediction
@@ -98,7 +98,7 @@ def _propose(
             proposal = make(source)
         except FileNotFoundError as error:
             if attempt == ATTEMPTS - 1:
-                raise ConflictError(f"the map of image {image_id} keeps being replaced: try again") from error
+                raise request_lost_map(context, image_id) from error
             continue
         break
     expected = source.annotation["revision"] if revision is None else revision

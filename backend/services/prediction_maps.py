@@ -13,8 +13,8 @@ from backend.context import AppContext
 from backend.schemas.predictions import MapSize
 from backend.services.image_files import shrink
 from backend.services.image_paths import image_path
-from backend.services.predictions import no_prediction
-from db.errors import ConflictError, InvalidInputError, NotFoundError
+from backend.services.predictions import no_prediction, request_lost_map
+from db.errors import InvalidInputError, NotFoundError
 from db.models import Image, Prediction
 from db.queries.images import get_image
 from models.images import read_image
@@ -50,7 +50,7 @@ def read_logits(context: AppContext, image_id: int) -> tuple[Image, Prediction, 
     """An image, its newest prediction and the logits (K, Hp, Wp) of just that prediction.
 
     Raises:
-        NotFoundError: no such image, or no prediction of it.
+        NotFoundError: no such image, or no prediction of it, or its map is lost; then it is asked for again.
         InvalidInputError: the session has no maps.
     """
     for _attempt in range(MAP_READS):
@@ -66,7 +66,7 @@ def read_logits(context: AppContext, image_id: int) -> tuple[Image, Prediction, 
         except FileNotFoundError:
             # A newer version has taken the place of this one since the row was read.
             continue
-    raise ConflictError(f"the map of image {image_id} is missing: change an annotation")
+    raise request_lost_map(context, image_id)
 
 
 def refined_probability(

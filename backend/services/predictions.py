@@ -35,6 +35,16 @@ def get_prediction(context: AppContext, image_id: int, root_path: str) -> Predic
     )
 
 
+def request_lost_map(context: AppContext, image_id: int) -> NotFoundError:
+    """Ask for a map whose file is gone or damaged, and the error that says so."""
+    with context.database.write() as db_session:
+        if not is_prediction_requested(db_session, image_id):
+            request_job(db_session, JobKind.PREDICT, image_id)
+    return NotFoundError(
+        f"the map of image {image_id} is missing or damaged: it was asked for again, try again in a moment"
+    )
+
+
 def no_prediction(image_id: int) -> NotFoundError:
     """The error for an image that nothing has predicted."""
     return NotFoundError(f"there is no prediction of image {image_id} yet: label something and let the ML service run")

@@ -26,6 +26,15 @@ def test_read_map__replaced_by_a_newer_one(tmp_path: Path) -> None:
         read_map(tmp_path, map_path(1, 1))
 
 
+@pytest.mark.parametrize("kept", [0, 5, 100, 140])
+def test_read_map__a_damaged_file_is_as_good_as_none(tmp_path: Path, kept: int) -> None:
+    relative = write_map(tmp_path, 1, 1, np.zeros((2, 3, 4)))
+    path = tmp_path / relative
+    path.write_bytes(path.read_bytes()[:kept])
+    with pytest.raises(FileNotFoundError, match="is damaged"):
+        read_map(tmp_path, relative)
+
+
 @given(st.lists(st.floats(-1e4, 1e4, width=32), min_size=1, max_size=6))
 def test_softmax__sums_to_one_and_keeps_the_order(logits: list[float]) -> None:
     array = np.array(logits, dtype=np.float32)

@@ -137,3 +137,24 @@ def test_proposals__of_a_head_with_one_class_conflict(seg: TestClient, segmentat
     response = seg.post(f"/api/images/1/{path}")
     assert response.status_code == 409
     assert "knows one class only" in response.json()["detail"]
+
+
+@pytest.mark.parametrize("damage", [None, b"", b"\x93NUMPY\x01"])
+def test_prediction__a_lost_map_is_asked_for_again(
+    seg: TestClient, segmentation_session: Any, damage: bytes | None
+) -> None:
+    segmentation_session.add_prediction(1)
+    (path,) = (segmentation_session.folder / "predictions").rglob("*.npy")
+    path.unlink()
+    if damage is not None:
+        path.write_bytes(damage)
+    for response in (
+        seg.get(f"{PREDICTION}/map"),
+        seg.get(f"{PREDICTION}/map?size=image"),
+        seg.post("/api/images/1/extract-points"),
+        seg.post("/api/images/1/accept-prediction"),
+    ):
+        assert (response.status_code, response.json()["error"]) == (404, "NotFoundError")
+        assert "missing or damaged" in response.json()["detail"]
+    with segmentation_session.database.read() as db_session:
+        assert [(job.kind, job.image_id) for job in db_session.scalars(select(Job))] == [(JobKind.PREDICT, 1)]
