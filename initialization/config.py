@@ -21,6 +21,7 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails
 
+from db.palette import PALETTE
 from db.queries.session_info import TrainingSettings
 from db.session_dir import DEFAULT_NAME, SESSION_VARIABLE
 from db.tasks import Task
@@ -30,11 +31,6 @@ from initialization.yaml_file import read_yaml_mapping
 DEFAULT_FORMATS = ("jpg", "jpeg", "png", "tif", "tiff", "webp", "bmp")
 MAX_CLASSES = 1000
 MIN_RESIZE, MAX_RESIZE = 32, 8192
-PALETTE = (
-    "#2F9E44", "#E03131", "#1971C2", "#F08C00", "#9C36B5", "#0C8599", "#C2255C", "#66A80F", "#6741D9", "#E8590C",
-    "#099268", "#3B5BDB", "#A61E4D", "#5C940D", "#846358", "#495057",
-)  # fmt: skip
-"""Colours of classes that name none, in turn; well apart on light and dark pictures."""
 
 
 def _normalized_color(value: object) -> str:
@@ -114,7 +110,8 @@ class SessionConfig(TrainingSettings):
     @model_validator(mode="after")
     def _check_class_names(self) -> Self:
         names = [entry.name for entry in self.classes]
-        twice = sorted({name for name in names if names.count(name) > 1})
+        folded = [name.casefold() for name in names]
+        twice = sorted({name for name in names if folded.count(name.casefold()) > 1})
         if twice:
             raise ValueError(f"classes: found the name {twice[0]!r} twice, expected a different name for each class")
         return self

@@ -44,8 +44,12 @@ class AnnotationStateOut(ResponseModel):
 class PointIn(BaseModel):
     """A point as a client sends it. What the server sets (origin) may be there, as it came, and is ignored."""
 
-    x: float = Field(ge=0, allow_inf_nan=False, description="pixels from the left edge of the upright original image")
-    y: float = Field(ge=0, allow_inf_nan=False, description="pixels from the top edge")
+    x: float = Field(
+        strict=True, ge=0, allow_inf_nan=False, description="pixels from the left edge of the upright original image"
+    )
+        strict=True, ge=0, allow_inf_nan=False, description="pixels from the left edge of the upright original image"
+    )
+    y: float = Field(strict=True, ge=0, allow_inf_nan=False, description="pixels from the top edge")
     class_id: Id
     id: Id | None = Field(default=None, description="of an existing point; left out for a new one")
 

@@ -10,10 +10,11 @@ from pydantic import BaseModel, ConfigDict, Field
 MAX_ID = 2**63 - 1
 """Largest integer that SQLite and PostgreSQL store."""
 
-Id = Annotated[int, Field(ge=1, le=MAX_ID)]
+# Strict: true and "1" are no numbers in JSON.
+Id = Annotated[int, Field(strict=True, ge=1, le=MAX_ID)]
 PathId = Annotated[int, Path(ge=1, le=MAX_ID)]
 QueryId = Annotated[int | None, Query(ge=1, le=MAX_ID)]
-Revision = Annotated[int, Field(ge=0, le=MAX_ID)]
+Revision = Annotated[int, Field(strict=True, ge=0, le=MAX_ID)]
 
 
 class ResponseModel(BaseModel):

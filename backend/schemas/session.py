@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StrictFloat, StrictInt, StringConstraints
 
 from backend.schemas.base import Id, RequestModel, ResponseModel
 from db.queries.session_info import HeadKind, Strategy, TrainingSettings
@@ -112,16 +112,16 @@ class TrainingPatch(RequestModel):
 
     strategy: Strategy | None = None
     head: HeadKind | None = None
-    prediction_interval: int | None = None
-    early_stop_patience: int | None = None
-    early_stop_threshold: float | None = None
-    max_epochs: int | None = None
-    learning_rate: float | None = None
-    max_points: int | None = None
-    confidence_threshold: float | None = None
-    min_distance: float | None = None
-    gradient_weight: float | None = None
-    extracted_weight: float | None = None
+    prediction_interval: StrictInt | None = None
+    early_stop_patience: StrictInt | None = None
+    early_stop_threshold: StrictFloat | None = None
+    max_epochs: StrictInt | None = None
+    learning_rate: StrictFloat | None = None
+    max_points: StrictInt | None = None
+    confidence_threshold: StrictFloat | None = None
+    min_distance: StrictFloat | None = None
+    gradient_weight: StrictFloat | None = None
+    extracted_weight: StrictFloat | None = None
 
 
 class ConfigPatch(TrainingPatch):

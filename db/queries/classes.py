@@ -21,12 +21,9 @@ from db.models import (
     PredictionOutcome,
     utc_now,
 )
+from db.palette import PALETTE
 from db.queries.jobs import request_job
 from db.queries.session_info import get_session_info
-
-PALETTE = (
-    "#2CA02C", "#D62728", "#1F77B4", "#FF7F0E", "#9467BD", "#17BECF", "#E377C2", "#BCBD22", "#8C564B", "#7F7F7F",
-)  # fmt: skip
 
 
 def list_classes(db_session: Session) -> list[LabelClass]:
@@ -75,7 +72,7 @@ def change_class(db_session: Session, class_id: int, *, name: str | None, color:
     """
     label_class = get_class(db_session, class_id)
     if name is not None and name != label_class.name:
-        _require_free_name(db_session, name)
+        _require_free_name(db_session, name, but=class_id)
         label_class.name = name
     if color is not None:
         label_class.color = color.upper()
@@ -152,11 +149,13 @@ def restore_class(db_session: Session, class_id: int) -> tuple[LabelClass, int]:
     return label_class, _count(db_session, class_id)
 
 
-def _require_free_name(db_session: Session, name: str) -> None:
-    taken = select(LabelClass).where(LabelClass.name == name, LabelClass.removed_at.is_(None))
-    existing = db_session.scalar(taken)
-    if existing is not None:
-        raise ConflictError(f"there is a class {name!r} already (id {existing.id}): choose another name")
+def _require_free_name(db_session: Session, name: str, but: int | None = None) -> None:
+    """Names differ in more than capitals, so that nobody, and no file system, takes one for another."""
+    for existing in list_classes(db_session):
+        if existing.id != but and existing.name.casefold() == name.casefold():
+            raise ConflictError(
+                f"there is a class {existing.name!r} already (id {existing.id}): choose another name than {name!r}"
+            )
 
 
 def _free_color(used: set[str]) -> str:

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from db.palette import PALETTE
 from db.queries.session_info import HeadKind, TrainingSettings
 from db.tasks import Task
-from initialization.config import DEFAULT_FORMATS, PALETTE, SessionConfig, load_config, session_dir_of
+from initialization.config import DEFAULT_FORMATS, SessionConfig, load_config, session_dir_of
 from initialization.errors import ConfigError
 from tests.initialization.fakes import write_config
 

@@ -40,3 +40,10 @@ def test_classes__bad_input(seg: TestClient) -> None:
     for body in ({"name": ""}, {"name": "x", "color": "red"}, {"name": "x", "color": "#12345G"}, {"color": "#000000"}):
         assert seg.post("/api/classes", json=body).status_code == 422
     assert seg.post("/api/classes", json={"name": "background"}).status_code == 409
+
+
+def test_classes__names_that_differ_in_capitals_only_are_one_name(seg: TestClient) -> None:
+    response = seg.post("/api/classes", json={"name": "Background"})
+    assert (response.status_code, "there is a class 'background' already" in response.json()["detail"]) == (409, True)
+    assert seg.patch("/api/classes/1", json={"name": "BACKGROUND"}).status_code == 409
+    assert seg.patch("/api/classes/2", json={"name": "Background"}).json()["name"] == "Background"

@@ -9,6 +9,7 @@ from sqlalchemy import select
 
 from db.errors import ConflictError, InvalidInputError, NotFoundError
 from db.models import Image, ImageStatus, Label
+from db.palette import PALETTE
 from db.queries import annotations, classes
 from db.queries.annotations import NewPoint
 from db.queries.images import get_image
@@ -36,7 +37,7 @@ def status(session: Any, image_id: int) -> ImageStatus:
 
 def test_add_class__gets_a_free_colour_and_the_last_place(segmentation_session: Any) -> None:
     added = call(segmentation_session, classes.add_class, "edge", None)
-    assert added.color in classes.PALETTE
+    assert added.color in PALETTE
     with segmentation_session.database.read() as db_session:
         assert [c.name for c in classes.list_classes(db_session)] == ["foreground", "background", "edge"]
 
