@@ -16,7 +16,7 @@ from db.database import Database
 from db.errors import InvalidInputError
 from db.models import FeatureState, Image, ImageStatus, Label, LabelClass, Point, Run
 from db.queries.checkpoints import list_checkpoints
-from db.queries.images import next_image
+from db.queries.images import next_image, note_model_pick
 from db.queries.session_info import Strategy, get_session_info, training_settings
 from db.queries.workers import heartbeat_age_s
 
@@ -96,12 +96,20 @@ def print_next(session_dir: Path, strategy: str | None, current_id: int | None) 
         SessionNotFoundError: the folder holds no session.
         InvalidInputError: there is no such strategy.
     """
-    with _reading(session_dir) as db_session:
-        chosen = training_settings(get_session_info(db_session)).strategy if strategy is None else _strategy(strategy)
-        row = next_image(db_session, chosen, current_id=current_id)
-        if row is not None:
-            print(row.image.id, row.image.path, sep="\t")
-    return row is not None
+    database = Database.of_session(session_dir)
+    try:
+        with database.write() as db_session:
+            settings = training_settings(get_session_info(db_session))
+            pick = next_image(
+                db_session, settings.strategy if strategy is None else _strategy(strategy), current_id=current_id
+            )
+            if pick is not None and pick.by_model:
+                note_model_pick(db_session, pick.row.image.id)
+    finally:
+        database.close()
+    if pick is not None:
+        print(pick.row.image.id, pick.row.image.path, sep="\t")
+    return pick is not None
 
 
 def _strategy(name: str) -> Strategy:
