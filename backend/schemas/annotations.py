@@ -47,8 +47,6 @@ class PointIn(BaseModel):
     x: float = Field(
         strict=True, ge=0, allow_inf_nan=False, description="pixels from the left edge of the upright original image"
     )
-        strict=True, ge=0, allow_inf_nan=False, description="pixels from the left edge of the upright original image"
-    )
     y: float = Field(strict=True, ge=0, allow_inf_nan=False, description="pixels from the top edge")
     class_id: Id
     id: Id | None = Field(default=None, description="of an existing point; left out for a new one")
