@@ -13,6 +13,7 @@ from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 
 from backend.schemas.base import ErrorBody
+from backend.services.plain_text import without_folders
 from db.errors import ConflictError, FewclickError, InvalidInputError, NotFoundError, SessionNotFoundError
 from models.errors import FeatureMismatchError, ImageReadError, ModelsError
 
@@ -61,7 +62,7 @@ def error_response(
 def _handle_domain_error(_request: Request, error: Exception) -> JSONResponse:
     status = next(status for kind, status in STATUS if isinstance(error, kind))
     more = {"current": error.current} if isinstance(error, ConflictError) and error.current is not None else {}
-    return error_response(status, type(error).__name__, str(error), **more)
+    return error_response(status, type(error).__name__, without_folders(str(error)), **more)
 
 
 def _handle_validation_error(_request: Request, error: Exception) -> JSONResponse:
@@ -72,6 +73,8 @@ def _handle_validation_error(_request: Request, error: Exception) -> JSONRespons
 def _handle_http_exception(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     detail = str(error.detail)
+    if error.status_code == 400 and "parsing the body" in detail:
+        detail = "the body could not be read: expected one JSON value in UTF-8, as /api/openapi.json describes it"
     if error.status_code == 404:
         detail = f"there is nothing at {request.url.path}: /api/openapi.json lists what there is"
     elif error.status_code == 405:

@@ -40,6 +40,9 @@ class Guard:
         if refusal is not None:
             await error_response(*refusal)(scope, receive, send)
             return
+        if scope["method"] == "HEAD" and _is_api(scope) and not scope["path"].endswith("/events"):
+            # What GET would answer, without the body; the server itself still knows that it was HEAD.
+            scope, send = {**scope, "method": "GET"}, _without_body(send)
         body = _LimitedBody(receive, self._max_body_bytes)
         await self._app(scope, body.receive, body.watch(send, scope))
 
@@ -78,6 +81,18 @@ class Guard:
         # The host is ours already; of the development server of the page only the port differs.
         name = _host_name(urlsplit(origin).netloc)
         return bool(name) and (name == _host_name(host) or name in self._allowed_hosts or _is_loopback(name))
+
+
+def _is_api(scope: Scope) -> bool:
+    path: str = scope["path"].removeprefix(scope.get("root_path", ""))
+    return path.startswith("/api/")
+
+
+def _without_body(send: Send) -> Send:
+    async def bare(message: Message) -> None:
+        await send({**message, "body": b""} if message["type"] == "http.response.body" else message)
+
+    return bare
 
 
 def _plain_failure(send: Send) -> Send:

@@ -37,9 +37,12 @@ class ClassCount(ResponseModel):
 class HeldOut(ResponseModel):
     """Quality on labelled images that were kept out of training."""
 
-    metric: Literal["accuracy", "iou"]
+    metric: Literal["accuracy"] = Field(
+        description="share of the held-out samples (points, or labels of whole images) that are predicted right"
+    )
     value: float = Field(description="0..1")
-    images: int | None = Field(description="held-out images; null if not recorded")
+    images: int = Field(description="held-out images")
+    samples: int = Field(description="held-out points, or labels of whole images")
     checkpoint_id: int | None
 
 
@@ -65,6 +68,8 @@ class Stats(ResponseModel):
     by_status: StatusCounts
     by_features: FeatureCounts
     by_class: list[ClassCount]
-    held_out: HeldOut | None = Field(description="null while unknown")
+    held_out: HeldOut | None = Field(
+        description="null while nothing is labelled, fewer than 5 samples are held out, or nothing was measured yet"
+    )
     live_accuracy: list[LiveAccuracyPoint] = Field(description="classification; at most 500 points")
     labels_per_hour: list[HourCount] = Field(description="the last 48 hours with any work, oldest first")

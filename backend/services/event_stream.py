@@ -15,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sse_starlette import ServerSentEvent
 from starlette.concurrency import run_in_threadpool
 
+from backend.services.plain_text import without_folders
 from db.database import ChangeDetector, Database
 from db.models import Event
 from db.queries.events import events_after, last_event_id, prune_events
@@ -154,7 +155,8 @@ async def _end_on(shutdown: anyio.Event, listener: Listener) -> None:
 
 
 def _encode(event: Event) -> ServerSentEvent:
-    return ServerSentEvent(id=str(event.id), event=event.kind, data=json.dumps(event.payload))
+    payload = {key: without_folders(value) if isinstance(value, str) else value for key, value in event.payload.items()}
+    return ServerSentEvent(id=str(event.id), event=event.kind, data=json.dumps(payload))
 
 
 def _newest_id(database: Database) -> int:

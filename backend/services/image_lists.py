@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from backend.context import AppContext
 from backend.schemas.images import ImageDetails, ImageOut, ImagePage
+from backend.services.plain_text import without_folders
 from db.models import Image
 from db.queries.images import (
     ImageFilter,
@@ -60,7 +61,7 @@ def _schema(row: ImageRow) -> ImageOut:
         height=image.height,
         status=image.status,
         features=image.features,
-        failure=image.failure,
+        failure=None if image.failure is None else without_folders(image.failure),
         revision=image.revision,
         class_id=row.class_id,
         point_count=row.point_count,

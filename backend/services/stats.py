@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from typing import Literal
 
 from sqlalchemy.orm import Session
 
@@ -25,6 +24,8 @@ from db.queries.checkpoints import active_checkpoint, newest_live_checkpoint
 LIVE_WINDOW = 50
 LIVE_POINTS = 500
 HOURS = 48
+MIN_HELD_OUT_SAMPLES = 5
+"""A share of fewer says next to nothing."""
 
 
 def read_stats(context: AppContext) -> Stats:
@@ -37,7 +38,7 @@ def read_stats(context: AppContext) -> Stats:
             by_status=StatusCounts(**{status.value: by_status.get(status, 0) for status in ImageStatus}),
             by_features=FeatureCounts(**{state.value: by_features.get(state, 0) for state in FeatureState}),
             by_class=[ClassCount(class_id=c, images=i, points=p) for c, i, p in stats.count_by_class(db_session)],
-            held_out=_held_out(db_session, context.handler.held_out_metric),
+            held_out=_held_out(db_session),
             live_accuracy=_live_accuracy(stats.list_outcomes(db_session)),
             labels_per_hour=[
                 HourCount(hour=hour, annotations=count) for hour, count in stats.annotations_per_hour(db_session, HOURS)
@@ -45,14 +46,21 @@ def read_stats(context: AppContext) -> Stats:
         )
 
 
-def _held_out(db_session: Session, metric: Literal["accuracy", "iou"]) -> HeldOut | None:
-    """What was measured when the head in force was saved."""
+def _held_out(db_session: Session) -> HeldOut | None:
+    """What was measured when the head in force was saved; in both tasks on what people labelled, not on whole maps."""
     checkpoint = active_checkpoint(db_session) or newest_live_checkpoint(db_session)
-    if checkpoint is None:
+    if checkpoint is None or stats.count_annotations(db_session) == 0:
         return None
-    images = checkpoint.metrics.get("n_val")
-    value = checkpoint.metrics.get(f"held_out_{metric}")
-    return None if value is None else HeldOut(metric=metric, value=value, images=images, checkpoint_id=checkpoint.id)
+    measured = checkpoint.metrics.get("held_out")
+    if measured is None or measured["n_samples"] < MIN_HELD_OUT_SAMPLES:
+        return None
+    return HeldOut(
+        metric="accuracy",
+        value=measured["accuracy"],
+        images=measured["n_images"],
+        samples=measured["n_samples"],
+        checkpoint_id=checkpoint.id,
+    )
 
 
 def _live_accuracy(outcomes: Sequence[tuple[dt.datetime, bool]]) -> list[LiveAccuracyPoint]:

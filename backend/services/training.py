@@ -6,6 +6,7 @@ from sqlalchemy.orm import Session
 
 from backend.context import AppContext
 from backend.schemas.training import TrainingOut, TrainingState
+from backend.services.plain_text import without_folders
 from db.errors import ConflictError
 from db.queries.runs import current_run, request_run, request_stop, run_epochs
 from db.queries.stats import count_annotations
@@ -64,7 +65,7 @@ def _describe(db_session: Session) -> TrainingOut:
         train_loss=[epoch.train_loss for epoch in epochs],
         val_loss=[epoch.val_loss for epoch in epochs],
         metrics=run.metrics,
-        message=run.message,
+        message=without_folders(run.message),
         reason=run.reason,
         stop_requested=run.stop_requested,
     )

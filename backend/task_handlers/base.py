@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 from sqlalchemy.orm import Session
 
@@ -51,11 +51,6 @@ class TaskHandler(Protocol):
     @property
     def has_maps(self) -> bool:
         """Whether its predictions are maps that lie in files."""
-        ...
-
-    @property
-    def held_out_metric(self) -> Literal["accuracy", "iou"]:
-        """Which of a checkpoint's measures people are shown."""
         ...
 
     @property

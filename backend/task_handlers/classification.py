@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any, Literal
+from typing import Any
 
 from sqlalchemy.orm import Session
 
@@ -22,7 +22,6 @@ class ClassificationHandler:
 
     task = Task.CLASSIFICATION
     has_maps = False
-    held_out_metric: Literal["accuracy", "iou"] = "accuracy"
     export_formats = frozenset({ExportFormat.JSON, ExportFormat.CSV, ExportFormat.COCO})
 
     def write(self, db_session: Session, image: Image, body: AnnotationPut) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any, Literal
+from typing import Any
 
 import cv2
 import numpy as np
@@ -31,7 +31,6 @@ class SegmentationHandler:
 
     task = Task.SEGMENTATION
     has_maps = True
-    held_out_metric: Literal["accuracy", "iou"] = "iou"
     export_formats = frozenset(ExportFormat)
 
     def write(self, db_session: Session, image: Image, body: AnnotationPut) -> dict[str, Any]:

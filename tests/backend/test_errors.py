@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 from starlette.testclient import TestClient
+
+from backend.services.event_stream import _encode
+from db.models import Event, Image, JobKind, Run, RunState
+from db.queries.jobs import fail_job, request_job
 
 PUT = "/api/images/1/annotations"
 
@@ -94,3 +100,33 @@ def test_errors__no_path_of_this_machine(seg: TestClient, segmentation_session: 
             response = seg.get(f"/api/images/{image_id}/{path}")
             assert response.status_code in (404, 422)
             assert str(segmentation_session.folder.parent) not in response.text
+
+
+def test_errors__no_path_of_this_machine_in_what_jobs_and_images_failed_of(
+    seg: TestClient, segmentation_session: Any
+) -> None:
+    reason = "/home/me/session/features/ab/abc.npy is damaged"
+    with segmentation_session.database.write() as db_session:
+        image = db_session.get_one(Image, 1)
+        image.width, image.failure = None, reason
+        run = Run(state=RunState.FAILED, message=reason)
+        db_session.add(run)
+        fail_job(db_session, request_job(db_session, JobKind.TRAIN), reason)
+        db_session.flush()
+        (event,) = db_session.scalars(select(Event)).all()
+    assert json.loads(str(_encode(event).data))["error"] == "abc.npy is damaged"
+    for response in (
+        seg.get("/api/images"),
+        seg.get("/api/images/1"),
+        seg.get("/api/images/1/file"),
+        seg.get("/api/training"),
+        seg.put(PUT, json={"points": []}),
+    ):
+        assert "abc.npy is damaged" in response.text
+        assert "/home" not in response.text
+
+
+def test_errors__a_body_in_another_encoding(seg: TestClient) -> None:
+    response = seg.put(PUT, content=b"\xff\xfe\x00", headers={"content-type": "application/json"})
+    assert response.status_code in (400, 422)
+    assert "JSON" in response.json()["detail"]

@@ -74,3 +74,10 @@ def test_guard__what_is_refused_as_too_large_has_done_nothing(
     response = client.put(path, content=pieces(), headers={"content-type": "application/json"})
     assert (response.status_code, response.json()["error"]) == (413, "BodyTooLargeError")
     assert client.get(path).json()["revision"] == 0
+
+
+@pytest.mark.parametrize("path", ["health", "images/1/file", "images/1/thumbnail", "images"])
+def test_guard__head_answers_as_get_without_the_body(seg: TestClient, path: str) -> None:
+    head, get = seg.head(f"/api/{path}"), seg.get(f"/api/{path}")
+    assert (head.status_code, head.content) == (200, b"")
+    assert head.headers == get.headers

@@ -927,9 +927,10 @@ export interface components {
         HeldOut: {
             /**
              * Metric
-             * @enum {string}
+             * @description share of the held-out samples (points, or labels of whole images) that are predicted right
+             * @constant
              */
-            metric: "accuracy" | "iou";
+            metric: "accuracy";
             /**
              * Value
              * @description 0..1
@@ -937,9 +938,14 @@ export interface components {
             value: number;
             /**
              * Images
-             * @description held-out images; null if not recorded
+             * @description held-out images
              */
-            images: number | null;
+            images: number;
+            /**
+             * Samples
+             * @description held-out points, or labels of whole images
+             */
+            samples: number;
             /** Checkpoint Id */
             checkpoint_id: number | null;
         };
@@ -1424,7 +1430,7 @@ export interface components {
             by_features: components["schemas"]["FeatureCounts"];
             /** By Class */
             by_class: components["schemas"]["ClassCount"][];
-            /** @description null while unknown */
+            /** @description null while nothing is labelled, fewer than 5 samples are held out, or nothing was measured yet */
             held_out: components["schemas"]["HeldOut"] | null;
             /**
              * Live Accuracy

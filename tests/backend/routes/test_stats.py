@@ -26,22 +26,37 @@ def test_get_stats__segmentation(seg: TestClient) -> None:
     assert sum(hour["annotations"] for hour in stats["labels_per_hour"]) == 4
 
 
-def test_get_stats__quality_is_that_of_the_head_in_force(cla: TestClient, classification_session: Any) -> None:
-    with classification_session.database.write() as db_session:
-        for number, accuracy in enumerate((0.9, 0.6)):
-            db_session.add(
-                Checkpoint(
-                    kind=CheckpointKind.LIVE,
-                    path=f"checkpoints/{number}",
-                    head_version=number,
-                    metrics={"held_out_accuracy": accuracy, "n_val": 7},
-                )
+def save_checkpoint(session: Any, number: int, accuracy: float, samples: int = 8) -> None:
+    held_out = {"accuracy": accuracy, "mean_iou": 0.1, "loss": 0.5, "n_images": 7, "n_samples": samples}
+    with session.database.write() as db_session:
+        db_session.add(
+            Checkpoint(
+                kind=CheckpointKind.LIVE,
+                path=f"checkpoints/{number}",
+                head_version=number,
+                metrics={"held_out": held_out},
             )
-    held_out = {"metric": "accuracy", "value": 0.6, "images": 7, "checkpoint_id": 2}
+        )
+
+
+def test_get_stats__quality_is_that_of_the_head_in_force(cla: TestClient, classification_session: Any) -> None:
+    cla.put("/api/images/1/annotations", json={"class_id": 1})
+    save_checkpoint(classification_session, 1, 0.9)
+    save_checkpoint(classification_session, 2, 0.6)
+    held_out = {"metric": "accuracy", "value": 0.6, "images": 7, "samples": 8, "checkpoint_id": 2}
     assert cla.get("/api/stats").json()["held_out"] == held_out
     with classification_session.database.write() as db_session:
         db_session.get_one(Checkpoint, 1).active = True
     assert cla.get("/api/stats").json()["held_out"]["value"] == 0.9
+
+
+def test_get_stats__no_quality_of_nothing_or_of_too_little(seg: TestClient, segmentation_session: Any) -> None:
+    save_checkpoint(segmentation_session, 1, 0.9)
+    assert seg.get("/api/stats").json()["held_out"] is None
+    seg.put("/api/images/1/annotations", json={"points": [{"x": 1, "y": 1, "class_id": 1}]})
+    assert seg.get("/api/stats").json()["held_out"]["metric"] == "accuracy"
+    save_checkpoint(segmentation_session, 2, 0.9, samples=4)
+    assert seg.get("/api/stats").json()["held_out"] is None
 
 
 def test_get_stats__live_accuracy(cla: TestClient, classification_session: Any) -> None:
