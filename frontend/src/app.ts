@@ -1,12 +1,12 @@
 /** Everything behind the page, wired once. Views read its signals and call its methods; they never speak HTTP. */
-import { createApi, type ExportFormat } from "./api/client";
+import { createApi } from "./api/client";
 import { explain } from "./api/errors";
 import { AnnotationStore } from "./state/annotations";
 import { PreferenceStore, type KeyValueStorage } from "./state/preferences";
 import { Signal } from "./state/signal";
 import { UiState } from "./state/ui";
 import { ToastStore } from "./state/toasts";
-import type { Config, LabelClass, SessionLink, Task } from "./state/types";
+import type { Config, ExportFormat, LabelClass, SessionLink, Task } from "./state/types";
 import { ClassEditing } from "./sync/class_editor";
 import { EventStream, type ServerEvent } from "./sync/event_stream";
 import { Labelling } from "./sync/labelling";
@@ -28,7 +28,10 @@ export function createApp(page_url: string, config: Config, sessions: readonly S
   const annotations = new AnnotationStore();
   const events = new EventStream(api.eventsUrl());
   const stats = new StatsWatch(api);
-  const has_labels = (): boolean => (stats.stats.value?.by_status.labeled ?? 0) > 0;
+  const has_labels = (): boolean => {
+    const { points, label } = annotations.current.value;
+    return points.length > 0 || label !== null || (stats.stats.value?.by_status.labeled ?? 0) > 0;
+  };
   const predictions = new PredictionWatch(api, classes, events.connected, has_labels);
   // The session's birth is part of the key: labels of a session that was made anew must not be sent to it.
   const unsaved_key = `fewclick:unsaved:${new URL(page_url).pathname}:${config.session.name}:${config.session.created_at}`;
@@ -37,6 +40,10 @@ export function createApp(page_url: string, config: Config, sessions: readonly S
     {
       saved: (...args) => {
         listener.saved(...args);
+        stats.refreshSoon();
+      },
+      changed: (...args) => {
+        listener.changed(...args);
         stats.refreshSoon();
       },
       conflict: (...args) => listener.conflict(...args),
@@ -57,11 +64,14 @@ export function createApp(page_url: string, config: Config, sessions: readonly S
   const health = new HealthWatch(api, () => {
     saves.retryNow();
     predictions.refresh();
+    // Events of the meantime may be lost.
+    if (annotations.image_id.value !== null) void labelling.reload(annotations.image_id.value);
   });
 
   navigator.strategy.set(config.training.strategy);
   classes.set(config.classes);
 
+  stats.stats.subscribe(() => predictions.reviewBehind());
   events.listen((event) => hear(event));
   function hear(event: ServerEvent): void {
     switch (event.kind) {
@@ -93,8 +103,7 @@ export function createApp(page_url: string, config: Config, sessions: readonly S
   function hearAnnotation(image_id: number, revision: number): void {
     stats.refreshSoon();
     navigator.invalidate(image_id);
-    const is_news = revision > annotations.current.value.revision;
-    if (is_news && saves.pending(image_id) === null) void labelling.reload(image_id);
+    void labelling.hear(image_id, revision);
   }
 
   return {

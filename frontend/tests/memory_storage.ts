@@ -5,6 +5,10 @@ export function memoryStorage(entries: Record<string, string> = {}): KeyValueSto
   const map = new Map(Object.entries(entries));
   return {
     map,
+    get length() {
+      return map.size;
+    },
+    key: (index) => [...map.keys()][index] ?? null,
     getItem: (key) => map.get(key) ?? null,
     setItem: (key, value) => void map.set(key, value),
     removeItem: (key) => void map.delete(key),

@@ -2,7 +2,7 @@
 import createClient from "openapi-fetch";
 
 import type {
-  Annotation, Config, Draft, Health, ImageInfo, ImageStatus, LabelClass, Prediction, SessionLink, Stats, Strategy,
+  Annotation, Config, Draft, ExportFormat, Health, ImageInfo, ImageStatus, LabelClass, Prediction, SessionLink, Stats, Strategy,
   Training,
 } from "../state/types"; // prettier-ignore
 import { ApiError, UnreachableError } from "./errors";
@@ -23,7 +23,8 @@ export interface ImagePage {
 }
 
 export type MapSize = "grid" | "image";
-export type ExportFormat = "json" | "csv" | "png-masks" | "coco";
+
+const CUT_OFF = "The server's answer did not come through whole.";
 
 export type Api = ReturnType<typeof createApi>;
 
@@ -36,55 +37,55 @@ export function createApi(page_url: string, fetcher: typeof fetch = (...args) =>
   const image = (image_id: number) => ({ params: { path: { image_id } } });
 
   return {
-    health: async (): Promise<Health> => unwrap(await client.GET("/api/health")),
-    config: async (): Promise<Config> => unwrap(await client.GET("/api/config")),
+    health: async (): Promise<Health> => unwrap(client.GET("/api/health")),
+    config: async (): Promise<Config> => unwrap(client.GET("/api/config")),
     setStrategy: async (strategy: Strategy): Promise<Config> =>
-      unwrap(await client.PATCH("/api/config", { body: { strategy } })),
-    sessions: async (): Promise<readonly SessionLink[]> => unwrap(await client.GET("/api/sessions")),
-    stats: async (): Promise<Stats> => unwrap(await client.GET("/api/stats")),
+      unwrap(client.PATCH("/api/config", { body: { strategy } })),
+    sessions: async (): Promise<readonly SessionLink[]> => unwrap(client.GET("/api/sessions")),
+    stats: async (): Promise<Stats> => unwrap(client.GET("/api/stats")),
 
-    addClass: async (name: string, color: string): Promise<LabelClass> =>
-      unwrap(await client.POST("/api/classes", { body: { name, color } })),
+    /** The server chooses a colour. */
+    addClass: async (name: string): Promise<LabelClass> => unwrap(client.POST("/api/classes", { body: { name } })),
     changeClass: async (class_id: number, change: { name?: string; color?: string }): Promise<LabelClass> =>
-      unwrap(await client.PATCH("/api/classes/{class_id}", { params: { path: { class_id } }, body: change })),
+      unwrap(client.PATCH("/api/classes/{class_id}", { params: { path: { class_id } }, body: change })),
     removeClass: async (class_id: number): Promise<{ readonly annotations_removed: number }> =>
-      unwrap(await client.DELETE("/api/classes/{class_id}", { params: { path: { class_id } } })),
+      unwrap(client.DELETE("/api/classes/{class_id}", { params: { path: { class_id } } })),
     restoreClass: async (class_id: number): Promise<LabelClass> =>
-      unwrap(await client.POST("/api/classes/{class_id}/restore", { params: { path: { class_id } } })),
+      unwrap(client.POST("/api/classes/{class_id}/restore", { params: { path: { class_id } } })),
 
     images: async (query: ImageQuery): Promise<ImagePage> =>
-      unwrap(await client.GET("/api/images", { params: { query } })),
-    image: async (image_id: number): Promise<ImageInfo> => unwrap(await client.GET("/api/images/{image_id}", image(image_id))),
+      unwrap(client.GET("/api/images", { params: { query } })),
+    image: async (image_id: number): Promise<ImageInfo> => unwrap(client.GET("/api/images/{image_id}", image(image_id))),
     /** null when none is left. */
     nextImage: async (strategy: Strategy, current_id: number | null): Promise<ImageInfo | null> => {
       const query = current_id === null ? { strategy } : { strategy, current_id };
-      const answer = await client.GET("/api/images/next", { params: { query } });
-      return answer.response.status === 204 ? null : (unwrap(answer) ?? null);
+      return (await unwrap(client.GET("/api/images/next", { params: { query } }))) ?? null;
     },
 
     annotation: async (image_id: number): Promise<Annotation> =>
-      unwrap(await client.GET("/api/images/{image_id}/annotations", image(image_id))),
+      unwrap(client.GET("/api/images/{image_id}/annotations", image(image_id))),
     /** `revision` null overwrites whatever stands. */
     putAnnotation: async (image_id: number, draft: Draft, revision: number | null): Promise<Annotation> => {
       if (draft.kind === "label" && draft.class_id === null) {
-        return unwrap(await client.DELETE("/api/images/{image_id}/annotations", image(image_id)));
+        const params = { path: { image_id }, query: from(revision) };
+        return unwrap(client.DELETE("/api/images/{image_id}/annotations", { params }));
       }
-      const body = { ...(revision === null ? {} : { revision }), ...draftBody(draft) };
-      return unwrap(await client.PUT("/api/images/{image_id}/annotations", { ...image(image_id), body }));
+      const body = { ...from(revision), ...draftBody(draft) };
+      return unwrap(client.PUT("/api/images/{image_id}/annotations", { ...image(image_id), body }));
     },
-    undo: async (image_id: number): Promise<Annotation> =>
-      unwrap(await client.POST("/api/images/{image_id}/annotations/undo", image(image_id))),
-    redo: async (image_id: number): Promise<Annotation> =>
-      unwrap(await client.POST("/api/images/{image_id}/annotations/redo", image(image_id))),
-    skip: async (image_id: number): Promise<Annotation> =>
-      unwrap(await client.POST("/api/images/{image_id}/annotations/skip", image(image_id))),
-    extractPoints: async (image_id: number, revision: number): Promise<Annotation> =>
-      unwrap(await client.POST("/api/images/{image_id}/extract-points", { ...image(image_id), body: { revision } })),
-    acceptPrediction: async (image_id: number, version: number, revision: number): Promise<Annotation> =>
-      unwrap(await client.POST("/api/images/{image_id}/accept-prediction", { ...image(image_id), body: { version, revision } })),
+    undo: async (image_id: number, revision: number | null): Promise<Annotation> =>
+      unwrap(client.POST("/api/images/{image_id}/annotations/undo", { ...image(image_id), body: from(revision) })),
+    redo: async (image_id: number, revision: number | null): Promise<Annotation> =>
+      unwrap(client.POST("/api/images/{image_id}/annotations/redo", { ...image(image_id), body: from(revision) })),
+    skip: async (image_id: number, revision: number | null): Promise<Annotation> =>
+      unwrap(client.POST("/api/images/{image_id}/annotations/skip", { ...image(image_id), body: from(revision) })),
+    extractPoints: async (image_id: number, revision: number | null): Promise<Annotation> =>
+      unwrap(client.POST("/api/images/{image_id}/extract-points", { ...image(image_id), body: from(revision) })),
+    acceptPrediction: async (image_id: number, version: number, revision: number | null): Promise<Annotation> =>
+      unwrap(client.POST("/api/images/{image_id}/accept-prediction", { ...image(image_id), body: { version, ...from(revision) } })),
 
     prediction: async (image_id: number): Promise<Prediction> =>
-      unwrap(await client.GET("/api/images/{image_id}/prediction", image(image_id))),
+      unwrap(client.GET("/api/images/{image_id}/prediction", image(image_id))),
     /** 8-bit grey PNG of P(class). */
     predictionMap: (image_id: number, class_id: number, size: MapSize, version: number, signal?: AbortSignal): Promise<Blob> =>
       // The version in the address keeps the browser's cache from ever answering with an older map.
@@ -92,9 +93,9 @@ export function createApi(page_url: string, fetcher: typeof fetch = (...args) =>
     imageFile: (image_id: number, max_side: number | null, priority: RequestPriority): Promise<Blob> =>
       getBlob(fetcher, at(`api/images/${image_id}/file${max_side === null ? "" : `?max_side=${max_side}`}`), { priority }),
 
-    training: async (): Promise<Training> => unwrap(await client.GET("/api/training")),
-    startTraining: async (): Promise<Training> => unwrap(await client.POST("/api/training/start")),
-    stopTraining: async (): Promise<Training> => unwrap(await client.POST("/api/training/stop")),
+    training: async (): Promise<Training> => unwrap(client.GET("/api/training")),
+    startTraining: async (): Promise<Training> => unwrap(client.POST("/api/training/start")),
+    stopTraining: async (): Promise<Training> => unwrap(client.POST("/api/training/stop")),
 
     thumbnailUrl: (image_id: number, size: number): string => at(`api/images/${image_id}/thumbnail?size=${size}`),
     exportUrl: (format: ExportFormat): string => at(`api/export?format=${format}`),
@@ -109,27 +110,46 @@ function draftBody(draft: Draft) {
   };
 }
 
+/** The revision that a change starts from; without one it is made to whatever stands. */
+function from(revision: number | null): { revision?: number } {
+  return revision === null ? {} : { revision };
+}
+
 async function send(fetcher: typeof fetch, request: Request | string, init?: RequestInit): Promise<Response> {
   try {
     return await fetcher(request, init);
   } catch (error) {
-    if (error instanceof DOMException && error.name === "AbortError") throw error;
+    if (isAbort(error)) throw error;
     throw new UnreachableError("The server does not answer. Is `uvicorn` or `fewclick up` still running?");
   }
 }
 
 async function getBlob(fetcher: typeof fetch, url: string, init: RequestInit): Promise<Blob> {
   const response = await send(fetcher, url, init);
-  if (!response.ok) {
-    const text = await response.text();
-    throw toError(response, parseJson(text) ?? text);
-  }
-  return response.blob();
+  if (response.ok) return whole(response.blob());
+  const text = await whole(response.text());
+  throw toError(response, parseJson(text) ?? text);
 }
 
-function unwrap<T>(answer: { data?: T; error?: unknown; response: Response }): T {
-  if (!answer.response.ok) throw toError(answer.response, answer.error);
-  return answer.data as T;
+async function unwrap<T>(request: Promise<{ data?: T; error?: unknown; response: Response }>): Promise<T> {
+  const { data, error, response } = await whole(request);
+  if (!response.ok) throw toError(response, error);
+  if (data === undefined && response.status !== 204) throw new UnreachableError(CUT_OFF);
+  return data as T;
+}
+
+/** A body that is cut off, or that something between here and the server made up, is no answer. */
+async function whole<T>(reading: Promise<T>): Promise<T> {
+  try {
+    return await reading;
+  } catch (error) {
+    if (error instanceof UnreachableError || isAbort(error)) throw error;
+    throw new UnreachableError(CUT_OFF, { cause: error });
+  }
+}
+
+function isAbort(error: unknown): boolean {
+  return error instanceof DOMException && error.name === "AbortError";
 }
 
 function toError(response: Response, body: unknown): ApiError {

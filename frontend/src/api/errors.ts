@@ -17,9 +17,14 @@ export class ApiError extends Error {
   }
 }
 
-/** No answer came: the server is down, or the network is. */
+/** No answer came, or half of one: the server is down, or the network is. */
 export class UnreachableError extends Error {
   override readonly name = "UnreachableError";
+}
+
+/** Whether sending the same again is pointless: the server has understood the request, and refuses it. */
+export function isFinal(error: unknown): boolean {
+  return error instanceof ApiError && error.status >= 400 && !error.isTransient;
 }
 
 /** One line for a person. Rethrows what is neither of the two: that would be a fault of the page. */

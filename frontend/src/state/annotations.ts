@@ -1,3 +1,4 @@
+import { adoptIds, draftOf, placeKey } from "./rebase";
 import { Signal } from "./signal";
 import type { Annotation, Draft, ImageLabel, Point } from "./types";
 
@@ -60,9 +61,13 @@ export class AnnotationStore {
     return true;
   }
 
-  /** The server's state, whole: after undo, a conflict, a change made elsewhere. */
-  receive(image_id: number, annotation: Annotation): void {
-    if (image_id === this.image_id.value) this.#replace(annotation, "REMOTE");
+  /**
+   * The server's state, whole: after undo, a conflict, a change made elsewhere. `pending` is what was done here since.
+   * One that is older than what is shown has been overtaken on its way.
+   */
+  receive(image_id: number, annotation: Annotation, pending: Draft | null = null): void {
+    if (image_id !== this.image_id.value || annotation.revision < this.current.value.revision) return;
+    this.#replace(pending === null ? annotation : withDraft(annotation, pending), "REMOTE");
   }
 
   /**
@@ -72,20 +77,18 @@ export class AnnotationStore {
   acknowledge(image_id: number, sent: Draft, saved: Annotation): void {
     if (image_id !== this.image_id.value) return;
     const here = this.current.value;
+    if (saved.revision < here.revision) return;
     if (sameDraft(this.draft(sent.kind), sent)) this.#replace(saved, "REMOTE");
     else this.#replace({ ...here, revision: saved.revision, points: adoptIds(here.points, saved.points) }, "REMOTE");
   }
 
   /** A save that an earlier visit left waiting: on screen again, without being saved twice. */
   reapply(draft: Draft): void {
-    const { value } = this.current;
-    if (draft.kind === "points") this.#replace({ ...value, points: draft.points }, "SILENT");
-    else this.#replace({ ...value, label: draft.class_id === null ? null : humanLabel(draft.class_id) }, "SILENT");
+    this.#replace(withDraft(this.current.value, draft), "SILENT");
   }
 
   draft(kind: Draft["kind"]): Draft {
-    const { points, label } = this.current.value;
-    return kind === "points" ? { kind, points } : { kind, class_id: label?.class_id ?? null };
+    return draftOf(this.current.value, kind);
   }
 
   #edit(annotation: Annotation): void {
@@ -133,9 +136,11 @@ function humanLabel(class_id: number): ImageLabel {
   return { class_id, origin: "human" };
 }
 
-function adoptIds(here: readonly Point[], saved: readonly Point[]): Point[] {
-  const byPlace = new Map(saved.map((point) => [placeKey(point), point]));
-  return here.map((point) => (point.id === null ? (byPlace.get(placeKey(point)) ?? point) : point));
+/** The annotation as it will be once the draft is saved. */
+function withDraft(annotation: Annotation, draft: Draft): Annotation {
+  const after = { ...annotation, skipped: false, can_undo: true, can_redo: false };
+  if (draft.kind === "points") return { ...after, points: draft.points };
+  return { ...after, label: draft.class_id === null ? null : humanLabel(draft.class_id) };
 }
 
 function difference(
@@ -156,8 +161,4 @@ function difference(
 
 function samePlace(a: Point, b: Point | undefined): boolean {
   return b !== undefined && placeKey(a) === placeKey(b);
-}
-
-function placeKey(point: Point): string {
-  return `${point.x},${point.y},${point.class_id}`;
 }

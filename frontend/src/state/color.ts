@@ -20,13 +20,3 @@ export function textOn(color: string): "#000000" | "#ffffff" {
   const luminance = 0.2126 * r + 0.7152 * g + 0.0722 * b;
   return (luminance + 0.05) / 0.05 > 1.05 / (luminance + 0.05) ? "#000000" : "#ffffff";
 }
-
-const SUGGESTED = [
-  "#2E9BFF", "#FF8A3D", "#2FBF71", "#E5484D", "#9B6DFF", "#F2C230", "#18B5C4", "#E86FB0", "#8FB339", "#A0785A",
-] as const; // prettier-ignore
-
-/** A colour for a new class that none of the others has, as long as the list lasts. */
-export function suggestColor(taken: readonly string[]): string {
-  const used = new Set(taken.map((color) => color.toUpperCase()));
-  return SUGGESTED.find((color) => !used.has(color)) ?? SUGGESTED[taken.length % SUGGESTED.length] ?? "#2E9BFF";
-}

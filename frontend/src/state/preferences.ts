@@ -22,6 +22,8 @@ export const DEFAULT_PREFERENCES: Preferences = {
 
 /** The part of window.localStorage that is needed. */
 export interface KeyValueStorage {
+  readonly length: number;
+  key(index: number): string | null;
   getItem(key: string): string | null;
   setItem(key: string, value: string): void;
   removeItem(key: string): void;
@@ -39,8 +41,18 @@ export class PreferenceStore extends Signal<Preferences> {
 
   change(changes: Partial<Preferences>): void {
     this.set({ ...this.value, ...changes });
-    this.#storage.setItem(KEY, JSON.stringify(this.value));
+    try {
+      this.#storage.setItem(KEY, JSON.stringify(this.value));
+    } catch (error) {
+      // The preference lasts as long as the page.
+      if (!isRefusal(error)) throw error;
+    }
   }
+}
+
+/** Whether the browser would not store something: the storage is full, or forbidden altogether. */
+export function isRefusal(error: unknown): boolean {
+  return error instanceof Error && ["QuotaExceededError", "NS_ERROR_DOM_QUOTA_REACHED", "SecurityError"].includes(error.name);
 }
 
 function read(storage: KeyValueStorage): Partial<Preferences> {

@@ -9,6 +9,8 @@ export interface Toast {
   /** What went wrong, whole: for the curious and for reports. */
   readonly detail?: string;
   readonly action?: { readonly text: string; readonly run: () => void };
+  /** Stays until a person has answered: work of theirs hangs on it. */
+  readonly keep?: boolean;
 }
 
 const MOST = 4;
@@ -20,10 +22,12 @@ export class ToastStore extends Signal<readonly Toast[]> {
     super([]);
   }
 
-  show(kind: ToastKind, text: string, more: Pick<Toast, "detail" | "action"> = {}): void {
+  show(kind: ToastKind, text: string, more: Pick<Toast, "detail" | "action" | "keep"> = {}): void {
     // The same words again replace the first: a failing poll must not fill the screen.
-    const others = this.value.filter((toast) => toast.text !== text);
-    this.set([...others, { id: this.#next++, kind, text, ...more }].slice(-MOST));
+    const all = [...this.value.filter((toast) => toast.keep === true || toast.text !== text), { id: this.#next++, kind, text, ...more }];
+    const passing = all.filter(({ keep }) => keep !== true);
+    const too_many = new Set(passing.slice(0, Math.min(all.length - MOST, passing.length - 1)).map(({ id }) => id));
+    this.set(all.length > MOST ? all.filter(({ id }) => !too_many.has(id)) : all);
   }
 
   dismiss(id: number): void {

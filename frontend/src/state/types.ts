@@ -103,13 +103,24 @@ export interface Training {
   readonly stop_requested: boolean;
 }
 
+/** How often the head is right on labelled points or images that it has not learned from. */
+export interface HeldOut {
+  /** 0..1 */
+  readonly value: number;
+  readonly images: number | null;
+  /** Held-out points, or images in a classification session. */
+  readonly samples?: number | null;
+}
+
 export interface Stats {
   readonly images: number;
   readonly by_status: Readonly<Record<ImageStatus, number>>;
   readonly by_features: Readonly<Record<FeatureState, number>>;
   readonly by_class: readonly { readonly class_id: number; readonly images: number; readonly points: number }[];
-  readonly held_out: { readonly metric: "accuracy" | "iou"; readonly value: number; readonly images: number | null } | null;
+  readonly held_out: HeldOut | null;
 }
+
+export type ExportFormat = "json" | "csv" | "png-masks" | "coco";
 
 export interface SessionLink {
   readonly name: string;

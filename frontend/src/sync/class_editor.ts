@@ -19,9 +19,9 @@ export class ClassEditing {
     });
   }
 
-  async add(name: string, color: string): Promise<boolean> {
+  async add(name: string): Promise<boolean> {
     return this.#tell(async () => {
-      await this.api.addClass(name, color);
+      await this.api.addClass(name);
       await this.refresh();
     });
   }

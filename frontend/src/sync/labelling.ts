@@ -2,6 +2,7 @@ import type { Api } from "../api/client";
 import { ApiError, explain } from "../api/errors";
 import { nearestPoint, type AnnotationStore } from "../state/annotations";
 import type { PreferenceStore } from "../state/preferences";
+import { replacing } from "../state/rebase";
 import { Signal, type Readable } from "../state/signal";
 import type { ToastStore } from "../state/toasts";
 import type { Annotation, Draft, LabelClass, Task } from "../state/types";
@@ -13,8 +14,6 @@ import type { SaveListener, SaveQueue } from "./save_queue";
 export class Labelling {
   readonly selected_class_id = new Signal<number | null>(null);
   readonly point_mode = new Signal(true);
-  /** Undo, extract and the like wait for each other: each starts from the state that the one before left. */
-  #turn: Promise<void> = Promise.resolve();
 
   constructor(
     private readonly api: Api,
@@ -75,36 +74,39 @@ export class Labelling {
 
   async undo(): Promise<boolean> {
     if (!this.annotations.current.value.can_undo) return this.#refuse("Nothing to undo on this image.");
-    return this.#onServer((image_id) => this.api.undo(image_id));
+    return (await this.#onServer((image_id, revision) => this.api.undo(image_id, revision))) !== null;
   }
 
   async redo(): Promise<boolean> {
     if (!this.annotations.current.value.can_redo) return this.#refuse("Nothing to redo on this image.");
-    return this.#onServer((image_id) => this.api.redo(image_id));
+    return (await this.#onServer((image_id, revision) => this.api.redo(image_id, revision))) !== null;
   }
 
   async skip(): Promise<void> {
-    if (await this.#onServer((image_id) => this.api.skip(image_id))) await this.navigator.next();
+    const image_id = this.annotations.image_id.value;
+    const answer = await this.#onServer((id, revision) => this.api.skip(id, revision));
+    if (answer !== null) await this.#goOn(image_id);
   }
 
   async extractPoints(): Promise<void> {
     const before = this.annotations.current.value.points.filter(({ origin }) => origin === "extracted").length;
-    const done = await this.#onServer((image_id) => this.api.extractPoints(image_id, this.#revision));
-    if (!done) return;
-    const count = this.annotations.current.value.points.filter(({ origin }) => origin === "extracted").length;
+    const answer = await this.#onServer((image_id, revision) => this.api.extractPoints(image_id, revision));
+    if (answer === null) return;
+    const count = answer.points.filter(({ origin }) => origin === "extracted").length;
     const replaced = before > 0 ? `, ${before} earlier ones replaced` : "";
     this.toasts.show("info", `${count} points extracted from the prediction${replaced}.`);
   }
 
   async accept(go_on: boolean): Promise<void> {
     const shown = this.predictions.shown.value;
-    if (shown === null) {
+    const image_id = this.annotations.image_id.value;
+    if (image_id === null || shown?.image_id !== image_id) {
       this.toasts.show("info", "There is no prediction to accept yet.");
       return;
     }
-    const done = await this.#onServer((image_id) => this.api.acceptPrediction(image_id, shown.version, this.#revision));
+    const answer = await this.#onServer((id, revision) => this.api.acceptPrediction(id, shown.version, revision));
     const advance = this.task.value === "classification" && this.preferences.value.auto_advance;
-    if (done && (go_on || advance)) await this.navigator.next();
+    if (answer !== null && (go_on || advance)) await this.#goOn(image_id);
   }
 
   /** What the save queue reports. */
@@ -115,12 +117,25 @@ export class Labelling {
         this.predictions.expect(image_id, answer.revision);
         this.navigator.invalidate(image_id);
       },
+      changed: (image_id, answer, pending) => {
+        this.annotations.receive(image_id, answer, pending);
+        this.predictions.expect(image_id, answer.revision);
+        this.navigator.invalidate(image_id);
+      },
       conflict: (image_id, mine, current) => this.#tellConflict(image_id, mine, current),
       rejected: (image_id, _mine, reason) => {
         this.toasts.show("error", `Image ${image_id} was not saved: ${reason}`);
         void this.reload(image_id);
       },
     };
+  }
+
+  /** The server says that the image is at `revision`: by a change made here, or elsewhere. */
+  async hear(image_id: number, revision: number): Promise<void> {
+    if (!this.#isNews(image_id, revision)) return;
+    // What is under way here may be what the server speaks of; if it is refused, the conflict has brought the news.
+    await this.saves.settled(image_id).catch(() => undefined);
+    if (this.#isNews(image_id, revision)) await this.reload(image_id);
   }
 
   /** Take the server's state of the image, if it is the open one. */
@@ -137,8 +152,13 @@ export class Labelling {
     return this.task.value === "segmentation" ? "points" : "label";
   }
 
-  get #revision(): number {
-    return this.annotations.current.value.revision;
+  #isNews(image_id: number, revision: number): boolean {
+    return image_id === this.annotations.image_id.value && revision > this.annotations.current.value.revision;
+  }
+
+  /** To the next image, unless the person has gone elsewhere meanwhile. */
+  async #goOn(from_image_id: number | null): Promise<void> {
+    if (this.annotations.image_id.value === from_image_id) await this.navigator.next();
   }
 
   #refuse(text: string): false {
@@ -155,39 +175,37 @@ export class Labelling {
   #tellConflict(image_id: number, mine: Draft, current: Annotation): void {
     this.annotations.receive(image_id, current);
     this.toasts.show("warning", `Image ${image_id} was changed elsewhere. What was saved there is shown now.`, {
-      action: { text: "Use mine instead", run: () => this.#overwrite(image_id, mine) },
+      action: { text: "Use mine instead", run: () => this.#overwrite(image_id, mine, current) },
+      keep: true,
     });
   }
 
-  #overwrite(image_id: number, mine: Draft): void {
-    if (image_id === this.annotations.image_id.value) this.annotations.reapply(mine);
-    this.saves.enqueue(image_id, mine, null);
+  /** `found`: what the conflict brought, if the image is no longer open. */
+  #overwrite(image_id: number, mine: Draft, found: Annotation): void {
+    const is_open = image_id === this.annotations.image_id.value;
+    const current = is_open ? this.annotations.current.value : this.saves.newer(image_id, found);
+    const draft = replacing(mine, current);
+    if (is_open) this.annotations.reapply(draft);
+    this.saves.enqueue(image_id, draft, current.revision);
   }
 
-  /** A change that the server makes, after all that was done here has reached it. False if it was not made. */
-  #onServer(change: (image_id: number) => Promise<Annotation>): Promise<boolean> {
+  /** A change that the server makes, in its turn after all that was done here before. null if it was not made. */
+  async #onServer(run: (image_id: number, revision: number | null) => Promise<Annotation>): Promise<Annotation | null> {
     const image_id = this.annotations.image_id.value;
-    if (image_id === null) return Promise.resolve(false);
-    const result = this.#turn.then(() => this.#changeOnServer(image_id, change));
-    this.#turn = result.then(() => undefined);
-    return result;
-  }
-
-  async #changeOnServer(image_id: number, change: (image_id: number) => Promise<Annotation>): Promise<boolean> {
+    if (image_id === null) return null;
     if (this.saves.status.value === "offline") {
       this.toasts.show("warning", "Not now: the server does not answer, and what you did last is not saved yet.");
-      return false;
+      return null;
     }
+    const { revision } = this.annotations.current.value;
+    const base = this.annotations.draft(this.#kind);
     try {
-      await this.saves.settled(image_id);
-      this.#take(image_id, await change(image_id));
-      this.navigator.invalidate(image_id);
-      return true;
+      return await this.saves.change(image_id, base, revision, (newest) => run(image_id, newest));
     } catch (error) {
       const is_conflict = error instanceof ApiError && error.status === 409;
       this.toasts.show(is_conflict ? "info" : "error", explain(error));
-      if (is_conflict) await this.reload(image_id);
-      return false;
+      await this.reload(image_id);
+      return null;
     }
   }
 

@@ -174,7 +174,7 @@ export class Navigator {
       this.loading.set(true);
       const [image, annotation, bitmap] = await Promise.all([
         this.api.image(image_id),
-        this.api.annotation(image_id),
+        this.#annotationAfterSaves(image_id),
         this.#picture(image_id),
       ]);
       if (token === this.#token) this.#show(image, annotation, bitmap, remember);
@@ -187,7 +187,15 @@ export class Navigator {
     }
   }
 
-  #show(image: ImageInfo, annotation: Annotation, bitmap: ImageBitmap | null, remember: () => void): void {
+  /** What is on its way to the server belongs to the answer; while it cannot be reached, the draft is shown above it. */
+  async #annotationAfterSaves(image_id: number): Promise<Annotation> {
+    await this.#savesSettled(image_id);
+    return this.api.annotation(image_id);
+  }
+
+  #show(image: ImageInfo, fetched: Annotation, bitmap: ImageBitmap | null, remember: () => void): void {
+    // Something may have been acknowledged since it was asked for.
+    const annotation = this.saves.newer(image.id, fetched);
     remember();
     this.#candidate = null;
     this.problem.set(null);
@@ -236,7 +244,10 @@ export class Navigator {
     }
   }
 
-  async #savesSettled(): Promise<void> {
-    await Promise.race([this.saves.settled(), new Promise((resolve) => setTimeout(resolve, WAIT_FOR_SAVES_MS))]);
+  async #savesSettled(image_id?: number): Promise<void> {
+    if (this.saves.status.value === "offline") return;
+    // Whatever was refused has been told; it is settled too.
+    const settled = this.saves.settled(image_id).catch(() => undefined);
+    await Promise.race([settled, new Promise((resolve) => setTimeout(resolve, WAIT_FOR_SAVES_MS))]);
   }
 }

@@ -1,4 +1,4 @@
-import { ApiError, explain, isNotFound, UnreachableError } from "../api/errors";
+import { ApiError, UnreachableError } from "../api/errors";
 import type { Api } from "../api/client";
 import type { ClassMap, ShownPrediction } from "../state/prediction";
 import { Signal, type Readable } from "../state/signal";
@@ -117,6 +117,12 @@ export class PredictionWatch {
     this.#prefetched.clear();
     this.#exists = false;
     this.shown.set(null);
+    this.reviewBehind();
+  }
+
+  /** Whether anything is being learned depends on there being labels. */
+  reviewBehind(): void {
+    this.behind.set(this.behind.value && this.#hasLabels());
   }
 
   /** Another head is in force: every image's prediction is an old one until it is made anew. */
@@ -141,9 +147,8 @@ export class PredictionWatch {
   async #fetch(image: WatchedImage): Promise<void> {
     this.#fetching = true;
     this.#stopPolling();
-    const loaded = await this.#loadIfThere(image).finally(() => {
-      this.#fetching = false;
-    });
+    const loaded = await this.#loadIfThere(image);
+    this.#fetching = false;
     if (image.id !== this.#image?.id) {
       this.refresh();
       return;
@@ -175,7 +180,7 @@ export class PredictionWatch {
     try {
       return (await this.#api.image(image_id)).uncertainty !== null;
     } catch (error) {
-      explain(error);
+      report(error);
       return false;
     }
   }
@@ -199,9 +204,8 @@ export class PredictionWatch {
       const probabilities = prediction.probabilities ?? [];
       return { shown: { image_id, version, annotation_revision, probabilities, maps, refined }, prediction };
     } catch (error) {
-      if (isNotFound(error) || error instanceof UnreachableError) return null;
-      if (error instanceof ApiError && error.isTransient) return null;
-      throw error;
+      report(error);
+      return null;
     }
   }
 
@@ -229,7 +233,7 @@ export class PredictionWatch {
       value.annotation_revision < this.#wanted_revision ||
       value.version < this.#wanted_version ||
       prediction?.stale === true;
-    this.behind.set(behind && (value !== null || this.#wanted_revision > 0));
+    this.behind.set(behind && this.#hasLabels() && (value !== null || this.#wanted_revision > 0));
     if (!behind) {
       this.#refineSoon(value);
       return;
@@ -274,4 +278,10 @@ export class PredictionWatch {
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;
   }
+}
+
+/** What the server refuses, or a map that cannot be decoded, must not end the polling: the next poll may bring better. */
+function report(error: unknown): void {
+  // Requests that fail are on the browser's console already.
+  if (!(error instanceof ApiError || error instanceof UnreachableError)) console.error("The prediction was not loaded:", error);
 }

@@ -1,11 +1,15 @@
-import { ApiError, explain, UnreachableError } from "../api/errors";
+import { ApiError, explain, isFinal } from "../api/errors";
 import { matches } from "../state/annotations";
 import type { KeyValueStorage } from "../state/preferences";
+import { draftOf, rebase, withIds } from "../state/rebase";
 import { Signal } from "../state/signal";
 import type { Annotation, Draft, SaveStatus } from "../state/types";
+import { DraftStorage } from "./draft_storage";
 
 export interface SaveListener {
   saved(image_id: number, sent: Draft, answer: Annotation): void;
+  /** The server made a change; `pending` is what was done here since, brought over to its answer. */
+  changed(image_id: number, answer: Annotation, pending: Draft | null): void;
   /** Another change came first: `current` stands, `mine` was not saved. */
   conflict(image_id: number, mine: Draft, current: Annotation): void;
   /** The server will never take it. */
@@ -13,78 +17,114 @@ export interface SaveListener {
 }
 
 type Put = (image_id: number, draft: Draft, revision: number | null) => Promise<Annotation>;
+/** A change that the server makes by itself, such as undo, of the state at `revision`. */
+type Change = (revision: number | null) => Promise<Annotation>;
 
-interface Entry {
+interface SaveStep {
+  readonly kind: "save";
   draft: Draft;
-  revision: number | null;
-  in_flight: boolean;
-  /** Whether `draft` is newer than what was sent last. */
-  waiting: boolean;
-  failures: number;
-  timer: ReturnType<typeof setTimeout> | null;
-  readonly when_settled: (() => void)[];
 }
 
-interface StoredEntry {
-  readonly image_id: number;
-  readonly revision: number | null;
-  readonly draft: Draft;
+interface ChangeStep {
+  readonly kind: "change";
+  readonly run: Change;
+  /** What was on screen when it was asked for. */
+  base: Draft;
+  readonly resolve: (answer: Annotation) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+interface Waiter {
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+}
+
+interface Entry {
+  /** The newest that the server acknowledged. */
+  revision: number | null;
+  /** In order; the first is under way if `in_flight`. */
+  readonly steps: (SaveStep | ChangeStep)[];
+  in_flight: boolean;
+  failures: number;
+  timer: ReturnType<typeof setTimeout> | null;
+  readonly waiters: Waiter[];
 }
 
 const BACKOFF_MS = [300, 1_000, 2_000, 4_000, 8_000, 15_000];
 /** A save that is answered sooner is never written to local storage. */
 const STORE_AFTER_MS = 150;
+/** Images whose newest answer is remembered: a race over more of them does not happen. */
+const REMEMBERED = 32;
 
 /**
- * Saves annotations: one request in flight per image, the newest state wins, what cannot be sent is kept in local
- * storage and sent later. `status` says "saved" only when the server has acknowledged everything.
+ * One ordered queue per image for everything that changes its annotation: one request in flight, of several saves in a
+ * row the newest wins, a change by the server (undo, skip, ...) waits for the saves before it, and the saves after it
+ * are brought over to its answer. What cannot be sent is kept in local storage and sent later. `status` says "saved"
+ * only when the server has acknowledged everything.
  */
 export class SaveQueue {
   readonly status = new Signal<SaveStatus>("saved");
   readonly #entries = new Map<number, Entry>();
+  readonly #newest = new Map<number, Annotation>();
   readonly #put: Put;
   readonly #listener: SaveListener;
-  readonly #storage: KeyValueStorage;
-  readonly #storage_key: string;
+  readonly #drafts: DraftStorage;
   #store_timer: ReturnType<typeof setTimeout> | null = null;
 
   constructor(put: Put, listener: SaveListener, storage: KeyValueStorage, storage_key: string) {
     this.#put = put;
     this.#listener = listener;
-    this.#storage = storage;
-    this.#storage_key = storage_key;
+    this.#drafts = new DraftStorage(storage, storage_key);
   }
 
-  /** `revision` is the one that the draft was made on; ignored while an earlier draft of the image is on its way. */
+  /** `revision` is the one that the draft was made on; ignored while an earlier step of the image is on its way. */
   enqueue(image_id: number, draft: Draft, revision: number | null): void {
-    const entry = this.#entries.get(image_id) ?? newEntry(draft, revision);
-    entry.draft = draft;
-    entry.waiting = true;
-    this.#entries.set(image_id, entry);
+    const entry = this.#entry(image_id, revision);
+    const last = entry.steps.at(-1);
+    const is_sent = entry.in_flight && entry.steps.length === 1;
+    if (last?.kind === "save" && !is_sent) last.draft = draft;
+    else entry.steps.push({ kind: "save", draft });
     this.#scheduleStore();
-    this.#updateStatus();
-    this.#send(image_id, entry);
+    this.#advance(image_id, entry);
+  }
+
+  /** A change by the server, in its turn; `base` is what is on screen now. Rejects if it was not made. */
+  change(image_id: number, base: Draft, revision: number | null, run: Change): Promise<Annotation> {
+    const entry = this.#entry(image_id, revision);
+    return new Promise((resolve, reject) => {
+      entry.steps.push({ kind: "change", base, run, resolve, reject });
+      this.#advance(image_id, entry);
+    });
   }
 
   /** The draft of an image that the server does not have yet. */
   pending(image_id: number): Draft | null {
-    return this.#entries.get(image_id)?.draft ?? null;
+    const entry = this.#entries.get(image_id);
+    return entry ? pendingDraft(entry) : null;
   }
 
-  /** Resolves when nothing of the image (of any image) waits or is under way. */
+  /** Of `annotation` and the last answer to a change made here, the newer one. */
+  newer(image_id: number, annotation: Annotation): Annotation {
+    const newest = this.#newest.get(image_id);
+    return newest !== undefined && newest.revision > annotation.revision ? newest : annotation;
+  }
+
+  /** Resolves when nothing of the image (of any image) waits or is under way; rejects if something was not taken. */
   async settled(image_id?: number): Promise<void> {
     const entries = [...this.#entries].filter(([id]) => image_id === undefined || id === image_id);
-    await Promise.all(entries.map(([, entry]) => new Promise<void>((resolve) => entry.when_settled.push(resolve))));
+    const wait = ([, entry]: [number, Entry]) =>
+      new Promise<void>((resolve, reject) => entry.waiters.push({ resolve, reject }));
+    await Promise.all(entries.map(wait));
   }
 
   /** Try everything that waits now, for example because the connection is back. */
   retryNow(): void {
-    for (const [image_id, entry] of this.#entries) this.#send(image_id, entry);
+    for (const [image_id, entry] of [...this.#entries]) this.#advance(image_id, entry);
   }
 
   /** Send what an earlier visit could not. */
   restore(): void {
-    for (const { image_id, revision, draft } of this.#readStored()) {
+    for (const { image_id, revision, draft } of this.#drafts.takeOver()) {
       if (!this.#entries.has(image_id)) this.enqueue(image_id, draft, revision);
     }
   }
@@ -93,61 +133,128 @@ export class SaveQueue {
   store(): void {
     if (this.#store_timer !== null) clearTimeout(this.#store_timer);
     this.#store_timer = null;
-    const stored = [...this.#entries].map(([image_id, { revision, draft }]) => ({ image_id, revision, draft }));
-    if (stored.length === 0) this.#storage.removeItem(this.#storage_key);
-    else this.#storage.setItem(this.#storage_key, JSON.stringify(stored));
+    for (const [image_id, entry] of this.#entries) {
+      const draft = pendingDraft(entry);
+      if (draft === null) this.#drafts.remove(image_id);
+      else this.#drafts.write({ image_id, revision: entry.revision, draft });
+    }
   }
 
-  #send(image_id: number, entry: Entry): void {
-    if (entry.in_flight || !entry.waiting) return;
+  #entry(image_id: number, revision: number | null): Entry {
+    const found = this.#entries.get(image_id);
+    if (found) return found;
+    const entry: Entry = { revision, steps: [], in_flight: false, failures: 0, timer: null, waiters: [] };
+    this.#entries.set(image_id, entry);
+    return entry;
+  }
+
+  /** Send the first step; with none left the image is done. */
+  #advance(image_id: number, entry: Entry): void {
+    if (!entry.in_flight) this.#sendFirst(image_id, entry);
+    this.#updateStatus();
+  }
+
+  #sendFirst(image_id: number, entry: Entry): void {
     if (entry.timer !== null) clearTimeout(entry.timer);
     entry.timer = null;
-    entry.waiting = false;
+    const step = entry.steps[0];
+    if (step === undefined) {
+      this.#drop(image_id);
+      for (const { resolve } of entry.waiters.splice(0)) resolve();
+      return;
+    }
     entry.in_flight = true;
-    const sent = entry.draft;
-    this.#put(image_id, sent, entry.revision).then(
-      (answer) => this.#acknowledged(image_id, entry, sent, answer),
-      (error: unknown) => this.#failed(image_id, entry, sent, error),
+    if (step.kind === "save") {
+      const sent = step.draft;
+      this.#put(image_id, sent, entry.revision).then(
+        (answer) => this.#saved(image_id, entry, sent, answer),
+        (error: unknown) => this.#notSaved(image_id, entry, sent, error),
+      );
+      return;
+    }
+    step.run(entry.revision).then(
+      (answer) => this.#changed(image_id, entry, step, answer),
+      (error: unknown) => this.#notChanged(image_id, entry, step, error),
     );
   }
 
-  #acknowledged(image_id: number, entry: Entry, sent: Draft, answer: Annotation): void {
-    entry.in_flight = false;
-    entry.failures = 0;
-    entry.revision = answer.revision;
+  #saved(image_id: number, entry: Entry, sent: Draft, answer: Annotation): void {
+    this.#take(image_id, entry, answer);
+    for (const step of entry.steps) if (step.kind === "save") step.draft = withIds(step.draft, answer);
     this.#listener.saved(image_id, sent, answer);
-    if (entry.waiting) this.#send(image_id, entry);
-    else this.#drop(image_id, entry);
-    this.#updateStatus();
+    this.#advance(image_id, entry);
   }
 
-  #failed(image_id: number, entry: Entry, sent: Draft, error: unknown): void {
+  #notSaved(image_id: number, entry: Entry, sent: Draft, error: unknown): void {
     entry.in_flight = false;
-    if (error instanceof UnreachableError || (error instanceof ApiError && error.isTransient)) {
+    if (!isFinal(error)) {
       const wait_ms = BACKOFF_MS[Math.min(entry.failures, BACKOFF_MS.length - 1)] ?? 15_000;
-      entry.waiting = true;
       entry.failures += 1;
-      entry.timer = setTimeout(() => this.#send(image_id, entry), wait_ms);
+      entry.timer = setTimeout(() => this.#advance(image_id, entry), wait_ms);
       this.#updateStatus();
       return;
     }
-    const current = error instanceof ApiError && error.status === 409 ? (error.current as Annotation | null) : null;
-    if (current !== null && matches(current, sent)) {
-      // The answer to an earlier try was lost: the server has it already.
-      this.#acknowledged(image_id, entry, sent, current);
-      return;
-    }
-    this.#drop(image_id, entry);
-    this.#updateStatus();
-    if (current !== null) this.#listener.conflict(image_id, entry.draft, current);
-    else this.#listener.rejected(image_id, entry.draft, explain(error));
+    const current = currentOf(error);
+    // The answer to an earlier try was lost: the server has it already.
+    if (current !== null && matches(current, sent)) this.#saved(image_id, entry, sent, current);
+    else this.#giveUp(image_id, entry, error);
   }
 
-  #drop(image_id: number, entry: Entry): void {
+  #changed(image_id: number, entry: Entry, { base, resolve }: ChangeStep, answer: Annotation): void {
+    this.#take(image_id, entry, answer);
+    let before = base;
+    let after = draftOf(answer, base.kind);
+    for (const step of entry.steps) {
+      const draft = step.kind === "save" ? step.draft : step.base;
+      after = rebase(draft, before, after);
+      before = draft;
+      if (step.kind === "save") step.draft = after;
+      else step.base = after;
+    }
+    this.#listener.changed(image_id, answer, pendingDraft(entry));
+    resolve(answer);
+    this.#advance(image_id, entry);
+  }
+
+  #notChanged(image_id: number, entry: Entry, { reject }: ChangeStep, error: unknown): void {
+    entry.in_flight = false;
+    entry.steps.shift();
+    reject(error);
+    const current = currentOf(error);
+    if (current !== null && current.revision !== entry.revision) this.#giveUp(image_id, entry, error);
+    else this.#advance(image_id, entry);
+  }
+
+  #take(image_id: number, entry: Entry, answer: Annotation): void {
+    entry.in_flight = false;
+    entry.failures = 0;
+    entry.revision = answer.revision;
+    entry.steps.shift();
+    this.#newest.delete(image_id);
+    this.#newest.set(image_id, answer);
+    const [oldest] = this.#newest.keys();
+    if (this.#newest.size > REMEMBERED && oldest !== undefined) this.#newest.delete(oldest);
+  }
+
+  /** Nothing that waits here may be done to a state that the person has not seen. */
+  #giveUp(image_id: number, entry: Entry, error: unknown): void {
+    const mine = pendingDraft(entry);
+    const current = currentOf(error);
+    this.#drop(image_id);
+    this.#updateStatus();
+    if (mine !== null && current !== null) this.#listener.conflict(image_id, mine, current);
+    else if (mine !== null) this.#listener.rejected(image_id, mine, explain(error));
+    for (const step of entry.steps) if (step.kind === "change") step.reject(error);
+    for (const { reject } of entry.waiters.splice(0)) reject(error);
+  }
+
+  #drop(image_id: number): void {
     this.#entries.delete(image_id);
-    for (const resolve of entry.when_settled.splice(0)) resolve();
-    if (this.#entries.size === 0) this.store();
-    else this.#scheduleStore();
+    this.#drafts.remove(image_id);
+    if (this.#entries.size === 0 && this.#store_timer !== null) {
+      clearTimeout(this.#store_timer);
+      this.#store_timer = null;
+    }
   }
 
   #updateStatus(): void {
@@ -159,18 +266,13 @@ export class SaveQueue {
   #scheduleStore(): void {
     this.#store_timer ??= setTimeout(() => this.store(), STORE_AFTER_MS);
   }
-
-  #readStored(): StoredEntry[] {
-    try {
-      return JSON.parse(this.#storage.getItem(this.#storage_key) ?? "[]") as StoredEntry[];
-    } catch (error) {
-      if (error instanceof SyntaxError) return [];
-      throw error;
-    }
-  }
 }
 
+function pendingDraft({ steps }: Entry): Draft | null {
+  return steps.findLast((step) => step.kind === "save")?.draft ?? null;
+}
 
-function newEntry(draft: Draft, revision: number | null): Entry {
-  return { draft, revision, in_flight: false, waiting: true, failures: 0, timer: null, when_settled: [] };
+/** The state that a conflict found. */
+function currentOf(error: unknown): Annotation | null {
+  return error instanceof ApiError && error.status === 409 ? (error.current as Annotation | null) : null;
 }

@@ -54,7 +54,7 @@ describe("createApi", () => {
 
   test("an error carries class, detail and the state found", async () => {
     const body = { error: "ConflictError", detail: "revision 3 is stale", current: { revision: 4 } };
-    const failing = createApi(PAGE, answering(json(body, 409))).undo(1);
+    const failing = createApi(PAGE, answering(json(body, 409))).undo(1, 3);
     await expect(failing).rejects.toMatchObject({ status: 409, error: "ConflictError", message: "revision 3 is stale", current: { revision: 4 } });
     await expect(failing).rejects.toBeInstanceOf(ApiError);
   });
@@ -62,6 +62,34 @@ describe("createApi", () => {
   test("an error without our body still says something", async () => {
     const api = createApi(PAGE, answering(() => new Response("<html>", { status: 502, statusText: "Bad Gateway" })));
     await expect(api.predictionMap(1, 1, "grid", 1)).rejects.toThrow("The server answered 502 Bad Gateway");
+  });
+
+  test.each([
+    ["cut off", '{"revision": 1', "application/json"],
+    ["not JSON", "<html>sign in</html>", "text/html"],
+    ["empty", "", "application/json"],
+  ])("a body that is %s is no answer", async (_name, body, type) => {
+    const headers = { "Content-Type": type, ...(body === "" ? { "Content-Length": "0" } : {}) };
+    const api = createApi(PAGE, answering(() => new Response(body, { headers })));
+    await expect(api.annotation(1)).rejects.toBeInstanceOf(UnreachableError);
+  });
+
+  test("a connection lost within the body is no answer", async () => {
+    const body = (): ReadableStream => new ReadableStream({ start: (controller) => controller.error(new TypeError("network error")) });
+    const api = createApi(PAGE, answering(() => new Response(body(), { status: 422 })));
+    await expect(api.annotation(1)).rejects.toBeInstanceOf(UnreachableError);
+    await expect(api.imageFile(1, null, "low")).rejects.toBeInstanceOf(UnreachableError);
+  });
+
+  test("undo, redo, skip and the removal of a label name the revision that they start from", async () => {
+    const seen: Request[] = [];
+    const api = createApi(PAGE, answering(json({}), seen));
+    await api.undo(1, 3);
+    await api.redo(1, 4);
+    await api.skip(1, 5);
+    await api.putAnnotation(1, { kind: "label", class_id: null }, 6);
+    expect(await Promise.all(seen.slice(0, 3).map((request) => request.json()))).toEqual([{ revision: 3 }, { revision: 4 }, { revision: 5 }]);
+    expect(new URL(seen[3]?.url ?? "").search).toBe("?revision=6");
   });
 
   test("no answer at all is UnreachableError", async () => {

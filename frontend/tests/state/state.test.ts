@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 
-import { parseColor, suggestColor, textOn } from "../../src/state/color";
+import { parseColor, textOn } from "../../src/state/color";
 import { VisitHistory } from "../../src/state/history";
 import { areaShares, sortedBars } from "../../src/state/prediction";
 import { DEFAULT_PREFERENCES, PreferenceStore } from "../../src/state/preferences";
@@ -79,10 +79,6 @@ describe("colours", () => {
 
   test("textOn: readable", () => {
     expect([textOn("#ffe066"), textOn("#102060")]).toEqual(["#000000", "#ffffff"]);
-  });
-
-  test("suggestColor: one that is not taken", () => {
-    expect(suggestColor(["#2e9bff"])).not.toBe("#2E9BFF");
   });
 });
 

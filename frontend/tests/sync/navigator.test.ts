@@ -12,6 +12,7 @@ import { SaveQueue } from "../../src/sync/save_queue";
 import { memoryStorage } from "../memory_storage";
 
 let queue: number[];
+let stored: Annotation;
 let asked: (number | null)[];
 let answer_save: ((annotation: Annotation) => void) | null;
 let annotations: AnnotationStore;
@@ -31,11 +32,12 @@ beforeEach(() => {
   vi.stubGlobal("createImageBitmap", () => Promise.resolve({ width: 8, height: 8 }));
   queue = [];
   asked = [];
+  stored = EMPTY_ANNOTATION;
   answer_save = null;
   const api: Pick<Api, "image" | "images" | "annotation" | "imageFile" | "nextImage"> = {
     image: (id) => Promise.resolve(image(id)),
     images: ({ q }) => Promise.resolve({ items: q === "seven" ? [image(7)] : [], next_cursor: null, total: 0 }),
-    annotation: () => Promise.resolve(EMPTY_ANNOTATION),
+    annotation: () => Promise.resolve(stored),
     imageFile: () => Promise.resolve(new Blob()),
     nextImage: (_strategy, current_id) => {
       asked.push(current_id);
@@ -46,7 +48,7 @@ beforeEach(() => {
   annotations = new AnnotationStore();
   toasts = new ToastStore();
   const put = (): Promise<Annotation> => new Promise((resolve) => (answer_save = resolve));
-  saves = new SaveQueue(put, { saved: vi.fn(), conflict: vi.fn(), rejected: vi.fn() }, memoryStorage(), "unsaved");
+  saves = new SaveQueue(put, { saved: vi.fn(), changed: vi.fn(), conflict: vi.fn(), rejected: vi.fn() }, memoryStorage(), "unsaved");
   const predictions = new PredictionWatch(api as Api, new Signal([]), new Signal(true), () => false);
   navigator = new Navigator(api as Api, annotations, new PictureCache(api as Api), predictions, saves, toasts);
 });
@@ -130,7 +132,30 @@ describe("Navigator", () => {
     await navigator.open(3);
     saves.enqueue(3, { kind: "label", class_id: 2 }, 0);
     await navigator.open(4);
-    await navigator.open(3);
+    const opening = navigator.open(3);
+    await vi.advanceTimersByTimeAsync(2_000);
+    await opening;
     expect(annotations.current.value.label?.class_id).toBe(2);
+  });
+
+  test("the way back to an image whose save is under way shows what was saved", async () => {
+    await navigator.open(3);
+    saves.enqueue(3, { kind: "label", class_id: 2 }, 0);
+    await navigator.open(4);
+    const opening = navigator.open(3);
+    await vi.advanceTimersByTimeAsync(50);
+    stored = { ...EMPTY_ANNOTATION, revision: 1, label: { class_id: 2, origin: "human" } };
+    answer_save?.(stored);
+    await opening;
+    expect(annotations.current.value).toEqual(stored);
+  });
+
+  test("an answer that was read before the last save is not shown after it", async () => {
+    await navigator.open(3);
+    const opening = navigator.open(3);
+    saves.enqueue(3, { kind: "label", class_id: 2 }, 0);
+    answer_save?.({ ...EMPTY_ANNOTATION, revision: 1, label: { class_id: 2, origin: "human" } });
+    await opening;
+    expect(annotations.current.value).toMatchObject({ revision: 1, label: { class_id: 2 } });
   });
 });

@@ -15,6 +15,8 @@ const CLASSES: readonly LabelClass[] = [
 const NEW_IMAGE = { id: 5, uncertainty: null, width: 10, height: 10 };
 const PREDICTED_IMAGE = { ...NEW_IMAGE, uncertainty: 0.3 };
 
+let failure: Error | null;
+let has_labels: boolean;
 let server: Prediction | null;
 let requests: string[];
 let connected: Signal<boolean>;
@@ -27,11 +29,14 @@ function predicted(version: number, annotation_revision: number): Prediction {
 beforeEach(() => {
   vi.useFakeTimers();
   server = null;
+  has_labels = false;
+  failure = null;
   requests = [];
   connected = new Signal(true);
   const api: Pick<Api, "prediction" | "image"> = {
     prediction: () => {
       requests.push("prediction");
+      if (failure !== null) return Promise.reject(failure);
       return server ? Promise.resolve(server) : Promise.reject(new ApiError(404, "NotFoundError", "none"));
     },
     image: () => {
@@ -39,7 +44,7 @@ beforeEach(() => {
       return Promise.resolve({ ...NEW_IMAGE, uncertainty: server ? 0.5 : null } as ImageInfo);
     },
   };
-  watch = new PredictionWatch(api as Api, new Signal(CLASSES), connected, () => false);
+  watch = new PredictionWatch(api as Api, new Signal(CLASSES), connected, () => has_labels);
 });
 
 afterEach(() => {
@@ -76,6 +81,7 @@ describe("PredictionWatch", () => {
   });
 
   test("goes on asking until the revision has caught up", async () => {
+    has_labels = true;
     server = predicted(1, 0);
     watch.open(PREDICTED_IMAGE, 0);
     await vi.advanceTimersByTimeAsync(0);
@@ -100,6 +106,30 @@ describe("PredictionWatch", () => {
     watch.refresh();
     await vi.advanceTimersByTimeAsync(0);
     expect(watch.shown.value?.version).toBe(4);
+  });
+
+  test.each([new ApiError(422, "InvalidInputError", "no"), new TypeError("broken map")])("polling survives %s", async (error) => {
+    vi.spyOn(console, "error").mockImplementation(() => undefined);
+    server = predicted(1, 1);
+    failure = error;
+    watch.open(PREDICTED_IMAGE, 1);
+    await vi.advanceTimersByTimeAsync(1_000);
+    failure = null;
+    await vi.advanceTimersByTimeAsync(5_000);
+    expect(watch.shown.value?.version).toBe(1);
+  });
+
+  test("without any label nothing is being learned", async () => {
+    has_labels = true;
+    watch.open(NEW_IMAGE, 1);
+    await vi.advanceTimersByTimeAsync(0);
+    expect(watch.behind.value).toBe(true);
+    has_labels = false;
+    watch.announceRemoved();
+    expect(watch.behind.value).toBe(false);
+    watch.expect(5, 2);
+    await vi.advanceTimersByTimeAsync(5_000);
+    expect(watch.behind.value).toBe(false);
   });
 
   test("another image's announcement is not fetched", async () => {

@@ -48,7 +48,7 @@ beforeEach(() => {
   vi.useFakeTimers();
   calls = [];
   storage = memoryStorage();
-  listener = { saved: vi.fn(), conflict: vi.fn(), rejected: vi.fn() };
+  listener = { saved: vi.fn(), changed: vi.fn(), conflict: vi.fn(), rejected: vi.fn() };
 });
 
 afterEach(() => {
@@ -96,7 +96,7 @@ describe("SaveQueue", () => {
     expect(queue.status.value).toBe("offline");
     await vi.advanceTimersByTimeAsync(300);
     expect(call(1)).toMatchObject({ draft: label(5), revision: 3 });
-    expect(storage.map.get(KEY)).toContain('"class_id":5');
+    expect(storage.map.get(`${KEY}:1`)).toContain('"class_id":5');
     call(1).fail(new ApiError(503, "Busy", "busy"));
     await vi.advanceTimersByTimeAsync(999);
     expect(calls).toHaveLength(2);
@@ -104,7 +104,7 @@ describe("SaveQueue", () => {
     call(2).answer(saved(4, 5));
     await flush();
     expect(queue.status.value).toBe("saved");
-    expect(storage.map.has(KEY)).toBe(false);
+    expect(storage.map.size).toBe(0);
   });
 
   test("retryNow: does not wait for the timer, and sends once", async () => {
@@ -159,8 +159,70 @@ describe("SaveQueue", () => {
     await flush();
   });
 
-  test("restore: a damaged entry is nothing", () => {
-    storage.map.set(KEY, "{not json");
+  test.each([new TypeError("terminated"), new SyntaxError("Unexpected end of JSON input"), new ApiError(500, "E", "e")])(
+    "whatever is no refusal is tried again: %s",
+    async (error) => {
+      const queue = makeQueue();
+      queue.enqueue(1, label(5), 0);
+      call(0).fail(error);
+      await flush();
+      expect(queue.status.value).toBe("offline");
+      expect(queue.pending(1)).toEqual(label(5));
+      expect(listener.rejected).not.toHaveBeenCalled();
+      await vi.advanceTimersByTimeAsync(300);
+      call(1).answer(saved(1, 5));
+      await flush();
+      expect(queue.status.value).toBe("saved");
+    },
+  );
+
+  test("settled: rejects after a conflict, and nothing that waited is done", async () => {
+    const queue = makeQueue();
+    queue.enqueue(1, label(5), 0);
+    const run = vi.fn<() => Promise<Annotation>>();
+    const outcomes = Promise.allSettled([queue.change(1, label(5), 0, run), queue.settled(1)]);
+    call(0).fail(new ApiError(409, "ConflictError", "stale", saved(4, 6)));
+    await flush();
+    expect((await outcomes).map(({ status }) => status)).toEqual(["rejected", "rejected"]);
+    expect(run).not.toHaveBeenCalled();
+  });
+
+  test("tabs leave each other's drafts alone", async () => {
+    const [mine, other] = [makeQueue(), makeQueue()];
+    mine.enqueue(1, label(5), 0);
+    await vi.advanceTimersByTimeAsync(200);
+    other.enqueue(2, label(6), 0);
+    await vi.advanceTimersByTimeAsync(200);
+    call(1).answer(saved(1, 6));
+    await flush();
+    expect([...storage.map.keys()]).toEqual([`${KEY}:1`]);
+  });
+
+  test("a tab does not remove the draft that another has written for the same image since", async () => {
+    const [mine, other] = [makeQueue(), makeQueue()];
+    mine.enqueue(1, label(5), 0);
+    await vi.advanceTimersByTimeAsync(200);
+    other.enqueue(1, label(6), 0);
+    await vi.advanceTimersByTimeAsync(200);
+    call(0).answer(saved(1, 5));
+    await flush();
+    expect(storage.map.get(`${KEY}:1`)).toContain('"class_id":6');
+  });
+
+  test("a full storage does not get in the way", async () => {
+    vi.spyOn(storage, "setItem").mockImplementation(() => {
+      throw new DOMException("full", "QuotaExceededError");
+    });
+    const queue = makeQueue();
+    queue.enqueue(1, label(5), 0);
+    await vi.advanceTimersByTimeAsync(200);
+    call(0).answer(saved(1, 5));
+    await flush();
+    expect(queue.status.value).toBe("saved");
+  });
+
+  test.each(["{not json", "{}", "null", "[]", '{"image_id":4,"revision":0,"draft":{"kind":"points","points":[{}]}}'])("restore: a damaged entry is nothing: %s", (text) => {
+    storage.map.set(`${KEY}:4`, text);
     makeQueue().restore();
     expect(calls).toEqual([]);
   });

@@ -3,17 +3,18 @@ import { html, nothing, type TemplateResult } from "lit";
 
 import type { Theme } from "../../../state/preferences";
 import type { Readable } from "../../../state/signal";
+import type { ExportFormat, Task } from "../../../state/types";
 import { AppView } from "./AppView";
 import { icon } from "./icon";
 
 const THEME_ICONS = { auto: SunMoon, light: Sun, dark: Moon } as const;
 const THEME_NAMES: Readonly<Record<Theme, string>> = { auto: "as the system", light: "light", dark: "dark" };
-const EXPORTS = [
-  ["json", "JSON", "Everything, complete"],
-  ["csv", "CSV", "One line an annotation"],
-  ["png-masks", "PNG masks", "Class indices, with a class map"],
-  ["coco", "COCO", "With run-length masks"],
-] as const;
+const EXPORTS: readonly { format: ExportFormat; name: string; note: string; task?: Task }[] = [
+  { format: "json", name: "JSON", note: "Everything, complete" },
+  { format: "csv", name: "CSV", note: "One line an annotation" },
+  { format: "png-masks", name: "PNG masks", note: "Class indices, with a class map", task: "segmentation" },
+  { format: "coco", name: "COCO", note: "With run-length masks", task: "segmentation" },
+];
 const SAVE_SIGNS = {
   saved: { node: CloudCheck, text: "Saved" },
   saving: { node: RefreshCw, text: "Saving…" },
@@ -53,8 +54,8 @@ export class AppHeader extends AppView {
           ${icon(Download)}<span class="wide-only">Export</span>
         </button>
         <div id="export-menu" class="menu" popover aria-label="Export as" @click=${this.#closeMenu}>
-          ${EXPORTS.map(
-            ([format, name, note]) => html`<a data-testid="export-${format}" download
+          ${EXPORTS.filter(({ task = config.task }) => task === config.task).map(
+            ({ format, name, note }) => html`<a data-testid="export-${format}" download
               href=${this.app.exportUrl(format)}><strong>${name}</strong><span>${note}</span></a>`,
           )}
         </div>

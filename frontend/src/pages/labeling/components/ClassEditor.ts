@@ -2,7 +2,6 @@ import { Plus, Trash2, X } from "lucide";
 import { html, nothing, type PropertyDeclarations, type TemplateResult } from "lit";
 import { repeat } from "lit/directives/repeat.js";
 
-import { suggestColor } from "../../../state/color";
 import type { Readable } from "../../../state/signal";
 import type { LabelClass } from "../../../state/types";
 import { AppView } from "./AppView";
@@ -36,7 +35,6 @@ export class ClassEditor extends AppView {
         ${repeat(classes.value, ({ id }) => id, (label_class) => this.#row(label_class))}
       </ul>
       <form class="class-editor-new" @submit=${this.#add}>
-        <input type="color" name="color" aria-label="Colour of the new class" value=${suggestColor(classes.value.map(({ color }) => color))} />
         <input class="input" name="name" data-testid="new-class-name" placeholder="New class" aria-label="Name of the new class"
           required maxlength="200" autocomplete="off" />
         <button class="button primary" data-testid="add-class">${icon(Plus, 16)}<span>Add</span></button>
@@ -80,10 +78,9 @@ export class ClassEditor extends AppView {
     event.preventDefault();
     const { target: form } = event;
     if (!(form instanceof HTMLFormElement)) return;
-    const data = new FormData(form);
-    const [name, color] = [data.get("name"), data.get("color")];
-    if (typeof name !== "string" || typeof color !== "string") return;
-    void this.app.class_editing.add(name.trim(), color).then((added) => {
+    const name = new FormData(form).get("name");
+    if (typeof name !== "string") return;
+    void this.app.class_editing.add(name.trim()).then((added) => {
       if (added) form.querySelector<HTMLInputElement>("[name=name]")?.form?.reset();
     });
   };

@@ -46,7 +46,7 @@ export class KeyHelp extends AppView {
   #mouse(): TemplateResult[] {
     const points = [
       row([["Left click"]], "Point of the chosen class"),
-      row([["Right click"]], "Remove the point; with two classes: point of the other"),
+      row([["Right click"]], this.app.classes.value.length === 2 ? "Remove the nearest point within reach, else add one of the other class" : "Remove the nearest point within reach"),
     ];
     return [
       ...(this.app.config.task === "segmentation" ? points : []),

@@ -35,8 +35,8 @@ export class SegmentationUI extends AppView {
           ${classes.value.map((label_class, index) => this.#classRow(label_class, index))}
         </div>
         ${classes.value.length === 2
-          ? html`<p class="hint">Left click: chosen class. Right click: the other class, or removes the point under it.</p>`
-          : html`<p class="hint">Left click: chosen class. Right click removes the point under it.</p>`}
+          ? html`<p class="hint">Left click: a point of the chosen class. Right click: removes the nearest point within reach; where there is none, adds one of the other class.</p>`
+          : html`<p class="hint">Left click: a point of the chosen class. Right click: removes the nearest point within reach.</p>`}
       </section>
       ${this.#prediction()}
     `;

@@ -25,8 +25,8 @@ export class Toasts extends AppView {
   }
 
   protected override updated(): void {
-    for (const { id, kind } of this.app.toasts.value) {
-      if (!this.#timers.has(id)) this.#timers.set(id, setTimeout(() => this.#dismiss(id), SHOWN_MS[kind]));
+    for (const { id, kind, keep } of this.app.toasts.value) {
+      if (keep !== true && !this.#timers.has(id)) this.#timers.set(id, setTimeout(() => this.#dismiss(id), SHOWN_MS[kind]));
     }
   }
 

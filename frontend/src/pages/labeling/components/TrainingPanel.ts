@@ -7,7 +7,7 @@ import { isActive } from "../../../sync/polling";
 import { AppView } from "./AppView";
 import { icon } from "./icon";
 import "./LossChart";
-import { extractorName, isEmbedded, percent, trainingLine } from "./text";
+import { extractorName, heldOutBasis, isEmbedded, percent, trainingLine } from "./text";
 
 /** Full runs: Save starts one, Stop Training ends it; losses and the held-out figure; which features are at work. */
 export class TrainingPanel extends AppView {
@@ -56,9 +56,8 @@ export class TrainingPanel extends AppView {
   #heldOut(): TemplateResult | typeof nothing {
     const held_out = this.app.stats.stats.value?.held_out ?? null;
     if (held_out === null) return nothing;
-    const images = held_out.images === null ? "" : ` on ${held_out.images} held-out image${held_out.images === 1 ? "" : "s"}`;
     return html`<p class="figure-row"><span class="figure" data-testid="held-out">${percent(held_out.value)}</span>
-      <span>${held_out.metric === "iou" ? "mean IoU" : "accuracy"}${images}</span></p>`;
+      <span>${heldOutBasis(held_out, this.app.config.task)}</span></p>`;
   }
 
   #lastLosses(training: Training | null): TemplateResult | typeof nothing {

@@ -1,4 +1,4 @@
-import type { Extractor, Strategy, Training } from "../../../state/types";
+import type { Extractor, HeldOut, Strategy, Task, Training } from "../../../state/types";
 
 export const STRATEGY_NAMES: Readonly<Record<Strategy, string>> = {
   sequential: "In order",
@@ -17,6 +17,18 @@ const REASONS: Readonly<Record<string, string>> = {
 /** 0.934 -> "93 %" */
 export function percent(p: number): string {
   return `${Math.round(p * 100)} %`;
+}
+
+/** What stands behind the share: "right on 24 held-out points (3 images)". */
+export function heldOutBasis({ images, samples }: HeldOut, task: Task): string {
+  const on_images = images === null ? "" : counted(images, "image");
+  if (task === "classification") return `right on ${counted(samples ?? images ?? 0, "held-out image")}`;
+  if (samples === null || samples === undefined) return `right on held-out points${on_images && ` of ${on_images}`}`;
+  return `right on ${counted(samples, "held-out point")}${on_images && ` (${on_images})`}`;
+}
+
+function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? "" : "s"}`;
 }
 
 export function fileName(path: string): string {

@@ -1,0 +1,225 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+
+import type { Api } from "../../src/api/client";
+import { ApiError } from "../../src/api/errors";
+import { AnnotationStore, EMPTY_ANNOTATION } from "../../src/state/annotations";
+import { PreferenceStore } from "../../src/state/preferences";
+import { Signal } from "../../src/state/signal";
+import { ToastStore } from "../../src/state/toasts";
+import type { Annotation, Draft, Origin, Point, Task } from "../../src/state/types";
+import { Labelling } from "../../src/sync/labelling";
+import type { Navigator } from "../../src/sync/navigator";
+import type { PredictionWatch } from "../../src/sync/prediction_watch";
+import { SaveQueue, type SaveListener } from "../../src/sync/save_queue";
+import { memoryStorage } from "../memory_storage";
+
+/** One image on a server that takes its time: a request is carried out halfway, and answered at the end. */
+class SlowServer {
+  revision = 0;
+  points: readonly Point[] = [];
+  put_ms = 20;
+  change_ms = 40;
+  readonly requests: string[] = [];
+  readonly #history: (readonly Point[])[] = [[]];
+  #next_id = 1;
+
+  state(): Annotation {
+    return { ...EMPTY_ANNOTATION, revision: this.revision, points: this.points, can_undo: this.#history.length > 1 };
+  }
+
+  /** Someone else's change. */
+  write(points: readonly Point[]): Annotation {
+    const known = new Map(this.points.map((point) => [point.id, point.origin]));
+    this.points = points.map((point) => {
+      const origin: Origin | undefined = known.get(point.id);
+      return { ...point, origin: origin ?? (point.id === null ? point.origin : "human"), id: origin ? point.id : this.#next_id++ };
+    });
+    this.#history.push(this.points);
+    this.revision += 1;
+    return this.state();
+  }
+
+  put(draft: Draft, revision: number | null): Promise<Annotation> {
+    return this.#slowly("PUT", this.put_ms, revision, () => this.write(draft.kind === "points" ? draft.points : []));
+  }
+
+  undo(revision: number | null): Promise<Annotation> {
+    return this.#slowly("undo", this.change_ms, revision, () => {
+      this.#history.pop();
+      this.points = this.#history.at(-1) ?? [];
+      this.revision += 1;
+      return this.state();
+    });
+  }
+
+  skip(revision: number | null): Promise<Annotation> {
+    return this.#slowly("skip", this.change_ms, revision, () => this.write([]));
+  }
+
+  async #slowly(name: string, ms: number, revision: number | null, work: () => Annotation): Promise<Annotation> {
+    await sleep(ms / 2);
+    this.requests.push(name);
+    if (revision !== null && revision !== this.revision) throw new ApiError(409, "ConflictError", "stale", this.state());
+    const answer = work();
+    await sleep(ms / 2);
+    return answer;
+  }
+}
+
+function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+function point(x: number, origin: Origin = "human", id: number | null = null): Point {
+  return { id, x, y: x, class_id: 1, origin };
+}
+
+let server: SlowServer;
+let annotations: AnnotationStore;
+let saves: SaveQueue;
+let toasts: ToastStore;
+let labelling: Labelling;
+let next: ReturnType<typeof vi.fn<() => Promise<void>>>;
+
+beforeEach(() => {
+  vi.useFakeTimers();
+  server = new SlowServer();
+  annotations = new AnnotationStore();
+  toasts = new ToastStore();
+  next = vi.fn(() => Promise.resolve());
+  const api: Pick<Api, "undo" | "skip" | "annotation"> = {
+    undo: (_id, revision) => server.undo(revision),
+    skip: (_id, revision) => server.skip(revision),
+    annotation: async () => {
+      await sleep(5);
+      return server.state();
+    },
+  };
+  const listener: SaveListener = {
+    saved: (...args) => labelling.saveListener().saved(...args),
+    changed: (...args) => labelling.saveListener().changed(...args),
+    conflict: (...args) => labelling.saveListener().conflict(...args),
+    rejected: (...args) => labelling.saveListener().rejected(...args),
+  };
+  saves = new SaveQueue((_id, draft, revision) => server.put(draft, revision), listener, memoryStorage(), "unsaved");
+  const navigator = { image: { id: 1 }, loading: new Signal(false), invalidate: () => undefined, next };
+  const predictions = { expect: () => undefined, shown: new Signal(null) };
+  labelling = new Labelling(
+    api as Api, new Signal<Task>("segmentation"), new Signal([{ id: 1, name: "a", color: "#ffffff" }]), annotations, saves,
+    navigator as unknown as Navigator, predictions as unknown as PredictionWatch, new PreferenceStore(memoryStorage()), toasts,
+  ); // prettier-ignore
+  annotations.open(1, server.state());
+});
+
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+async function pass(ms = 500): Promise<void> {
+  await vi.advanceTimersByTimeAsync(ms);
+}
+
+function places(points: readonly Point[]): number[] {
+  return points.map(({ x }) => x);
+}
+
+async function haveOnePoint(): Promise<void> {
+  labelling.addPoint(1, 1, 1);
+  await pass();
+}
+
+describe("Labelling", () => {
+  test.each([0, 1, 15, 25, 39])("undo, and a click %i ms later: the point goes, the click stays", async (ms) => {
+    await haveOnePoint();
+    void labelling.undo();
+    await pass(ms);
+    labelling.addPoint(5, 5, 1);
+    await pass();
+    expect(places(server.points)).toEqual([5]);
+    expect(annotations.current.value).toEqual(server.state());
+    expect(toasts.value).toEqual([]);
+    expect(saves.status.value).toBe("saved");
+  });
+
+  test("click, undo, click: in that order on the server", async () => {
+    labelling.addPoint(1, 1, 1);
+    void labelling.undo();
+    labelling.addPoint(5, 5, 1);
+    await pass();
+    expect(server.requests).toEqual(["PUT", "undo", "PUT"]);
+    expect(places(annotations.current.value.points)).toEqual([5]);
+  });
+
+  test("an undo behind a save that meets a conflict is not done to the other person's work", async () => {
+    await haveOnePoint();
+    server.write([...server.points, point(77)]);
+    labelling.addPoint(2, 2, 1);
+    const undone = labelling.undo();
+    await pass();
+    expect(await undone).toBe(false);
+    expect(places(server.points)).toEqual([1, 77]);
+  });
+
+  test("a change made elsewhere while an undo is under way is not undone", async () => {
+    await haveOnePoint();
+    void labelling.undo();
+    server.write([...server.points, point(77)]);
+    await pass();
+    expect(places(annotations.current.value.points)).toEqual([1, 77]);
+    expect(places(server.points)).toEqual([1, 77]);
+  });
+
+  test("a state older than the one shown is not taken", async () => {
+    const old = server.state();
+    await haveOnePoint();
+    annotations.receive(1, old);
+    expect(places(annotations.current.value.points)).toEqual([1]);
+  });
+
+  test("news that come while something waits are taken afterwards", async () => {
+    await haveOnePoint();
+    labelling.addPoint(2, 2, 1);
+    await pass(15);
+    server.write([...server.points, point(77)]);
+    void labelling.hear(1, server.revision);
+    await pass();
+    expect(annotations.current.value).toEqual(server.state());
+  });
+
+  test("skip goes on only if it was done, and only from the image that was skipped", async () => {
+    server.write([point(3)]);
+    void labelling.skip();
+    await pass();
+    expect(next).not.toHaveBeenCalled();
+    void labelling.skip();
+    await pass(10);
+    annotations.open(2, EMPTY_ANNOTATION);
+    await pass();
+    expect(next).not.toHaveBeenCalled();
+    annotations.open(1, server.state());
+    void labelling.skip();
+    await pass();
+    expect(next).toHaveBeenCalledOnce();
+  });
+
+  test("use mine instead: extracted points that the server knows stay extracted, others do not turn human", async () => {
+    annotations.open(1, server.write([point(1), point(2, "extracted"), point(3, "extracted")]));
+    labelling.addPoint(9, 9, 1);
+    // Extracted anew elsewhere: other ids, and one is gone.
+    server.write([point(1), point(2, "extracted")]);
+    await pass();
+    toasts.value[0]?.action?.run();
+    await pass();
+    expect(server.points.map(({ x, origin }) => [x, origin])).toEqual([[1, "human"], [2, "extracted"], [9, "human"]]);
+    expect(annotations.current.value).toEqual(server.state());
+  });
+
+  test("the offer to use mine is not pushed out by other messages", async () => {
+    labelling.addPoint(9, 9, 1);
+    server.write([point(1)]);
+    await pass();
+    for (let i = 0; i < 9; i += 1) toasts.show("info", `message ${i}`);
+    expect(toasts.value.map(({ action }) => action?.text)).toContain("Use mine instead");
+    expect(toasts.value).toHaveLength(4);
+  });
+});
