@@ -6,7 +6,7 @@ The mean of the cells says nothing about it, so neither the data loader nor the 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -41,7 +41,6 @@ class TextureHandler:
 
     task = TEXTURE
     has_maps = False
-    held_out_metric: Literal["accuracy", "iou"] = "accuracy"
     export_formats = frozenset({ExportFormat.CSV})
 
     def write(self, db_session: Session, image: Image, body: AnnotationPut) -> dict[str, Any]:
