@@ -107,9 +107,9 @@ export interface Training {
 export interface HeldOut {
   /** 0..1 */
   readonly value: number;
-  readonly images: number | null;
+  readonly images: number;
   /** Held-out points, or images in a classification session. */
-  readonly samples?: number | null;
+  readonly samples: number;
 }
 
 export interface Stats {

@@ -21,10 +21,8 @@ export function percent(p: number): string {
 
 /** What stands behind the share: "right on 24 held-out points (3 images)". */
 export function heldOutBasis({ images, samples }: HeldOut, task: Task): string {
-  const on_images = images === null ? "" : counted(images, "image");
-  if (task === "classification") return `right on ${counted(samples ?? images ?? 0, "held-out image")}`;
-  if (samples === null || samples === undefined) return `right on held-out points${on_images && ` of ${on_images}`}`;
-  return `right on ${counted(samples, "held-out point")}${on_images && ` (${on_images})`}`;
+  if (task === "classification") return `right on ${counted(samples, "held-out image")}`;
+  return `right on ${counted(samples, "held-out point")} (${counted(images, "image")})`;
 }
 
 function counted(count: number, noun: string): string {
