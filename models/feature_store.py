@@ -7,6 +7,7 @@ Layout under session/features/: one folder per extractor identity with `manifest
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -22,6 +23,8 @@ from models.errors import FeatureMismatchError
 
 MANIFEST_NAME = "manifest.json"
 LAYOUT_VERSION = 1
+PASSING_ERRORS = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+"""Errors of the machine at the moment: they say nothing about the file that was to be read."""
 
 
 def write_atomically(path: Path, data: bytes, *, durable: bool = True) -> None:
@@ -80,6 +83,7 @@ class FeatureStore:
         self.info = info
         identity = json.dumps(info.to_json(), sort_keys=True).encode()
         self.folder = session_dir / "features" / f"{info.name}-{hashlib.sha256(identity).hexdigest()[:12]}"
+        self._session_dir = session_dir
         self._check_manifest()
 
     def patches_path(self, content_hash: str) -> Path:
@@ -95,18 +99,27 @@ class FeatureStore:
         return self.pooled_path(content_hash).is_file() and (not patches or self.patches_path(content_hash).is_file())
 
     def write(self, content_hash: str, features: Features) -> None:
-        """Store what there is of the features of one image, durably."""
-        if not features.are_finite():
-            raise ValueError(f"features of {content_hash} are not finite")
-        if features.patches is not None:
-            write_atomically(self.patches_path(content_hash), npy_bytes(features.patches.astype(np.float16)))
-        write_atomically(self.pooled_path(content_hash), npy_bytes(features.pooled.astype(np.float32)))
+        """Store what there is of the features of one image, durably.
+
+        Raises:
+            ValueError: a value is not finite, or beyond what the stored type can hold.
+        """
+        with np.errstate(over="ignore"):
+            patches = None if features.patches is None else features.patches.astype(np.float16)
+            pooled = features.pooled.astype(np.float32)
+        if not (np.isfinite(pooled).all() and (patches is None or np.isfinite(patches).all())):
+            raise ValueError(
+                f"features of {content_hash} are not finite as {'float32' if patches is None else 'float16'}"
+            )
+        if patches is not None:
+            write_atomically(self.patches_path(content_hash), npy_bytes(patches))
+        write_atomically(self.pooled_path(content_hash), npy_bytes(pooled))
 
     def read_patches(self, content_hash: str, *, mapped: bool = False) -> npt.NDArray[np.float16]:
         """(Hp, Wp, D) float16; `mapped` reads only the pages touched, for a few points of an image.
 
         Raises:
-            FeatureMismatchError: the file is missing or of another width than the manifest says.
+            FeatureMismatchError: the file is missing, damaged, or of another width than the manifest says.
         """
         return self._load(self.patches_path(content_hash), (self.info.dim,), 3, mapped=mapped)
 
@@ -119,19 +132,35 @@ class FeatureStore:
         return self._load(self.pooled_path(content_hash), (self.info.pooled_dim,), 1, mapped=False)
 
     def _load(self, path: Path, last: tuple[int, ...], ndim: int, *, mapped: bool) -> npt.NDArray[Any]:
+        name = self._name(path)
         try:
-            array: npt.NDArray[Any] = np.load(path, mmap_mode="r" if mapped else None, allow_pickle=False)
+            array = np.load(path, mmap_mode="r" if mapped else None, allow_pickle=False)
         except FileNotFoundError as error:
             raise FeatureMismatchError(
-                f"features {path.name} of {self.info.name} are missing in {path.parent}: "
-                "run init_session.py again with --append to compute them"
+                f"{name} is missing: run init_session.py again with --append to compute it"
             ) from error
-        if array.ndim != ndim or array.shape[-1:] != last:
+        except (ValueError, EOFError, OSError) as error:
+            if isinstance(error, OSError) and error.errno in PASSING_ERRORS:
+                raise
+            # NumPy's text may name the file in full.
+            reason = (error.strerror if isinstance(error, OSError) else None) or "it is cut off, or no .npy file"
             raise FeatureMismatchError(
-                f"{path} has shape {array.shape}, expected {ndim} axes with {last[0]} channels ({self.info.name}): "
-                "delete the file and run init_session.py again with --append"
+                f"{name} is damaged ({reason}): run init_session.py again with --append to compute it anew"
+            ) from error
+        if not isinstance(array, np.ndarray) or array.dtype.kind != "f":
+            raise FeatureMismatchError(
+                f"{name} holds no floating-point array: run init_session.py again with --append to compute it anew"
+            )
+        if array.ndim != ndim or array.shape[-1:] != last or array.size == 0:
+            raise FeatureMismatchError(
+                f"{name} has shape {array.shape}, expected {ndim} axes with {last[0]} channels ({self.info.name}): "
+                "run init_session.py again with --append to compute it anew"
             )
         return array
+
+    def _name(self, path: Path) -> str:
+        """As a person is told of a file: within the session folder, wherever that lies."""
+        return path.relative_to(self._session_dir).as_posix()
 
     def _check_manifest(self) -> None:
         path = self.folder / MANIFEST_NAME
@@ -145,7 +174,8 @@ class FeatureStore:
         if found != wanted:
             keys = sorted(key for key in wanted if found.get(key) != wanted[key])
             raise FeatureMismatchError(
-                f"{path} differs from this session in {', '.join(keys)}: found {[found.get(key) for key in keys]}, "
+                f"{self._name(path)} differs from this session in {', '.join(keys)}: "
+                f"found {[found.get(key) for key in keys]}, "
                 f"expected {[wanted[key] for key in keys]}. Move {self.folder.name} aside and run init_session.py "
                 "again with --append."
             )

@@ -38,7 +38,7 @@ def test_write__pooled_vector_alone(tmp_path: Path) -> None:
     assert store.has(HASH, patches=False)
     assert not store.has(HASH)
     np.testing.assert_array_equal(store.read_pooled(HASH), FEATURES.pooled)
-    with pytest.raises(FeatureMismatchError, match="are missing"):
+    with pytest.raises(FeatureMismatchError, match="is missing"):
         store.read_patches(HASH)
 
 
@@ -70,6 +70,7 @@ def test_read_patches__missing_and_misshapen_say_what_to_do(tmp_path: Path) -> N
     "features",
     [
         Features(np.full((1, 1, 4), np.nan, np.float32), FEATURES.pooled),
+        Features(np.full((1, 1, 4), 1e5, np.float32), FEATURES.pooled),
         Features(None, np.full(3, np.inf, np.float32)),
     ],
 )
@@ -78,6 +79,18 @@ def test_write__values_that_are_not_finite_are_refused(tmp_path: Path, features:
     with pytest.raises(ValueError, match="not finite"):
         store.write(HASH, features)
     assert not store.has(HASH, patches=False)
+
+
+@pytest.mark.parametrize("mapped", [False, True])
+@pytest.mark.parametrize("kept_bytes", [0, 5, 150])
+def test_read_patches__damaged_file_is_named_within_the_session(tmp_path: Path, kept_bytes: int, mapped: bool) -> None:
+    store = FeatureStore(tmp_path, INFO)
+    store.write(HASH, FEATURES)
+    path = store.patches_path(HASH)
+    path.write_bytes(path.read_bytes()[:kept_bytes])
+    with pytest.raises(FeatureMismatchError, match=r"^features/toy-\w+/ab/ab0+\.npy is damaged") as caught:
+        store.read_patches(HASH, mapped=mapped)
+    assert str(tmp_path) not in str(caught.value)
 
 
 def test_write_atomically__failure_leaves_the_old_file_and_no_rest(tmp_path: Path) -> None:
