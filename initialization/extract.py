@@ -16,6 +16,7 @@ from sqlalchemy import select, update
 from db.database import Database
 from db.models import FeatureState, Image
 from db.queries.events import add_event
+from db.queries.refits import note_arrivals
 from initialization.register import inspect_file
 from models.base import FeatureExtractor
 from models.errors import ImageReadError
@@ -140,10 +141,11 @@ def _extract_one(decoded: _Decoded, store: FeatureStore, extractor: FeatureExtra
     assert decoded.pixels is not None
     height, width = decoded.pixels.shape[:2]
     features = extractor.extract([decoded.pixels], patches=patches)[0]
-    if not features.are_finite():
+    try:
+        store.write(decoded.content_hash, features)
+    except ValueError:
         reason = f"{Path(decoded.row.path).name}: {store.info.name} gave values that are not finite"
         return _Outcome(decoded.row.id, decoded.content_hash, width, height, reason)
-    store.write(decoded.content_hash, features)
     return _Outcome(decoded.row.id, decoded.content_hash, width, height, None)
 
 
@@ -164,4 +166,5 @@ def _commit(database: Database, outcomes: list[_Outcome]) -> None:
                     failure=outcome.failure,
                 )
             )
+        note_arrivals(db_session, [outcome.id for outcome in outcomes if outcome.failure is None])
         add_event(db_session, "features", image_ids=[outcome.id for outcome in outcomes])

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from sqlalchemy.exc import DBAPIError
+
 
 class LearningError(Exception):
     """Base: the message says what was found, expected, and what to do."""
@@ -21,3 +25,11 @@ class CheckpointError(LearningError):
 
 class StoppingError(Exception):
     """The service was told to stop: put the work back."""
+
+
+def client_text(error: Exception, session_dir: Path) -> str:
+    """What clients are told of an error: no path outside the session folder, no SQL; the log has the full text."""
+    text = str(error.orig) if isinstance(error, DBAPIError) else str(error)
+    for folder in (session_dir, session_dir.resolve()):
+        text = text.replace(f"{folder}/", "").replace(str(folder), "the session folder")
+    return text or type(error).__name__

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from db.queries.training_data import ImageRef
+from models.errors import FeatureMismatchError
 from models.feature_store import FeatureStore
 from models.geometry import make_grid, sample_bilinear
 
@@ -41,7 +42,8 @@ class ByteLimitedCache:
 class FeatureReader:
     """Reads from the feature store of one session.
 
-    Every method raises `models.errors.FeatureMismatchError` when a file is missing or of another shape.
+    Every method raises `models.errors.FeatureMismatchError` when a file is missing, damaged,
+    of another shape, or holds values that are not finite.
     """
 
     def __init__(self, store: FeatureStore, *, map_cache_bytes: int, pooled_cache_bytes: int) -> None:
@@ -65,22 +67,23 @@ class FeatureReader:
         grid = make_grid(*size, self._store.info)
         uv = grid.to_grid(np.asarray(xy, dtype=np.float64).reshape(-1, 2))
         around = uv[:, None, :] + np.asarray(offsets, dtype=np.float64)
-        sampled = sample_bilinear(features, around.reshape(-1, 2))
-        return sampled.reshape(len(uv), len(offsets), features.shape[-1])
+        with np.errstate(invalid="ignore"):  # what is not finite is told below
+            sampled = sample_bilinear(features, around.reshape(-1, 2))
+        return _finite(sampled.reshape(len(uv), len(offsets), features.shape[-1]), content_hash)
 
     def cells(self, content_hash: str, limit: int) -> FloatArray:
         """Features (M, D) of up to `limit` cells, evenly spread over the image."""
         features = self._store.read_patches(content_hash, mapped=True)
         flat = features.reshape(-1, features.shape[-1])
         chosen = np.unique(np.linspace(0, len(flat) - 1, min(limit, len(flat))).round().astype(np.intp))
-        return flat[chosen].astype(np.float32)
+        return _finite(flat[chosen].astype(np.float32), content_hash)
 
     def feature_map(self, image: ImageRef, *, keep: bool) -> FloatArray:
         """Features (Hp, Wp, D) of a whole image; `keep` those that are likely to be asked for again."""
         kept = self._maps.get(image.content_hash)
         if kept is not None:
             return kept
-        features = self._store.read_patches(image.content_hash).astype(np.float32)
+        features = _finite(self._store.read_patches(image.content_hash).astype(np.float32), image.content_hash)
         if keep:
             self._maps.put(image.content_hash, features)
         return features
@@ -92,6 +95,15 @@ class FeatureReader:
     def _pooled_vector(self, content_hash: str) -> FloatArray:
         kept = self._pooled.get(content_hash)
         if kept is None:
-            kept = self._store.read_pooled(content_hash)
+            kept = _finite(self._store.read_pooled(content_hash), content_hash)
             self._pooled.put(content_hash, kept)
         return kept
+
+
+def _finite(features: FloatArray, content_hash: str) -> FloatArray:
+    if not np.isfinite(features).all():
+        raise FeatureMismatchError(
+            f"features of {content_hash} hold values that are not finite: run init_session.py again with --append "
+            "to compute them anew"
+        )
+    return features

@@ -26,7 +26,7 @@ from db.queries.training_data import (
 )
 from ml_service.checkpoint import load_head
 from ml_service.context import Context
-from ml_service.errors import CheckpointError
+from ml_service.errors import CheckpointError, client_text
 from ml_service.heads.live import LiveHead
 from ml_service.inference import predict_readable, record_predictions, remove_maps
 from ml_service.live_checkpoint import save_live_checkpoint
@@ -249,7 +249,13 @@ class HeadKeeper:
             logger.warning("checkpoint %d cannot be used, the live head predicts: %s", checkpoint.id, error)
             with context.db.write() as db_session:
                 deactivate(db_session)
-                add_event(db_session, "job", checkpoint_id=checkpoint.id, state="failed", error=str(error))
+                add_event(
+                    db_session,
+                    "job",
+                    checkpoint_id=checkpoint.id,
+                    state="failed",
+                    error=client_text(error, context.session_dir),
+                )
             self.refit()
             return
         model = Model(head, description.class_ids, description.revisions, version, checkpoint.id)

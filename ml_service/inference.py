@@ -29,6 +29,11 @@ def predict_readable(
     except FeatureMismatchError as error:
         if len(images) == 1:
             return [], {images[0].id: str(error)}
+    except (ValueError, ArithmeticError, LookupError) as error:
+        # One image must not keep all others from being predicted.
+        if len(images) == 1:
+            logger.exception("image %d cannot be predicted", images[0].id)
+            return [], {images[0].id: f"cannot be predicted ({type(error).__name__}): the log of the service says why"}
     predictions: list[ImagePrediction] = []
     broken: dict[int, str] = {}
     for image in images:

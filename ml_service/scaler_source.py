@@ -92,7 +92,8 @@ class ScalerSource:
             except FeatureMismatchError as error:
                 # It is recorded where the image is predicted; the others are sample enough.
                 logger.warning("left out of the channel statistics: %s", error)
-        del gathering.left[: self._parts.scaler_images_per_step]
+            # One by one: after an error that passes, none is read twice.
+            gathering.left.remove(image)
         if not gathering.left:
             self._gathering = None
             if gathering.moments.count > 0:

@@ -54,9 +54,9 @@ class TrainingSet:
         return any_ready(db_session, self._waiting)
 
     def _take(self, image: LabelledImage) -> None:
-        self._samples.pop(image.id, None)
-        self._waiting.discard(image.id)
         if not image.features_ready:
+            self._samples.pop(image.id, None)
+            self._waiting.discard(image.id)
             if image.targets:
                 self._waiting.add(image.id)
             return
@@ -64,7 +64,12 @@ class TrainingSet:
         targets = sorted(image.targets, key=lambda target: (target.x, target.y, target.class_id, target.origin))
         image = replace(image, targets=tuple(targets))
         try:
-            self._samples[image.id] = ImageSamples(image, self._read_inputs(self._reader, image))
+            samples = ImageSamples(image, self._read_inputs(self._reader, image))
         except FeatureMismatchError as error:
             self.broken[image.id] = str(error)
+            self._samples.pop(image.id, None)
             self._waiting.add(image.id)
+            return
+        # Only now: what fails for the moment (too many open files) leaves the image to be read again.
+        self._samples[image.id] = samples
+        self._waiting.discard(image.id)

@@ -28,11 +28,12 @@ from db.queries.jobs import (
     recover_jobs,
     requeue_job,
 )
+from db.queries.refits import request_due_refit
 from db.queries.runs import recover_runs, runs_at_work, start_next_run, transition
 from db.queries.training_data import ready_image
 from db.queries.workers import beat, remove_silent_workers, remove_worker
 from ml_service.context import Context
-from ml_service.errors import LearningError, StoppingError
+from ml_service.errors import LearningError, StoppingError, client_text
 from ml_service.head_keeper import HeadKeeper
 from ml_service.map_collector import MapCollector
 from ml_service.run_execution import RunExecution
@@ -41,6 +42,10 @@ from models.errors import ModelsError
 logger = logging.getLogger(__name__)
 URGENT = (JobKind.REFIT, JobKind.PREDICT)
 """A person waits for these; a run gives way to them."""
+PASSING = (OperationalError, OSError)
+"""A full disk, a database out of reach: no fault of the work, which is worth another try in better times."""
+SHORTEST_REST_S, LONGEST_REST_S = 0.25, 30.0
+"""Before what failed by a passing error is tried again: doubled each time."""
 KEEP_EVENTS = dt.timedelta(hours=1)
 KEEP_JOBS = dt.timedelta(days=1)
 
@@ -57,6 +62,8 @@ class Worker:
         self._may_have_work = True
         self._ticked_at = -float("inf")
         self._job_ids: list[int] = []
+        self._rest_s = 0.0
+        self._resting_until = self._idle_until = -float("inf")
         self.worker_id = f"{socket.gethostname()[:40]}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
 
     @property
@@ -66,15 +73,16 @@ class Worker:
 
     def run(self) -> None:
         """Work until `stop` is called."""
-        self.start()
+        has_started = False
         while not self._stopping.is_set():
             try:
+                if not has_started:
+                    self.start()
+                    has_started = True
                 has_worked = self.step()
-            except (OperationalError, OSError):
-                # A full disk, a database out of reach: wait for better times. A job that could be neither done nor
-                # recorded as failed gets no more heartbeats, so it is queued again.
-                logger.exception("the session cannot be written; trying again")
-                self._may_have_work = True
+            except PASSING as error:
+                # A job that could be neither done nor put back gets no more heartbeats, so it is queued again.
+                self._rest(error)
                 self._stopping.wait(self._context.settings.tick_interval_s)
                 continue
             if not has_worked:
@@ -100,8 +108,22 @@ class Worker:
         """Do the most urgent thing there is; False if nothing is left to do for now."""
         has_ticked = self.tick_if_due()
         self._may_have_work |= self._detector.changed()
+        if time.monotonic() < self._resting_until:
+            return False
         if self._may_have_work and self._do_next_job(None):
             return True
+        if time.monotonic() < self._idle_until:
+            return False
+        try:
+            return self._do_idle_work(has_ticked)
+        except PASSING:
+            raise
+        except Exception:  # The boundary of idle work: whatever is wrong with it, clicks are answered.
+            logger.exception("idle work failed; it rests for %g s", LONGEST_REST_S)
+            self._idle_until = time.monotonic() + LONGEST_REST_S
+            return False
+
+    def _do_idle_work(self, has_ticked: bool) -> bool:
         # A new scaler comes before the sweep: with it all images have to be predicted anew.
         if self._keeper.gather() or (self._may_have_work and self._keeper.sweep()):
             return True
@@ -120,12 +142,14 @@ class Worker:
 
     def has_urgent_jobs(self) -> bool:
         """As in `Attendant`."""
+        if time.monotonic() < self._resting_until:
+            return False
         with self._context.db.read() as db_session:
             return has_queued(db_session, URGENT)
 
     def serve_urgent_jobs(self) -> None:
         """As in `Attendant`."""
-        while not self._stopping.is_set() and self._do_next_job(URGENT):
+        while not self._stopping.is_set() and time.monotonic() >= self._resting_until and self._do_next_job(URGENT):
             pass
 
     def tick_if_due(self) -> bool:
@@ -139,6 +163,8 @@ class Worker:
             beat(db_session, self.worker_id, os.getpid(), socket.gethostname(), self._job_ids)
             db_session.flush()
             self._recover(db_session, timeout)
+            if request_due_refit(db_session):
+                logger.warning("the head is behind the annotations and no refit was queued: now one is")
             prune_events(db_session, KEEP_EVENTS)
             prune_jobs(db_session, KEEP_JOBS)
         return True
@@ -172,15 +198,32 @@ class Worker:
             logger.warning("%s", error)
         except StoppingError:
             self._give_back(job)
+        except PASSING as error:
+            if job.kind in URGENT:
+                self._rest(error)
+                self._give_back(job)
+            else:
+                logger.exception("job %d (%s) failed", job.id, job.kind.value)
+                self._record_failure(job, error)
         except (FewclickError, LearningError, ModelsError) as error:
             logger.warning("job %d (%s) failed: %s", job.id, job.kind.value, error)
             self._record_failure(job, error)
         except Exception as error:  # The boundary of a job: whatever it was, it is recorded, and the service lives on.
             logger.exception("job %d (%s) failed", job.id, job.kind.value)
             self._record_failure(job, error)
+        else:
+            self._rest_s = 0.0
         finally:
             self._job_ids.remove(job.id)
         return True
+
+    def _rest(self, error: Exception) -> None:
+        """Let what failed by a passing error be, for longer each time; one line in the log."""
+        self._rest_s = min(max(SHORTEST_REST_S, 2 * self._rest_s), LONGEST_REST_S)
+        self._resting_until = time.monotonic() + self._rest_s
+        self._may_have_work = True
+        text = str(error.orig) if isinstance(error, OperationalError) else str(error)
+        logger.warning("nothing can be learned for now, trying again in %.3g s: %s", self._rest_s, text)
 
     def _do(self, job: Job) -> None:
         def finish(db_session: Session) -> None:
@@ -220,7 +263,7 @@ class Worker:
             recover_runs(db_session)
 
     def _record_failure(self, job: Job, error: Exception) -> None:
-        message = str(error) or type(error).__name__
+        message = client_text(error, self._context.session_dir)
         with self._context.db.write() as db_session:
             mine = db_session.get_one(Job, job.id)
             if mine.state is not JobState.RUNNING or mine.worker_id != self.worker_id:

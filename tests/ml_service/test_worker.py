@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import datetime as dt
+import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from sqlalchemy import func, select, update
 
@@ -12,6 +14,7 @@ from db.models import (
     Event,
     FeatureState,
     Image,
+    Job,
     JobKind,
     JobState,
     LabelClass,
@@ -29,7 +32,7 @@ from db.queries.runs import request_run, start_next_run
 from db.queries.workers import heartbeat_age_s
 from db.tasks import Task
 from models.feature_store import FeatureStore
-from models.prediction_store import read_map, softmax
+from models.prediction_store import read_map, softmax, write_map
 from tests.ml_service.toy_session import (
     EXTRACTOR,
     LEFT,
@@ -496,3 +499,79 @@ def test_step__two_workers_share_the_work(segmentation: ToySession) -> None:
     assert segmentation.info().head_version == 6
     assert set(_versions(segmentation).values()) == {6}
     assert first.keeper.version == second.keeper.version == 6
+
+
+def _work_through_rests(worker: object, session: ToySession, *, seconds: float = 5.0) -> None:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        work_off(worker)  # type: ignore[arg-type]
+        info = session.info()
+        if info.head_label_sequence == info.label_sequence:
+            return
+        time.sleep(0.02)
+    raise AssertionError("the head stays behind the annotations")
+
+
+def test_step__full_disk_during_a_refit_delays_it(
+    segmentation: ToySession, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    worker = segmentation.worker()
+    segmentation.click_halves(1)
+    work_off(worker)
+    failures = [OSError(28, "No space left on device", str(segmentation.folder / "a.npy"))]
+
+    def write_map_late(*arguments: object) -> str:
+        if failures:
+            raise failures.pop()
+        return write_map(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("ml_service.inference.write_map", write_map_late)
+    revision = segmentation.click(1, (12.0, 20.0, LEFT), (52.0, 20.0, RIGHT), (13.0, 30.0, LEFT))
+    caplog.clear()
+    _work_through_rests(worker, segmentation)
+    prediction = segmentation.prediction(1)
+    assert prediction is not None
+    assert prediction.annotation_revision == revision
+    assert [(job.state, job.attempts) for job in segmentation.jobs()] == [(JobState.DONE, 1)] * 2
+    assert [record.exc_info for record in caplog.records if "No space" in record.message] == [None]
+
+
+def test_tick_if_due__head_behind_without_a_job_is_refitted(segmentation: ToySession) -> None:
+    worker = segmentation.worker()
+    segmentation.click_halves(1)
+    with segmentation.db.write() as db_session:
+        db_session.query(Job).delete()
+    _work_through_rests(worker, segmentation)
+    assert segmentation.prediction(1) is not None
+
+
+def _damage(session: ToySession, image_id: int, damage: str) -> None:
+    path = FeatureStore(session.folder, EXTRACTOR).patches_path(content_hash(image_id))
+    if damage == "truncated":
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    elif damage == "empty":
+        path.write_bytes(b"")
+    elif damage == "wrong shape":
+        np.save(path, np.zeros((6, 8, 5), np.float16))
+    else:
+        np.save(path, np.full((6, 8, EXTRACTOR.dim), np.inf, np.float16))
+
+
+@pytest.mark.parametrize("damage", ["truncated", "empty", "wrong shape", "infinite"])
+def test_step__damaged_features_fail_alone(segmentation: ToySession, damage: str) -> None:
+    _damage(segmentation, 2, damage)  # in the scaler's sample, then labelled
+    worker = segmentation.worker()
+    segmentation.click_halves(1)
+    worker.step()
+    _damage(segmentation, 5, damage)  # swept
+    segmentation.click_halves(2, 3)
+    work_off(worker)
+    assert all(job.state is JobState.DONE for job in segmentation.jobs())
+    prediction = segmentation.prediction(3)
+    assert prediction is not None
+    assert prediction.annotation_revision == 1
+    with segmentation.db.read() as db_session:
+        failures = {row.id: row.failure for row in db_session.query(Image).where(Image.features == FeatureState.FAILED)}
+    assert sorted(failures) == [2, 5]
+    assert not any(str(segmentation.folder) in failure for failure in failures.values() if failure)
+    segmentation.worker()

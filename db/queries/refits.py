@@ -1,0 +1,47 @@
+"""That a head which has not learned from every annotation never goes without a refit that is on its way."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from db.models import Image, Job, JobKind, JobState, utc_now
+from db.queries.jobs import request_job
+from db.queries.session_info import get_session_info
+
+REST_AFTER_FAILURE = dt.timedelta(seconds=30)
+"""Between a refit that failed and the next one that nobody asked for: whatever was wrong may be mended meanwhile."""
+IDS_PER_STATEMENT = 500
+
+
+def request_due_refit(db_session: Session) -> bool:
+    """Queue a refit if annotations changed after the head's and no refit waits or runs; whether one was queued."""
+    info = get_session_info(db_session)
+    if info.head_label_sequence == info.label_sequence:
+        return False
+    is_on_its_way = Job.state.in_((JobState.QUEUED, JobState.RUNNING))
+    failed_just_now = (Job.state == JobState.FAILED) & (Job.finished_at > utc_now() - REST_AFTER_FAILURE)
+    nearby = select(Job.id).where(Job.kind == JobKind.REFIT, is_on_its_way | failed_just_now).limit(1)
+    if db_session.scalar(nearby) is not None:
+        return False
+    request_job(db_session, JobKind.REFIT)
+    return True
+
+
+def note_arrivals(db_session: Session, image_ids: Sequence[int]) -> None:
+    """Have images learned from that were annotated before their features were computed, which is now."""
+    annotated: list[int] = []
+    for start in range(0, len(image_ids), IDS_PER_STATEMENT):
+        chunk = image_ids[start : start + IDS_PER_STATEMENT]
+        annotated += db_session.scalars(select(Image.id).where(Image.id.in_(chunk), Image.label_sequence > 0))
+    if not annotated:
+        return
+    info = get_session_info(db_session)
+    info.label_sequence += 1
+    for start in range(0, len(annotated), IDS_PER_STATEMENT):
+        chunk = annotated[start : start + IDS_PER_STATEMENT]
+        db_session.execute(update(Image).where(Image.id.in_(chunk)).values(label_sequence=info.label_sequence))
+    request_job(db_session, JobKind.REFIT)
