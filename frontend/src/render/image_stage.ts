@@ -4,31 +4,16 @@ import type { ShownPrediction } from "../state/prediction";
 import type { OverlayStyle } from "../state/preferences";
 import type { Annotation, LabelClass, Point } from "../state/types";
 import { centred, fit, pan, stageToImage, zoomAt, type Size, type Viewport } from "../state/viewport";
+import { drawReduced, putPixels } from "./canvas";
 import { paintOverlay } from "./colormap";
 import { Gestures } from "./gestures";
 import { paintPoints } from "./points_painter";
+import type { StageHandlers, StagePicture } from "./stage_types";
 
 /** How near a point must be to be removed by a right click, CSS pixels. */
 export const PICK_RADIUS_PX = 12;
 /** From this enlargement on, pixels are shown as squares. */
 const CRISP_FROM_SCALE = 8;
-
-export interface StagePicture {
-  readonly image_id: number;
-  /** Upright size of the original, pixels: the frame of all coordinates. */
-  readonly size: Size;
-  /** May be smaller than `size`. */
-  readonly bitmap: ImageBitmap | null;
-}
-
-export interface StageHandlers {
-  add(x: number, y: number): void;
-  /** `radius`: PICK_RADIUS_PX in image pixels. */
-  removeOrAddOther(x: number, y: number, radius: number): void;
-  /** The person looks closer than the bitmap is sharp. */
-  needDetail(image_id: number): void;
-  zoomed(scale: number): void;
-}
 
 type Layer = "picture" | "view" | "overlay" | "points" | "marks";
 
@@ -256,13 +241,7 @@ export class ImageStage extends HTMLElement {
     }
     if (level === this.#level) return;
     this.#level = level;
-    const canvas = this.#picture_canvas;
-    canvas.width = Math.max(1, Math.round(source.width / 2 ** level));
-    canvas.height = Math.max(1, Math.round(source.height / 2 ** level));
-    const context = canvas.getContext("2d");
-    if (context === null || bitmap === null) return;
-    context.imageSmoothingQuality = "high";
-    context.drawImage(bitmap, 0, 0, canvas.width, canvas.height);
+    drawReduced(this.#picture_canvas, source, bitmap, level);
   }
 
   #paintPoints(): void {
@@ -280,15 +259,7 @@ export class ImageStage extends HTMLElement {
     const pixels = prediction
       ? paintOverlay({ maps: prediction.maps, colors: this.#classes, style: this.#style, refined: prediction.refined })
       : null;
-    const canvas = this.#overlay_canvas;
-    if (pixels === null) canvas.width = canvas.height = 1;
-    else {
-      if (canvas.width !== pixels.width || canvas.height !== pixels.height) {
-        canvas.width = pixels.width;
-        canvas.height = pixels.height;
-      }
-      canvas.getContext("2d")?.putImageData(new ImageData(pixels.rgba, pixels.width, pixels.height), 0, 0);
-    }
+    putPixels(this.#overlay_canvas, pixels);
     if (prediction === null) {
       delete marks.predictionRevision;
       delete marks.predictionVersion;
