@@ -153,11 +153,10 @@ def _how(existing: ExistingSession | None, options: Options) -> str:
 
 
 def _report_extractor(report: Report, info: ExtractorInfo, *, patches: bool) -> None:
-    resize = info.resize if patches else info.options.get("pooled_resize", info.resize)
-    report.fact(
-        "extractor",
-        f"{info.name}, images resized to {resize} px, {info.dim if patches else info.pooled_dim} channels",
-    )
+    sizes_px = [info.resize] if patches else info.options.get("pooled_sizes_px", [info.resize])
+    resized = " and ".join(str(size_px) for size_px in sizes_px)
+    channels = info.dim if patches else info.pooled_dim
+    report.fact("extractor", f"{info.name}, images resized to {resized} px, {channels:,} channels")
     if info.name.startswith("efficientnet"):
         report.note("the embedded extractor is at work; DINOv3 knows more shapes and textures: see docs/init.md")
 

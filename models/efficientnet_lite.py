@@ -49,7 +49,13 @@ GROUPS = (
     ChannelGroup("block15_further", DEEP_DIM // 2),
     ChannelGroup("lab", 3 * (1 + len(LAB_SIGMAS_PX))),
 )
-POOLED_GROUPS = (ChannelGroup("block15", DEEP_FULL_DIM), ChannelGroup("head", HEAD_DIM))
+POOLED_SIZES_PX = (224, 384)
+"""Longest sides of the images that the pooled vector sees: the size of the training, and one with more detail."""
+POOLED_GROUPS = tuple(
+    ChannelGroup(f"{name}_{size_px}", dim)
+    for size_px in POOLED_SIZES_PX
+    for name, dim in (("block15", DEEP_FULL_DIM), ("head", HEAD_DIM))
+)
 
 # What torch raises on a damaged archive, a pickle of more than tensors, and the keys of another network.
 _WEIGHTS_ERRORS = (RuntimeError, pickle.UnpicklingError, EOFError, KeyError, TypeError, ValueError)
@@ -67,8 +73,6 @@ class EfficientNetLiteExtractor:
     """
 
     DEFAULT_RESIZE = 512
-    POOLED_RESIZE = 288
-    """Longest side for the pooled vector, pixels: nearer to the 224 of the training than the patch features are."""
 
     def __init__(self, *, resize: int = DEFAULT_RESIZE, weights_path: Path | None = None) -> None:
         if resize < SIZE_MULTIPLE:
@@ -87,7 +91,7 @@ class EfficientNetLiteExtractor:
             resize=resize,
             groups=GROUPS,
             pooled_groups=POOLED_GROUPS,
-            options={"pooled_resize": self.POOLED_RESIZE, "pooled_flip": True, "recipe": 1},
+            options={"pooled_sizes_px": list(POOLED_SIZES_PX), "recipe": 2},
         )
 
     @property
@@ -123,11 +127,14 @@ class EfficientNetLiteExtractor:
 
     @torch.inference_mode()
     def _pooled(self, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """(P,), the mean over the image and its mirror image."""
-        pixels = _normalise(_resize(image, replace(self._info, resize=self.POOLED_RESIZE)))
-        deep = self._run_blocks(torch.cat([pixels, pixels.flip(3)]), (DEEP_BLOCK,))[DEEP_BLOCK]
-        head = self._net._swish(self._net._bn1(self._net._conv_head(deep)))
-        return torch.cat([deep.mean((0, 2, 3)), head.mean((0, 2, 3))]).numpy()
+        """(P,): per size the means over the image of the deepest block and of the network's head."""
+        means = []
+        for size_px in POOLED_SIZES_PX:
+            pixels = _normalise(_resize(image, replace(self._info, resize=size_px)))
+            deep = self._run_blocks(pixels, (DEEP_BLOCK,))[DEEP_BLOCK]
+            head = self._net._swish(self._net._bn1(self._net._conv_head(deep)))
+            means += [deep.mean((0, 2, 3)), head.mean((0, 2, 3))]
+        return torch.cat(means).numpy()
 
     def _run_blocks(self, pixels: Tensor, wanted: tuple[int, ...]) -> dict[int, Tensor]:
         """Outputs (B, C, H / stride, W / stride) of the wanted blocks, by index."""

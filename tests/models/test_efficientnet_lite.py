@@ -122,10 +122,13 @@ def test_extract__mirrored_image_gives_mirrored_lab_and_nearby_deep_features(
         assert in_place > (flat * np.roll(other, shift, axis)).sum()
 
 
-def test_pooled__blind_to_mirroring(extractor: EfficientNetLiteExtractor) -> None:
+def test_pooled__nearly_blind_to_mirroring(extractor: EfficientNetLiteExtractor) -> None:
     image = noise(200, 150)
-    [straight, mirrored] = extractor.extract([image, np.ascontiguousarray(image[:, ::-1])])
-    np.testing.assert_allclose(straight.pooled, mirrored.pooled, atol=1e-2)
+    mirror_image, other_image = np.ascontiguousarray(image[:, ::-1]), np.full_like(image, 200)
+    [straight, mirrored, other] = [
+        features.pooled for features in extractor.extract([image, mirror_image, other_image])
+    ]
+    assert np.linalg.norm(straight - mirrored) < 0.25 * np.linalg.norm(straight - other)
 
 
 def test_extract__not_an_rgb_image(extractor: EfficientNetLiteExtractor) -> None:
