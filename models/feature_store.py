@@ -10,14 +10,13 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
-import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from models.atomic_file import open_atomically
 from models.base import ExtractorInfo, Features
 from models.errors import FeatureMismatchError
 
@@ -28,30 +27,9 @@ PASSING_ERRORS = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 
 
 def write_atomically(path: Path, data: bytes, *, durable: bool = True) -> None:
-    """Write under a temporary name, then rename: a reader sees the old file or the new one, never half of one.
-
-    Args:
-        durable: fsync file and folder, so that a database row may refer to it after a power cut. Needless for what
-            can be computed again at once.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(data)
-            if durable:
-                stream.flush()
-                os.fsync(stream.fileno())
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-    if durable:
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+    """All of a file at once; see `open_atomically`."""
+    with open_atomically(path, durable=durable) as stream:
+        stream.write(data)
 
 
 def npy_bytes(array: npt.NDArray[Any]) -> bytes:
