@@ -46,8 +46,8 @@ export class TrainingPanel extends AppView {
       </section>
       <p class="extractor" data-testid="extractor">
         ${icon(Info, 14)}
-        <span>Features: <strong>${extractorName(config.extractor)}</strong>, ${config.extractor.dim} channels at
-          ${config.extractor.resize} px.
+        <span>Features: <strong>${extractorName(config.extractor)}</strong>${
+          config.task === "segmentation" ? `, cells of ${config.extractor.patch_size} px at ${config.extractor.resize} px` : nothing}.
           ${isEmbedded(config.extractor) ? html`DINOv3 would give sharper features; README tells how to get it.` : nothing}</span>
       </p>
     `;
