@@ -17,13 +17,15 @@ import numpy.typing as npt
 from PIL import Image, ImageFile, UnidentifiedImageError
 
 from models.errors import ImageReadError
+from models.header_size import header_size
 
 MAX_PIXELS = 400_000_000
 """Larger images are refused: a decompression bomb, or more memory (3 bytes a pixel) than can be spared."""
 
+READABLE_FORMATS = ("JPEG", "PNG", "TIFF", "WEBP", "BMP", "GIF", "PPM", "JPEG2000")
+"""What Pillow may try, whatever a file is called: its rarer decoders are less tested, and one starts Ghostscript."""
 ORIENTATION_TAG = 0x0112
 STRETCH_PERCENTILES = (0.5, 99.5)
-TIFF_SIGNATURES = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
 BROWSER_MODES = {"JPEG": {"RGB", "L"}, "PNG": {"RGB", "L", "1"}, "WEBP": {"RGB"}}
 
 # Pillow's own limit only warns up to twice its value and cannot name the file; _open checks MAX_PIXELS on the header.
@@ -33,13 +35,15 @@ Image.MAX_IMAGE_PIXELS = None
 _UPRIGHT = {2: (0, True), 3: (2, False), 4: (2, True), 5: (3, True), 6: (3, False), 7: (1, True), 8: (1, False)}
 
 # What Pillow's decoders raise on damaged files, by format and version.
-_DECODER_ERRORS = (
+DECODER_ERRORS = (
     OSError,
+    RuntimeError,
+    ArithmeticError,
     SyntaxError,
     ValueError,
     EOFError,
-    KeyError,
-    IndexError,
+    LookupError,
+    AttributeError,
     TypeError,
     struct.error,
     zlib.error,
@@ -62,7 +66,7 @@ def read_image(path: Path) -> npt.NDArray[np.uint8]:
             pixels = _decode_with_opencv(path) if _is_deep_color(image) else _to_rgb(image)
     except UnidentifiedImageError:
         return _decode_with_opencv(path)
-    except _DECODER_ERRORS as error:
+    except DECODER_ERRORS as error:
         raise ImageReadError(f"{path.name} is damaged: {_one_line(error)}") from error
     return _make_upright(pixels, orientation)
 
@@ -78,9 +82,8 @@ def read_size(path: Path) -> tuple[int, int]:
             width, height = image.size
             return (height, width) if _orientation(image) >= 5 else (width, height)
     except UnidentifiedImageError:
-        height, width = _decode_with_opencv(path).shape[:2]
-        return width, height
-    except _DECODER_ERRORS as error:
+        return _checked_header_size(path)
+    except DECODER_ERRORS as error:
         raise ImageReadError(f"{path.name} is damaged: {_one_line(error)}") from error
 
 
@@ -114,7 +117,7 @@ def is_browser_ready(path: Path) -> bool:
             )
     except UnidentifiedImageError:
         return False
-    except _DECODER_ERRORS as error:
+    except DECODER_ERRORS as error:
         raise ImageReadError(f"{path.name} is damaged: {_one_line(error)}") from error
 
 
@@ -122,7 +125,7 @@ def _open(path: Path) -> Image.Image:
     try:
         if path.stat().st_size == 0:
             raise ImageReadError(f"{path.name} is empty (0 bytes)")
-        image = Image.open(path)
+        image = Image.open(path, formats=READABLE_FORMATS)
     except UnidentifiedImageError:
         raise
     except OSError as error:
@@ -156,7 +159,7 @@ def _orientation(image: Image.Image) -> int:
     try:
         # The base class's method: PNG's own one decodes the whole picture to look for EXIF behind the pixels.
         value = Image.Image.getexif(image).get(ORIENTATION_TAG, 1)
-    except _DECODER_ERRORS:
+    except DECODER_ERRORS:
         return 1
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
@@ -214,21 +217,36 @@ def _to_8_bits(values: npt.NDArray[np.generic]) -> npt.NDArray[np.uint8]:
     return np.asarray(np.clip(np.rint(scaled), 0, 255), dtype=np.uint8)
 
 
+def _checked_header_size(path: Path) -> tuple[int, int]:
+    """(width, height) of what only OpenCV can decode, which has a limit of its own and cannot name the file."""
+    try:
+        with path.open("rb") as stream:
+            size = header_size(stream)
+    except DECODER_ERRORS as error:
+        raise ImageReadError(f"{path.name} is damaged: {_one_line(error)}") from error
+    if size is None:
+        raise ImageReadError(
+            f"{path.name} is not an image that can be read: its content fits no known format "
+            f"({', '.join(READABLE_FORMATS)})"
+        )
+    if size[0] * size[1] > MAX_PIXELS:
+        raise _too_large(path, *size)
+    return size
+
+
 def _decode_with_opencv(path: Path) -> npt.NDArray[np.uint8]:
     """RGB of what Pillow does not know or cuts down: colour of more than 8 bits a channel. Not turned upright."""
-    data = path.read_bytes()
-    if not data.startswith((*TIFF_SIGNATURES, b"\x89PNG")):
-        raise ImageReadError(f"{path.name} is not an image that can be read: its content fits no known format")
+    _checked_header_size(path)
     try:
-        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+        pixels = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_UNCHANGED)
+    except OSError as error:
+        raise _cannot_open(path, error) from error
     except cv2.error as error:
         raise ImageReadError(f"{path.name} cannot be decoded: {_one_line(error)}") from error
     if pixels is None or pixels.ndim not in (2, 3):
         raise ImageReadError(
             f"{path.name} cannot be decoded: damaged, or of a kind that neither Pillow nor OpenCV reads"
         )
-    if pixels.shape[0] * pixels.shape[1] > MAX_PIXELS:
-        raise _too_large(path, pixels.shape[1], pixels.shape[0])
     if pixels.ndim == 2 or pixels.shape[2] == 1:
         return _grey_to_rgb(_to_8_bits(pixels.reshape(pixels.shape[:2])))
     if pixels.shape[2] not in (3, 4):

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import struct
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
-from PIL import Image, ImageOps
+from PIL import Image, ImageFile, ImageOps
 
 from models import images
 from models.errors import ImageReadError
@@ -176,6 +178,66 @@ def test_read_image__limit_is_checked_before_decoding(tmp_path: Path, monkeypatc
     monkeypatch.setattr(images, "MAX_PIXELS", 100)
     with pytest.raises(ImageReadError, match="20 x 12 pixels"):
         read_image(save(tmp_path / "a.png"))
+
+
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF data")  # Pillow takes a big-endian BigTIFF for another kind
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("big", [False, True])
+def test_read_image__size_of_a_tiff_for_opencv_is_checked_before_decoding(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, order: str, big: bool
+) -> None:
+    # Four channels of 64-bit floats: nothing that Pillow opens.
+    tags = {256: 50_000, 257: 50_000, 258: 64, 259: 1, 262: 2, 273: 8, 277: 4, 278: 1, 279: 8, 339: 3}
+    count, value = ("Q", "Q") if big else ("H", "L")
+    entries = b"".join(
+        struct.pack(f"{order}HH{value}{value}", tag, 16 if big else 4, 1, number) for tag, number in tags.items()
+    )
+    start = struct.pack(f"{order}HHHQ", 43, 8, 0, 16) if big else struct.pack(f"{order}HL", 42, 8)
+    path = tmp_path / "a.tif"
+    path.write_bytes(
+        (b"II" if order == "<" else b"MM") + start + struct.pack(order + count, len(tags)) + entries + bytes(8)
+    )
+    monkeypatch.setattr(cv2, "imdecode", lambda *_: pytest.fail("decoded"))
+    for read in (read_image, read_size):
+        with pytest.raises(ImageReadError, match="50000 x 50000 pixels, more than the limit"):
+            read(path)
+
+
+def test_read_size__header_of_what_only_opencv_reads(tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "a.tif"), np.zeros((12, 20, 3), np.float64))
+    assert read_size(tmp_path / "a.tif") == (20, 12)
+    assert read_image(tmp_path / "a.tif").shape == (12, 20, 3)
+
+
+FOREIGN = {
+    "dds": b"DDS " + struct.pack("<8I", 124, 0x1007, 16, 16, 64, 0, 0, 0) + bytes(40)
+    + struct.pack("<2I4s5I", 32, 4, b"ZZZZ", 0, 0, 0, 0, 0) + bytes(220),
+    "blp": b"BLP2" + struct.pack("<I", 7) + b"\1\1\1\1" + struct.pack("<II", 4, 4) + bytes(2000),
+    "eps": b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\nshowpage\n",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", FOREIGN)
+@pytest.mark.parametrize("read", [read_size, read_image])
+def test_read_image__rare_formats_are_not_even_tried(tmp_path: Path, kind: str, read: Callable[[Path], object]) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(FOREIGN[kind])
+    with pytest.raises(ImageReadError, match="fits no known format"):
+        read(path)
+    assert not is_browser_ready(path)
+
+
+@pytest.mark.parametrize("error", [RuntimeError("decoder"), NotImplementedError("mode"), ZeroDivisionError("tile")])
+def test_read_image__whatever_a_decoder_raises_is_a_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def fail(_image: object) -> None:
+        raise error
+
+    path = save(tmp_path / "a.png")
+    monkeypatch.setattr(ImageFile.ImageFile, "load", fail)
+    with pytest.raises(ImageReadError, match=f"a.png is damaged: {error}"):
+        read_image(path)
 
 
 def test_content_hash__is_that_of_the_bytes(tmp_path: Path) -> None:
