@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from initialization.errors import SourceError
+from initialization.extract import EXTRACTOR_ERRORS
 from initialization.sources import PlannedImage, Source
 from models.base import ExtractorInfo, FeatureExtractor
 from models.errors import ImageReadError
@@ -33,7 +34,7 @@ class Estimate:
     grid: tuple[int, int] | None
     """Cells (width, height) of the last image measured; None if only pooled vectors are made."""
     measured: int
-    """Images measured; 0 if none of the samples could be read."""
+    """Images measured; 0 if none of the samples could be read and taken by the extractor."""
 
 
 def estimate_run(
@@ -55,9 +56,9 @@ def estimate_run(
             started = time.perf_counter()
             try:
                 pixels = read_image(path)
-            except ImageReadError:
-                continue
-            extractor.extract([pixels], patches=patches)
+                extractor.extract([pixels], patches=patches)
+            except (ImageReadError, MemoryError, *EXTRACTOR_ERRORS):
+                continue  # told, with the reason, when its turn comes
             measured.append(time.perf_counter() - started)
             if patches:
                 cells = make_grid(pixels.shape[1], pixels.shape[0], extractor.info)

@@ -9,6 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 from sqlalchemy import select, update
@@ -27,6 +28,8 @@ LOOKAHEAD = 2
 """Images decoded ahead of the extractor; more would only cost memory."""
 COMMIT_EVERY = 8
 COMMIT_INTERVAL_S = 1.0
+EXTRACTOR_ERRORS = (RuntimeError, ValueError, TypeError, ArithmeticError, LookupError, cv2.error)
+"""What a network raises on a picture that it cannot take; out of memory on an accelerator is a RuntimeError too."""
 
 
 @dataclass(frozen=True)
@@ -133,20 +136,29 @@ def _decode(row: _Pending, root: Path, store: FeatureStore, *, patches: bool) ->
     except ImageReadError as error:
         return _Decoded(row, content_hash, None, _Outcome(row.id, content_hash, None, None, str(error)))
     except MemoryError:
-        reason = f"{path.name} needs more memory than there is: make it smaller, or cut it into tiles"
-        return _Decoded(row, content_hash, None, _Outcome(row.id, content_hash, None, None, reason))
+        return _Decoded(row, content_hash, None, _Outcome(row.id, content_hash, None, None, _too_big(path.name)))
 
 
 def _extract_one(decoded: _Decoded, store: FeatureStore, extractor: FeatureExtractor, *, patches: bool) -> _Outcome:
     assert decoded.pixels is not None
     height, width = decoded.pixels.shape[:2]
-    features = extractor.extract([decoded.pixels], patches=patches)[0]
+    name, failure = Path(decoded.row.path).name, None
     try:
-        store.write(decoded.content_hash, features)
-    except ValueError:
-        reason = f"{Path(decoded.row.path).name}: {store.info.name} gave values that are not finite"
-        return _Outcome(decoded.row.id, decoded.content_hash, width, height, reason)
-    return _Outcome(decoded.row.id, decoded.content_hash, width, height, None)
+        features = extractor.extract([decoded.pixels], patches=patches)[0]
+    except EXTRACTOR_ERRORS as error:
+        failure = f"{name}: {store.info.name} failed: {' '.join(str(error).split()) or type(error).__name__}"
+    except MemoryError:
+        failure = _too_big(name)
+    else:
+        try:
+            store.write(decoded.content_hash, features)
+        except ValueError:
+            failure = f"{name}: {store.info.name} gave values that are not finite"
+    return _Outcome(decoded.row.id, decoded.content_hash, width, height, failure)
+
+
+def _too_big(name: str) -> str:
+    return f"{name} needs more memory than there is: make it smaller, or cut it into tiles"
 
 
 def _commit(database: Database, outcomes: list[_Outcome]) -> None:
