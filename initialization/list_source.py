@@ -7,7 +7,7 @@ import http.client
 import json
 import re
 import shutil
-import tempfile
+import ssl
 import time
 import urllib.error
 import urllib.request
@@ -18,13 +18,21 @@ from typing import IO, Any
 from urllib.parse import quote, unquote, urlsplit
 
 from initialization.errors import SourceError
-from initialization.sources import FETCHED_FOLDER, Plan, PlannedImage, Refusal
+from initialization.sources import FETCHED_FOLDER, Plan, PlannedImage, Refusal, is_about_name
+from models.atomic_file import open_atomically
 
 MAX_DOWNLOAD_BYTES = 512 * 1024**2
 TIMEOUT_S = 30.0
 RETRY_WAITS_S = (0.5, 2.0)
 THREADS = 8
 USER_AGENT = "fewclick"
+_NETWORK_ERRORS = (
+    urllib.error.URLError,
+    http.client.HTTPException,
+    TimeoutError,
+    ConnectionError,
+    ssl.SSLError,
+)
 
 
 class ListSource:
@@ -100,9 +108,13 @@ class ListSource:
                 reason = f"{url} answered {error.code} {error.reason}"
                 if error.code < 500 and error.code != 429:
                     break
-            except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
+            except _CutShortError as error:
+                reason = f"{url} {error}"
+            except _NETWORK_ERRORS as error:
                 reason = f"{url} cannot be reached: {getattr(error, 'reason', None) or error!r}"
-            except (FileNotFoundError, IsADirectoryError, PermissionError, ValueError) as error:
+            except (OSError, ValueError) as error:
+                if isinstance(error, OSError) and not (isinstance(error, PermissionError) or is_about_name(error)):
+                    raise
                 reason = f"{url} cannot be read: {getattr(error, 'strerror', None) or error}"
                 break
             if wait_s is not None:
@@ -141,6 +153,10 @@ class _TooLargeError(Exception):
     pass
 
 
+class _CutShortError(Exception):
+    pass
+
+
 def file_name(url: str) -> str:
     """A safe name for what an address names: readable, and different for different addresses."""
     name = PurePosixPath(unquote(urlsplit(url).path)).name
@@ -150,16 +166,12 @@ def file_name(url: str) -> str:
 
 
 def _save(stream: IO[bytes], target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=target.parent, prefix=".", suffix=".part", delete=False) as part:
-        temporary = Path(part.name)
-        try:
-            shutil.copyfileobj(_Limited(stream), part, 1 << 18)
-        except BaseException:
-            temporary.unlink()
-            raise
-    temporary.chmod(0o644)
-    temporary.replace(target)
+    with open_atomically(target, durable=False) as part:
+        shutil.copyfileobj(_Limited(stream), part, 1 << 18)
+        # Where a server announced a length, this is what is left of it; reading in pieces ends silently before.
+        missing = stream.length if isinstance(stream, http.client.HTTPResponse) else None
+        if missing:
+            raise _CutShortError(f"broke off: {missing} of the announced bytes are missing")
 
 
 class _Limited:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -11,6 +12,16 @@ from typing import Any, Protocol
 
 FETCHED_FOLDER = "images"
 """Folder of the session that takes what had to be unpacked or downloaded."""
+_NAME_ERRORS = {
+    errno.EEXIST,
+    errno.EILSEQ,
+    errno.EINVAL,
+    errno.EISDIR,
+    errno.ELOOP,
+    errno.ENAMETOOLONG,
+    errno.ENOENT,
+    errno.ENOTDIR,
+}
 
 
 @dataclass(frozen=True)
@@ -96,6 +107,11 @@ def suffix_of(path: str) -> str:
 def is_hidden(path: str) -> bool:
     """Whether a part of the path is hidden, or is what macOS puts into archives."""
     return any(part.startswith(".") or part == "__MACOSX" for part in PurePosixPath(path).parts)
+
+
+def is_about_name(error: OSError) -> bool:
+    """Whether only this name is at fault; a full disk, for example, would stop every other file too."""
+    return error.errno in _NAME_ERRORS
 
 
 def is_storable(path: str) -> bool:

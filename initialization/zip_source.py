@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import lzma
 import shutil
 import stat
-import tempfile
+import struct
 import zipfile
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from initialization.errors import SourceError
@@ -18,17 +20,22 @@ from initialization.sources import (
     PlannedImage,
     Refusal,
     has_format,
+    is_about_name,
     is_hidden,
     natural_key,
     suffix_of,
 )
+from models.atomic_file import open_atomically
 
 MAX_MEMBER_BYTES = 2 * 1024**3
 MAX_RATIO = 500
 """Unpacked to packed size above which a member of more than `RATIO_FREE_BYTES` is taken for a bomb."""
 RATIO_FREE_BYTES = 64 * 1024**2
-# What reading a damaged or unsupported member raises.
-_MEMBER_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)
+MAX_NAME_BYTES = 255
+"""Of a file or folder, on every common file system."""
+MAX_PATH_BYTES = 1024
+# What reading a damaged or unsupported member raises; bzip2 has only an OSError without a number.
+_MEMBER_ERRORS = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, ValueError, RuntimeError)
 
 
 class ZipSource:
@@ -49,68 +56,91 @@ class ZipSource:
 
     def plan(self, session_dir: Path) -> Plan:
         """Every member with a fitting ending, in natural order, without those that could do harm."""
-        found: dict[str, int] = {}
-        refusals: list[Refusal] = []
-        others: Counter[str] = Counter()
         with self._open() as archive:
-            for member in archive.infolist():
-                if member.is_dir() or is_hidden(member.filename.replace("..", "_")):
-                    continue
-                reason = _refusal_reason(member, found)
-                if not has_format(member.filename, self._formats):
-                    others[suffix_of(member.filename)] += 1
-                elif reason:
-                    refusals.append(Refusal(member.filename, reason))
-                else:
-                    found[member.filename] = member.file_size
-        _check_space(sum(found.values()), session_dir)
-        images = tuple(PlannedImage(path) for path in sorted(found, key=natural_key))
-        return Plan(images, tuple(refusals), others)
+            found = self._look_through(archive)
+        _check_space(sum(member.file_size for member in found.members.values()), session_dir)
+        images = tuple(PlannedImage(path) for path in sorted(found.members, key=natural_key))
+        return Plan(images, tuple(found.refusals), found.others)
 
     def sample(self, images: Iterable[PlannedImage], folder: Path) -> list[Path]:
         """A few members, unpacked into `folder`."""
         paths = []
         with self._open() as archive:
+            members = self._look_through(archive).members
             for index, image in enumerate(images):
                 target = folder / f"{index}{PurePosixPath(image.path).suffix}"
-                try:
-                    _unpack(archive, image.path, target)
-                except _MEMBER_ERRORS:
-                    continue
-                paths.append(target)
+                if _unpack(archive, members[image.path], target) is None:
+                    paths.append(target)
         return paths
 
     def fetch(self, images: Iterable[PlannedImage], session_dir: Path, advance: Callable[[], None]) -> list[Refusal]:
         """Unpack what is not there yet; a damaged member is refused and the others go on."""
         refusals = []
         with self._open() as archive:
+            members = self._look_through(archive).members
             for image in images:
-                target = self.root(session_dir) / image.path
-                try:
-                    if not target.is_file():
-                        _unpack(archive, image.path, target)
-                except _MEMBER_ERRORS as error:
-                    refusals.append(Refusal(image.path, f"damaged in the archive: {error}"))
+                reason = _unpack(archive, members[image.path], self.root(session_dir) / image.path)
+                refusals += [Refusal(image.path, reason)] if reason else []
                 advance()
         return refusals
 
     def _open(self) -> zipfile.ZipFile:
         try:
             return zipfile.ZipFile(self._archive)
-        except (zipfile.BadZipFile, OSError) as error:
+        except (*_MEMBER_ERRORS, OSError) as error:
             raise SourceError(f"image_dir: {self._archive} cannot be opened as a .zip: {error}") from error
 
+    def _look_through(self, archive: zipfile.ZipFile) -> _Contents:
+        found = _Contents()
+        for member in archive.infolist():
+            # Without "." and doubled slashes: two spellings of a name are one file once unpacked.
+            path = PurePosixPath(member.filename)
+            if member.is_dir() or is_hidden(member.filename.replace("..", "_")):
+                continue
+            if not has_format(member.filename, self._formats):
+                found.others[suffix_of(member.filename)] += 1
+                continue
+            reason = _name_refusal(member.filename, path) or _member_refusal(member) or found.clash(path)
+            if reason:
+                found.refusals.append(Refusal(member.filename, reason))
+            else:
+                found.members[str(path)] = member
+                found.folders.update(str(parent) for parent in path.parents)
+        return found
 
-def _refusal_reason(member: zipfile.ZipInfo, found: dict[str, int]) -> str | None:
-    path = PurePosixPath(member.filename)
-    if path.is_absolute() or ".." in path.parts or "\\" in member.filename or ":" in path.parts[0]:
+
+@dataclass
+class _Contents:
+    """What an archive offers."""
+
+    members: dict[str, zipfile.ZipInfo] = field(default_factory=dict)
+    """By path below the session's image folder."""
+    folders: set[str] = field(default_factory=set)
+    refusals: list[Refusal] = field(default_factory=list)
+    others: Counter[str] = field(default_factory=Counter)
+
+    def clash(self, path: PurePosixPath) -> str | None:
+        """Why `path` cannot lie beside what was found before."""
+        if str(path) in self.members:
+            return "the same name stands twice in the archive; the first one is taken"
+        if str(path) in self.folders or any(str(parent) in self.members for parent in path.parents):
+            return "the archive has a file and a folder of one name; the first one is taken"
+        return None
+
+
+def _name_refusal(name: str, path: PurePosixPath) -> str | None:
+    if path.is_absolute() or ".." in path.parts or "\\" in name or ":" in path.parts[0]:
         return "the path leaves the archive's folder"
+    if max(len(part.encode()) for part in path.parts) > MAX_NAME_BYTES or len(str(path).encode()) > MAX_PATH_BYTES:
+        return f"the name is longer than {MAX_NAME_BYTES} bytes, or its path than {MAX_PATH_BYTES}"
+    return None
+
+
+def _member_refusal(member: zipfile.ZipInfo) -> str | None:
     if stat.S_ISLNK(member.external_attr >> 16):
         return "a symbolic link"
     if member.flag_bits & 1:
         return "encrypted: unpack it yourself and name the folder"
-    if member.filename in found:
-        return "the same name stands twice in the archive; the first one is taken"
     if member.file_size > MAX_MEMBER_BYTES:
         return f"unpacks to {member.file_size / 1e9:.1f} GB, more than {MAX_MEMBER_BYTES / 1e9:.1f} GB"
     if member.file_size > max(RATIO_FREE_BYTES, MAX_RATIO * member.compress_size):
@@ -128,16 +158,22 @@ def _check_space(needed: int, session_dir: Path) -> None:
         )
 
 
-def _unpack(archive: zipfile.ZipFile, name: str, target: Path) -> None:
-    """Under a temporary name first: what stands under its own name is complete. A member's checksum is verified."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=target.parent, prefix=".", suffix=".part", delete=False) as stream:
-        temporary = Path(stream.name)
-        try:
-            with archive.open(name) as member:
-                shutil.copyfileobj(member, stream, 1 << 20)
-        except BaseException:
-            temporary.unlink()
-            raise
-    temporary.chmod(0o644)
-    temporary.replace(target)
+def _unpack(archive: zipfile.ZipFile, member: zipfile.ZipInfo, target: Path) -> str | None:
+    """Unpack what is not there yet, checksum verified; returns why it cannot be had.
+
+    Raises:
+        OSError: the disk is full, or something else that would stop the next member too.
+    """
+    try:
+        if not target.is_file():
+            with archive.open(member) as packed, open_atomically(target, durable=False) as stream:
+                shutil.copyfileobj(packed, stream, 1 << 20)
+    except _MEMBER_ERRORS as error:
+        return f"damaged in the archive: {error}"
+    except OSError as error:
+        if error.errno is None:
+            return f"damaged in the archive: {error}"
+        if is_about_name(error):
+            return f"cannot be written under this name: {error.strerror}"
+        raise
+    return None

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import http.server
+import os
 import threading
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -115,6 +118,84 @@ def test_zip__damaged_member_is_refused_and_the_others_go_on(tmp_path: Path) -> 
     assert sorted(path.name for path in (tmp_path / "s/images").iterdir()) == ["b.png"]
 
 
+def make_zip(folder: Path, entries: list[tuple[str, bytes]]) -> ZipSource:
+    """An archive whose names stand in it exactly as they are given, twice if given twice."""
+    with zipfile.ZipFile(folder / "a.zip", "w") as archive:
+        for name, data in entries:
+            archive.writestr(zipfile.ZipInfo(name), data)
+    return ZipSource(folder / "a.zip", FORMATS)
+
+
+@pytest.mark.parametrize(
+    ("names", "taken", "reason"),
+    [
+        (["b.png", "./b.png"], ["b.png"], "stands twice"),
+        (["a//b.png", "a/b.png"], ["a/b.png"], "stands twice"),
+        (["a/./b.png"], ["a/b.png"], None),
+        ([".", "a.png"], ["a.png"], None),
+        (["a.png", "a.png/b.png"], ["a.png"], "a file and a folder of one name"),
+        (["a.png/b.png", "a.png"], ["a.png/b.png"], "a file and a folder of one name"),
+        (["x" * 300 + ".png", "a.png"], ["a.png"], "longer than 255 bytes"),
+        (["ä" * 140 + ".png", "a.png"], ["a.png"], "longer than 255 bytes"),
+        (["d/" * 600 + "x.png", "a.png"], ["a.png"], "its path than 1024"),
+    ],
+)
+def test_zip__names_that_cannot_lie_side_by_side_are_refused(
+    tmp_path: Path, names: list[str], taken: list[str], reason: str | None
+) -> None:
+    source = make_zip(tmp_path, [(name, name.encode()) for name in names])
+    plan = source.plan(tmp_path / "s")
+    assert [image.path for image in plan.images] == taken
+    assert len(plan.refusals) == (reason is not None)
+    assert all(reason and reason in refusal.reason for refusal in plan.refusals)
+    assert source.fetch(plan.images, tmp_path / "s", lambda: None) == []
+    first = next(name for name in names if name != "." and len(name.encode()) < 250)
+    assert (tmp_path / "s/images" / taken[0]).read_bytes() == first.encode(), "the first one is taken"
+    assert [path.read_bytes() for path in source.sample(plan.images, tmp_path)] == [first.encode()]
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_zip__of_equal_names_the_first_is_taken(tmp_path: Path) -> None:
+    source = make_zip(tmp_path, [("a.png", b"first"), ("a.png", b"second")])
+    plan = source.plan(tmp_path / "s")
+    assert source.fetch(plan.images, tmp_path / "s", lambda: None) == []
+    assert (tmp_path / "s/images/a.png").read_bytes() == b"first"
+
+
+def failing_with(number: int | None) -> Callable[..., object]:
+    def fail(*_: object, **__: object) -> object:
+        raise OSError(number, os.strerror(number)) if number else OSError("Invalid data stream")
+
+    return fail
+
+
+@pytest.mark.parametrize(
+    ("number", "reason"),
+    [(errno.ENAMETOOLONG, "cannot be written under this name: File name too long"), (None, "Invalid data stream")],
+)
+def test_zip__error_of_one_member_is_a_refusal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int | None, reason: str
+) -> None:
+    source = make_zip(tmp_path, [("a.png", b"x")])
+    monkeypatch.setattr(zip_source, "open_atomically", failing_with(number))
+    (refusal,) = source.fetch(source.plan(tmp_path / "s").images, tmp_path / "s", lambda: None)
+    assert reason in refusal.reason
+
+
+@pytest.mark.parametrize("module", [zip_source, list_source])
+def test_fetch__full_disk_is_no_refusal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: ModuleType) -> None:
+    picture = save_picture(tmp_path / "a.png")
+    of_zip = module is zip_source
+    source: ZipSource | ListSource = (
+        make_zip(tmp_path, [("a.png", picture.read_bytes())])
+        if of_zip
+        else ListSource(write_json(tmp_path / "list.json", ["a.png"]))
+    )
+    monkeypatch.setattr(module, "open_atomically", failing_with(errno.ENOSPC))
+    with pytest.raises(OSError, match="No space left"):
+        source.fetch(source.plan(tmp_path / "s").images, tmp_path / "s", lambda: None)
+
+
 def test_zip__no_archive(tmp_path: Path) -> None:
     (tmp_path / "a.zip").write_text("hello")
     with pytest.raises(SourceError, match=r"a\.zip cannot be opened as a \.zip"):
@@ -128,6 +209,15 @@ class _QuietHandler(http.server.SimpleHTTPRequestHandler):
     def do_GET(self) -> None:
         if "broken" in self.path:
             self.send_error(503)
+        elif "short" in self.path:
+            data = Path(self.translate_path("a.png")).read_bytes()
+            # The first answer is cut; a server that recovers is told from one that does not.
+            count = self.server.answers = getattr(self.server, "answers", 0) + 1  # type: ignore[attr-defined]
+            sent = data if count > 1 and "once" in self.path else data[:60]
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(sent)
         else:
             super().do_GET()
 
@@ -169,6 +259,29 @@ def test_list__downloads_in_order_with_metadata(tmp_path: Path, server: str, mon
         assert part in reason
     for image in plan.images[:3]:
         assert (tmp_path / "s/images" / image.path).read_bytes() == picture.read_bytes()
+
+
+def test_list__cut_download_is_tried_again_and_never_kept(
+    tmp_path: Path, server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(list_source, "RETRY_WAITS_S", (0.0,))
+    picture = save_picture(tmp_path / "a.png")
+    for name in ("short-once.png", "short.png"):
+        source = ListSource(write_json(tmp_path / "list.json", [f"{server}/{name}"]))
+        images = source.plan(tmp_path / "s").images
+        refusals = source.fetch(images, tmp_path / "s", lambda: None)
+        if name == "short.png":
+            assert f"{picture.stat().st_size - 60} of the announced bytes are missing" in refusals[0].reason
+        else:
+            assert refusals == []
+            assert (tmp_path / "s/images" / images[0].path).read_bytes() == picture.read_bytes()
+    assert len(list((tmp_path / "s/images").iterdir())) == 1
+
+
+def test_list__name_that_no_file_can_have_is_refused(tmp_path: Path) -> None:
+    source = ListSource(write_json(tmp_path / "list.json", ["x" * 300 + ".png"]))
+    (refusal,) = source.fetch(source.plan(tmp_path).images, tmp_path / "s", lambda: None)
+    assert "File name too long" in refusal.reason
 
 
 def test_list__too_large_download_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
