@@ -148,7 +148,7 @@ class _Importer:
         if mask_path is None:
             return []
         try:
-            by_class = mask_points(read_mask(mask_path), values, (target.width, target.height))
+            by_class = mask_points(read_mask(mask_path, (target.width, target.height)), values)
         except MaskError as error:
             self._report.problems.append(f"mask {mask_path.name} of {path} {error}")
             return []

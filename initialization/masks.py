@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -12,6 +13,7 @@ import numpy.typing as npt
 from PIL import Image, ImageColor, UnidentifiedImageError
 
 from initialization.errors import SourceError
+from models.images import DECODER_ERRORS, READABLE_FORMATS
 
 POINTS_PER_CLASS = 5
 VALUES_NAME = "values.json"
@@ -19,6 +21,8 @@ LEGEND_NAME = "classes.json"
 """Beside the masks that a session exports."""
 BACKGROUND = "background"
 IGNORED_VALUE = 255
+
+MaskPixels = npt.NDArray[np.integer[Any]]
 
 
 class MaskError(Exception):
@@ -91,35 +95,41 @@ def _flat(data: object) -> object:
     return data
 
 
-def read_mask(path: Path) -> npt.NDArray[np.int32]:
+def read_mask(path: Path, size: tuple[int, int]) -> MaskPixels:
     """(H, W) of pixel values for grey, palette, 1-bit and 16-bit masks; (H, W, 3) for colour ones.
 
+    Args:
+        size: (width, height) of the upright image, pixels. Another mask is not decoded: it could be of any size.
+
     Raises:
-        MaskError: not an image, or one without a plain meaning.
+        MaskError: not an image, one without a plain meaning, or one of another size.
     """
     try:
-        with Image.open(path) as opened:
+        with Image.open(path, formats=READABLE_FORMATS) as opened:
+            if opened.size != size:
+                width, height = opened.size
+                raise MaskError(f"has {width} x {height} pixels, the upright image {size[0]} x {size[1]}")
             image: Image.Image = opened
             if image.mode in {"RGBA", "LA"}:
                 image = image.convert(image.mode.removesuffix("A"))
             if image.mode not in {"1", "L", "P", "RGB"} and not image.mode.startswith("I"):
                 raise MaskError(f"is of mode {image.mode}, expected grey, palette or RGB")
-            return np.asarray(image).astype(np.int32)
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
+            pixels = np.asarray(image)
+            return pixels.astype(np.uint8) if pixels.dtype == np.bool_ else pixels
+    except UnidentifiedImageError as error:
+        raise MaskError(f"cannot be read: its content is none of {', '.join(READABLE_FORMATS)}") from error
+    except DECODER_ERRORS as error:
         raise MaskError(f"cannot be read: {' '.join(str(error).split())}") from error
 
 
 def mask_points(
-    mask: npt.NDArray[np.int32], values: MaskValues, size: tuple[int, int], count: int = POINTS_PER_CLASS
+    mask: MaskPixels, values: MaskValues, count: int = POINTS_PER_CLASS
 ) -> dict[str, list[tuple[float, float]]]:
-    """Up to `count` points (x, y) for each class in a mask, in pixels of an image of `size` (width, height).
+    """Up to `count` points (x, y) for each class in a mask, in its pixels.
 
     Raises:
-        MaskError: the mask has another size than the image, or holds nothing known.
+        MaskError: the mask holds nothing known.
     """
-    height, width = mask.shape[:2]
-    if (width, height) != size:
-        raise MaskError(f"has {width} x {height} pixels, the upright image {size[0]} x {size[1]}")
     regions = _regions(mask, values)
     if not regions:
         raise MaskError(f"holds no known class, found the values {_some_values(mask)}")
@@ -146,7 +156,7 @@ def inner_points(region: npt.NDArray[np.bool_], count: int) -> list[tuple[float,
     return points
 
 
-def _regions(mask: npt.NDArray[np.int32], values: MaskValues) -> list[tuple[str, npt.NDArray[np.bool_]]]:
+def _regions(mask: MaskPixels, values: MaskValues) -> list[tuple[str, npt.NDArray[np.bool_]]]:
     if mask.ndim == 3 and (mask == mask[:, :, :1]).all() and not _has_color(mask, values):
         mask = mask[:, :, 0]  # a grey mask saved as RGB
     if mask.ndim == 2:
@@ -156,11 +166,11 @@ def _regions(mask: npt.NDArray[np.int32], values: MaskValues) -> list[tuple[str,
     return [(name, region) for name, region in found if region.any()]
 
 
-def _has_color(mask: npt.NDArray[np.int32], values: MaskValues) -> bool:
+def _has_color(mask: MaskPixels, values: MaskValues) -> bool:
     return any((mask == np.array(color)).all(axis=2).any() for color in values.by_color)
 
 
-def _some_values(mask: npt.NDArray[np.int32]) -> str:
+def _some_values(mask: MaskPixels) -> str:
     found = np.unique(mask) if mask.ndim == 2 else np.unique(mask.reshape(-1, mask.shape[2]), axis=0)
     return ", ".join(str(value) for value in found[:6].tolist()) + ", ..." * (len(found) > 6)
 

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image as PillowImage
+from PIL import ImageFile
 from scipy.ndimage import distance_transform_edt
 
 from db.database import Database
@@ -235,7 +236,7 @@ def test_mask_points__color_and_palette_masks(tmp_path: Path) -> None:
     palette.putpalette([0, 0, 0, 9, 9, 9, 80, 80, 80])
     palette.save(tmp_path / "palette.png")
     for name in ("rgb.png", "palette.png"):
-        points = mask_points(read_mask(tmp_path / name), values, (10, 10))
+        points = mask_points(read_mask(tmp_path / name, (10, 10)), values)
         assert all(x < 5 for x, _ in points["road"])
         assert all(x > 5 for x, _ in points["car"])
 
@@ -244,13 +245,34 @@ def test_mask_points__grey_mask_saved_as_color() -> None:
     values = default_values([("foreground", "#00FF00"), ("background", "#FF0000")])
     mask = np.zeros((6, 6, 3), np.int32)
     mask[2:5, 2:5] = 255
-    assert mask_points(mask, values, (6, 6), count=1)["foreground"] == [(3.5, 3.5)]
+    assert mask_points(mask, values, count=1)["foreground"] == [(3.5, 3.5)]
+
+
+def test_read_mask__of_another_size_is_not_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    PillowImage.new("1", (4000, 4000)).save(tmp_path / "a.png")
+    monkeypatch.setattr(ImageFile.ImageFile, "load", lambda _: pytest.fail("decoded"))
+    with pytest.raises(MaskError, match="has 4000 x 4000 pixels, the upright image 40 x 40"):
+        read_mask(tmp_path / "a.png", (40, 40))
+
+
+@pytest.mark.parametrize(("mode", "dtype"), [("1", "uint8"), ("L", "uint8"), ("P", "uint8"), ("I;16", "uint16")])
+def test_read_mask__takes_no_more_memory_than_the_mask(tmp_path: Path, mode: str, dtype: str) -> None:
+    PillowImage.new(mode, (6, 4), 1).save(tmp_path / "a.png")
+    mask = read_mask(tmp_path / "a.png", (6, 4))
+    assert mask.dtype == dtype
+    assert set(np.unique(mask)) == {1}
+
+
+def test_read_mask__no_picture(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 4 4\n%%EndComments\nshowpage\n")
+    with pytest.raises(MaskError, match="none of JPEG, PNG"):
+        read_mask(tmp_path / "a.png", (4, 4))
 
 
 def test_read_mask__refuses_what_has_no_plain_values(tmp_path: Path) -> None:
     PillowImage.new("CMYK", (4, 4)).save(tmp_path / "a.tif")
     with pytest.raises(MaskError, match="is of mode CMYK"):
-        read_mask(tmp_path / "a.tif")
+        read_mask(tmp_path / "a.tif", (4, 4))
 
 
 @given(st.integers(0, 10_000), st.integers(1, 6))
