@@ -134,6 +134,28 @@ def test_extract__patch_tokens_follow_the_grid_and_leave_out_prefix_tokens(tmp_p
     np.testing.assert_array_equal(alone.pooled, features.pooled)
 
 
+@pytest.mark.parametrize(("width", "height"), [(640, 480), (333, 500), (31, 64)])
+def test_extract__no_padding_and_no_neighbour_reaches_the_pooled_vector(
+    tmp_path: Path, width: int, height: int
+) -> None:
+    small_model().save_pretrained(tmp_path)
+    extractor = DINOv3Extractor.load(tmp_path, resize=RESIZE)
+    seen: list[Tensor] = []
+    hook = extractor._model.register_forward_pre_hook(
+        lambda _module, _arguments, named: seen.append(named["pixel_values"]), with_kwargs=True
+    )
+    image = np.full((height, width, 3), 90, dtype=np.uint8)
+    [alone] = extractor.extract([image], patches=False)
+    hook.remove()
+    (pixels,) = seen
+    grid = make_grid(width, height, extractor.info)
+    assert pixels.shape == (1, 3, grid.input_height, grid.input_width)
+    assert all(side % extractor.info.size_multiple == 0 for side in pixels.shape[2:])
+    assert (pixels == pixels[:, :, :1, :1]).all(), "every pixel that the network sees is one of the image"
+    neighbours = [picture(500, 300), image, picture(64, 90)]
+    np.testing.assert_array_equal(extractor.extract(neighbours, patches=False)[1].pooled, alone.pooled)
+
+
 def test_load__accepts_wrapped_and_prefixed_states(tmp_path: Path) -> None:
     model = small_model()
     plain = meta_state(model)
