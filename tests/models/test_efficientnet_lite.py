@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy.typing as npt
 import pytest
 import torch
 
-from models.efficientnet_lite import CELL, GROUPS, POOLED_GROUPS, EfficientNetLiteExtractor
+from models.efficientnet_lite import CELL, GROUPS, POOLED_GROUPS, POOLED_SIZES_PX, EfficientNetLiteExtractor
 from models.errors import WeightsError
 from models.geometry import make_grid
 
@@ -70,6 +71,22 @@ def test_extract__pooled_alone_is_the_same(extractor: EfficientNetLiteExtractor)
     [alone], [both] = extractor.extract([image], patches=False), extractor.extract([image])
     assert alone.patches is None
     np.testing.assert_array_equal(alone.pooled, both.pooled)
+
+
+@pytest.mark.parametrize(("width", "height"), [(640, 480), (333, 500), (900, 40), (31, 64)])
+def test_pooled__no_padding_reaches_it(extractor: EfficientNetLiteExtractor, width: int, height: int) -> None:
+    seen: list[torch.Tensor] = []
+    hook = extractor._net._conv_stem.register_forward_pre_hook(lambda _module, arguments: seen.append(arguments[0]))
+    image = np.full((height, width, 3), GREY, dtype=np.uint8)
+    [features] = extractor.extract([image], patches=False)
+    hook.remove()
+    for size_px, pixels in zip(POOLED_SIZES_PX, seen, strict=True):
+        grid = make_grid(width, height, replace(extractor.info, resize=size_px))
+        assert pixels.shape[2:] == (grid.input_height, grid.input_width)
+        assert all(side % extractor.info.size_multiple == 0 for side in pixels.shape[2:])
+        assert (pixels == pixels[:, :, :1, :1]).all(), "every pixel that the network sees is one of the image"
+    neighbours = [noise(500, 300), image, noise(64, 900, seed=1)]
+    np.testing.assert_array_equal(extractor.extract(neighbours, patches=False)[1].pooled, features.pooled)
 
 
 def test_extract__two_instances_agree(extractor: EfficientNetLiteExtractor) -> None:
