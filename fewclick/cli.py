@@ -122,7 +122,9 @@ def next_image(
 @app.command()
 def export(
     output: Annotated[Path, typer.Argument(help="File to write; - is standard output.")],
-    kind: Annotated[ExportFormat, typer.Option("--format", help="See docs/export.md.")] = ExportFormat.JSON,
+    kind: Annotated[
+        ExportFormat | None, typer.Option("--format", help="Told by the ending of FILE where left out.")
+    ] = None,
     scope: Annotated[
         ExportScope, typer.Option(help="Masks of labelled images only, or of all predicted ones.")
     ] = ExportScope.LABELED,
@@ -130,9 +132,9 @@ def export(
     session: SessionOption = None,
 ) -> None:
     """Write the annotations to a file; the server need not run."""
-    from fewclick.file_export import export_to_file
+    from fewclick.file_export import export_to_file, format_of
 
-    export_to_file(_session_dir(session), output, kind, scope, history=history)
+    export_to_file(_session_dir(session), output, kind or format_of(output), scope, history=history)
 
 
 @features_app.command("status")

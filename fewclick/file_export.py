@@ -18,6 +18,24 @@ from db.database import require_session_dir
 from db.errors import InvalidInputError
 
 STANDARD_OUTPUT = Path("-")
+FORMAT_BY_ENDING = {".json": ExportFormat.JSON, ".csv": ExportFormat.CSV, ".zip": ExportFormat.PNG_MASKS}
+
+
+def format_of(file: Path) -> ExportFormat:
+    """The format that a file's ending names; json for standard output.
+
+    Raises:
+        InvalidInputError: it names none.
+    """
+    if file == STANDARD_OUTPUT:
+        return ExportFormat.JSON
+    kind = FORMAT_BY_ENDING.get(file.suffix.lower())
+    if kind is None:
+        raise InvalidInputError(
+            f"{file} ends in {file.suffix or 'nothing'}, expected {', '.join(FORMAT_BY_ENDING)}: "
+            f"name the file so, or give --format ({', '.join(ExportFormat)})"
+        )
+    return kind
 
 
 def export_to_file(

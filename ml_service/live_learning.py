@@ -14,7 +14,7 @@ from ml_service.data_loaders.base import (
     classes_of,
     collect,
     in_split,
-    without_extracted,
+    said_by_people,
 )
 from ml_service.heads.live import FeatureScaler, LiveHead
 from ml_service.metrics import Quality, measure
@@ -76,7 +76,7 @@ def measure_live(
     training = fit_live(parts, scaler, in_split(images, Split.TRAIN), present, extracted_weight)
     if training is None:
         return None
-    held_out = without_extracted(in_split(images, Split.VALIDATION))
+    held_out = said_by_people(in_split(images, Split.VALIDATION), parts.guesses)
     samples = collect(held_out, training.class_ids, extracted_weight)
     if samples is None:
         return None

@@ -20,7 +20,7 @@ from ml_service.data_loaders.base import (
     collect,
     dataset_hash,
     in_split,
-    without_extracted,
+    said_by_people,
 )
 from ml_service.errors import NothingToLearnError
 from ml_service.heads.base import prepare_inputs
@@ -79,7 +79,7 @@ def make_setup(
         )
     training = collect(_inputs_for(context, settings.head, train_images), class_ids, settings.extracted_weight)
     assert training is not None
-    held_out_images = without_extracted(in_split(images, Split.VALIDATION))
+    held_out_images = said_by_people(in_split(images, Split.VALIDATION), context.parts.guesses)
     held_out = collect(_inputs_for(context, settings.head, held_out_images), class_ids, settings.extracted_weight)
     class_weights = balanced_weights(training, len(class_ids))
     setup = RunSetup(

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from db.models import Origin
 from db.queries.session_info import HeadKind
 from db.queries.training_data import ImageRef
 from db.tasks import Task
@@ -56,6 +57,8 @@ class TaskParts:
     """How many of them are read between two looks for a click: few enough that nobody waits for them."""
     read_scaler_sample: Callable[[FeatureReader, ImageRef], npt.NDArray[np.float32]]
     """Vectors (m, D) of one of them."""
+    guesses: frozenset[Origin] = frozenset({Origin.EXTRACTED})
+    """Origins of annotations that a model made: they train, and measure nothing."""
 
     def restore_head(self, kind: str, state: State, n_classes: int) -> Head:
         """The head that a checkpoint holds.
@@ -93,6 +96,8 @@ def make_segmentation_parts(extractor: ExtractorInfo) -> TaskParts:
         scaler_images=64,
         scaler_images_per_step=2,
         read_scaler_sample=read_scaler_cells,
+        # A person accepts a mask as a whole; the points that stand for it were set by the head.
+        guesses=frozenset({Origin.EXTRACTED, Origin.ACCEPTED}),
     )
 
 

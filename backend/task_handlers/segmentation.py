@@ -66,8 +66,17 @@ class SegmentationHandler:
         return _sample(source, REPLACED_ON_EXTRACTION)
 
     def accept(self, source: PredictedImage) -> Proposal:
-        """See TaskHandler."""
-        return _sample(source, REPLACED_ON_ACCEPTANCE)
+        """See TaskHandler.
+
+        Raises:
+            ConflictError: no room for a point is left, or the predicted classes were all removed.
+        """
+        proposal = _sample(source, REPLACED_ON_ACCEPTANCE, whole=True)
+        if all(point.id is not None for point in proposal.points):
+            raise ConflictError(
+                f"nothing to accept: the prediction of image {source.image.id} adds no point to those that are set"
+            )
+        return proposal
 
     def write_proposal(
         self, db_session: Session, image: Image, proposal: Proposal, *, expected_revision: int, origin: Origin
@@ -76,8 +85,12 @@ class SegmentationHandler:
         return replace_points(db_session, image, proposal.points, expected_revision=expected_revision, origin=origin)
 
 
-def _sample(source: PredictedImage, replaced: frozenset[Origin]) -> Proposal:
-    """Points of the prediction beside those that stay."""
+def _sample(source: PredictedImage, replaced: frozenset[Origin], *, whole: bool = False) -> Proposal:
+    """Points of the prediction beside those that stay.
+
+    Args:
+        whole: From the whole region of each class, as the mask shows it; otherwise only where the head is sure.
+    """
     image, prediction, training = source.image, source.prediction, source.training
     if len(prediction.class_ids) < 2:
         raise ConflictError(
@@ -94,13 +107,17 @@ def _sample(source: PredictedImage, replaced: frozenset[Origin]) -> Proposal:
     logits = read_map(source.session_dir, prediction.map_path)
     # Upsampling the logits, not the probabilities, is what a linear head on upsampled features would give.
     enlarged = np.stack([cv2.resize(plane, (width, height), interpolation=cv2.INTER_LINEAR) for plane in logits])
+    probabilities = softmax(enlarged, axis=0)
+    if whole:
+        probabilities = np.where(probabilities == probabilities.max(axis=0), probabilities, np.float32(0))
     extracted = extract_points(
-        softmax(enlarged, axis=0),
+        probabilities,
         ExtractionSettings(
             max_points=training.max_points,
-            confidence_threshold=training.confidence_threshold,
+            confidence_threshold=1.0 if whole else training.confidence_threshold,
             min_distance=training.min_distance * scale,
-            gradient_weight=training.gradient_weight,
+            # Drawn towards its borders, a whole region would be told by the pixels that are least certain.
+            gradient_weight=0.0 if whole else training.gradient_weight,
         ),
         occupied=np.array([(point["x"], point["y"]) for point in stay]).reshape(-1, 2) * to_map,
         seed=image.id,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -91,11 +91,15 @@ def in_split(images: Iterable[ImageSamples], split: Split) -> list[ImageSamples]
     return [samples for samples in images if (samples.image.split or Split.TRAIN) is split]
 
 
-def without_extracted(images: Iterable[ImageSamples]) -> list[ImageSamples]:
-    """Only what people said: a model's own guesses are no measure of it."""
+def said_by_people(images: Iterable[ImageSamples], guesses: Collection[Origin]) -> list[ImageSamples]:
+    """Only what people said: a model's own guesses are no measure of it.
+
+    Args:
+        guesses: Origins that count as a model's: see `TaskParts.guesses`.
+    """
     kept = []
     for samples in images:
-        chosen = [i for i, target in enumerate(samples.image.targets) if target.origin is not Origin.EXTRACTED]
+        chosen = [i for i, target in enumerate(samples.image.targets) if target.origin not in guesses]
         targets = tuple(samples.image.targets[i] for i in chosen)
         kept.append(ImageSamples(replace(samples.image, targets=targets), samples.inputs[chosen]))
     return kept

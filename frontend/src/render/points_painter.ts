@@ -18,7 +18,7 @@ export function paintPoints(
   for (const point of points) {
     const [x, y] = imageToStage(view, [point.x, point.y]);
     if (x < -12 || y < -12 || x > stage.width + 12 || y > stage.height + 12) continue;
-    const name = `${point.class_id}:${point.origin === "extracted" ? "extracted" : "set"}`;
+    const name = `${point.class_id}:${point.origin === "extracted" || point.origin === "accepted" ? "extracted" : "set"}`;
     const group = groups.get(name);
     if (group) group.push(point);
     else groups.set(name, [point]);

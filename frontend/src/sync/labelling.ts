@@ -94,7 +94,8 @@ export class Labelling {
     if (answer === null) return;
     const count = answer.points.filter(({ origin }) => origin === "extracted").length;
     const replaced = before > 0 ? `, ${before} earlier ones replaced` : "";
-    this.toasts.show("info", `${count} points extracted from the prediction${replaced}.`);
+    this.toasts.show("info", count > 0 ? `${count} points extracted from the prediction${replaced}.`
+      : "No point extracted: the prediction is nowhere sure enough. Set more points, or accept it as it is.");
   }
 
   async accept(go_on: boolean): Promise<void> {

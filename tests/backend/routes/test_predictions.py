@@ -130,6 +130,17 @@ def test_accept_prediction__segmentation(seg: TestClient, segmentation_session: 
     assert {p["origin"] for p in state["points"]} == {"accepted"}
 
 
+def test_accept_prediction__every_predicted_class_however_unsure(seg: TestClient, segmentation_session: Any) -> None:
+    unsure = np.zeros((2, 6, 8))
+    unsure[0, :, :4] = unsure[1, :, 4:] = 0.1  # 52 % at most: far from what extraction wants
+    segmentation_session.add_prediction(1, logits=unsure)
+    assert seg.post("/api/images/1/extract-points").json()["points"] == []
+    points = seg.post("/api/images/1/accept-prediction").json()["points"]
+    width = seg.get("/api/images/1").json()["width"]
+    assert {p["class_id"] for p in points} == {1, 2}
+    assert all((p["x"] < width / 2) == (p["class_id"] == 1) for p in points)
+
+
 @pytest.mark.parametrize("path", ["extract-points", "accept-prediction"])
 def test_proposals__of_a_head_with_one_class_conflict(seg: TestClient, segmentation_session: Any, path: str) -> None:
     one = type(segmentation_session)(**{**vars(segmentation_session), "class_ids": (1,)})

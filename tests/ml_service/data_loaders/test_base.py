@@ -11,7 +11,7 @@ from ml_service.data_loaders.base import (
     collect,
     dataset_hash,
     in_split,
-    without_extracted,
+    said_by_people,
 )
 
 
@@ -55,8 +55,8 @@ def test_in_split__an_image_without_a_part_trains() -> None:
     assert [samples.image.id for samples in in_split(IMAGES, Split.VALIDATION)] == [2]
 
 
-def test_without_extracted__keeps_what_people_said() -> None:
-    kept = without_extracted(IMAGES)
+def test_said_by_people__leaves_out_what_a_model_set() -> None:
+    kept = said_by_people(IMAGES, {Origin.EXTRACTED})
     assert [[target.class_id for target in samples.image.targets] for samples in kept] == [[7], [9, 5], []]
     assert kept[0].inputs.tolist() == [[1, 0]]
 

@@ -186,7 +186,8 @@ export class LabelingView extends AppView {
     }
     if (health !== null && !health.ml_service.alive) {
       return html`<div class="banner is-warn" role="alert"><strong>The ML service is not running.</strong> Labels are saved, but
-        predictions wait. Start it with <code>python -m ml_service.train</code>.</div>`;
+        predictions wait. <code>fewclick up</code> starts it again by itself within
+        seconds; where the parts run one by one, start <code>python -m ml_service.train</code>.</div>`;
     }
     return nothing;
   }
