@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import sys
-import tempfile
 from pathlib import Path
 from typing import IO
 
@@ -16,6 +15,7 @@ from backend.services.export.service import send_export
 from backend.settings import Settings
 from db.database import require_session_dir
 from db.errors import InvalidInputError
+from models.atomic_file import open_atomically
 
 STANDARD_OUTPUT = Path("-")
 FORMAT_BY_ENDING = {".json": ExportFormat.JSON, ".csv": ExportFormat.CSV, ".zip": ExportFormat.PNG_MASKS}
@@ -58,14 +58,8 @@ def export_to_file(
         return
     if not file.parent.is_dir() or file.is_dir():
         raise InvalidInputError(f"{file} cannot be written: expected the name of a file in a folder that exists")
-    with tempfile.NamedTemporaryFile(dir=file.parent, prefix=f".{file.name}-", delete=False) as partial:
-        partial_path = Path(partial.name)
-        try:
-            asyncio.run(_write(session_dir, partial, kind, scope, history=history))
-            partial.close()
-            partial_path.replace(file)
-        finally:
-            partial_path.unlink(missing_ok=True)
+    with open_atomically(file, durable=False) as partial:
+        asyncio.run(_write(session_dir, partial, kind, scope, history=history))
 
 
 async def _write(session_dir: Path, sink: IO[bytes], kind: ExportFormat, scope: ExportScope, *, history: bool) -> None:

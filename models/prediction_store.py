@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -45,3 +46,12 @@ def softmax(logits: npt.NDArray[np.floating], axis: int) -> npt.NDArray[np.float
     shifted = logits - logits.max(axis=axis, keepdims=True)
     exponential = np.exp(shifted, dtype=np.float32)
     return np.asarray(exponential / exponential.sum(axis=axis, keepdims=True), dtype=np.float32)
+
+
+def upsampled_probabilities(logits: npt.NDArray[np.floating], width: int, height: int) -> npt.NDArray[np.float32]:
+    """Probabilities (K, height, width) of logits (K, Hp, Wp).
+
+    Upsampling the logits, not the probabilities, is what a linear head on upsampled features would give.
+    """
+    size = (width, height)
+    return softmax(np.stack([cv2.resize(plane, size, interpolation=cv2.INTER_LINEAR) for plane in logits]), axis=0)

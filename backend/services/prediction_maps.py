@@ -18,7 +18,7 @@ from db.errors import InvalidInputError, NotFoundError
 from db.models import Image, Prediction
 from db.queries.images import get_image
 from models.images import read_image
-from models.prediction_store import read_map, softmax
+from models.prediction_store import read_map, softmax, upsampled_probabilities
 
 SMOOTHER_SIGMA_COLOR = 4.0
 """Colour difference, of 255, across which the refined map changes freely. With the strength below it never lowered the
@@ -81,8 +81,7 @@ def refined_probability(
         guide: (H, W, 3) RGB.
     """
     height, width = guide.shape[:2]
-    enlarged = np.stack([cv2.resize(plane, (width, height), interpolation=cv2.INTER_LINEAR) for plane in logits])
-    probability = np.ascontiguousarray(softmax(enlarged, axis=0)[index])
+    probability = np.ascontiguousarray(upsampled_probabilities(logits, width, height)[index])
     cell_px = max(height / logits.shape[1], width / logits.shape[2])
     strength = SMOOTHER_LAMBDA_PER_CELL * cell_px**2
     if min(height, width) < 2 or cell_px <= 1:

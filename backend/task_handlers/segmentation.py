@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-import cv2
 import numpy as np
 from sqlalchemy.orm import Session
 
@@ -18,7 +17,7 @@ from db.models import Image, Origin, Prediction
 from db.queries.annotations import NewPoint, replace_points
 from db.tasks import Task
 from ml_service.sampling.point_extraction import ExtractionSettings, extract_points
-from models.prediction_store import read_map, softmax
+from models.prediction_store import read_map, upsampled_probabilities
 
 EXTRACTION_SIDE = 1024
 """Points are drawn on the map at no more than this side, pixels: far finer than the cells of any feature grid."""
@@ -105,9 +104,7 @@ def _sample(source: PredictedImage, replaced: frozenset[Origin], *, whole: bool 
     width, height = max(1, round(image.width * scale)), max(1, round(image.height * scale))
     to_map = np.array([width / image.width, height / image.height])
     logits = read_map(source.session_dir, prediction.map_path)
-    # Upsampling the logits, not the probabilities, is what a linear head on upsampled features would give.
-    enlarged = np.stack([cv2.resize(plane, (width, height), interpolation=cv2.INTER_LINEAR) for plane in logits])
-    probabilities = softmax(enlarged, axis=0)
+    probabilities = upsampled_probabilities(logits, width, height)
     if whole:
         probabilities = np.where(probabilities == probabilities.max(axis=0), probabilities, np.float32(0))
     extracted = extract_points(

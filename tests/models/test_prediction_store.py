@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.prediction_store import map_path, read_map, softmax, write_map
+from models.prediction_store import map_path, read_map, softmax, upsampled_probabilities, write_map
 
 
 def test_write_map__read_back_within_float16(tmp_path: Path) -> None:
@@ -42,3 +42,12 @@ def test_softmax__sums_to_one_and_keeps_the_order(logits: list[float]) -> None:
     assert np.isfinite(p).all()
     assert p.sum() == pytest.approx(1, abs=1e-5)
     assert p[np.argmax(array)] == p.max()
+
+
+def test_upsampled_probabilities__of_logits_not_of_probabilities() -> None:
+    logits = np.array([[[8.0, -2.0]], [[0.0, 0.0]]], dtype=np.float32)
+    probabilities = upsampled_probabilities(logits, 4, 1)
+    assert probabilities.shape == (2, 1, 4)
+    # A quarter of the way from 8 to -2 lies 5.5.
+    np.testing.assert_allclose(probabilities[0, 0, 1], 1 / (1 + np.exp(-5.5)), rtol=1e-5)
+    np.testing.assert_allclose(probabilities.sum(axis=0), 1, rtol=1e-6)
