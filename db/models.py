@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlalchemy import (
     JSON,
+    BigInteger,
     CheckConstraint,
     DateTime,
     Enum,
@@ -23,6 +24,7 @@ from sqlalchemy import (
     String,
     Text,
     UniqueConstraint,
+    false,
     text,
 )
 from sqlalchemy.engine.interfaces import Dialect
@@ -149,6 +151,15 @@ class CheckpointKind(StrEnum):
     RUN = "run"
 
 
+class WorkerRole(StrEnum):
+    """What a worker does."""
+
+    LEARNING = "learning"
+    """The ML service: heads and predictions."""
+    EXTRACTION = "extraction"
+    """Features: an initialization, or the extraction service."""
+
+
 class SessionInfo(Base):
     """The one row that says what this session is."""
 
@@ -201,6 +212,8 @@ class Image(Base):
         Index("ix_images_status_uncertainty", "status", "uncertainty"),
         Index("ix_images_status_predicted", "status", "predicted_class_id", "uncertainty"),
         Index("ix_images_status_random_key", "status", "random_key"),
+        Index("ix_images_features_priority", "features", "feature_priority", "id"),
+        Index("ix_images_pooled_ready", "pooled_ready", "id"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -217,6 +230,16 @@ class Image(Base):
     )
     failure: Mapped[str | None] = mapped_column(Text, default=None)
     """Why `features` is failed, in one line for a person."""
+    pooled_ready: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """Whether the pooled vector is stored: the cheap tier, which comes before the patch features of most images."""
+    feature_priority: Mapped[int] = mapped_column(default=0, server_default="0")
+    """Larger is sooner while `features` is pending; the values stand in db/queries/extraction.py."""
+    claimed_by: Mapped[str | None] = mapped_column(String(64), default=None)
+    """Worker that extracts the features at the moment; void once that worker shows no sign of life."""
+    file_size: Mapped[int | None] = mapped_column(BigInteger, default=None)
+    """Bytes, and"""
+    file_mtime_ns: Mapped[int | None] = mapped_column(BigInteger, default=None)
+    """time of the last change when `content_hash` was taken: where both are the same, the file was not read again."""
     revision: Mapped[int] = mapped_column(default=0)
     """Number of annotation changes, undo and redo included; only grows."""
     history_position: Mapped[int] = mapped_column(default=0)
@@ -385,11 +408,14 @@ class RunEpoch(Base):
 
 
 class Worker(Base):
-    """A living ML service process."""
+    """A living process that works for the session."""
 
     __tablename__ = "workers"
 
     id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    role: Mapped[WorkerRole] = mapped_column(
+        _enum(WorkerRole, "worker_role"), default=WorkerRole.LEARNING, server_default="learning"
+    )
     pid: Mapped[int]
     host: Mapped[str] = mapped_column(String(255))
     started_at: Mapped[dt.datetime] = mapped_column(default=utc_now)

@@ -58,8 +58,8 @@ class Features(NamedTuple):
 
     patches: npt.NDArray[np.float32] | None
     """(Hp, Wp, D) on the grid of `models.geometry.Grid`; None if not asked for."""
-    pooled: npt.NDArray[np.float32]
-    """(P,)"""
+    pooled: npt.NDArray[np.float32] | None
+    """(P,); None if not asked for."""
 
     def are_finite(self) -> bool:
         """Whether no value is infinite or NaN."""
@@ -74,10 +74,20 @@ class FeatureExtractor(Protocol):
         """Identity of the features it makes."""
         ...
 
-    def extract(self, images: list[npt.NDArray[np.uint8]], *, patches: bool = True) -> list[Features]:
+    @property
+    def batch_size(self) -> int:
+        """How many images of one size `extract` takes to best effect in one call; 1 where a batch is no faster."""
+        ...
+
+    def extract(
+        self, images: list[npt.NDArray[np.uint8]], *, patches: bool = True, pooled: bool = True
+    ) -> list[Features]:
         """Features of each upright RGB image (H, W, 3) uint8; sizes may differ within the list.
 
+        The result for an image does not depend on its neighbours in the list, nor on what else is asked for.
+
         Args:
-            patches: False for the pooled vectors only, which are the same as with patches.
+            patches: Whether the patch features are wanted: the expensive tier, at `info.resize`.
+            pooled: Whether the pooled vectors are wanted: the cheap tier, seen at a small size.
         """
         ...

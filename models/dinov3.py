@@ -6,6 +6,7 @@ and no clone of Meta's repository is needed; architecture and sizes are read off
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +18,11 @@ from torch import Tensor, nn
 from models.base import ChannelGroup, ExtractorInfo, Features
 from models.dinov3_weights import WHERE_TO_GET, LoadedWeights, load_folder, load_meta_file
 from models.errors import WeightsError
-from models.geometry import make_grid
+from models.geometry import Grid, make_grid
 
 DEFAULT_RESIZE = 1536
+POOLED_SIZE_PX = 256
+"""Longest side of the image that the pooled vector sees: what the network is evaluated at for whole images."""
 KNOWN_SIZES = {(384, 12, False): "vits16", (384, 12, True): "vits16plus", (768, 12, False): "vitb16",
                (1024, 24, False): "vitl16", (1280, 32, True): "vith16plus", (4096, 40, True): "vit7b16"}  # fmt: skip
 
@@ -51,7 +54,17 @@ class DINOv3Extractor:
             resize=resize,
             groups=(ChannelGroup("patch", config.hidden_size),),
             pooled_groups=(ChannelGroup("cls", config.hidden_size), ChannelGroup("mean_patch", config.hidden_size)),
-            options={"mean": list(weights.mean), "std": list(weights.std), "recipe": 1},
+            options={
+                "mean": list(weights.mean),
+                "std": list(weights.std),
+                "pooled_sizes_px": [POOLED_SIZE_PX],
+                "recipe": 2,
+            },
+                "mean": list(weights.mean),
+                "std": list(weights.std),
+                "pooled_sizes_px": [POOLED_SIZE_PX],
+                "recipe": 2,
+            },
         )
 
     @classmethod
@@ -76,19 +89,46 @@ class DINOv3Extractor:
         """Identity of the features it makes."""
         return self._info
 
-    def extract(self, images: list[npt.NDArray[np.uint8]], *, patches: bool = True) -> list[Features]:
-        """See `FeatureExtractor`; both kinds come from one pass, so leaving the patches out saves no time."""
-        return [self._extract_one(image, patches=patches) for image in images]
+    @property
+    def batch_size(self) -> int:
+        """See `FeatureExtractor`."""
+        return 1
+
+    def extract(
+        self, images: list[npt.NDArray[np.uint8]], *, patches: bool = True, pooled: bool = True
+    ) -> list[Features]:
+        """See `FeatureExtractor`."""
+        return [
+            Features(
+                self._patch_map(image) if patches else None,
+                self._pooled(image) if pooled else None,
+            )
+            for image in images
+        ]
 
     @torch.inference_mode()
-    def _extract_one(self, image: npt.NDArray[np.uint8], *, patches: bool) -> Features:
+    def _patch_map(self, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        """(Hp, Wp, D)"""
         grid = make_grid(image.shape[1], image.shape[0], self._info)
+        tokens = self._tokens(image, grid)[self._prefix_tokens :]
+        patches: npt.NDArray[np.float32] = tokens.view(grid.height, grid.width, self._info.dim).cpu().numpy()
+        return patches
+
+    @torch.inference_mode()
+    def _pooled(self, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        """(P,): CLS token and mean patch token of the small image."""
+        grid = make_grid(image.shape[1], image.shape[0], replace(self._info, resize=POOLED_SIZE_PX))
+        tokens = self._tokens(image, grid)
+        vector: npt.NDArray[np.float32] = (
+            torch.cat([tokens[0], tokens[self._prefix_tokens :].mean(dim=0)]).cpu().numpy()
+        )
+        return vector
+
+    def _tokens(self, image: npt.NDArray[np.uint8], grid: Grid) -> Tensor:
+        """(1 + registers + Hp * Wp, D) on the device."""
         pixels = self._prepare(image, grid.input_width, grid.input_height)
-        tokens: Tensor = self._model(pixel_values=pixels).last_hidden_state[0]  # (1 + registers + Hp * Wp, D)
-        patch_tokens = tokens[self._prefix_tokens :]
-        pooled = torch.cat([tokens[0], patch_tokens.mean(dim=0)])
-        patch_map = patch_tokens.view(grid.height, grid.width, self._info.dim)
-        return Features(patch_map.cpu().numpy() if patches else None, pooled.cpu().numpy())
+        tokens: Tensor = self._model(pixel_values=pixels).last_hidden_state[0]
+        return tokens
 
     def _prepare(self, image: npt.NDArray[np.uint8], width: int, height: int) -> Tensor:
         """(1, 3, height, width), resized without aliasing and normalised."""

@@ -99,10 +99,20 @@ class EfficientNetLiteExtractor:
         """Identity of the features it makes."""
         return self._info
 
-    def extract(self, images: list[npt.NDArray[np.uint8]], *, patches: bool = True) -> list[Features]:
-        """See `FeatureExtractor`; without patches this takes a fraction of the time."""
-        # One image at a time: on a processor a batch is no faster, and equal results must not depend on neighbours.
-        return [Features(self._patches(image) if patches else None, self._pooled(image)) for image in images]
+    @property
+    def batch_size(self) -> int:
+        """See `FeatureExtractor`."""
+        # On a processor a batch is no faster, and equal results must not depend on neighbours.
+        return 1
+
+    def extract(
+        self, images: list[npt.NDArray[np.uint8]], *, patches: bool = True, pooled: bool = True
+    ) -> list[Features]:
+        """See `FeatureExtractor`."""
+        return [
+            Features(self._patches(image) if patches else None, self._pooled(image) if pooled else None)
+            for image in images
+        ]
 
     @torch.inference_mode()
     def _patches(self, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:

@@ -72,9 +72,11 @@ class FeatureStore:
         """Where the (P,) vector of an image lies."""
         return self.folder / content_hash[:2] / f"{content_hash}.pooled.npy"
 
-    def has(self, content_hash: str, *, patches: bool = True) -> bool:
-        """Whether the pooled vector is there, and the patch features if asked (a file that exists is complete)."""
-        return self.pooled_path(content_hash).is_file() and (not patches or self.patches_path(content_hash).is_file())
+    def has(self, content_hash: str, *, patches: bool = True, pooled: bool = True) -> bool:
+        """Whether what is asked for is there (a file that exists is complete)."""
+        return (not pooled or self.pooled_path(content_hash).is_file()) and (
+            not patches or self.patches_path(content_hash).is_file()
+        )
 
     def write(self, content_hash: str, features: Features) -> None:
         """Store what there is of the features of one image, durably.
@@ -84,14 +86,14 @@ class FeatureStore:
         """
         with np.errstate(over="ignore"):
             patches = None if features.patches is None else features.patches.astype(np.float16)
-            pooled = features.pooled.astype(np.float32)
-        if not (np.isfinite(pooled).all() and (patches is None or np.isfinite(patches).all())):
-            raise ValueError(
-                f"features of {content_hash} are not finite as {'float32' if patches is None else 'float16'}"
-            )
+            pooled = None if features.pooled is None else features.pooled.astype(np.float32)
+        for array in (patches, pooled):
+            if array is not None and not np.isfinite(array).all():
+                raise ValueError(f"features of {content_hash} are not finite as {array.dtype}")
         if patches is not None:
             write_atomically(self.patches_path(content_hash), npy_bytes(patches))
-        write_atomically(self.pooled_path(content_hash), npy_bytes(pooled))
+        if pooled is not None:
+            write_atomically(self.pooled_path(content_hash), npy_bytes(pooled))
 
     def read_patches(self, content_hash: str, *, mapped: bool = False) -> npt.NDArray[np.float16]:
         """(Hp, Wp, D) float16; `mapped` reads only the pages touched, for a few points of an image.

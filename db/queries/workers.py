@@ -1,4 +1,4 @@
-"""Living ML services."""
+"""Living processes that work for the session."""
 
 from __future__ import annotations
 
@@ -8,21 +8,30 @@ from collections.abc import Collection
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
-from db.models import Worker, utc_now
+from db.models import Worker, WorkerRole, utc_now
 from db.queries.jobs import beat_jobs
 
 
-def beat(db_session: Session, worker_id: str, pid: int, host: str, job_ids: Collection[int]) -> None:
+def beat(
+    db_session: Session,
+    worker_id: str,
+    pid: int,
+    host: str,
+    job_ids: Collection[int] = (),
+    *,
+    role: WorkerRole = WorkerRole.LEARNING,
+) -> None:
     """Show that a worker lives, and works on those of its jobs; the first beat announces it.
 
     One that was silent for long, as on a laptop that slept, may have been forgotten: it is announced again.
     """
     worker = db_session.get(Worker, worker_id)
     if worker is None:
-        db_session.add(Worker(id=worker_id, pid=pid, host=host))
+        db_session.add(Worker(id=worker_id, pid=pid, host=host, role=role))
     else:
         worker.heartbeat_at = utc_now()
-    beat_jobs(db_session, worker_id, job_ids)
+    if job_ids:
+        beat_jobs(db_session, worker_id, job_ids)
 
 
 def remove_worker(db_session: Session, worker_id: str) -> None:
@@ -37,5 +46,5 @@ def remove_silent_workers(db_session: Session, older_than: dt.timedelta) -> None
 
 def heartbeat_age_s(db_session: Session) -> float | None:
     """Seconds since the last sign of life of any ML service; None if there is none."""
-    newest = db_session.scalar(select(func.max(Worker.heartbeat_at)))
+    newest = db_session.scalar(select(func.max(Worker.heartbeat_at)).where(Worker.role == WorkerRole.LEARNING))
     return None if newest is None else max(0.0, (utc_now() - newest).total_seconds())
