@@ -60,11 +60,6 @@ class DINOv3Extractor:
                 "pooled_sizes_px": [POOLED_SIZE_PX],
                 "recipe": 2,
             },
-                "mean": list(weights.mean),
-                "std": list(weights.std),
-                "pooled_sizes_px": [POOLED_SIZE_PX],
-                "recipe": 2,
-            },
         )
 
     @classmethod
