@@ -1,22 +1,16 @@
-"""Tables of what the robot measured: for the terminal and for docs/benchmarks.md."""
+"""What the robot measured, as tables."""
 
 from __future__ import annotations
 
-import os
-import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
-from rich.console import Console
-from rich.table import Table
 
 from benchmarks.datasets import Dataset
 from benchmarks.runs import SeedResult
+from benchmarks.tables import Section
 
-START_MARK = "<!-- robot: written by benchmarks/robot.py, do not edit between the marks -->"
-END_MARK = "<!-- robot: end -->"
 WARM_UP_CLICKS = 5
 P50_TARGET_MS = 60.0
 P95_TARGET_MS = 120.0
@@ -41,15 +35,6 @@ class SetResult:
         """Times in ms without the first clicks after the start of the service."""
         first, *rest = (list(getattr(seed, name)) for seed in self.seeds)
         return first[WARM_UP_CLICKS:] + [value for values in rest for value in values]
-
-
-@dataclass(frozen=True)
-class Section:
-    """One table."""
-
-    title: str
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
 
 
 def verdict(value: float, target: float | None, *, at_most: bool = False) -> str:
@@ -129,52 +114,3 @@ def _latency_row(name: str, values: Sequence[float], what: str, *, targets: bool
         else "-"
     )
     return (name, what, str(len(values)), f"{p50:.1f}", f"{p95:.1f}", f"{max(values):.1f}", judged)
-
-
-def show(console: Console, tables: Sequence[Section]) -> None:
-    """Print the tables."""
-    for section in tables:
-        table = Table(title=section.title)
-        for column in section.columns:
-            table.add_column(column)
-        for row in section.rows:
-            table.add_row(*row)
-        console.print(table)
-
-
-def markdown(tables: Sequence[Section], facts: Sequence[tuple[str, str]]) -> str:
-    """The tables and how they came to be, as Markdown."""
-    lines = [f"- {name}: {value}" for name, value in facts]
-    for section in tables:
-        lines += ["", f"### {section.title}", "", _row(section.columns), _row(["---"] * len(section.columns))]
-        lines += [_row(row) for row in section.rows]
-    return "\n".join(lines) + "\n"
-
-
-def _row(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cells) + " |"
-
-
-def write_between_marks(path: Path, text: str) -> None:
-    """Replace what stands between the marks of a document; a document without marks gets them at its end."""
-    document = path.read_text(encoding="utf-8") if path.exists() else "# Benchmarks\n"
-    if START_MARK not in document:
-        document = f"{document.rstrip()}\n\n{START_MARK}\n{END_MARK}\n"
-    before, rest = document.split(START_MARK, 1)
-    after = rest.split(END_MARK, 1)[1]
-    path.write_text(f"{before}{START_MARK}\n\n{text.strip()}\n\n{END_MARK}{after}", encoding="utf-8")
-
-
-def machine() -> str:
-    """The machine in words: processor, cores that this process may use, operating system, Python."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return f"{_processor()}, {cores} cores, {platform.system()}, Python {platform.python_version()}"
-
-
-def _processor() -> str:
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        for line in info.read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    return platform.processor() or platform.machine()

@@ -26,6 +26,7 @@ from benchmarks.client import Client, PredictionEvents, ProductError
 from benchmarks.datasets import PALETTE, Dataset, find_datasets
 from benchmarks.product import Product, StartError, init_session, write_config
 from benchmarks.runs import Options, SeedResult, Session, run_classification, run_segmentation
+from benchmarks.tables import machine, markdown, show, write_between_marks
 
 TABLE_WIDTH = 132
 DATA_DIR = Path("../shared/data")
@@ -79,13 +80,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ValueError, StartError, ProductError) as error:
         print(f"robot: {error}", file=sys.stderr)
         return 2
-    tables = report.sections(results)
+    measured = report.sections(results)
     facts = describe(command, args.seeds, results)
-    report.show(console, tables)
+    show(console, measured)
     for name, value in facts:
         console.print(f"{name}: {value}")
     if args.out:
-        report.write_between_marks(args.out, report.markdown(tables, facts))
+        write_between_marks(args.out, "robot", markdown(measured, facts))
         console.print(f"written to {args.out}")
     return 0
 
@@ -154,7 +155,7 @@ def describe(command: Sequence[str], seeds: int, results: Sequence[report.SetRes
     made = [f"{result.dataset.name} {result.init_s:.0f} s" for result in results if result.init_s]
     return [
         ("command", f"`python benchmarks/robot.py {shlex.join(command)}`"),
-        ("machine", report.machine()),
+        ("machine", machine()),
         ("date", f"{dt.datetime.now(dt.UTC):%Y-%m-%d}"),
         ("seeds", ", ".join(str(seed) for seed in range(seeds))),
         ("extractor", ", ".join(extractors)),

@@ -1,8 +1,9 @@
 from pathlib import Path
 
 from benchmarks.datasets import Dataset
-from benchmarks.report import END_MARK, START_MARK, SetResult, markdown, sections, verdict, write_between_marks
+from benchmarks.report import SetResult, sections, verdict
 from benchmarks.runs import Score, SeedResult
+from benchmarks.tables import markdown
 
 
 def result_of(*finals: float) -> SetResult:
@@ -40,14 +41,3 @@ def test_sections__name_every_number() -> None:
     assert "| dsb2018_nuclei | IoU | 32 | 0.700 ± 0.100 | 0.400 ± 0.000 | 0.100 | 0.900 | 20 |" in text
     assert "| dsb2018_nuclei | 0.700 | 0.60 | reached |" in text
     assert "- seeds: 0, 1" in text
-
-
-def test_write_between_marks__keeps_what_people_wrote(tmp_path: Path) -> None:
-    path = tmp_path / "benchmarks.md"
-    path.write_text(f"# Benchmarks\n\nHow.\n\n{START_MARK}\nold\n{END_MARK}\n\nAfterwards.\n", encoding="utf-8")
-    write_between_marks(path, "new")
-    text = path.read_text(encoding="utf-8")
-    assert "old" not in text
-    assert text.index("How.") < text.index("new") < text.index("Afterwards.")
-    write_between_marks(path, "newer")
-    assert path.read_text(encoding="utf-8").count(START_MARK) == 1
