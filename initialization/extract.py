@@ -18,7 +18,7 @@ from db.database import Database
 from db.models import FeatureState, Image
 from db.queries.events import add_event
 from db.queries.refits import note_arrivals
-from initialization.register import inspect_file
+from initialization.inspection import inspect_file
 from models.base import FeatureExtractor
 from models.errors import ImageReadError
 from models.feature_store import FeatureStore

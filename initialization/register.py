@@ -5,40 +5,17 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import select
 
 from db.database import Database
 from db.models import FeatureState, Image
+from initialization.inspection import FileFacts, inspect_file
 from initialization.sources import PlannedImage
-from models.errors import ImageReadError
-from models.images import content_hash, read_size
 
 BATCH = 50
 THREADS = 4
-
-
-@dataclass(frozen=True)
-class FileFacts:
-    """What the file of an image says about it, before its pixels are decoded."""
-
-    content_hash: str | None
-    width: int | None
-    height: int | None
-    failure: str | None
-
-
-def inspect_file(path: Path) -> FileFacts:
-    """Hash and upright size, or the reason why there are none."""
-    found_hash = None
-    try:
-        found_hash = content_hash(path)
-        width, height = read_size(path)
-    except ImageReadError as error:
-        return FileFacts(found_hash, None, None, str(error))
-    return FileFacts(found_hash, width, height, None)
 
 
 def register_images(
@@ -77,7 +54,7 @@ def _batches(images: list[PlannedImage]) -> Iterable[list[PlannedImage]]:
 
 def _facts(root: Path, image: PlannedImage, unavailable: Mapping[str, str]) -> FileFacts:
     reason = unavailable.get(image.path)
-    return FileFacts(None, None, None, reason) if reason else inspect_file(root / image.path)
+    return FileFacts(failure=reason) if reason else inspect_file(root / image.path)
 
 
 def _row(image: PlannedImage, facts: FileFacts) -> Image:
@@ -86,6 +63,8 @@ def _row(image: PlannedImage, facts: FileFacts) -> Image:
         content_hash=facts.content_hash,
         width=facts.width,
         height=facts.height,
+        file_size=facts.file_size,
+        file_mtime_ns=facts.file_mtime_ns,
         features=FeatureState.FAILED if facts.failure else FeatureState.PENDING,
         failure=facts.failure,
         random_key=random_key(image.path),

@@ -20,6 +20,7 @@ from db.models import Image, Label, Point
 from initialization.init_session import main
 from models.base import ExtractorInfo, FeatureExtractor, Features
 from models.geometry import make_grid
+from models.registry import ExtractorSettings
 
 
 class FakeExtractor:
@@ -34,21 +35,26 @@ class FakeExtractor:
     def info(self) -> ExtractorInfo:
         return self._info
 
-    def extract(self, images: list[npt.NDArray[np.uint8]], *, patches: bool = True) -> list[Features]:
+    @property
+    def batch_size(self) -> int:
+        return 4
+
+    def extract(
+        self, images: list[npt.NDArray[np.uint8]], *, patches: bool = True, pooled: bool = True
+    ) -> list[Features]:
         time.sleep(self._delay_s)
         self.extracted += len(images)
-        return [self._one(image, patches=patches) for image in images]
+        return [self._one(image, patches=patches, pooled=pooled) for image in images]
 
-    def _one(self, image: npt.NDArray[np.uint8], *, patches: bool) -> Features:
-        pooled = image.mean(axis=(0, 1), dtype=np.float32) / 255
-        if not patches:
-            return Features(None, pooled)
+    def _one(self, image: npt.NDArray[np.uint8], *, patches: bool, pooled: bool) -> Features:
+        mean = image.mean(axis=(0, 1), dtype=np.float32) / 255
         grid = make_grid(image.shape[1], image.shape[0], self._info)
-        return Features(np.broadcast_to(pooled, (grid.height, grid.width, 3)).astype(np.float32), pooled)
+        cells = np.broadcast_to(mean, (grid.height, grid.width, 3)).astype(np.float32)
+        return Features(cells if patches else None, mean if pooled else None)
 
 
-def load_fake(_weights_path: Path | None, _dinov3_repo: Path | None, resize: int | None) -> FeatureExtractor:
-    return FakeExtractor(resize)
+def load_fake(settings: ExtractorSettings) -> FeatureExtractor:
+    return FakeExtractor(settings.resize)
 
 
 def save_picture(path: Path, *, size: tuple[int, int] = (24, 16), seed: int | None = None) -> Path:
@@ -80,10 +86,11 @@ def init(config: Path, *arguments: str, load: Callable[..., FeatureExtractor] = 
 
 
 def rows(session_dir: Path) -> list[dict[str, Any]]:
-    """All image rows, without what differs between two equal runs."""
+    """All image rows, without what differs between two equal runs on copies of the images."""
+    differing = {"created_at", "metadata", "file_mtime_ns"}
     database = Database.of_session(session_dir)
     with database.read() as db_session:
-        columns = [column.name for column in Image.__table__.columns if column.name not in {"created_at", "metadata"}]
+        columns = [column.name for column in Image.__table__.columns if column.name not in differing]
         result = [
             {name: getattr(image, name) for name in columns} | {"extra": image.extra}
             for image in db_session.scalars(select(Image).order_by(Image.id))

@@ -10,4 +10,4 @@ from tests.initialization.fakes import FakeExtractor
 
 if __name__ == "__main__":
     delay_s = float(sys.argv[1])
-    sys.exit(main(sys.argv[2:], load_extractor=lambda _path, _repo, resize: FakeExtractor(resize, delay_s)))
+    sys.exit(main(sys.argv[2:], load_extractor=lambda settings: FakeExtractor(settings.resize, delay_s)))
