@@ -16,6 +16,7 @@ from models.base import ExtractorInfo, FeatureExtractor
 from models.errors import ImageReadError
 from models.geometry import make_grid
 from models.images import read_image
+from models.preprocessing import preprocessing_of
 
 SAMPLES = 4
 ENOUGH_S = 3.0
@@ -51,11 +52,12 @@ def estimate_run(
     chosen = [images[index * len(images) // SAMPLES] for index in range(min(SAMPLES, len(images)))]
     seconds, sizes, grid = 0.0, [], None
     measured: list[float] = []
+    preprocessing = preprocessing_of(extractor.info.options)
     with tempfile.TemporaryDirectory(prefix="fewclick-") as folder:
         for path in source.sample(chosen, Path(folder)):
             started = time.perf_counter()
             try:
-                pixels = read_image(path)
+                pixels = read_image(path, preprocessing=preprocessing)
                 extractor.extract([pixels], patches=patches)
             except (ImageReadError, MemoryError, *EXTRACTOR_ERRORS):
                 continue  # told, with the reason, when its turn comes

@@ -19,6 +19,7 @@ from initialization.config import SessionConfig
 from initialization.errors import SessionExistsError
 from initialization.sources import Source
 from models.base import ExtractorInfo
+from models.preprocessing import preprocessing_of
 
 LIVE_WORKER = dt.timedelta(seconds=5)
 
@@ -116,11 +117,23 @@ def check_extractor(existing: ExistingSession, session_dir: Path, info: Extracto
     wanted = json.loads(json.dumps(info.to_json()))
     found = existing.extractor
     key = next((key for key in ("name", "weights_hash", "resize", *wanted) if found.get(key) != wanted[key]), None)
+    if key == "options":
+        _check_preprocessing(existing, session_dir, info)
     if key is not None:
         raise SessionExistsError(
             f"session {session_dir} holds features with {key} {found.get(key)!r}, this config gives {wanted[key]!r}: "
             "put weights_path and resize back, name another session_dir, or add --move-aside to keep the old session "
             "under another name and start anew"
+        )
+
+
+def _check_preprocessing(existing: ExistingSession, session_dir: Path, info: ExtractorInfo) -> None:
+    found, wanted = preprocessing_of(existing.extractor["options"]), preprocessing_of(info.options)
+    if found != wanted:
+        raise SessionExistsError(
+            f"session {session_dir} was made with preprocessing {json.dumps(found.to_json())}, this config gives "
+            f"{json.dumps(wanted.to_json())}: annotations and features belong to the former. Put it back, name another "
+            "session_dir, or add --move-aside to keep the old session under another name and start anew"
         )
 
 

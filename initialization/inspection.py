@@ -7,6 +7,7 @@ from pathlib import Path
 
 from models.errors import ImageReadError
 from models.images import content_hash, read_size
+from models.preprocessing import DEFAULT, Preprocessing
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class FileFacts:
         return self.file_size in (None, status.st_size) and self.file_mtime_ns in (None, status.st_mtime_ns)
 
 
-def inspect_file(path: Path) -> FileFacts:
+def inspect_file(path: Path, preprocessing: Preprocessing = DEFAULT) -> FileFacts:
     """Hash and upright size, or the reason why there are none."""
     found_hash = size = mtime_ns = None
     try:
@@ -48,7 +49,7 @@ def inspect_file(path: Path) -> FileFacts:
         pass  # the next line says why, in the words that all readers use
     try:
         found_hash = content_hash(path)
-        width, height = read_size(path)
+        width, height = read_size(path, preprocessing=preprocessing)
     except ImageReadError as error:
         return FileFacts(found_hash, None, None, size, mtime_ns, str(error))
     return FileFacts(found_hash, width, height, size, mtime_ns)

@@ -18,6 +18,7 @@ from PIL import Image, ImageFile, UnidentifiedImageError
 
 from models.errors import ImageReadError
 from models.header_size import header_size
+from models.preprocessing import DEFAULT, Crop, Preprocessing
 
 MAX_PIXELS = 400_000_000
 """Larger images are refused: a decompression bomb, or more memory (3 bytes a pixel) than can be spared."""
@@ -50,7 +51,7 @@ DECODER_ERRORS = (
 )
 
 
-def read_image(path: Path) -> npt.NDArray[np.uint8]:
+def read_image(path: Path, *, preprocessing: Preprocessing = DEFAULT) -> npt.NDArray[np.uint8]:
     """The picture as a person sees it: (H, W, 3) uint8, RGB, upright.
 
     Palette, grey, 1-bit, CMYK and other colour spaces are converted; alpha is laid over white. More than 8 bits are
@@ -65,13 +66,16 @@ def read_image(path: Path) -> npt.NDArray[np.uint8]:
             orientation = _orientation(image)
             pixels = _decode_with_opencv(path) if _is_deep_color(image) else _to_rgb(image)
     except UnidentifiedImageError:
-        return _decode_with_opencv(path)
+        pixels, orientation = _decode_with_opencv(path), 1
     except DECODER_ERRORS as error:
         raise ImageReadError(f"{path.name} is damaged: {_one_line(error)}") from error
-    return _make_upright(pixels, orientation)
+    upright = _make_upright(pixels, orientation)
+    width, height = _cropped_size(path, upright.shape[1], upright.shape[0], preprocessing.crop)
+    left, top = preprocessing.crop.left, preprocessing.crop.top
+    return np.ascontiguousarray(upright[top : top + height, left : left + width])
 
 
-def read_size(path: Path) -> tuple[int, int]:
+def read_size(path: Path, *, preprocessing: Preprocessing = DEFAULT) -> tuple[int, int]:
     """(width, height) of the upright picture in pixels, from the header alone where the format allows it.
 
     Raises:
@@ -80,11 +84,13 @@ def read_size(path: Path) -> tuple[int, int]:
     try:
         with _open(path) as image:
             width, height = image.size
-            return (height, width) if _orientation(image) >= 5 else (width, height)
+            if _orientation(image) >= 5:
+                width, height = height, width
     except UnidentifiedImageError:
-        return _checked_header_size(path)
+        width, height = _checked_header_size(path)
     except DECODER_ERRORS as error:
         raise ImageReadError(f"{path.name} is damaged: {_one_line(error)}") from error
+    return _cropped_size(path, width, height, preprocessing.crop)
 
 
 def content_hash(path: Path) -> str:
@@ -100,7 +106,7 @@ def content_hash(path: Path) -> str:
         raise _cannot_open(path, error) from error
 
 
-def is_browser_ready(path: Path) -> bool:
+def is_browser_ready(path: Path, *, preprocessing: Preprocessing = DEFAULT) -> bool:
     """Whether a browser shows the original bytes exactly as `read_image` decodes them.
 
     Raises:
@@ -109,7 +115,8 @@ def is_browser_ready(path: Path) -> bool:
     try:
         with _open(path) as image:
             return (
-                image.mode in BROWSER_MODES.get(image.format or "", set())
+                preprocessing.keeps_plain_pictures
+                and image.mode in BROWSER_MODES.get(image.format or "", set())
                 and "transparency" not in image.info
                 and getattr(image, "n_frames", 1) == 1
                 and _orientation(image) == 1
@@ -135,6 +142,15 @@ def _open(path: Path) -> Image.Image:
         image.close()
         raise _too_large(path, width, height)
     return image
+
+
+def _cropped_size(path: Path, width: int, height: int, crop: Crop) -> tuple[int, int]:
+    left = (width - crop.left - crop.right, height - crop.top - crop.bottom)
+    if min(left) < 1:
+        raise ImageReadError(
+            f"{path.name} has {width} x {height} pixels, of which preprocessing.crop leaves none: crop less"
+        )
+    return left
 
 
 def _cannot_open(path: Path, error: OSError) -> ImageReadError:

@@ -35,12 +35,12 @@ def send_file(context: AppContext, image_id: int, if_none_match: str | None, max
     image = _readable_image(context, image_id)
     shrinks = max_side is not None and max_side < max(image.width or 0, image.height or 0)
     side = max_side if shrinks else None
-    etag = f'"{(image.content_hash or "")[:32]}-{side or "full"}"'
+    etag = f'"{_picture_key(context, image)}-{side or "full"}"'
     headers = {"ETag": etag, "Cache-Control": "private, no-cache"}
     if _matches(if_none_match, etag):
         return Response(status_code=304, headers=headers)
     path = image_path(context.config.image_root, image.path)
-    if side is None and is_browser_ready(path):
+    if side is None and is_browser_ready(path, preprocessing=context.config.preprocessing):
         with path.open("rb") as stream:
             media_type = MEDIA_TYPES.get(stream.read(2), "application/octet-stream")
         return FileResponse(path, media_type=media_type, headers=headers)
@@ -55,7 +55,7 @@ def send_thumbnail(context: AppContext, image_id: int, if_none_match: str | None
         as `send_file`.
     """
     image = _readable_image(context, image_id)
-    etag = f'"{(image.content_hash or "")[:32]}-{size}t"'
+    etag = f'"{_picture_key(context, image)}-{size}t"'
     headers = {"ETag": etag, "Cache-Control": "private, no-cache"}
     if _matches(if_none_match, etag):
         return Response(status_code=304, headers=headers)
@@ -73,6 +73,10 @@ def shrink(pixels: npt.NDArray[np.uint8], max_side: int) -> npt.NDArray[np.uint8
     return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
 
 
+def _picture_key(context: AppContext, image: Image) -> str:
+    return (image.content_hash or "")[:32] + context.config.preprocessing.key
+
+
 def _readable_image(context: AppContext, image_id: int) -> Image:
     with context.database.read() as db_session:
         image = get_image(db_session, image_id)
@@ -83,11 +87,11 @@ def _readable_image(context: AppContext, image_id: int) -> Image:
 
 def _cached(context: AppContext, image: Image, path: Path, side: int | None) -> bytes:
     """JPEG of at most `side` pixels, or lossless PNG in full size."""
-    name = f"{image.content_hash}.{side or 'full'}"
+    name = ".".join([str(image.content_hash), *filter(None, [context.config.preprocessing.key]), str(side or "full")])
     cached = context.settings.session_dir / "cache" / "pictures" / name[:2] / name
     if cached.is_file():
         return cached.read_bytes()
-    pixels = read_image(path)
+    pixels = read_image(path, preprocessing=context.config.preprocessing)
     data = _encode(pixels, ".png") if side is None else _encode(shrink(pixels, side), ".jpg")
     if side is None or side in CACHED_SIDES:
         write_atomically(cached, data, durable=False)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +12,7 @@ from backend.schemas.predictions import MapSize
 from backend.services.image_files import shrink
 from backend.services.image_paths import image_path
 from backend.services.predictions import no_prediction, request_lost_map
+from backend.services.session_snapshot import SessionSnapshot
 from db.errors import InvalidInputError, NotFoundError
 from db.models import Image, Prediction
 from db.queries.images import get_image
@@ -90,9 +89,10 @@ def refined_probability(
     return np.asarray(np.clip(smoothed, 0, 1), dtype=np.float32)
 
 
-def read_guide(image_root: Path, image: Image, max_side: int) -> npt.NDArray[np.uint8]:
+def read_guide(session: SessionSnapshot, image: Image, max_side: int) -> npt.NDArray[np.uint8]:
     """The picture at the size at which maps are refined."""
-    return shrink(read_image(image_path(image_root, image.path)), max_side)
+    path = image_path(session.image_root, image.path)
+    return shrink(read_image(path, preprocessing=session.preprocessing), max_side)
 
 
 def to_grey(probability: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
@@ -135,7 +135,7 @@ def _full_size_png(
     cached = context.maps.get(key)
     if cached is not None:
         return cached
-    guide = read_guide(context.config.image_root, image, context.settings.max_work_side)
+    guide = read_guide(context.config, image, context.settings.max_work_side)
     grey = to_grey(refined_probability(logits, prediction.class_ids.index(class_id), guide))
     if grey.shape != (image.height, image.width):
         grey = np.asarray(cv2.resize(grey, (image.width, image.height), interpolation=cv2.INTER_LINEAR), np.uint8)

@@ -14,6 +14,7 @@ from db.queries.classes import list_classes
 from db.queries.session_info import TrainingSettings, get_session_info, training_settings
 from db.tasks import Task
 from models.base import ExtractorInfo
+from models.preprocessing import Preprocessing, preprocessing_of
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,8 @@ class SessionSnapshot:
     classes: tuple[LabelClassOut, ...]
     """Those that can be assigned, in their order."""
     extractor: ExtractorInfo
+    preprocessing: Preprocessing
+    """What every reader of an image file passes on."""
     training: TrainingSettings
 
     @property
@@ -55,6 +58,7 @@ def read_snapshot(db_session: Session, session_dir: Path) -> SessionSnapshot:
         SessionNotFoundError: the database was never initialised.
     """
     info = get_session_info(db_session)
+    extractor = ExtractorInfo.from_json(info.extractor)
     return SessionSnapshot(
         name=info.name,
         task=info.task,
@@ -63,7 +67,8 @@ def read_snapshot(db_session: Session, session_dir: Path) -> SessionSnapshot:
         image_root=(session_dir / info.image_root).resolve(),
         session_dir=session_dir,
         classes=tuple(class_schema(label_class) for label_class in list_classes(db_session)),
-        extractor=ExtractorInfo.from_json(info.extractor),
+        extractor=extractor,
+        preprocessing=preprocessing_of(extractor.options),
         training=training_settings(info),
     )
 

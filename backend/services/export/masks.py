@@ -46,7 +46,7 @@ def read_mask(session: SessionSnapshot, exported: ExportedImage, max_work_side: 
         return None
     try:
         logits = read_map(session.session_dir, prediction.map_path)[kept]
-        guide = read_guide(session.image_root, image, max_work_side)
+        guide = read_guide(session, image, max_work_side)
     except (FileNotFoundError, NotFoundError, ImageReadError) as error:
         logger.warning("no mask of image %s in the export: %s", image.id, error)
         return None
