@@ -20,6 +20,7 @@ from models.base import FeatureExtractor, Features
 from models.errors import ImageReadError
 from models.feature_store import FeatureStore
 from models.images import read_image
+from models.preprocessing import preprocessing_of
 
 EXTRACTOR_ERRORS = (RuntimeError, ValueError, TypeError, ArithmeticError, LookupError, cv2.error)
 """What a network raises on a picture that it cannot take; out of memory on an accelerator is a RuntimeError too."""
@@ -86,14 +87,15 @@ def prepare(
 ) -> Prepared:
     """Read and decode what `finish` will need; arguments as in `compute_image`."""
     nothing = Tiers(patches=False, pooled=False)
-    facts = known if known is not None and not anew and known.fits(path) else inspect_file(path)
+    preprocessing = preprocessing_of(store.info.options)
+    facts = known if known is not None and not anew and known.fits(path) else inspect_file(path, preprocessing)
     if facts.failure is not None or facts.content_hash is None:
         return Prepared(path.name, facts, nothing, None)
     missing = wanted if anew else _missing(store, facts.content_hash, wanted)
     if not missing:  # made for an equal file, or before a kill
         return Prepared(path.name, facts, nothing, None)
     try:
-        pixels = read_image(path)
+        pixels = read_image(path, preprocessing=preprocessing)
     except ImageReadError as error:
         return Prepared(path.name, _unreadable(facts, str(error)), nothing, None)
     except MemoryError:

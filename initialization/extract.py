@@ -23,6 +23,7 @@ from models.base import FeatureExtractor
 from models.errors import ImageReadError
 from models.feature_store import FeatureStore
 from models.images import read_image
+from models.preprocessing import preprocessing_of
 
 LOOKAHEAD = 2
 """Images decoded ahead of the extractor; more would only cost memory."""
@@ -123,16 +124,17 @@ def _decode_ahead(rows: list[_Pending], root: Path, store: FeatureStore, *, patc
 
 def _decode(row: _Pending, root: Path, store: FeatureStore, *, patches: bool) -> _Decoded:
     path = root / row.path
+    preprocessing = preprocessing_of(store.info.options)
     content_hash, width, height = row.content_hash, row.width, row.height
     if row.failed or content_hash is None:  # the file may have been repaired since
-        facts = inspect_file(path)
+        facts = inspect_file(path, preprocessing)
         if facts.failure or facts.content_hash is None:
             return _Decoded(row, "", None, _Outcome(row.id, facts.content_hash, None, None, facts.failure))
         content_hash, width, height = facts.content_hash, facts.width, facts.height
     if store.has(content_hash, patches=patches) and not row.failed:  # by an equal file, or before a kill
         return _Decoded(row, content_hash, None, _Outcome(row.id, content_hash, width, height, None))
     try:
-        return _Decoded(row, content_hash, read_image(path), None)
+        return _Decoded(row, content_hash, read_image(path, preprocessing=preprocessing), None)
     except ImageReadError as error:
         return _Decoded(row, content_hash, None, _Outcome(row.id, content_hash, None, None, str(error)))
     except MemoryError:

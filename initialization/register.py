@@ -13,6 +13,7 @@ from db.database import Database
 from db.models import FeatureState, Image
 from initialization.inspection import FileFacts, inspect_file
 from initialization.sources import PlannedImage
+from models.preprocessing import DEFAULT, Preprocessing
 
 BATCH = 50
 THREADS = 4
@@ -24,6 +25,8 @@ def register_images(
     images: Iterable[PlannedImage],
     unavailable: Mapping[str, str],
     advance: Callable[[int], None],
+    *,
+    preprocessing: Preprocessing = DEFAULT,
 ) -> int:
     """Add a row for each image that has none yet; rows that exist stay as they are.
 
@@ -40,7 +43,7 @@ def register_images(
     advance(len(planned) - len(new))
     with ThreadPoolExecutor(THREADS, thread_name_prefix="register") as pool:
         for batch in _batches(new):
-            facts = pool.map(lambda image: _facts(root, image, unavailable), batch)
+            facts = pool.map(lambda image: _facts(root, image, unavailable, preprocessing), batch)
             rows = [_row(image, fact) for image, fact in zip(batch, facts, strict=True)]
             with database.write() as db_session:
                 db_session.add_all(rows)
@@ -52,9 +55,11 @@ def _batches(images: list[PlannedImage]) -> Iterable[list[PlannedImage]]:
     return (images[start : start + BATCH] for start in range(0, len(images), BATCH))
 
 
-def _facts(root: Path, image: PlannedImage, unavailable: Mapping[str, str]) -> FileFacts:
+def _facts(
+    root: Path, image: PlannedImage, unavailable: Mapping[str, str], preprocessing: Preprocessing
+) -> FileFacts:
     reason = unavailable.get(image.path)
-    return FileFacts(failure=reason) if reason else inspect_file(root / image.path)
+    return FileFacts(failure=reason) if reason else inspect_file(root / image.path, preprocessing)
 
 
 def _row(image: PlannedImage, facts: FileFacts) -> Image:
