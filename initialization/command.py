@@ -14,6 +14,7 @@ from initialization.report import Report, print_error
 from initialization.workflow import LoadExtractor, Options, initialize
 from models.base import FeatureExtractor
 from models.errors import ModelsError
+from models.registry import ExtractorSettings
 
 BAD_INPUT, ENVIRONMENT_FAILED, INTERRUPTED = 2, 1, 130
 RESUME_HINT = "What is finished is kept: run the same command again to go on."
@@ -44,11 +45,11 @@ def main(argv: Sequence[str] | None = None, *, load_extractor: LoadExtractor | N
     return 0
 
 
-def _load_from_registry(weights_path: Path | None, dinov3_repo: Path | None, resize: int | None) -> FeatureExtractor:
+def _load_from_registry(settings: ExtractorSettings) -> FeatureExtractor:
     # Torch takes a second to import: not before the YAML file is known to be right.
     from models.registry import load_extractor
 
-    return load_extractor(weights_path, dinov3_repo, resize)
+    return load_extractor(settings)
 
 
 def _explain_os_error(error: OSError) -> str:

@@ -6,7 +6,7 @@ import difflib
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 from PIL import ImageColor
 from pydantic import (
@@ -14,12 +14,13 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    PlainSerializer,
     ValidationError,
     ValidationInfo,
     field_validator,
     model_validator,
 )
-from pydantic_core import ErrorDetails
+from pydantic_core import ErrorDetails, PydanticCustomError
 
 from db.palette import PALETTE
 from db.queries.session_info import TrainingSettings
@@ -27,6 +28,9 @@ from db.session_dir import DEFAULT_NAME, SESSION_VARIABLE
 from db.tasks import Task
 from initialization.errors import ConfigError
 from initialization.yaml_file import read_yaml_mapping
+from models.errors import WeightsError
+from models.preprocessing import DEFAULT, Preprocessing
+from models.registry import ExtractorSettings, check_name
 
 DEFAULT_FORMATS = ("jpg", "jpeg", "png", "tif", "tiff", "webp", "bmp")
 MAX_CLASSES = 1000
@@ -70,6 +74,20 @@ def _formats(value: object) -> tuple[str, ...]:
     raise ValueError('file name extensions such as "jpg,jpeg,png"')
 
 
+def _layers(value: object) -> tuple[int, ...] | None:
+    if value is None:
+        return None
+    if isinstance(value, int) and not isinstance(value, bool):
+        return (value,)
+    if isinstance(value, list | tuple) and value and all(type(entry) is int for entry in value):
+        return tuple(value)
+    raise ValueError("layer numbers, counted from 0, such as [3, 7, 11]")
+
+
+def _preprocessing(value: object) -> Preprocessing:
+    return value if isinstance(value, Preprocessing) else Preprocessing.from_json(value)
+
+
 ConfigPath = Annotated[Path, BeforeValidator(_path)]
 
 
@@ -97,6 +115,16 @@ class SessionConfig(TrainingSettings):
     weights_path: Annotated[Path | None, BeforeValidator(_path)] = None
     resize: int | None = Field(default=None, ge=MIN_RESIZE, le=MAX_RESIZE)
     """Longest side that the extractor sees, pixels; None leaves it to the extractor."""
+    preprocessing: Annotated[
+        Preprocessing,
+        BeforeValidator(_preprocessing),
+        PlainSerializer(Preprocessing.to_json, return_type=dict[str, Any]),
+    ] = DEFAULT
+    """What is done to every image before anything sees it."""
+    extractor: str | None = None
+    """Its name; None takes what `weights_path` holds, or the embedded one."""
+    layers: Annotated[tuple[int, ...] | None, BeforeValidator(_layers)] = None
+    """Layers whose outputs make the patch features; None leaves it to the extractor."""
 
     @field_validator("classes", mode="before")
     @classmethod
@@ -106,6 +134,15 @@ class SessionConfig(TrainingSettings):
             raise ValueError("a list of classes, each with a name and a color")
         whole = [{"name": entry} if not isinstance(entry, dict) else entry for entry in value]
         return [{"color": PALETTE[index % len(PALETTE)], **entry} for index, entry in enumerate(whole)]
+
+    @field_validator("extractor")
+    @classmethod
+    def _check_extractor_name(cls, value: str | None) -> str | None:
+        try:
+            check_name(value)
+        except WeightsError as error:
+            raise PydanticCustomError("unknown_extractor", "{reason}", {"reason": str(error)}) from error
+        return value
 
     @model_validator(mode="after")
     def _check_class_names(self) -> Self:
@@ -120,6 +157,16 @@ class SessionConfig(TrainingSettings):
     def session_name(self) -> str:
         """`name`, or else what the images are called."""
         return self.name or self.image_dir.stem or "session"
+
+    def extractor_settings(self) -> ExtractorSettings:
+        """What the registry needs to make the extractor."""
+        return ExtractorSettings(
+            weights_path=self.weights_path,
+            dinov3_repo=self.dinov3_repo,
+            resize=self.resize,
+            extractor=self.extractor,
+            layers=self.layers,
+        )
 
     def training_settings(self) -> TrainingSettings:
         """The inherited part: what PATCH /api/config can change later."""
@@ -185,10 +232,14 @@ def _explain(problem: ErrorDetails) -> str:
             near = difflib.get_close_matches(str(location[-1]).lower(), known, n=1, cutoff=0.5)
             hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"
             return f"unknown key {key!r}: {hint}"
+        case "unknown_extractor":
+            return problem["msg"]
         case "missing":
             return f"key {key!r} is missing: add it{_example(str(location[-1]))}"
         case "value_error":
             reason = str(problem["ctx"]["error"])
+            if location[:1] == ["preprocessing"]:
+                return reason  # names the key and what was found itself
             return f"{key}: found {problem['input']!r}, expected {reason}" if key else reason
         case "too_short":
             return f"{key}: found an empty list, expected at least one class with a name and a color"

@@ -34,8 +34,10 @@ from initialization.sources import Plan, PlannedImage, Source
 from initialization.zip_source import ZipSource
 from models.base import ExtractorInfo, FeatureExtractor
 from models.feature_store import FeatureStore
+from models.preprocessing import with_preprocessing
+from models.registry import ExtractorSettings
 
-LoadExtractor = Callable[[Path | None, Path | None, int | None], FeatureExtractor]
+LoadExtractor = Callable[[ExtractorSettings], FeatureExtractor]
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ def initialize(options: Options, report: Report, load_extractor: LoadExtractor) 
     report.fact("session", f"{session_dir}{_how(existing, options)}")
     report.fact("classes", ", ".join(entry.name for entry in config.classes))
 
-    extractor = load_extractor(config.weights_path, config.dinov3_repo, config.resize)
+    extractor = with_preprocessing(load_extractor(config.extractor_settings()), config.preprocessing)
     _report_extractor(report, extractor.info, patches=config.task.reads_patches)
     continued = None if options.move_aside else existing
     if continued is not None:
@@ -130,7 +132,7 @@ def _fill(
             refusals = source.fetch(images, session_dir, advance)
         unavailable = {refusal.path: refusal.reason for refusal in refusals}
     with report.progress("register", len(images)) as advance:
-        register_images(database, root, images, unavailable, advance)
+        register_images(database, root, images, unavailable, advance, preprocessing=config.preprocessing)
     store = FeatureStore(session_dir, extractor.info)
     with report.progress("features", count_pending(database)) as advance:
         extract_features(database, root, store, extractor, advance, patches=config.task.reads_patches)

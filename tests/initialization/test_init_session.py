@@ -27,6 +27,7 @@ from models.base import ExtractorInfo, FeatureExtractor
 from models.feature_store import FeatureStore
 from models.geometry import make_grid
 from models.images import read_image
+from models.registry import ExtractorSettings
 from tests.initialization.fakes import (
     FakeExtractor,
     annotations,
@@ -597,5 +598,5 @@ def load_nothing(*_: object) -> FeatureExtractor:
 def test_main__config_is_checked_before_the_extractor_is_loaded(tmp_path: Path) -> None:
     loader: Callable[..., FeatureExtractor] = load_nothing
     assert init(write_config(tmp_path, task="x"), load=loader) == 2
-    assert load_fake(None, None, None).info.name == "fake"
+    assert load_fake(ExtractorSettings()).info.name == "fake"
     assert Origin.IMPORTED.value == "imported"

@@ -17,7 +17,7 @@ from transformers import DINOv3ViTConfig, DINOv3ViTModel
 from models.dinov3 import DINOv3Extractor
 from models.errors import WeightsError
 from models.geometry import make_grid
-from models.registry import load_extractor
+from models.registry import ExtractorSettings, load_extractor
 
 RESIZE = 64
 
@@ -192,9 +192,9 @@ def test_info__tells_the_weights_apart(tmp_path: Path) -> None:
 
 def test_load_extractor__passes_weights_on(tmp_path: Path) -> None:
     torch.save(meta_state(small_model()), tmp_path / "meta.pth")
-    assert load_extractor(tmp_path / "meta.pth", None, 96).info.resize == 96
+    assert load_extractor(ExtractorSettings(weights_path=tmp_path / "meta.pth", resize=96)).info.resize == 96
     with pytest.raises(WeightsError, match=r"no folder .*clone: write `dinov3_repo: null`"):
-        load_extractor(tmp_path / "meta.pth", tmp_path / "clone", None)
+        load_extractor(ExtractorSettings(weights_path=tmp_path / "meta.pth", dinov3_repo=tmp_path / "clone"))
 
 
 def wrong_weights(folder: Path, kind: str) -> Path:
