@@ -418,6 +418,8 @@ class Worker(Base):
     )
     pid: Mapped[int]
     host: Mapped[str] = mapped_column(String(255))
+    progress: Mapped[dict[str, Any] | None] = mapped_column(default=None)
+    """Of an extraction worker: see `WorkerProgress` in db/queries/extraction.py."""
     started_at: Mapped[dt.datetime] = mapped_column(default=utc_now)
     heartbeat_at: Mapped[dt.datetime] = mapped_column(default=utc_now, index=True)
 

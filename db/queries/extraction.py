@@ -1,0 +1,308 @@
+"""Features still to be made: who makes which, in which order, and how far it is.
+
+A claim is a worker's name on an image. It counts while that worker shows signs of life; claiming is atomic on both
+databases, as for jobs: SQLite lets one writer in at a time (`Database.write`), PostgreSQL skips the rows that another
+worker has locked.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Collection, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, delete, func, or_, select, update
+from sqlalchemy.orm import Session
+
+from db.models import FeatureState, Image, Job, JobKind, JobState, Worker, WorkerRole, utc_now
+from db.queries.events import add_event
+from db.queries.refits import note_arrivals
+from db.queries.session_info import Strategy
+from db.queries.workers import beat
+
+REST, NEXT, OPEN = 0, 1, 2
+"""`Image.feature_priority`: nobody asks for it, it comes up soon, a person looks at it."""
+CLAIM_TIMEOUT = dt.timedelta(seconds=10)
+"""Silence after which a worker's claims are void."""
+URGENT_JOBS = (JobKind.REFIT, JobKind.PREDICT)
+IDS_PER_STATEMENT = 500
+IDS_PER_EVENT = 200
+"""More are not named one by one: a listener looks at all it shows."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """An image that this worker computes features of."""
+
+    id: int
+    path: str
+    content_hash: str | None
+    width: int | None
+    height: int | None
+    file_size: int | None
+    file_mtime_ns: int | None
+    priority: int
+    whole: bool
+    """All that the task reads is wanted; else the pooled vector alone."""
+    anew: bool
+    """It failed before: neither the file's facts nor stored features are trusted."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a claimed image."""
+
+    id: int
+    content_hash: str | None
+    width: int | None
+    height: int | None
+    file_size: int | None
+    file_mtime_ns: int | None
+    failure: str | None
+    whole: bool
+    """As in the claim."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How many images have what."""
+
+    total: int
+    done: int
+    """Features ready."""
+    failed: int
+    pooled_done: int
+
+    @property
+    def pending(self) -> int:
+        """Images whose features are still to be made."""
+        return self.total - self.done - self.failed
+
+
+@dataclass(frozen=True)
+class WorkerProgress:
+    """What an extraction worker says of itself: `Worker.progress`."""
+
+    images_per_s: float | None = None
+    """Whole images."""
+    pooled_per_s: float | None = None
+    """Images of the cheap tier."""
+    message: str | None = None
+    """Why it cannot work, in one line for a person."""
+
+
+def request_features(db_session: Session, image_id: int) -> None:
+    """A person looks at this image: its features come first, and those of images opened before do no longer."""
+    pending = Image.features == FeatureState.PENDING
+    others = (pending, Image.feature_priority == OPEN, Image.id != image_id)
+    db_session.execute(update(Image).where(*others).values(feature_priority=REST))
+    this = (pending, Image.id == image_id, Image.feature_priority != OPEN)
+    db_session.execute(update(Image).where(*this).values(feature_priority=OPEN))
+
+
+def expect_features(db_session: Session, image_ids: Collection[int]) -> None:
+    """These images come up soon."""
+    rows = (Image.id.in_(image_ids), Image.features == FeatureState.PENDING, Image.feature_priority == REST)
+    db_session.execute(update(Image).where(*rows).values(feature_priority=NEXT))
+
+
+def expect_first(db_session: Session, strategy: Strategy, count: int) -> None:
+    """The images that a session shows first, so that there is something to click on soon."""
+    first = select(Image.id).where(Image.features == FeatureState.PENDING).order_by(_order(strategy)).limit(count)
+    expect_features(db_session, list(db_session.scalars(first)))
+
+
+def retry_failed(db_session: Session, except_paths: Collection[str] = ()) -> None:
+    """Have failed images tried again; `failure` stays as the sign that nothing known of them is trusted."""
+    skipped = set(except_paths)
+    failed = db_session.execute(select(Image.id, Image.path).where(Image.features == FeatureState.FAILED))
+    ids = [image_id for image_id, path in failed if path not in skipped]
+    for start in range(0, len(ids), IDS_PER_STATEMENT):
+        chunk = Image.id.in_(ids[start : start + IDS_PER_STATEMENT])
+        db_session.execute(update(Image).where(chunk).values(features=FeatureState.PENDING))
+
+
+def has_requested(db_session: Session) -> bool:
+    """Whether somebody waits for an image that no worker has taken."""
+    requested = (Image.features == FeatureState.PENDING, Image.feature_priority > REST)
+    return db_session.scalar(select(Image.id).where(*requested, _is_free()).limit(1)) is not None
+
+
+def has_pending(db_session: Session) -> bool:
+    """Whether anything is left to be made, claimed or not."""
+    pending = select(Image.id).where(Image.features == FeatureState.PENDING).limit(1)
+    return db_session.scalar(pending) is not None or db_session.scalar(_without_pooled().limit(1)) is not None
+
+
+def claim_requested(db_session: Session, worker_id: str, limit: int) -> list[Claim]:
+    """Take images that somebody waits for: those on a screen, then those that come up soon."""
+    requested = (Image.features == FeatureState.PENDING, Image.feature_priority > REST)
+    order = (Image.feature_priority.desc(), Image.id)
+    return _claim(db_session, worker_id, requested, order, limit, whole=True)
+
+
+def claim_pooled(db_session: Session, worker_id: str, limit: int) -> list[Claim]:
+    """Take images without a pooled vector, to make that alone."""
+    missing = (~Image.pooled_ready, Image.features != FeatureState.FAILED)
+    return _claim(db_session, worker_id, missing, (Image.id,), limit, whole=False)
+
+
+def claim_rest(db_session: Session, worker_id: str, strategy: Strategy, limit: int) -> list[Claim]:
+    """Take any image whose features are to be made, in the order in which people will see them."""
+    pending = (Image.features == FeatureState.PENDING,)
+    return _claim(db_session, worker_id, pending, (_order(strategy), Image.id), limit, whole=True)
+
+
+def priorities(db_session: Session, image_ids: Collection[int]) -> dict[int, int]:
+    """The priority of images as it is by now."""
+    rows = db_session.execute(select(Image.id, Image.feature_priority).where(Image.id.in_(image_ids)))
+    return dict(rows.all())
+
+
+def release(db_session: Session, worker_id: str, image_ids: Collection[int]) -> None:
+    """Give claimed images back."""
+    mine = (Image.id.in_(image_ids), Image.claimed_by == worker_id)
+    db_session.execute(update(Image).where(*mine).values(claimed_by=None))
+
+
+def record(db_session: Session, worker_id: str, outcomes: Sequence[Outcome], *, pooled_is_all: bool) -> None:
+    """Store what became of claimed images and announce it once; what another worker has claimed since is left alone.
+
+    Args:
+        pooled_is_all: The task reads pooled vectors alone, so that the cheap tier is all there is to make.
+    """
+    recorded = [outcome for outcome in outcomes if _record_one(db_session, worker_id, outcome, pooled_is_all)]
+    if not recorded:
+        return
+    ready = [each.id for each in recorded if each.failure is None and (each.whole or pooled_is_all)]
+    note_arrivals(db_session, ready)
+    named = [each.id for each in recorded if each.failure is not None or each.whole or pooled_is_all]
+    progress = read_progress(db_session)
+    add_event(
+        db_session,
+        "features",
+        image_ids=named[:IDS_PER_EVENT],
+        all_named=len(named) <= IDS_PER_EVENT,
+        **asdict(progress),
+    )
+
+
+def read_progress(db_session: Session) -> Progress:
+    """How far it is: two counts along indexes."""
+    states = dict(db_session.execute(select(Image.features, func.count()).group_by(Image.features)).all())
+    pooled = db_session.scalar(select(func.count()).where(Image.pooled_ready)) or 0
+    return Progress(
+        total=sum(states.values()),
+        done=states.get(FeatureState.READY, 0),
+        failed=states.get(FeatureState.FAILED, 0),
+        pooled_done=pooled,
+    )
+
+
+def beat_extraction(db_session: Session, worker_id: str, pid: int, host: str, progress: WorkerProgress) -> None:
+    """Show that an extraction worker lives, and what it is up to."""
+    beat(db_session, worker_id, pid, host, role=WorkerRole.EXTRACTION)
+    db_session.flush()
+    db_session.execute(update(Worker).where(Worker.id == worker_id).values(progress=asdict(progress)))
+
+
+def living_workers(db_session: Session, timeout: dt.timedelta = CLAIM_TIMEOUT) -> list[WorkerProgress]:
+    """What each extraction worker that shows signs of life says."""
+    rows = db_session.scalars(
+        select(Worker)
+        .where(Worker.role == WorkerRole.EXTRACTION, Worker.heartbeat_at > utc_now() - timeout)
+        .order_by(Worker.started_at)
+    )
+    return [WorkerProgress(**(row.progress or {})) for row in rows]
+
+
+def extraction_pids(db_session: Session, host: str) -> dict[str, int]:
+    """Process ids of the extraction workers on a machine, by worker id."""
+    mine = (Worker.role == WorkerRole.EXTRACTION, Worker.host == host)
+    return dict(db_session.execute(select(Worker.id, Worker.pid).where(*mine)).all())
+
+
+def forget_workers(db_session: Session, worker_ids: Collection[str]) -> None:
+    """Void the claims of workers that are known to have ended."""
+    db_session.execute(delete(Worker).where(Worker.id.in_(worker_ids), Worker.role == WorkerRole.EXTRACTION))
+
+
+def a_person_waits(db_session: Session) -> bool:
+    """Whether a click or an opened image waits for the ML service, or is at work there."""
+    at_work = (Job.kind.in_(URGENT_JOBS), Job.state.in_((JobState.QUEUED, JobState.RUNNING)))
+    return db_session.scalar(select(Job.id).where(*at_work).limit(1)) is not None
+
+
+def _without_pooled() -> Any:
+    return select(Image.id).where(~Image.pooled_ready, Image.features != FeatureState.FAILED)
+
+
+def _order(strategy: Strategy) -> ColumnElement[Any]:
+    """As `next_image` goes through images that nothing has predicted."""
+    return Image.id.asc() if strategy is Strategy.SEQUENTIAL else Image.random_key.asc()
+
+
+def _is_free() -> ColumnElement[bool]:
+    living = select(Worker.id).where(
+        Worker.role == WorkerRole.EXTRACTION, Worker.heartbeat_at > utc_now() - CLAIM_TIMEOUT
+    )
+    return or_(Image.claimed_by.is_(None), Image.claimed_by.not_in(living))
+
+
+def _claim(
+    db_session: Session,
+    worker_id: str,
+    conditions: Sequence[ColumnElement[bool]],
+    order: Sequence[ColumnElement[Any] | Any],
+    limit: int,
+    *,
+    whole: bool,
+) -> list[Claim]:
+    statement = (
+        select(Image)
+        .where(*conditions, _is_free())
+        .order_by(*order)
+        .limit(limit)
+        .with_for_update(skip_locked=True, of=Image)
+    )
+    images = db_session.scalars(statement).all()
+    for image in images:
+        image.claimed_by = worker_id
+    db_session.flush()
+    return [
+        Claim(
+            id=image.id,
+            path=image.path,
+            content_hash=image.content_hash,
+            width=image.width,
+            height=image.height,
+            file_size=image.file_size,
+            file_mtime_ns=image.file_mtime_ns,
+            priority=image.feature_priority,
+            whole=whole,
+            anew=image.failure is not None,
+        )
+        for image in images
+    ]
+
+
+def _record_one(db_session: Session, worker_id: str, outcome: Outcome, pooled_is_all: bool) -> bool:
+    changes: dict[str, Any] = {
+        "content_hash": outcome.content_hash,
+        "width": outcome.width,
+        "height": outcome.height,
+        "file_size": outcome.file_size,
+        "file_mtime_ns": outcome.file_mtime_ns,
+        "failure": outcome.failure,
+        "claimed_by": None,
+    }
+    if outcome.failure is not None:
+        changes |= {"features": FeatureState.FAILED, "feature_priority": REST}
+    else:
+        changes["pooled_ready"] = True
+        if outcome.whole or pooled_is_all:
+            changes |= {"features": FeatureState.READY, "feature_priority": REST}
+    mine = (Image.id == outcome.id, Image.claimed_by == worker_id)
+    result = db_session.execute(update(Image).where(*mine).values(changes))
+    return bool(result.rowcount)  # type: ignore[attr-defined]
