@@ -65,6 +65,12 @@ class FeatureReader:
         """
         features = self._store.read_patches(content_hash, mapped=True)
         grid = make_grid(*size, self._store.info)
+        if features.shape[:2] != (grid.height, grid.width):
+            raise FeatureMismatchError(
+                f"features of {content_hash} have {features.shape[1]} x {features.shape[0]} cells, an image of "
+                f"{size[0]} x {size[1]} pixels has {grid.width} x {grid.height}: run init_session.py again with "
+                "--append to compute them anew"
+            )
         uv = grid.to_grid(np.asarray(xy, dtype=np.float64).reshape(-1, 2))
         around = uv[:, None, :] + np.asarray(offsets, dtype=np.float64)
         with np.errstate(invalid="ignore"):  # what is not finite is told below

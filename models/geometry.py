@@ -4,13 +4,17 @@ An image of W x H pixels is resized, without cropping or padding, to sides that 
 `size_multiple`; cells of `patch_size` pixels tile that resized image exactly. So image and grid cover the same
 rectangle, and every mapping is one linear scaling per axis, with pixel edges (not centres) as the common frame:
 image x in [0, W] <-> grid u in [0, Wp], and (0.5, 0.5) is the centre of the first pixel or cell in its own frame.
+The same holds between any two rasters of one image (a map, a thumbnail, the picture on the screen): `scale_between`.
+The image is what preprocessing leaves of the file: upright, counted from the corner of its crop.
 frontend/src/state/geometry.ts mirrors this module; tests/models/geometry_vectors.json holds both to the same values.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -53,7 +57,7 @@ class Grid:
 
     @property
     def _scale(self) -> npt.NDArray[np.float64]:
-        return np.array([self.width / self.image_width, self.height / self.image_height])
+        return scale_between((self.image_width, self.image_height), (self.width, self.height))
 
 
 def make_grid(width: int, height: int, info: ExtractorInfo) -> Grid:
@@ -82,6 +86,39 @@ def _nearest_multiple(numerator: int, denominator: int, multiple: int) -> int:
     """The multiple nearest to numerator / denominator, halves up, at least one multiple."""
     unit = denominator * multiple
     return max(1, (2 * numerator + unit) // (2 * unit)) * multiple
+
+
+def scale_between(source: tuple[int, int], target: tuple[int, int]) -> npt.NDArray[np.float64]:
+    """Factors (x, y) that take coordinates on one raster to those on another one that covers the same rectangle.
+
+    Args:
+        source: (width, height), as `target`.
+    """
+    return np.array([target[0] / source[0], target[1] / source[1]])
+
+
+def fit_within(width: int, height: int, max_side: int, *, least: tuple[int, int] = (1, 1)) -> tuple[int, int]:
+    """(width, height) with the longest side at most `max_side`, of nearly the same shape; never enlarged.
+
+    Args:
+        least: (width, height) below which a side does not shrink: in an image 500 times as long as wide the short side
+            would lose what lies across it.
+    """
+    longest = max(width, height)
+    if longest <= max_side:
+        return width, height
+    return tuple(  # type: ignore[return-value]
+        min(side, max(_nearest_multiple(side * max_side, longest, 1), minimum))
+        for side, minimum in zip((width, height), least, strict=True)
+    )
+
+
+def resample(plane: npt.NDArray[Any], width: int, height: int) -> npt.NDArray[Any]:
+    """A plane (H, W) at another size (height, width), interpolated between pixel centres with clamped edges.
+
+    Means to enlarge: where it shrinks, it samples and does not average.
+    """
+    return np.asarray(cv2.resize(plane, (width, height), interpolation=cv2.INTER_LINEAR))
 
 
 def sample_bilinear(feature_map: npt.NDArray[np.floating], uv: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
 from models.feature_store import npy_bytes, write_atomically
+from models.geometry import resample
 
 MAPS_FOLDER = "predictions"
 """In the session folder."""
@@ -53,5 +53,4 @@ def upsampled_probabilities(logits: npt.NDArray[np.floating], width: int, height
 
     Upsampling the logits, not the probabilities, is what a linear head on upsampled features would give.
     """
-    size = (width, height)
-    return softmax(np.stack([cv2.resize(plane, size, interpolation=cv2.INTER_LINEAR) for plane in logits]), axis=0)
+    return softmax(np.stack([resample(plane, width, height) for plane in logits]), axis=0)

@@ -16,6 +16,7 @@ from db.errors import ConflictError
 from db.models import Image
 from db.queries.images import get_image
 from models.feature_store import write_atomically
+from models.geometry import fit_within
 from models.images import is_browser_ready, read_image
 
 JPEG_QUALITY = 92
@@ -63,13 +64,16 @@ def send_thumbnail(context: AppContext, image_id: int, if_none_match: str | None
     return Response(data, media_type="image/jpeg", headers=headers)
 
 
-def shrink(pixels: npt.NDArray[np.uint8], max_side: int) -> npt.NDArray[np.uint8]:
-    """The picture with its longest side at most `max_side`, by area averaging; never enlarged."""
+def shrink(pixels: npt.NDArray[np.uint8], max_side: int, *, least: tuple[int, int] = (1, 1)) -> npt.NDArray[np.uint8]:
+    """The picture with its longest side at most `max_side`, by area averaging; never enlarged.
+
+    Args:
+        least: See `models.geometry.fit_within`.
+    """
     height, width = pixels.shape[:2]
-    if max(height, width) <= max_side:
+    size = fit_within(width, height, max_side, least=least)
+    if size == (width, height):
         return pixels
-    scale = max_side / max(height, width)
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
     return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
 
 

@@ -17,6 +17,7 @@ from db.models import Image, Origin, Prediction
 from db.queries.annotations import NewPoint, replace_points
 from db.tasks import Task
 from ml_service.sampling.point_extraction import ExtractionSettings, extract_points
+from models.geometry import fit_within, scale_between
 from models.prediction_store import read_map, upsampled_probabilities
 
 EXTRACTION_SIDE = 1024
@@ -100,11 +101,10 @@ def _sample(source: PredictedImage, replaced: frozenset[Origin], *, whole: bool 
     assert image.width is not None
     assert image.height is not None
     stay = [point for point in source.annotation["points"] if point["origin"] not in replaced]
-    scale = min(1.0, EXTRACTION_SIDE / max(image.width, image.height))
-    width, height = max(1, round(image.width * scale)), max(1, round(image.height * scale))
-    to_map = np.array([width / image.width, height / image.height])
+    map_size = fit_within(image.width, image.height, EXTRACTION_SIDE)
+    to_map = scale_between((image.width, image.height), map_size)
     logits = read_map(source.session_dir, prediction.map_path)
-    probabilities = upsampled_probabilities(logits, width, height)
+    probabilities = upsampled_probabilities(logits, *map_size)
     if whole:
         probabilities = np.where(probabilities == probabilities.max(axis=0), probabilities, np.float32(0))
     extracted = extract_points(
@@ -112,7 +112,7 @@ def _sample(source: PredictedImage, replaced: frozenset[Origin], *, whole: bool 
         ExtractionSettings(
             max_points=training.max_points,
             confidence_threshold=1.0 if whole else training.confidence_threshold,
-            min_distance=training.min_distance * scale,
+            min_distance=training.min_distance * float(to_map.max()),
             # Drawn towards its borders, a whole region would be told by the pixels that are least certain.
             gradient_weight=0.0 if whole else training.gradient_weight,
         ),

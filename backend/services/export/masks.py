@@ -5,12 +5,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
 from backend.services.export.source import ExportedImage
-from backend.services.prediction_maps import read_guide, refined_probability
+from backend.services.prediction_maps import full_size_levels, read_guide, refined_probability
 from backend.services.session_snapshot import SessionSnapshot
 from db.errors import NotFoundError
 from models.errors import ImageReadError
@@ -46,16 +45,23 @@ def read_mask(session: SessionSnapshot, exported: ExportedImage, max_work_side: 
         return None
     try:
         logits = read_map(session.session_dir, prediction.map_path)[kept]
-        guide = read_guide(session, image, max_work_side)
+        guide = read_guide(session, image, max_work_side, logits)
     except (FileNotFoundError, NotFoundError, ImageReadError) as error:
         logger.warning("no mask of image %s in the export: %s", image.id, error)
         return None
-    best = np.zeros(guide.shape[:2], np.uint8)
-    highest = np.full(guide.shape[:2], -1, np.float32)
-    for index in range(len(kept)):
-        probability = refined_probability(logits, index, guide)
-        better = probability > highest
-        best[better] = index
-        highest[better] = probability[better]
-    full = cv2.resize(best, (image.width, image.height), interpolation=cv2.INTER_NEAREST)
-    return Mask(np.asarray(full, dtype=np.uint8), [prediction.class_ids[index] for index in kept])
+    best = np.zeros((image.height, image.width), np.uint8)
+    highest = _full_size(logits, 0, guide, image.width, image.height)
+    for index in range(1, len(kept)):
+        found = _full_size(logits, index, guide, image.width, image.height)
+        best[found > highest] = index
+        highest = np.maximum(found, highest)
+    return Mask(best, [prediction.class_ids[index] for index in kept])
+
+
+def _full_size(
+    logits: npt.NDArray[np.float32], index: int, guide: npt.NDArray[np.uint8], width: int, height: int
+) -> npt.NDArray[np.float32] | npt.NDArray[np.uint16]:
+    """(height, width): the higher, the more probable is the class there."""
+    probability = refined_probability(logits, index, guide)
+    same_size = probability.shape == (height, width)
+    return probability if same_size else full_size_levels(probability, width, height)

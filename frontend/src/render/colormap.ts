@@ -1,5 +1,6 @@
 /** Probability maps to colours. Pure: no canvas, no DOM. */
 import { parseColor, type Rgb } from "../state/color";
+import { taps } from "../state/geometry";
 import type { ClassMap, GrayMap } from "../state/prediction";
 import type { OverlayStyle } from "../state/preferences";
 
@@ -31,8 +32,8 @@ const LOGITS = Float32Array.from({ length: 256 }, (_, value) => {
 /** Logits of a map, enlarged `factor` times, bilinear between cell centres with clamped edges. */
 export function upsampleLogits(map: GrayMap, factor: number): Float32Array {
   const { width, height, values } = map;
-  const columns = taps(width, factor);
-  const rows = taps(height, factor);
+  const columns = taps(width, width * factor);
+  const rows = taps(height, height * factor);
   const out_width = width * factor;
   const out = new Float32Array(out_width * height * factor);
   const line = new Float32Array(width);
@@ -198,13 +199,4 @@ function setPixel(rgba: Uint8ClampedArray, i: number, color: Rgb | undefined, al
 
 function sigmoid(logit: number): number {
   return 1 / (1 + Math.exp(-logit));
-}
-
-/** For each output pixel: the two cells it lies between and the weight of the second. */
-function taps(size: number, factor: number): [number, number, number][] {
-  return Array.from({ length: size * factor }, (_, i) => {
-    const position = Math.min(Math.max((i + 0.5) / factor - 0.5, 0), size - 1);
-    const low = Math.floor(position);
-    return [low, Math.min(low + 1, size - 1), position - low];
-  });
 }

@@ -1,4 +1,4 @@
-import { clamp, type Vec2 } from "../state/geometry";
+import { clamp, scaleBetween, type Vec2 } from "../state/geometry";
 import { nearestPoint } from "../state/annotations";
 import type { ShownPrediction } from "../state/prediction";
 import type { OverlayStyle } from "../state/preferences";
@@ -231,7 +231,9 @@ export class ImageStage extends HTMLElement {
     if (this.#picture === null) return;
     const { bitmap, size, image_id } = this.#picture;
     const source = bitmap ?? { width: 1, height: 1 };
-    const sharpness = source.width / size.width;
+    // Along the longer side: across a narrow picture there may be only a rounded pixel or two.
+    const [across, down] = scaleBetween(size, source);
+    const sharpness = size.width >= size.height ? across : down;
     const needed = Math.min(this.#view.scale * devicePixelRatio, sharpness) / sharpness;
     // Halved as often as the screen allows: the compositor's own reduction is good for less than two.
     const level = Math.max(0, Math.floor(Math.log2(1 / needed)));
