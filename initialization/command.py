@@ -70,6 +70,9 @@ def _parse(argv: Sequence[str] | None) -> Options:
     parser.add_argument("--append", action="store_true", help="add new images to a session that holds annotations")
     parser.add_argument("--yes", action="store_true", help="do not ask before starting")
     parser.add_argument("--move-aside", action="store_true", help="keep the old session under another name, start anew")
+    parser.add_argument(
+        "--background", action="store_true", help="only register the images: `fewclick up` makes their features"
+    )
     arguments = parser.parse_args(argv)
     if arguments.append and arguments.move_aside:
         parser.error("--append goes on with the old session, --move-aside starts a new one: choose one of them")

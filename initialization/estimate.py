@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from initialization.compute import EXTRACTOR_ERRORS
 from initialization.errors import SourceError
-from initialization.extract import EXTRACTOR_ERRORS
 from initialization.sources import PlannedImage, Source
 from models.base import ExtractorInfo, FeatureExtractor
 from models.errors import ImageReadError
 from models.geometry import make_grid
-from models.images import read_image
+from models.images import read_image, read_size
 from models.preprocessing import preprocessing_of
 
 SAMPLES = 4
@@ -72,13 +72,39 @@ def estimate_run(
     timed = measured[1:] or measured
     seconds = sum(timed) / len(timed) * len(images) if timed else 0.0
     disk_bytes = round(sum(sizes) / len(sizes) * len(images)) if sizes else 0
+    free_bytes = _check_free(disk_bytes, session_dir)
+    return Estimate(len(images), seconds, disk_bytes, free_bytes, grid, len(measured))
+
+
+def check_disk(
+    source: Source, images: Sequence[PlannedImage], info: ExtractorInfo, session_dir: Path, *, patches: bool
+) -> None:
+    """Refuse what cannot fit, from the header of one image; takes no time worth the name.
+
+    Raises:
+        SourceError: the features would not fit on the disk.
+    """
+    with tempfile.TemporaryDirectory(prefix="fewclick-") as folder:
+        for path in source.sample(images[:1], Path(folder)):
+            grid = None
+            if patches:
+                try:
+                    cells = make_grid(*read_size(path, preprocessing=preprocessing_of(info.options)), info)
+                except ImageReadError:
+                    continue  # told, with the reason, when its turn comes
+                grid = (cells.width, cells.height)
+            _check_free(feature_bytes(grid, info) * len(images), session_dir)
+
+
+def _check_free(disk_bytes: int, session_dir: Path) -> int:
+    """Bytes free on the disk of the session."""
     free_bytes = shutil.disk_usage(next(p for p in (session_dir, *session_dir.parents) if p.is_dir())).free
     if disk_bytes > free_bytes:
         raise SourceError(
             f"the features need about {disk_bytes / 1e9:.1f} GB, but {session_dir} has {free_bytes / 1e9:.1f} GB free: "
             "choose a smaller resize, use --max-files, free some space, or set session_dir to another disk"
         )
-    return Estimate(len(images), seconds, disk_bytes, free_bytes, grid, len(measured))
+    return free_bytes
 
 
 def feature_bytes(grid: tuple[int, int] | None, info: ExtractorInfo) -> int:

@@ -1,184 +1,238 @@
-"""Features of every image: the file first, durable, then the row that says so."""
+"""Features of every image, made by any number of workers side by side: init, and the extraction service.
+
+The file comes first, durable, then the row that says so: a worker that is killed at any moment leaves nothing that
+another would not find, and nothing that it would have to doubt. See docs/decisions/0008.
+"""
 
 from __future__ import annotations
 
+import os
 import time
-from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
-import cv2
-import numpy as np
-import numpy.typing as npt
-from sqlalchemy import select, update
+from sqlalchemy.orm import Session
 
 from db.database import Database
-from db.models import FeatureState, Image
-from db.queries.events import add_event
-from db.queries.refits import note_arrivals
-from initialization.inspection import inspect_file
+from db.queries import extraction
+from db.queries.extraction import Claim, Outcome, WorkerProgress
+from db.queries.session_info import get_session_info, training_settings
+from initialization.compute import Computed, Prepared, Tiers, finish, prepare
+from initialization.heartbeat import Heartbeat
+from initialization.inspection import FileFacts
 from models.base import FeatureExtractor
-from models.errors import ImageReadError
 from models.feature_store import FeatureStore
-from models.images import read_image
-from models.preprocessing import preprocessing_of
 
-LOOKAHEAD = 2
-"""Images decoded ahead of the extractor; more would only cost memory."""
-COMMIT_EVERY = 8
+DECODED_AHEAD = 2
+"""Images decoded while the extractor works; more would only cost memory."""
+POOLED_CLAIMS = 16
+"""Of the cheap tier so many are claimed at once: each claim is a transaction."""
 COMMIT_INTERVAL_S = 1.0
-EXTRACTOR_ERRORS = (RuntimeError, ValueError, TypeError, ArithmeticError, LookupError, cv2.error)
-"""What a network raises on a picture that it cannot take; out of memory on an accelerator is a RuntimeError too."""
+WAIT_FOR_OTHERS_S = 0.1
+RATE_WINDOW = 0.1
+"""Weight of the newest image in the moving average of the pace."""
 
 
-@dataclass(frozen=True)
-class _Pending:
-    """A row whose features are not ready."""
+@dataclass
+class _Task:
+    """A claimed image on its way; `prepared` once a thread is at work on its file."""
 
-    id: int
-    path: str
-    content_hash: str | None
-    width: int | None
-    height: int | None
-    failed: bool
+    claim: Claim
+    prepared: Future[Prepared] | None = None
 
-
-@dataclass(frozen=True)
-class _Outcome:
-    """What becomes of a row."""
-
-    id: int
-    content_hash: str | None
-    width: int | None
-    height: int | None
-    failure: str | None
+    @property
+    def kind(self) -> tuple[bool, bool]:
+        """Tasks of one kind may go through the network together."""
+        return self.claim.priority > extraction.REST, self.claim.whole
 
 
-@dataclass(frozen=True)
-class _Decoded:
-    """A row with its picture, or with the outcome that needs none."""
+class Pace:
+    """Moving average of the seconds that an image takes, in each tier."""
 
-    row: _Pending
-    content_hash: str
-    pixels: npt.NDArray[np.uint8] | None
-    outcome: _Outcome | None
+    def __init__(self) -> None:
+        self._seconds: dict[bool, float] = {}
+
+    def note(self, seconds: float, *, whole: bool) -> None:
+        """An image took this long."""
+        old = self._seconds.get(whole, seconds)
+        self._seconds[whole] = old + RATE_WINDOW * (seconds - old)
+
+    def per_s(self, *, whole: bool) -> float | None:
+        """Images a second; None until one was made."""
+        seconds = self._seconds.get(whole)
+        return None if seconds is None else 1 / max(seconds, 1e-6)
 
 
-def extract_features(
-    database: Database,
-    root: Path,
-    store: FeatureStore,
-    extractor: FeatureExtractor,
-    advance: Callable[[int], None],
-    *,
-    patches: bool,
-) -> None:
-    """Make the features of every row that has none, earlier failures included, in the order of ids.
+class Extraction:
+    """One worker's share of the queue. A context manager: claims are given back and decoding threads end on exit.
 
     Args:
-        patches: False for pooled vectors only; a row is then ready as soon as that is there.
+        patches: False for pooled vectors only; an image is then ready as soon as that is there.
+        pooled_first: Make the pooled vectors of all images before the rest of the features that nobody waits for;
+            else both at once, which reads each file only once.
     """
-    outcomes: list[_Outcome] = []
-    last_commit = time.monotonic()
-    for decoded in _decode_ahead(_pending(database), root, store, patches=patches):
-        outcome = decoded.outcome or _extract_one(decoded, store, extractor, patches=patches)
-        outcomes.append(outcome)
-        advance(1)
-        if len(outcomes) >= COMMIT_EVERY or time.monotonic() - last_commit > COMMIT_INTERVAL_S:
-            _commit(database, outcomes)
-            outcomes, last_commit = [], time.monotonic()
-    _commit(database, outcomes)
+
+    def __init__(
+        self,
+        database: Database,
+        root: Path,
+        store: FeatureStore,
+        extractor: FeatureExtractor,
+        heartbeat: Heartbeat,
+        *,
+        patches: bool,
+        pooled_first: bool,
+    ) -> None:
+        self._database = database
+        self._root = root
+        self._store = store
+        self._extractor = extractor
+        self._heartbeat = heartbeat
+        self._patches = patches
+        self._pooled_first = pooled_first and patches
+        self._tasks: list[_Task] = []
+        self._outcomes: list[Outcome] = []
+        self._somebody_waits = False
+        self._committed_at = time.monotonic()
+        self._pace = Pace()
+        self._pool = ThreadPoolExecutor(max(1, min(2, (os.cpu_count() or 1) - 1)), thread_name_prefix="decode")
+        with database.read() as db_session:
+            self._strategy = training_settings(get_session_info(db_session)).strategy
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._pool.shutdown(cancel_futures=True)
+        if kind is None:
+            self._commit()
+            ids = [task.claim.id for task in self._tasks]
+            if ids:
+                with self._database.write() as db_session:
+                    extraction.release(db_session, self._heartbeat.worker_id, ids)
+
+    def step(self, *, only_requested: bool = False) -> int | None:
+        """Make the most urgent features there are; how many images got ready or failed, None if there is no work.
+
+        Raises:
+            OSError: the store cannot be written.
+        """
+        self._claim(only_requested=only_requested)
+        if not self._tasks:
+            self._commit()
+            return None
+        batch = self._next_batch()
+        started = time.perf_counter()
+        prepared = [self._decoded(task) for task in batch]
+        self._decode_ahead()
+        done = finish(prepared, self._store, self._extractor)
+        whole = batch[0].claim.whole
+        if any(each.pixels is not None for each in prepared):
+            self._pace.note((time.perf_counter() - started) / len(batch), whole=whole)
+        self._outcomes += [_outcome(task.claim, each) for task, each in zip(batch, done, strict=True)]
+        self._somebody_waits |= batch[0].claim.priority > extraction.REST
+        if self._somebody_waits or time.monotonic() - self._committed_at > COMMIT_INTERVAL_S:
+            self._commit()
+        return sum(whole or not self._patches or each.failure is not None for each in done)
+
+    def finish_all(self, advance: Callable[[int], None]) -> None:
+        """Until nothing is left to be made, by this worker or by any other.
+
+        Raises:
+            OSError: the store cannot be written.
+        """
+        while True:
+            made = self.step()
+            if made is not None:
+                advance(made)
+                continue
+            with self._database.read() as db_session:
+                if not extraction.has_pending(db_session):
+                    return
+            time.sleep(WAIT_FOR_OTHERS_S)
+
+    def _claim(self, *, only_requested: bool) -> None:
+        """Look what people wait for by now, and keep enough images at hand that decoding is ahead of the network."""
+        with self._database.read() as db_session:
+            is_urgent = extraction.has_requested(db_session)
+            current = extraction.priorities(db_session, [task.claim.id for task in self._tasks])
+        for task in self._tasks:
+            self._update(task, current.get(task.claim.id, extraction.REST))
+        ahead = self._extractor.batch_size + DECODED_AHEAD
+        if not is_urgent and (only_requested or len(self._tasks) >= ahead):
+            return
+        with self._database.write() as db_session:
+            claims = extraction.claim_requested(db_session, self._heartbeat.worker_id, ahead) if is_urgent else []
+            if not only_requested and len(self._tasks) + len(claims) < ahead:
+                claims += self._claim_unasked(db_session, ahead)
+        self._tasks += [_Task(claim) for claim in claims]
+        self._tasks.sort(key=lambda task: -task.claim.priority)
+
+    def _claim_unasked(self, db_session: Session, ahead: int) -> list[Claim]:
+        worker_id = self._heartbeat.worker_id
+        claims: list[Claim] = []
+        if self._pooled_first:
+            claims = extraction.claim_pooled(db_session, worker_id, POOLED_CLAIMS)
+        claims = claims or extraction.claim_rest(db_session, worker_id, self._strategy, ahead)
+        return claims or extraction.claim_pooled(db_session, worker_id, POOLED_CLAIMS)
+
+    def _update(self, task: _Task, priority: int) -> None:
+        """A person may have opened an image that was taken for its pooled vector, or turned to another."""
+        whole = task.claim.whole or priority > extraction.REST
+        if whole != task.claim.whole:
+            task.prepared = None  # what is missing is another thing now
+        task.claim = replace(task.claim, priority=priority, whole=whole)
+
+    def _next_batch(self) -> list[_Task]:
+        """The first tasks, as many of one kind as the network takes well; an image on a screen goes alone."""
+        first = self._tasks[0]
+        size = 1 if first.claim.priority == extraction.OPEN else max(1, self._extractor.batch_size)
+        alike = [task for task in self._tasks[:size] if task.kind == first.kind]
+        self._tasks = [task for task in self._tasks if task not in alike]
+        return alike
+
+    def _decoded(self, task: _Task) -> Prepared:
+        return (task.prepared or self._submit(task.claim)).result()
+
+    def _decode_ahead(self) -> None:
+        for task in self._tasks[: self._extractor.batch_size + DECODED_AHEAD - 1]:
+            task.prepared = task.prepared or self._submit(task.claim)
+
+    def _submit(self, claim: Claim) -> Future[Prepared]:
+        wanted = Tiers(patches=self._patches and claim.whole, pooled=True)
+        known = FileFacts(claim.content_hash, claim.width, claim.height, claim.file_size, claim.file_mtime_ns)
+        return self._pool.submit(prepare, self._root / claim.path, self._store, wanted, known=known, anew=claim.anew)
+
+    def _commit(self) -> None:
+        outcomes, self._outcomes = self._outcomes, []
+        self._somebody_waits, self._committed_at = False, time.monotonic()
+        if outcomes:
+            with self._database.write() as db_session:
+                worker_id, pooled_is_all = self._heartbeat.worker_id, not self._patches
+                extraction.record(db_session, worker_id, outcomes, pooled_is_all=pooled_is_all)
+            progress = WorkerProgress(self._pace.per_s(whole=True), self._pace.per_s(whole=False))
+            self._heartbeat.set_progress(progress)
 
 
 def count_pending(database: Database) -> int:
-    """How many images `extract_features` would look at."""
-    return len(_pending(database))
-
-
-def _pending(database: Database) -> list[_Pending]:
-    columns = (Image.id, Image.path, Image.content_hash, Image.width, Image.height, Image.features)
+    """How many images have no features yet."""
     with database.read() as db_session:
-        rows = db_session.execute(select(*columns).where(Image.features != FeatureState.READY).order_by(Image.id))
-        return [
-            _Pending(image_id, path, found_hash, width, height, failed=state is FeatureState.FAILED)
-            for image_id, path, found_hash, width, height, state in rows
-        ]
+        return extraction.read_progress(db_session).pending
 
 
-def _decode_ahead(rows: list[_Pending], root: Path, store: FeatureStore, *, patches: bool) -> Iterator[_Decoded]:
-    """Each row decoded, a little ahead and in a thread, so that the extractor does not wait for the disk."""
-    with ThreadPoolExecutor(1, thread_name_prefix="decode") as pool:
-        waiting: deque[Future[_Decoded]] = deque()
-        try:
-            for row in rows:
-                waiting.append(pool.submit(_decode, row, root, store, patches=patches))
-                if len(waiting) > LOOKAHEAD:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            pool.shutdown(cancel_futures=True)
-
-
-def _decode(row: _Pending, root: Path, store: FeatureStore, *, patches: bool) -> _Decoded:
-    path = root / row.path
-    preprocessing = preprocessing_of(store.info.options)
-    content_hash, width, height = row.content_hash, row.width, row.height
-    if row.failed or content_hash is None:  # the file may have been repaired since
-        facts = inspect_file(path, preprocessing)
-        if facts.failure or facts.content_hash is None:
-            return _Decoded(row, "", None, _Outcome(row.id, facts.content_hash, None, None, facts.failure))
-        content_hash, width, height = facts.content_hash, facts.width, facts.height
-    if store.has(content_hash, patches=patches) and not row.failed:  # by an equal file, or before a kill
-        return _Decoded(row, content_hash, None, _Outcome(row.id, content_hash, width, height, None))
-    try:
-        return _Decoded(row, content_hash, read_image(path, preprocessing=preprocessing), None)
-    except ImageReadError as error:
-        return _Decoded(row, content_hash, None, _Outcome(row.id, content_hash, None, None, str(error)))
-    except MemoryError:
-        return _Decoded(row, content_hash, None, _Outcome(row.id, content_hash, None, None, _too_big(path.name)))
-
-
-def _extract_one(decoded: _Decoded, store: FeatureStore, extractor: FeatureExtractor, *, patches: bool) -> _Outcome:
-    assert decoded.pixels is not None
-    height, width = decoded.pixels.shape[:2]
-    name, failure = Path(decoded.row.path).name, None
-    try:
-        features = extractor.extract([decoded.pixels], patches=patches)[0]
-    except EXTRACTOR_ERRORS as error:
-        failure = f"{name}: {store.info.name} failed: {' '.join(str(error).split()) or type(error).__name__}"
-    except MemoryError:
-        failure = _too_big(name)
-    else:
-        try:
-            store.write(decoded.content_hash, features)
-        except ValueError:
-            failure = f"{name}: {store.info.name} gave values that are not finite"
-    return _Outcome(decoded.row.id, decoded.content_hash, width, height, failure)
-
-
-def _too_big(name: str) -> str:
-    return f"{name} needs more memory than there is: make it smaller, or cut it into tiles"
-
-
-def _commit(database: Database, outcomes: list[_Outcome]) -> None:
-    if not outcomes:
-        return
-    with database.write() as db_session:
-        for outcome in outcomes:
-            state = FeatureState.FAILED if outcome.failure else FeatureState.READY
-            db_session.execute(
-                update(Image)
-                .where(Image.id == outcome.id)
-                .values(
-                    content_hash=outcome.content_hash,
-                    width=outcome.width,
-                    height=outcome.height,
-                    features=state,
-                    failure=outcome.failure,
-                )
-            )
-        note_arrivals(db_session, [outcome.id for outcome in outcomes if outcome.failure is None])
-        add_event(db_session, "features", image_ids=[outcome.id for outcome in outcomes])
+def _outcome(claim: Claim, computed: Computed) -> Outcome:
+    facts = computed.facts
+    return Outcome(
+        id=claim.id,
+        content_hash=facts.content_hash,
+        width=facts.width,
+        height=facts.height,
+        file_size=facts.file_size,
+        file_mtime_ns=facts.file_mtime_ns,
+        failure=facts.failure,
+        whole=claim.whole,
+    )

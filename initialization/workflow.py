@@ -12,10 +12,11 @@ from sqlalchemy import func, select
 
 from db.database import Database
 from db.models import FeatureState, Image, ImageStatus
+from db.queries.extraction import expect_first, read_progress, retry_failed
 from initialization.config import SessionConfig, load_config, session_dir_of
 from initialization.create import check_writable, exclusive, open_session
 from initialization.errors import SourceError
-from initialization.estimate import Estimate, estimate_run
+from initialization.estimate import Estimate, check_disk, estimate_run
 from initialization.existing import (
     ExistingSession,
     check_can_continue,
@@ -24,7 +25,8 @@ from initialization.existing import (
     find_session,
     move_aside,
 )
-from initialization.extract import count_pending, extract_features
+from initialization.extract import Extraction, count_pending
+from initialization.heartbeat import Heartbeat
 from initialization.import_labels import import_labels
 from initialization.list_source import ListSource
 from initialization.register import register_images
@@ -37,6 +39,8 @@ from models.feature_store import FeatureStore
 from models.preprocessing import with_preprocessing
 from models.registry import ExtractorSettings
 
+FIRST_IMAGES = 2
+"""Of a new session so many come before all others, so that there is something to click on soon."""
 LoadExtractor = Callable[[ExtractorSettings], FeatureExtractor]
 
 
@@ -49,6 +53,8 @@ class Options:
     append: bool = False
     yes: bool = False
     move_aside: bool = False
+    background: bool = False
+    """Register only: the extraction service of `fewclick up` makes the features."""
 
 
 def initialize(options: Options, report: Report, load_extractor: LoadExtractor) -> None:
@@ -77,7 +83,9 @@ def initialize(options: Options, report: Report, load_extractor: LoadExtractor) 
     images = plan.images[: options.max_files]
     _report_plan(report, source, plan, images, config)
     todo = [image for image in images if continued is None or image.path not in continued.ready_paths]
-    if todo:
+    if todo and options.background:
+        check_disk(source, todo, extractor.info, session_dir, patches=config.task.reads_patches)
+    elif todo:
         estimate = estimate_run(source, todo, extractor, session_dir, patches=config.task.reads_patches)
         _report_estimate(report, estimate, extractor.info)
         if not options.yes and report.can_ask and not report.ask("Go on?"):
@@ -89,7 +97,9 @@ def initialize(options: Options, report: Report, load_extractor: LoadExtractor) 
     with exclusive(session_dir):
         database = open_session(session_dir, config, source, extractor.info, continued)
         try:
-            _fill(database, session_dir, config, source, images, extractor, report)
+            _fill(database, session_dir, config, source, images, report)
+            _extract(database, session_dir, config, source, extractor, report, background=options.background)
+            _import_labels(database, config, len(images), report)
             _summarize(database, session_dir, extractor.info, started, report)
         finally:
             database.close()
@@ -121,27 +131,58 @@ def _fill(
     config: SessionConfig,
     source: Source,
     images: tuple[PlannedImage, ...],
-    extractor: FeatureExtractor,
     report: Report,
 ) -> None:
-    """Fetch, register, extract, import: each step goes on where a killed run stopped."""
+    """Fetch and register: each step goes on where a killed run stopped."""
     root = source.root(session_dir)
     unavailable = {}
     if not isinstance(source, FolderSource):
         with report.progress("fetch", len(images)) as advance:
             refusals = source.fetch(images, session_dir, advance)
         unavailable = {refusal.path: refusal.reason for refusal in refusals}
+    with database.write() as db_session:
+        retry_failed(db_session, except_paths=unavailable)
     with report.progress("register", len(images)) as advance:
         register_images(database, root, images, unavailable, advance, preprocessing=config.preprocessing)
+
+
+def _extract(
+    database: Database,
+    session_dir: Path,
+    config: SessionConfig,
+    source: Source,
+    extractor: FeatureExtractor,
+    report: Report,
+    *,
+    background: bool,
+) -> None:
+    """All features, together with whoever else is at work; in the background only those of the first image."""
+    with database.write() as db_session:
+        if read_progress(db_session).done == 0:
+            expect_first(db_session, config.strategy, FIRST_IMAGES)
     store = FeatureStore(session_dir, extractor.info)
-    with report.progress("features", count_pending(database)) as advance:
-        extract_features(database, root, store, extractor, advance, patches=config.task.reads_patches)
-    if config.labels_dir is not None:
-        with report.progress("labels", len(images)) as advance:
-            imported = import_labels(database, config.labels_dir, advance)
-        what = f"{imported.images:,} images" + f", {imported.points:,} points" * bool(imported.points)
-        report.fact("imported", what + f"; {imported.left_alone:,} kept as they are" * bool(imported.left_alone))
-        report.listing("not used", imported.problems)
+    patches = config.task.reads_patches
+    with (
+        Heartbeat(database) as heartbeat,
+        Extraction(
+            database, source.root(session_dir), store, extractor, heartbeat, patches=patches, pooled_first=False
+        ) as extraction,
+    ):
+        if background:
+            extraction.step(only_requested=True)
+            return
+        with report.progress("features", count_pending(database)) as advance:
+            extraction.finish_all(advance)
+
+
+def _import_labels(database: Database, config: SessionConfig, total: int, report: Report) -> None:
+    if config.labels_dir is None:
+        return
+    with report.progress("labels", total) as advance:
+        imported = import_labels(database, config.labels_dir, advance)
+    what = f"{imported.images:,} images" + f", {imported.points:,} points" * bool(imported.points)
+    report.fact("imported", what + f"; {imported.left_alone:,} kept as they are" * bool(imported.left_alone))
+    report.listing("not used", imported.problems)
 
 
 def _how(existing: ExistingSession | None, options: Options) -> str:
@@ -206,9 +247,11 @@ def _summarize(database: Database, session_dir: Path, info: ExtractorInfo, start
         labelled = db_session.scalar(select(func.count()).select_from(Image).where(Image.status == ImageStatus.LABELED))
     folder = FeatureStore(session_dir, info).folder
     size = sum(path.stat().st_size for path in folder.rglob("*.npy"))
+    pending = states.get(FeatureState.PENDING, 0)
     rows = [
         ("registered", f"{sum(states.values()):,} images"),
         ("ready", f"{states.get(FeatureState.READY, 0):,}"),
+        *([("pending", f"{pending:,}: made by `fewclick up` while you label")] if pending else []),
         ("failed", f"{len(failed):,}"),
         ("labelled", f"{labelled or 0:,}"),
         ("features", format_bytes(size)),

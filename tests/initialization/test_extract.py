@@ -19,10 +19,12 @@ class Choosy(FakeExtractor):
         super().__init__()
         self._error = error
 
-    def extract(self, images: list[npt.NDArray[np.uint8]], *, patches: bool = True) -> list[Features]:
+    def extract(
+        self, images: list[npt.NDArray[np.uint8]], *, patches: bool = True, pooled: bool = True
+    ) -> list[Features]:
         if images[0].shape[1] == 40:
             raise self._error
-        return super().extract(images, patches=patches)
+        return super().extract(images, patches=patches, pooled=pooled)
 
 
 @pytest.mark.parametrize(

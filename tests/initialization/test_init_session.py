@@ -10,9 +10,11 @@ import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 import pytest
 from PIL import Image as PillowImage
 from sqlalchemy import select
@@ -20,10 +22,10 @@ from sqlalchemy import select
 from db.database import Database
 from db.models import AnnotationState, Image, LabelClass, Origin, Run, SessionInfo, Worker
 from db.queries.annotations import NewPoint, replace_points
-from initialization import extract, workflow
+from initialization import compute, workflow
 from initialization.create import exclusive
 from initialization.report import format_bytes
-from models.base import ExtractorInfo, FeatureExtractor
+from models.base import ExtractorInfo, FeatureExtractor, Features
 from models.feature_store import FeatureStore
 from models.geometry import make_grid
 from models.images import read_image
@@ -257,12 +259,12 @@ def test_main__repaired_image_is_taken_on_the_next_run(tmp_path: Path) -> None:
 def test_main__image_that_vanishes_is_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     make_images(tmp_path, 3)
 
-    def vanishing(path: Path) -> object:
+    def vanishing(path: Path, **options: Any) -> object:
         if path.name == "1.png":
             path.unlink(missing_ok=True)
-        return read_image(path)
+        return read_image(path, **options)
 
-    monkeypatch.setattr(extract, "read_image", vanishing)
+    monkeypatch.setattr(compute, "read_image", vanishing)
     assert init(write_config(tmp_path)) == 0
     assert [row["features"] for row in rows(tmp_path / "session")] == ["ready", "failed", "ready"]
 
@@ -345,10 +347,14 @@ class Stopping:
     def info(self) -> ExtractorInfo:
         return self._inner.info
 
-    def extract(self, images: list[np.ndarray], *, patches: bool = True) -> list[object]:
+    @property
+    def batch_size(self) -> int:
+        return 1
+
+    def extract(self, images: list[np.ndarray], *, patches: bool = True, pooled: bool = True) -> list[object]:
         if self._inner.extracted >= self._after + 4:  # four go into the estimate
             raise KeyboardInterrupt
-        return list(self._inner.extract(images, patches=patches))
+        return list(self._inner.extract(images, patches=patches, pooled=pooled))
 
 
 def test_main__interrupt_says_how_to_go_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -520,10 +526,12 @@ def test_main__folder_that_cannot_be_written(tmp_path: Path, capsys: pytest.Capt
 class FullDisk(FakeExtractor):
     """Works for the estimate, then meets a full disk."""
 
-    def extract(self, images: list[np.ndarray], *, patches: bool = True) -> list[object]:
+    def extract(
+        self, images: list[npt.NDArray[np.uint8]], *, patches: bool = True, pooled: bool = True
+    ) -> list[Features]:
         if self.extracted >= 4 + 2:
             raise OSError(28, "No space left on device", "session/features/x.npy")
-        return list(super().extract(images, patches=patches))
+        return super().extract(images, patches=patches, pooled=pooled)
 
 
 def test_main__full_disk_is_one_line_and_the_rest_is_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
