@@ -7,18 +7,22 @@ Imports no torch.
 from __future__ import annotations
 
 import hashlib
+import stat
 import struct
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import cv2
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageFile, UnidentifiedImageError
+from PIL import Image, ImageFile, TiffImagePlugin, UnidentifiedImageError
 
 from models.errors import ImageReadError
-from models.header_size import header_size
-from models.preprocessing import DEFAULT, Crop, Preprocessing
+from models.preprocessing import DEFAULT, Preprocessing
+from models.rendering import RawPicture, RenderError, cropped_size, render, upright_size
+from models.tiff import PLAIN_PHOTOMETRICS, is_tiff, read_tiff, tiff_size
 
 MAX_PIXELS = 400_000_000
 """Larger images are refused: a decompression bomb, or more memory (3 bytes a pixel) than can be spared."""
@@ -26,14 +30,10 @@ MAX_PIXELS = 400_000_000
 READABLE_FORMATS = ("JPEG", "PNG", "TIFF", "WEBP", "BMP", "GIF", "PPM", "JPEG2000")
 """What Pillow may try, whatever a file is called: its rarer decoders are less tested, and one starts Ghostscript."""
 ORIENTATION_TAG = 0x0112
-STRETCH_PERCENTILES = (0.5, 99.5)
 BROWSER_MODES = {"JPEG": {"RGB", "L"}, "PNG": {"RGB", "L", "1"}, "WEBP": {"RGB"}}
 
 # Pillow's own limit only warns up to twice its value and cannot name the file; _open checks MAX_PIXELS on the header.
 Image.MAX_IMAGE_PIXELS = None
-
-# EXIF orientation -> (quarter turns counter-clockwise, then mirror left-right) that make the picture upright.
-_UPRIGHT = {2: (0, True), 3: (2, False), 4: (2, True), 5: (3, True), 6: (3, False), 7: (1, True), 8: (1, False)}
 
 # What Pillow's decoders raise on damaged files, by format and version.
 DECODER_ERRORS = (
@@ -52,45 +52,35 @@ DECODER_ERRORS = (
 
 
 def read_image(path: Path, *, preprocessing: Preprocessing = DEFAULT) -> npt.NDArray[np.uint8]:
-    """The picture as a person sees it: (H, W, 3) uint8, RGB, upright.
+    """The picture as a person sees it: (H, W, 3) uint8, RGB, upright, cropped.
 
-    Palette, grey, 1-bit, CMYK and other colour spaces are converted; alpha is laid over white. More than 8 bits are
-    stretched between the 0.5 and 99.5 percentiles, unless the values fit into 8 bits (or 0..1 for floats). Of
-    animations and multi-page files the first picture is taken.
+    Palette, grey, 1-bit, CMYK and other colour spaces are converted; alpha is laid over white. Unless `preprocessing`
+    says otherwise, more than 8 bits are stretched as `models.rendering.to_8_bits` tells, and of animations and
+    multi-page files the first picture is taken.
 
     Raises:
-        ImageReadError: missing, empty, truncated, no image, or larger than `MAX_PIXELS`.
+        ImageReadError: missing, empty, truncated, no image, larger than `MAX_PIXELS`, or preprocessing does not fit it.
     """
-    try:
-        with _open(path) as image:
-            orientation = _orientation(image)
-            pixels = _decode_with_opencv(path) if _is_deep_color(image) else _to_rgb(image)
-    except UnidentifiedImageError:
-        pixels, orientation = _decode_with_opencv(path), 1
-    except DECODER_ERRORS as error:
-        raise ImageReadError(f"{path.name} is damaged: {_one_line(error)}") from error
-    upright = _make_upright(pixels, orientation)
-    width, height = _cropped_size(path, upright.shape[1], upright.shape[0], preprocessing.crop)
-    left, top = preprocessing.crop.left, preprocessing.crop.top
-    return np.ascontiguousarray(upright[top : top + height, left : left + width])
+    with _reasons(path):
+        return render(_read_raw(path, preprocessing), preprocessing)
 
 
 def read_size(path: Path, *, preprocessing: Preprocessing = DEFAULT) -> tuple[int, int]:
-    """(width, height) of the upright picture in pixels, from the header alone where the format allows it.
+    """(width, height) of that picture in pixels, from the header alone where the format allows it.
 
     Raises:
         ImageReadError: as for `read_image`, though damage behind the header goes unseen.
     """
-    try:
-        with _open(path) as image:
-            width, height = image.size
-            if _orientation(image) >= 5:
-                width, height = height, width
-    except UnidentifiedImageError:
-        width, height = _checked_header_size(path)
-    except DECODER_ERRORS as error:
-        raise ImageReadError(f"{path.name} is damaged: {_one_line(error)}") from error
-    return _cropped_size(path, width, height, preprocessing.crop)
+    with _reasons(path):
+        try:
+            with _open(path, preprocessing.page) as image:
+                width, height = upright_size(*image.size, _orientation(image))
+        except UnidentifiedImageError:
+            _require_tiff(path)
+            stored_width, stored_height, orientation = tiff_size(path, preprocessing.page)
+            _check_pixels(stored_width, stored_height)
+            width, height = upright_size(stored_width, stored_height, orientation)
+        return cropped_size(width, height, preprocessing.crop)
 
 
 def content_hash(path: Path) -> str:
@@ -100,6 +90,7 @@ def content_hash(path: Path) -> str:
         ImageReadError: the file cannot be read.
     """
     try:
+        _require_file(path)
         with path.open("rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
     except OSError as error:
@@ -112,56 +103,109 @@ def is_browser_ready(path: Path, *, preprocessing: Preprocessing = DEFAULT) -> b
     Raises:
         ImageReadError: the file cannot be read.
     """
-    try:
-        with _open(path) as image:
-            return (
-                preprocessing.keeps_plain_pictures
-                and image.mode in BROWSER_MODES.get(image.format or "", set())
-                and "transparency" not in image.info
-                and getattr(image, "n_frames", 1) == 1
-                and _orientation(image) == 1
-                and not _is_deep_color(image)
-            )
-    except UnidentifiedImageError:
+    if not preprocessing.keeps_plain_pictures:
         return False
+    with _reasons(path):
+        try:
+            with _open(path, preprocessing.page) as image:
+                return (
+                    image.mode in BROWSER_MODES.get(image.format or "", set())
+                    and "transparency" not in image.info
+                    and getattr(image, "n_frames", 1) == 1
+                    and _orientation(image) == 1
+                    and not _is_deep_color(image)
+                )
+        except UnidentifiedImageError:
+            return False
+
+
+@contextmanager
+def _reasons(path: Path) -> Iterator[None]:
+    """Whatever is raised while a file is read becomes an `ImageReadError` that names it."""
+    try:
+        yield
+    except RenderError as error:
+        raise ImageReadError(f"{path.name} {error}") from error
     except DECODER_ERRORS as error:
         raise ImageReadError(f"{path.name} is damaged: {_one_line(error)}") from error
 
 
-def _open(path: Path) -> Image.Image:
+def _open(path: Path, page: int) -> Image.Image:
+    """The file at a page counted from 1, no pixel decoded yet.
+
+    Raises:
+        UnidentifiedImageError: Pillow does not know it.
+    """
     try:
-        if path.stat().st_size == 0:
+        if _require_file(path) == 0:
             raise ImageReadError(f"{path.name} is empty (0 bytes)")
         image = Image.open(path, formats=READABLE_FORMATS)
     except UnidentifiedImageError:
         raise
     except OSError as error:
         raise _cannot_open(path, error) from error
-    width, height = image.size
-    if width * height > MAX_PIXELS:
+    try:
+        _check_pixels(*image.size)
+        if page > 1:
+            _seek(image, page)
+            _check_pixels(*image.size)
+    except BaseException:
         image.close()
-        raise _too_large(path, width, height)
+        raise
     return image
 
 
-def _cropped_size(path: Path, width: int, height: int, crop: Crop) -> tuple[int, int]:
-    left = (width - crop.left - crop.right, height - crop.top - crop.bottom)
-    if min(left) < 1:
-        raise ImageReadError(
-            f"{path.name} has {width} x {height} pixels, of which preprocessing.crop leaves none: crop less"
+def _require_file(path: Path) -> int:
+    """Size in bytes of what can be opened without harm: to open a pipe would wait for ever."""
+    status = path.stat()
+    if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):  # a folder says so itself
+        raise ImageReadError(f"{path.name} is a pipe, socket or device, expected a file")
+    return status.st_size
+
+
+def _seek(image: Image.Image, page: int) -> None:
+    try:
+        image.seek(page - 1)
+    except (EOFError, UnidentifiedImageError, SyntaxError) as error:
+        if image.format == "TIFF":  # tifffile counts right, and knows pages that Pillow does not
+            raise UnidentifiedImageError(str(error)) from error
+        count = getattr(image, "n_frames", 1)
+        raise RenderError(f"has {count} page{'s' * (count != 1)}, preprocessing.page asks for {page}") from error
+
+
+def _check_pixels(width: int, height: int) -> None:
+    if width * height > MAX_PIXELS:
+        raise RenderError(
+            f"has {width} x {height} pixels, more than the limit of {MAX_PIXELS // 1_000_000} million: "
+            "cut it into tiles"
         )
-    return left
+
+
+def _require_tiff(path: Path) -> None:
+    if not is_tiff(path):
+        raise ImageReadError(
+            f"{path.name} is not an image that can be read: its content fits no known format "
+            f"({', '.join(READABLE_FORMATS)})"
+        )
+
+
+def _read_raw(path: Path, preprocessing: Preprocessing) -> RawPicture:
+    try:
+        with _open(path, preprocessing.page) as image:
+            if not _is_for_tifffile(image, preprocessing):
+                orientation = _orientation(image)
+                if not _is_deep_color(image):
+                    return _raw_of_pillow(image, orientation)
+                if preprocessing.page > 1:
+                    raise RenderError("has more than 8 bits a channel, of which only page 1 can be read")
+                return _raw_of_opencv(path, orientation)
+    except UnidentifiedImageError:
+        _require_tiff(path)
+    return read_tiff(path, preprocessing.page, preprocessing.bands, MAX_PIXELS)
 
 
 def _cannot_open(path: Path, error: OSError) -> ImageReadError:
     return ImageReadError(f"{path.name} cannot be opened: {error.strerror or _one_line(error)}")
-
-
-def _too_large(path: Path, width: int, height: int) -> ImageReadError:
-    return ImageReadError(
-        f"{path.name} has {width} x {height} pixels, more than the limit of {MAX_PIXELS // 1_000_000} million: "
-        "cut it into tiles"
-    )
 
 
 def _one_line(error: BaseException) -> str:
@@ -180,79 +224,37 @@ def _orientation(image: Image.Image) -> int:
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 
-def _make_upright(pixels: npt.NDArray[np.uint8], orientation: int) -> npt.NDArray[np.uint8]:
-    quarter_turns, mirrored = _UPRIGHT.get(orientation, (0, False))
-    upright = np.rot90(pixels, quarter_turns)
-    return np.ascontiguousarray(upright[:, ::-1] if mirrored else upright)
-
-
 def _is_deep_color(image: Image.Image) -> bool:
-    """Whether Pillow would cut a colour picture of more than 8 bits a channel down to its high bytes."""
-    if not isinstance(image, ImageFile.ImageFile) or image.mode not in {"RGB", "RGBA"} or not image.tile:
+    """Whether Pillow would cut a picture of more than 8 bits a channel down to its high bytes."""
+    if not isinstance(image, ImageFile.ImageFile) or image.mode not in {"RGB", "RGBA", "LA"} or not image.tile:
         return False
     return ";16" in str(image.tile[0][3])
 
 
-def _to_rgb(image: Image.Image) -> npt.NDArray[np.uint8]:
+def _is_for_tifffile(image: Image.Image, preprocessing: Preprocessing) -> bool:
+    """Whether Pillow would cut a TIFF down: deep or signed values, or channels that it has no mode for."""
+    if not isinstance(image, TiffImagePlugin.TiffImageFile):
+        return False
+    tags = image.tag_v2
+    bits = tags.get(TiffImagePlugin.BITSPERSAMPLE, (1,))
+    sample_formats = tags.get(TiffImagePlugin.SAMPLEFORMAT, (1,))
+    samples = tags.get(TiffImagePlugin.SAMPLESPERPIXEL, 1)
+    is_cut_down = max(bits) > 8 or set(sample_formats) != {1} or samples > 4 or preprocessing.bands is not None
+    return is_cut_down and tags.get(TiffImagePlugin.PHOTOMETRIC_INTERPRETATION) in PLAIN_PHOTOMETRICS
+
+
+def _raw_of_pillow(image: Image.Image, orientation: int) -> RawPicture:
     if image.mode[0] in "IF":  # I, I;16, I;16B, F: one channel of more than 8 bits
-        return _grey_to_rgb(_to_8_bits(np.asarray(image)))
+        return RawPicture(np.asarray(image)[:, :, None], False, orientation)
     if image.mode in {"LA", "PA", "La", "RGBA", "RGBa"} or "transparency" in image.info:
-        return _over_white(np.asarray(image.convert("RGBA")))
-    return np.asarray(image.convert("RGB"))
+        return RawPicture(np.asarray(image.convert("RGBA")), True, orientation)
+    if image.mode in {"L", "1"}:
+        return RawPicture(np.asarray(image.convert("L"))[:, :, None], False, orientation)
+    return RawPicture(np.asarray(image.convert("RGB")), False, orientation)
 
 
-def _grey_to_rgb(grey: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    return np.repeat(grey[:, :, None], 3, axis=2)
-
-
-def _over_white(rgba: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    alpha = rgba[:, :, 3:].astype(np.uint16)
-    mixed = rgba[:, :, :3] * alpha + 255 * (255 - alpha)
-    return np.asarray((mixed + 127) // 255, dtype=np.uint8)
-
-
-def _to_8_bits(values: npt.NDArray[np.generic]) -> npt.NDArray[np.uint8]:
-    """Any real array as uint8, by the rule that `read_image` states; not-a-number and infinity become the minimum."""
-    if values.dtype == np.uint8:
-        return np.asarray(values, dtype=np.uint8)
-    numbers = values.astype(np.float32)
-    finite = np.isfinite(numbers)
-    if not finite.any():
-        return np.zeros(values.shape, np.uint8)
-    low, high = float(numbers[finite].min()), float(numbers[finite].max())
-    numbers = np.where(finite, numbers, low)
-    if np.issubdtype(values.dtype, np.floating) and low >= 0 and high <= 1:
-        low, high = 0.0, 1.0
-    elif low >= 0 and high <= 255:
-        low, high = 0.0, 255.0
-    else:
-        stretched = np.percentile(numbers[finite], STRETCH_PERCENTILES)
-        # A few bright spots on a dark ground can put both percentiles on one value; the full range is left then.
-        low, high = (float(stretched[0]), float(stretched[1])) if stretched[1] > stretched[0] else (low, high)
-    scaled = (numbers - low) * (255 / max(high - low, 1e-12))
-    return np.asarray(np.clip(np.rint(scaled), 0, 255), dtype=np.uint8)
-
-
-def _checked_header_size(path: Path) -> tuple[int, int]:
-    """(width, height) of what only OpenCV can decode, which has a limit of its own and cannot name the file."""
-    try:
-        with path.open("rb") as stream:
-            size = header_size(stream)
-    except DECODER_ERRORS as error:
-        raise ImageReadError(f"{path.name} is damaged: {_one_line(error)}") from error
-    if size is None:
-        raise ImageReadError(
-            f"{path.name} is not an image that can be read: its content fits no known format "
-            f"({', '.join(READABLE_FORMATS)})"
-        )
-    if size[0] * size[1] > MAX_PIXELS:
-        raise _too_large(path, *size)
-    return size
-
-
-def _decode_with_opencv(path: Path) -> npt.NDArray[np.uint8]:
-    """RGB of what Pillow does not know or cuts down: colour of more than 8 bits a channel. Not turned upright."""
-    _checked_header_size(path)
+def _raw_of_opencv(path: Path, orientation: int) -> RawPicture:
+    """Colour of more than 8 bits a channel in formats other than TIFF; Pillow has checked the header."""
     try:
         pixels = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_UNCHANGED)
     except OSError as error:
@@ -263,13 +265,7 @@ def _decode_with_opencv(path: Path) -> npt.NDArray[np.uint8]:
         raise ImageReadError(
             f"{path.name} cannot be decoded: damaged, or of a kind that neither Pillow nor OpenCV reads"
         )
-    if pixels.ndim == 2 or pixels.shape[2] == 1:
-        return _grey_to_rgb(_to_8_bits(pixels.reshape(pixels.shape[:2])))
-    if pixels.shape[2] not in (3, 4):
-        raise ImageReadError(f"{path.name} has {pixels.shape[2]} channels, expected 1, 3 or 4")
-    color = _to_8_bits(pixels[:, :, :3])[:, :, ::-1]
-    if pixels.shape[2] == 3:
-        return np.ascontiguousarray(color)
-    opaque = {"uint8": 255.0, "uint16": 65535.0}.get(pixels.dtype.name, 1.0)
-    alpha = np.rint(np.clip(pixels[:, :, 3:] / opaque, 0, 1) * 255).astype(np.uint8)
-    return _over_white(np.concatenate([color, alpha], axis=2))
+    if pixels.ndim == 2:
+        return RawPicture(pixels[:, :, None], False, orientation)
+    order = [2, 1, 0, 3] if pixels.shape[2] == 4 else [2, 1, 0]
+    return RawPicture(pixels[:, :, order], pixels.shape[2] == 4, orientation)
