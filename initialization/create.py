@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import fcntl
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
 from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
@@ -87,6 +88,23 @@ def open_session(
 def stored_config(config: SessionConfig) -> dict[str, Any]:
     """The settings as plain JSON values, for the session row."""
     return config.model_dump(mode="json")
+
+
+def restored_config(stored: Mapping[str, Any]) -> SessionConfig:
+    """The settings that a session was made with; what they name may be gone by now.
+
+    Raises:
+        ConfigError: the session row holds none that this version understands.
+    """
+    try:
+        return SessionConfig.model_validate(stored)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        key = ".".join(str(part) for part in problem["loc"])
+        raise ConfigError(
+            f"the session's stored settings cannot be used ({key}: {problem['msg']}): run init_session.py --append "
+            "with the YAML file of this session"
+        ) from error
 
 
 def _create(db_session: Session, session_dir: Path, config: SessionConfig, source: Source, info: ExtractorInfo) -> None:
