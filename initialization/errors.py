@@ -15,3 +15,7 @@ class SourceError(InvalidInputError):
 
 class SessionExistsError(FewclickError):
     """The session folder is taken, and going on could harm what it holds."""
+
+
+class ClusterError(FewclickError):
+    """The cluster cannot do the work."""

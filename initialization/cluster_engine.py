@@ -1,0 +1,304 @@
+"""Features by many workers: Ray Data streams images to them, and their answers into the database.
+
+Only this process, the driver, writes the database. A worker that dies costs nothing but the image at hand: its batch
+goes to another one. An image that kills every worker that takes it becomes a failed row.
+"""
+
+from __future__ import annotations
+
+import secrets
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from db.database import Database
+from db.queries.extraction import Claim, Outcome, claim_requested, claim_rest, record
+from db.queries.session_info import get_session_info, training_settings
+from initialization.cluster_pool import ClusterSettings, Pool, plan_pool
+from initialization.cluster_worker import (
+    ClusterWorker,
+    ImageAnswer,
+    ImageTask,
+    Job,
+    WorkerRefusalError,
+    mark_path,
+    read_answers,
+    tasks_table,
+)
+from initialization.compute import Tiers
+from initialization.errors import ClusterError
+from initialization.heartbeat import Heartbeat
+from initialization.inspection import FileFacts
+from initialization.ray_runtime import running_ray
+from models.atomic_file import open_atomically
+from models.base import ExtractorInfo, FeatureExtractor
+from models.feature_store import FeatureStore
+from models.preprocessing import Preprocessing
+from models.registry import ExtractorSettings
+
+FIRST_WAVE, WAVE_GROWTH, LAST_WAVE = 2_000, 4, 500_000
+"""Images given to the cluster at a time: few at first, so that labelling can begin; then so many that loading the
+extractor anew for each wave does not count."""
+CLAIMS_PER_TRANSACTION = 5_000
+BATCH_CPU, BATCH_GPU = 32, 256
+"""Images per batch at most: what a dying worker has another one look through again."""
+BATCHES_PER_WORKER = 4
+"""At least, so that all workers end a wave at about the same time."""
+RETRIES = 2
+"""Of a batch whose worker died, before its images are tried one by one."""
+TRIES_ALONE = 2
+MAX_DEATHS_IN_A_ROW = 16
+"""Of images tried one by one: beyond, it is the machines that are at fault."""
+MIN_DECODE_THREADS, MAX_DECODE_THREADS = 2, 16
+COMMIT_INTERVAL_S = 1.0
+COMMIT_SHARE = 0.2
+"""Of the time, at most, for commits: they become fewer and larger as the session grows."""
+
+
+@dataclass(frozen=True)
+class ClusterOrder:
+    """What is to be extracted with what; see `cluster_worker.Job`."""
+
+    session_dir: Path
+    root: Path
+    load_extractor: Callable[[ExtractorSettings], FeatureExtractor]
+    settings: ExtractorSettings
+    preprocessing: Preprocessing
+    info: ExtractorInfo
+    patches: bool
+
+
+def extract_on_cluster(
+    database: Database,
+    order: ClusterOrder,
+    settings: ClusterSettings,
+    advance: Callable[[int], None],
+    tell: Callable[[str], None],
+) -> None:
+    """Make the features of all pending images.
+
+    Args:
+        tell: Takes lines for the person who waits.
+
+    Raises:
+        ClusterError: Ray is missing or does not answer, or a worker does not see what this process sees.
+    """
+    # Writes the manifest that every worker compares.
+    FeatureStore(order.session_dir, order.info)
+    threads = _own_threads()
+    replaced = 0
+    with running_ray(settings) as machines, Heartbeat(database) as heartbeat, _mark(order.session_dir) as token:
+        pool = plan_pool(settings, machines, threads)
+        tell(str(pool))
+        size = FIRST_WAVE
+        while claims := _claim(database, heartbeat.worker_id, size):
+            job = _job(order, token, claims[0], pool, threads)
+            tasks = [_task(claim) for claim in claims]
+            with Recorder(database, heartbeat.worker_id, advance, pooled_is_all=not order.patches) as recorder:
+                for answer in answer_wave(job, pool, tasks):
+                    recorder.add(answer)
+            replaced += max(0, len(recorder.workers) - pool.workers)
+            size = min(size * WAVE_GROWTH, LAST_WAVE)
+    if replaced:
+        tell(f"{replaced} worker{'s' * (replaced != 1)} died; others took over")
+
+
+class Recorder:
+    """Collects answers and commits them now and then; each image counts once, however often it is answered."""
+
+    def __init__(
+        self, database: Database, worker_id: str, advance: Callable[[int], None], *, pooled_is_all: bool
+    ) -> None:
+        self.workers: set[str] = set()
+        """All that answered."""
+        self._database = database
+        self._worker_id = worker_id
+        self._advance = advance
+        self._pooled_is_all = pooled_is_all
+        self._waiting: list[Outcome] = []
+        self._answered: set[int] = set()
+        self._next_commit = time.monotonic() + COMMIT_INTERVAL_S
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        # Also after Ctrl+C: what is finished is kept.
+        self._commit()
+
+    def add(self, answer: ImageAnswer) -> None:
+        """Take an answer; a second one for the same image is dropped."""
+        self.workers.add(answer.worker)
+        if answer.id in self._answered:
+            return
+        self._answered.add(answer.id)
+        facts = answer.facts
+        self._waiting.append(
+            Outcome(
+                id=answer.id,
+                content_hash=facts.content_hash,
+                width=facts.width,
+                height=facts.height,
+                file_size=facts.file_size,
+                file_mtime_ns=facts.file_mtime_ns,
+                failure=facts.failure,
+                whole=True,
+            )
+        )
+        if time.monotonic() >= self._next_commit:
+            self._commit()
+
+    def _commit(self) -> None:
+        if not self._waiting:
+            return
+        started = time.monotonic()
+        with self._database.write() as db_session:
+            record(db_session, self._worker_id, self._waiting, pooled_is_all=self._pooled_is_all)
+        ended = time.monotonic()
+        self._advance(len(self._waiting))
+        self._waiting = []
+        self._next_commit = ended + max(COMMIT_INTERVAL_S, (ended - started) / COMMIT_SHARE)
+
+
+def answer_wave(job: Job, pool: Pool, tasks: list[ImageTask]) -> Iterator[ImageAnswer]:
+    """An answer to every task, in the order in which they come; Ray must be running.
+
+    Raises:
+        ClusterError: a worker cannot take part, or all workers die.
+    """
+    missing = {task.id: task for task in tasks}
+    try:
+        for answer in _answer_in_batches(job, pool, tasks):
+            missing.pop(answer.id, None)
+            yield answer
+        yield from _answer_alone(job, pool, list(missing.values()))
+    except WorkerRefusalError as error:
+        raise ClusterError(str(error)) from error
+
+
+def batch_size(pool: Pool, images: int) -> int:
+    """Images per batch: large for little overhead, small enough to keep all workers busy to the end."""
+    most = BATCH_GPU if pool.gpus else BATCH_CPU
+    return max(1, min(most, -(-images // (pool.workers * BATCHES_PER_WORKER))))
+
+
+def _answer_in_batches(job: Job, pool: Pool, tasks: list[ImageTask]) -> Iterator[ImageAnswer]:
+    """Answers by Ray Data; a batch that killed every worker that took it is left out."""
+    import ray.data
+
+    context = ray.data.DataContext.get_current()
+    context.enable_progress_bars = False
+    context.print_on_execution_start = False
+    context.max_errored_blocks = -1
+    size = batch_size(pool, len(tasks))
+    tables = [tasks_table(tasks[start : start + size]) for start in range(0, len(tasks), size)]
+    answers = ray.data.from_arrow(tables).map_batches(
+        ClusterWorker,
+        fn_constructor_args=(job,),
+        batch_size=None,  # a table is a batch
+        batch_format="pyarrow",
+        compute=ray.data.ActorPoolStrategy(size=pool.workers),
+        num_cpus=pool.cpus,
+        num_gpus=pool.gpus or None,
+        max_task_retries=RETRIES,
+    )
+    for table in answers.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0):
+        yield from read_answers(table)
+
+
+def _answer_alone(job: Job, pool: Pool, tasks: list[ImageTask]) -> Iterator[ImageAnswer]:
+    """Answers to what batches did not answer, each image by itself: the one that kills its worker is found."""
+    if not tasks:
+        return
+    import ray
+    from ray.exceptions import OutOfMemoryError, RayActorError
+
+    make = ray.remote(num_cpus=pool.cpus, num_gpus=pool.gpus, max_restarts=0)(ClusterWorker)
+    worker: Any = make.remote(job)
+    deaths_in_a_row = 0
+    for task in tasks:
+        for _ in range(TRIES_ALONE):
+            try:
+                answers = read_answers(ray.get(worker.__call__.remote(tasks_table([task]))))
+            except (RayActorError, OutOfMemoryError):
+                deaths_in_a_row += 1
+                worker = make.remote(job)
+            else:
+                deaths_in_a_row = 0
+                yield from answers
+                break
+        else:
+            if deaths_in_a_row >= MAX_DEATHS_IN_A_ROW:
+                raise ClusterError(
+                    f"the last {deaths_in_a_row} workers died before they answered: see that each has enough memory "
+                    "(fewer --ray-workers), and the logs of Ray"
+                )
+            yield ImageAnswer(task.id, _killer(task), "")
+
+
+def _killer(task: ImageTask) -> FileFacts:
+    name = Path(task.path).name
+    reason = (
+        f"{name} ended every worker that took it, perhaps for want of memory: make it smaller, or cut it into tiles"
+    )
+    return replace(task.known, failure=reason)
+
+
+def _claim(database: Database, worker_id: str, count: int) -> list[Claim]:
+    """Up to `count` images, in the order in which people will see them."""
+    claims: list[Claim] = []
+    while len(claims) < count:
+        with database.write() as db_session:
+            strategy = training_settings(get_session_info(db_session)).strategy
+            limit = min(CLAIMS_PER_TRANSACTION, count - len(claims))
+            found = claim_requested(db_session, worker_id, limit)
+            found += claim_rest(db_session, worker_id, strategy, limit - len(found))
+        claims += found
+        if len(found) < limit:
+            break
+    return claims
+
+
+def _task(claim: Claim) -> ImageTask:
+    known = FileFacts(claim.content_hash, claim.width, claim.height, claim.file_size, claim.file_mtime_ns)
+    return ImageTask(claim.id, claim.path, known, claim.anew)
+
+
+def _job(order: ClusterOrder, token: str, first: Claim, pool: Pool, threads: int | None) -> Job:
+    return Job(
+        session_dir=order.session_dir,
+        root=order.root,
+        token=token,
+        probe=first.path if (order.root / first.path).is_file() else "",
+        load_extractor=order.load_extractor,
+        settings=order.settings,
+        preprocessing=order.preprocessing,
+        info=order.info,
+        tiers=Tiers(patches=order.patches, pooled=True),
+        threads=None if threads is None else min(threads, pool.cpus),
+        decode_threads=min(MAX_DECODE_THREADS, max(MIN_DECODE_THREADS, pool.cpus)),
+    )
+
+
+def _own_threads() -> int | None:
+    """Threads of the network in this process, if it has loaded one."""
+    torch = sys.modules.get("torch")
+    return None if torch is None else int(torch.get_num_threads())
+
+
+@contextmanager
+def _mark(session_dir: Path) -> Iterator[str]:
+    """A file by which workers know the session folder from another one of the same name."""
+    token = secrets.token_hex(8)
+    path = mark_path(session_dir, token)
+    with open_atomically(path) as stream:
+        stream.write(token.encode())
+    try:
+        yield token
+    finally:
+        path.unlink(missing_ok=True)
