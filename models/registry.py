@@ -8,10 +8,10 @@ from pathlib import Path
 
 from models.base import FeatureExtractor
 from models.errors import WeightsError
+from models.published import PRETRAINED_NAMES
 
 EMBEDDED = "efficientnet_lite0"
-DINOV3 = "dinov3"
-KNOWN_NAMES = (EMBEDDED, DINOV3)
+KNOWN_NAMES = (EMBEDDED, "dinov3", "dinov2", *PRETRAINED_NAMES)
 
 
 @dataclass(frozen=True)
@@ -42,11 +42,9 @@ def load_extractor(settings: ExtractorSettings) -> FeatureExtractor:
         from models.efficientnet_lite import EfficientNetLiteExtractor
 
         return EfficientNetLiteExtractor(resize=settings.resize or EfficientNetLiteExtractor.DEFAULT_RESIZE)
-    if settings.weights_path is None:
-        raise WeightsError(f"extractor: {settings.extractor} needs its weights: name them in weights_path")
-    from models.dinov3 import DINOv3Extractor
+    from models.pretrained import load_pretrained
 
-    return DINOv3Extractor.load(settings.weights_path, dinov3_repo=settings.dinov3_repo, resize=settings.resize)
+    return load_pretrained(settings)
 
 
 def check_name(name: str | None) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,12 +15,16 @@ import torch
 from torch import Tensor
 from transformers import DINOv3ViTConfig, DINOv3ViTModel
 
-from models.dinov3 import DINOv3Extractor
+from models.base import FeatureExtractor
 from models.errors import WeightsError
 from models.geometry import make_grid
 from models.registry import ExtractorSettings, load_extractor
 
 RESIZE = 64
+
+
+def load(path: Path, *, resize: int | None = None) -> FeatureExtractor:
+    return load_extractor(ExtractorSettings(weights_path=path, resize=resize))
 
 
 def small_model(*, gated: bool = False, dim: int = 128, heads: int = 2, registers: int = 4) -> DINOv3ViTModel:
@@ -106,7 +111,7 @@ def picture(width: int, height: int) -> npt.NDArray[np.uint8]:
 
 @pytest.mark.parametrize(("width", "height"), [(64, 64), (100, 40), (33, 90)])
 def test_load__both_forms_give_the_same_features(both_forms: tuple[Path, Path], width: int, height: int) -> None:
-    folder, meta = (DINOv3Extractor.load(path, resize=RESIZE) for path in both_forms)
+    folder, meta = (load(path, resize=RESIZE) for path in both_forms)
     image = picture(width, height)
     (a,), (b,) = folder.extract([image]), meta.extract([image])
     grid = make_grid(width, height, meta.info)
@@ -117,17 +122,33 @@ def test_load__both_forms_give_the_same_features(both_forms: tuple[Path, Path], 
     np.testing.assert_allclose(a.pooled, b.pooled, atol=1e-5)
 
 
-def test_extract__patch_tokens_follow_the_grid_and_leave_out_prefix_tokens(tmp_path: Path) -> None:
-    model = small_model()
-    model.save_pretrained(tmp_path / "folder")
-    extractor = DINOv3Extractor.load(tmp_path / "folder", resize=RESIZE)
-    image = picture(64, 32)  # exactly the input size: nothing is resampled
-    (features,) = extractor.extract([image])
+def plain_tokens(model: DINOv3ViTModel, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    """What plain transformers gives for an image at its own size, (1 + registers + Hp * Wp, D)."""
     mean, std = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
     pixels = torch.from_numpy(((image / 255 - mean) / std).transpose(2, 0, 1)[None]).float()
     with torch.inference_mode():
-        tokens = model(pixel_values=pixels).last_hidden_state[0].numpy()
+        tokens: npt.NDArray[np.float32] = model(pixel_values=pixels).last_hidden_state[0].numpy()
+    return tokens
+
+
+def test_extract__patch_tokens_follow_the_grid_and_leave_out_prefix_tokens(tmp_path: Path) -> None:
+    model = small_model()
+    model.save_pretrained(tmp_path / "folder")
+    extractor = load(tmp_path / "folder", resize=RESIZE)
+    image = picture(64, 32)  # exactly the input size: nothing is resampled
+    (features,) = extractor.extract([image])
+    tokens = plain_tokens(model, image)
+    assert features.patches.shape == (2, 4, 128)
     np.testing.assert_allclose(features.patches[1, 3], tokens[1 + 4 + 1 * 4 + 3], atol=1e-5)
+
+
+def test_extract__pooled_vector_sees_the_image_at_256_px(tmp_path: Path) -> None:
+    model = small_model()
+    model.save_pretrained(tmp_path / "folder")
+    extractor = load(tmp_path / "folder", resize=RESIZE)
+    image = picture(256, 128)
+    (features,) = extractor.extract([image])
+    tokens = plain_tokens(model, image)
     np.testing.assert_allclose(features.pooled, np.concatenate([tokens[0], tokens[5:].mean(axis=0)]), atol=1e-5)
     (alone,) = extractor.extract([image], patches=False)
     assert alone.patches is None
@@ -139,16 +160,14 @@ def test_extract__no_padding_and_no_neighbour_reaches_the_pooled_vector(
     tmp_path: Path, width: int, height: int
 ) -> None:
     small_model().save_pretrained(tmp_path)
-    extractor = DINOv3Extractor.load(tmp_path, resize=RESIZE)
+    extractor = load(tmp_path, resize=RESIZE)
     seen: list[Tensor] = []
-    hook = extractor._model.register_forward_pre_hook(
-        lambda _module, _arguments, named: seen.append(named["pixel_values"]), with_kwargs=True
-    )
+    hook = extractor._network.register_forward_pre_hook(lambda _module, arguments: seen.append(arguments[0]))
     image = np.full((height, width, 3), 90, dtype=np.uint8)
     [alone] = extractor.extract([image], patches=False)
     hook.remove()
     (pixels,) = seen
-    grid = make_grid(width, height, extractor.info)
+    grid = make_grid(width, height, replace(extractor.info, resize=256))
     assert pixels.shape == (1, 3, grid.input_height, grid.input_width)
     assert all(side % extractor.info.size_multiple == 0 for side in pixels.shape[2:])
     assert (pixels == pixels[:, :, :1, :1]).all(), "every pixel that the network sees is one of the image"
@@ -163,9 +182,9 @@ def test_load__accepts_wrapped_and_prefixed_states(tmp_path: Path) -> None:
     torch.save({"teacher": {f"backbone.{k}": v for k, v in plain.items()}, "step": 3}, tmp_path / "teacher.pth")
     torch.save({"model": {f"module.{k}": v.bfloat16().float() for k, v in plain.items()}}, tmp_path / "model.pth")
     image = picture(64, 64)
-    expected = DINOv3Extractor.load(tmp_path / "plain.pth", resize=RESIZE).extract([image])[0].patches
-    teacher = DINOv3Extractor.load(tmp_path / "teacher.pth", resize=RESIZE).extract([image])[0].patches
-    rounded = DINOv3Extractor.load(tmp_path / "model.pth", resize=RESIZE).extract([image])[0].patches
+    expected = load(tmp_path / "plain.pth", resize=RESIZE).extract([image])[0].patches
+    teacher = load(tmp_path / "teacher.pth", resize=RESIZE).extract([image])[0].patches
+    rounded = load(tmp_path / "model.pth", resize=RESIZE).extract([image])[0].patches
     np.testing.assert_array_equal(teacher, expected)
     np.testing.assert_allclose(rounded, expected, atol=0.3)
 
@@ -174,8 +193,8 @@ def test_load__unmasked_key_bias_is_kept(tmp_path: Path) -> None:
     state = meta_state(small_model())
     masked = {name: tensor for name, tensor in state.items() if not name.endswith("bias_mask")}
     torch.save(masked, tmp_path / "meta.pth")
-    extractor = DINOv3Extractor.load(tmp_path / "meta.pth", resize=RESIZE)
-    layer = extractor._model.get_submodule("model.layer.0.attention.k_proj")
+    extractor = load(tmp_path / "meta.pth", resize=RESIZE)
+    layer = extractor._network.blocks[0].attention.k_proj
     assert torch.equal(layer.bias, torch.full((128,), 3.0))
 
 
@@ -184,7 +203,7 @@ def test_info__tells_the_weights_apart(tmp_path: Path) -> None:
     torch.save(state, tmp_path / "a.pth")
     torch.save({**state, "norm.bias": state["norm.bias"] + 1}, tmp_path / "b.pth")
     torch.save(state, tmp_path / "vit_sat493m.pth")
-    a, b, satellite = (DINOv3Extractor.load(tmp_path / name).info for name in ("a.pth", "b.pth", "vit_sat493m.pth"))
+    a, b, satellite = (load(tmp_path / name).info for name in ("a.pth", "b.pth", "vit_sat493m.pth"))
     assert a.weights_hash != b.weights_hash
     assert a.options["mean"] != satellite.options["mean"]
     assert (a.resize, a.patch_size, a.size_multiple, a.dim) == (1536, 16, 16, 128)
@@ -248,7 +267,7 @@ def wrong_weights(folder: Path, kind: str) -> Path:
 def test_load__wrong_weights_say_what_to_do(tmp_path: Path, kind: str) -> None:
     path = wrong_weights(tmp_path, kind)
     with pytest.raises(WeightsError) as caught:
-        DINOv3Extractor.load(path)
+        load(path)
     message = str(caught.value)
     assert "\n" not in message
     assert str(path) in message
