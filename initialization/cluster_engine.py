@@ -7,6 +7,7 @@ goes to another one. An image that kills every worker that takes it becomes a fa
 from __future__ import annotations
 
 import secrets
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -26,7 +27,6 @@ from initialization.cluster_worker import (
     ImageTask,
     Job,
     WorkerRefusalError,
-    mark_path,
     read_answers,
     tasks_table,
 )
@@ -35,9 +35,7 @@ from initialization.errors import ClusterError
 from initialization.heartbeat import Heartbeat
 from initialization.inspection import FileFacts
 from initialization.ray_runtime import running_ray
-from models.atomic_file import open_atomically
 from models.base import ExtractorInfo, FeatureExtractor
-from models.feature_store import FeatureStore
 from models.preprocessing import Preprocessing
 from models.registry import ExtractorSettings
 
@@ -49,12 +47,11 @@ BATCH_CPU, BATCH_GPU = 32, 256
 """Images per batch at most: what a dying worker has another one look through again."""
 BATCHES_PER_WORKER = 4
 """At least, so that all workers end a wave at about the same time."""
-RETRIES = 2
-"""Of a batch whose worker died, before its images are tried one by one."""
 TRIES_ALONE = 2
 MAX_DEATHS_IN_A_ROW = 16
 """Of images tried one by one: beyond, it is the machines that are at fault."""
 MIN_DECODE_THREADS, MAX_DECODE_THREADS = 2, 16
+MARK_PREFIX = ".cluster-"
 COMMIT_INTERVAL_S = 1.0
 COMMIT_SHARE = 0.2
 """Of the time, at most, for commits: they become fewer and larger as the session grows."""
@@ -62,8 +59,9 @@ COMMIT_SHARE = 0.2
 
 @dataclass(frozen=True)
 class ClusterOrder:
-    """What is to be extracted with what; see `cluster_worker.Job`."""
+    """What is to be extracted with what, and by whom; see `cluster_worker.Job`."""
 
+    cluster: ClusterSettings
     session_dir: Path
     root: Path
     load_extractor: Callable[[ExtractorSettings], FeatureExtractor]
@@ -76,28 +74,27 @@ class ClusterOrder:
 def extract_on_cluster(
     database: Database,
     order: ClusterOrder,
-    settings: ClusterSettings,
+    heartbeat: Heartbeat,
     advance: Callable[[int], None],
     tell: Callable[[str], None],
 ) -> None:
-    """Make the features of all pending images.
+    """Make the features of all pending images; the store of the session is there already.
 
     Args:
+        heartbeat: Of this process; the images are claimed in its name.
         tell: Takes lines for the person who waits.
 
     Raises:
         ClusterError: Ray is missing or does not answer, or a worker does not see what this process sees.
     """
-    # Writes the manifest that every worker compares.
-    FeatureStore(order.session_dir, order.info)
     threads = _own_threads()
     replaced = 0
-    with running_ray(settings) as machines, Heartbeat(database) as heartbeat, _mark(order.session_dir) as token:
-        pool = plan_pool(settings, machines, threads)
+    with running_ray(order.cluster) as machines, _mark(order.session_dir) as mark:
+        pool = plan_pool(order.cluster, machines, threads)
         tell(str(pool))
         size = FIRST_WAVE
         while claims := _claim(database, heartbeat.worker_id, size):
-            job = _job(order, token, claims[0], pool, threads)
+            job = _job(order, mark, claims[0], pool, threads)
             tasks = [_task(claim) for claim in claims]
             with Recorder(database, heartbeat.worker_id, advance, pooled_is_all=not order.patches) as recorder:
                 for answer in answer_wave(job, pool, tasks):
@@ -194,7 +191,6 @@ def _answer_in_batches(job: Job, pool: Pool, tasks: list[ImageTask]) -> Iterator
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     context.print_on_execution_start = False
-    context.max_errored_blocks = -1
     size = batch_size(pool, len(tasks))
     tables = [tasks_table(tasks[start : start + size]) for start in range(0, len(tasks), size)]
     answers = ray.data.from_arrow(tables).map_batches(
@@ -205,7 +201,6 @@ def _answer_in_batches(job: Job, pool: Pool, tasks: list[ImageTask]) -> Iterator
         compute=ray.data.ActorPoolStrategy(size=pool.workers),
         num_cpus=pool.cpus,
         num_gpus=pool.gpus or None,
-        max_task_retries=RETRIES,
     )
     for table in answers.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0):
         yield from read_answers(table)
@@ -269,11 +264,11 @@ def _task(claim: Claim) -> ImageTask:
     return ImageTask(claim.id, claim.path, known, claim.anew)
 
 
-def _job(order: ClusterOrder, token: str, first: Claim, pool: Pool, threads: int | None) -> Job:
+def _job(order: ClusterOrder, mark: Path, first: Claim, pool: Pool, threads: int | None) -> Job:
     return Job(
         session_dir=order.session_dir,
         root=order.root,
-        token=token,
+        mark=mark,
         probe=first.path if (order.root / first.path).is_file() else "",
         load_extractor=order.load_extractor,
         settings=order.settings,
@@ -292,13 +287,13 @@ def _own_threads() -> int | None:
 
 
 @contextmanager
-def _mark(session_dir: Path) -> Iterator[str]:
-    """A file by which workers know the session folder from another one of the same name."""
-    token = secrets.token_hex(8)
-    path = mark_path(session_dir, token)
-    with open_atomically(path) as stream:
-        stream.write(token.encode())
+def _mark(session_dir: Path) -> Iterator[Path]:
+    """See `Job.mark`. What a killed run left is removed: only one initialization works on a session at a time."""
+    for old in session_dir.glob(f"{MARK_PREFIX}*"):
+        shutil.rmtree(old, ignore_errors=True)
+    mark = session_dir / f"{MARK_PREFIX}{secrets.token_hex(8)}"
+    mark.mkdir()
     try:
-        yield token
+        yield mark
     finally:
-        path.unlink(missing_ok=True)
+        shutil.rmtree(mark, ignore_errors=True)

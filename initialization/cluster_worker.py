@@ -27,6 +27,9 @@ from models.registry import ExtractorSettings
 if TYPE_CHECKING:
     import pyarrow as pa
 
+MAX_ATTEMPTS = 3
+"""At a batch whose worker died, before its images are tried one by one."""
+
 
 @dataclass(frozen=True)
 class ImageTask:
@@ -57,8 +60,8 @@ class Job:
 
     session_dir: Path
     root: Path
-    token: str
-    """Content of a file that the driver wrote into the session folder."""
+    mark: Path
+    """A folder of a random name that the driver made in the session folder: who sees it sees the same session."""
     probe: str
     """An image, relative to `root`, that was there when the driver looked; empty if none was."""
     load_extractor: Callable[[ExtractorSettings], FeatureExtractor]
@@ -87,12 +90,18 @@ class ClusterWorker:
     def __call__(self, table: pa.Table) -> pa.Table:
         """Answers to a batch of tasks; one row with a refusal if this machine or its disk cannot go on.
 
-        Errors go back as rows: Ray would wrap an exception into pages of text, or try it again for ever.
+        Refusals go back as rows: Ray would wrap an exception into pages of text. There are no answers to a batch that
+        has killed several workers: Ray would give it to one after another for ever.
         """
+        tasks = read_tasks(table)
+        attempts = self._job.mark / str(tasks[0].id)
         try:
             if self._ready is None:
                 self._ready = open_tools(self._job)
-            answers = list(answer_all(self._job, *self._ready, read_tasks(table), self._name))
+            if _note_attempt(attempts) > MAX_ATTEMPTS:
+                return answers_table([])
+            answers = list(answer_all(self._job, *self._ready, tasks, self._name))
+            attempts.unlink(missing_ok=True)
         except WorkerRefusalError as error:
             return refusal_table(f"worker {self._name}: {error}")
         except OSError as error:
@@ -122,9 +131,11 @@ def open_tools(job: Job) -> tuple[FeatureStore, FeatureExtractor]:
         raise WorkerRefusalError(str(error)) from error
 
 
-def mark_path(session_dir: Path, token: str) -> Path:
-    """The file that holds `Job.token`."""
-    return session_dir / f".cluster-{token}"
+def _note_attempt(path: Path) -> int:
+    """Count, in a file that outlives a worker, how often a batch was begun."""
+    with path.open("ab") as stream:
+        stream.write(b".")
+        return stream.tell()
 
 
 def check_folders(job: Job) -> None:
@@ -135,11 +146,7 @@ def check_folders(job: Job) -> None:
     """
     shared = "every machine needs it at this path, on a shared file system: see docs/cluster.md"
     # Asked before the store is opened: it would make a folder of its own where there is none.
-    try:
-        found = mark_path(job.session_dir, job.token).read_text(encoding="utf-8")
-    except OSError:
-        found = None
-    if found != job.token:
+    if not job.mark.is_dir():
         raise WorkerRefusalError(f"session folder {job.session_dir} is not the one of the driver; {shared}")
     if job.probe and not (job.root / job.probe).is_file():
         raise WorkerRefusalError(f"{job.probe} is not in the image folder {job.root}; {shared}")

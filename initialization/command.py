@@ -10,6 +10,7 @@ from pathlib import Path
 from sqlalchemy.exc import DatabaseError
 
 from db.errors import FewclickError
+from initialization.cluster_pool import ClusterSettings
 from initialization.report import Report, print_error
 from initialization.workflow import LoadExtractor, Options, initialize
 from models.base import FeatureExtractor
@@ -73,10 +74,48 @@ def _parse(argv: Sequence[str] | None) -> Options:
     parser.add_argument(
         "--background", action="store_true", help="only register the images: `fewclick up` makes their features"
     )
+    _add_cluster(parser)
     arguments = parser.parse_args(argv)
     if arguments.append and arguments.move_aside:
         parser.error("--append goes on with the old session, --move-aside starts a new one: choose one of them")
-    return Options(**vars(arguments))
+    return Options(cluster=_cluster(parser, arguments), **vars(arguments))
+
+
+def _add_cluster(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--engine", choices=["local", "ray"], default="local", help="ray: many workers, see docs/cluster.md"
+    )
+    parser.add_argument(
+        "--ray-address", metavar="HOST:PORT", help="Ray cluster to join, or auto; by default one of this machine"
+    )
+    parser.add_argument("--ray-workers", type=_positive, metavar="N", help="by default as many as fit")
+    parser.add_argument("--ray-cpus", type=_positive, metavar="N", help="processors of each worker")
+    parser.add_argument("--ray-gpus", type=_share, metavar="N", help="GPUs of each worker, such as 1, 0.5 or 0")
+
+
+def _cluster(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> ClusterSettings | None:
+    """Takes what concerns the cluster out of `arguments`; None for the local engine."""
+    values = vars(arguments)
+    engine = values.pop("engine")
+    chosen = {name: values.pop(f"ray_{name}") for name in ("address", "workers", "cpus", "gpus")}
+    if engine == "ray":
+        if arguments.background:
+            parser.error("--engine ray makes all features now, --background leaves them to `fewclick up`: choose one")
+        return ClusterSettings(**chosen)
+    given = [f"--ray-{name}" for name, value in chosen.items() if value is not None]
+    if given:
+        parser.error(f"{', '.join(given)}: expected --engine ray with it")
+    return None
+
+
+def _share(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not (0 <= value <= 1 or (value.is_integer() and value <= 64)):
+        raise argparse.ArgumentTypeError(f"found {text!r}, expected a number such as 1, 0.5 or 0")
+    return value
 
 
 def _positive(text: str) -> int:

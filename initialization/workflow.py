@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from sqlalchemy import func, select
@@ -13,6 +14,8 @@ from sqlalchemy import func, select
 from db.database import Database
 from db.models import FeatureState, Image, ImageStatus
 from db.queries.extraction import expect_first, read_progress, retry_failed
+from initialization.cluster_engine import ClusterOrder, extract_on_cluster
+from initialization.cluster_pool import ClusterSettings, check_address
 from initialization.config import SessionConfig, load_config, session_dir_of
 from initialization.create import check_writable, exclusive, open_session
 from initialization.errors import SourceError
@@ -29,6 +32,7 @@ from initialization.extract import Extraction, count_pending
 from initialization.heartbeat import Heartbeat
 from initialization.import_labels import import_labels
 from initialization.list_source import ListSource
+from initialization.ray_runtime import check_installed
 from initialization.register import register_images
 from initialization.report import Report, format_bytes, format_duration
 from initialization.scan import FolderSource
@@ -55,6 +59,8 @@ class Options:
     move_aside: bool = False
     background: bool = False
     """Register only: the extraction service of `fewclick up` makes the features."""
+    cluster: ClusterSettings | None = None
+    """Extract with Ray; None extracts in this process."""
 
 
 def initialize(options: Options, report: Report, load_extractor: LoadExtractor) -> None:
@@ -65,6 +71,9 @@ def initialize(options: Options, report: Report, load_extractor: LoadExtractor) 
     """
     started = time.monotonic()
     config = load_config(options.config)
+    if options.cluster is not None:
+        check_address(options.cluster.address)
+        check_installed()
     session_dir = session_dir_of(config, os.environ)
     source = make_source(config)
     check_writable(session_dir)
@@ -98,7 +107,10 @@ def initialize(options: Options, report: Report, load_extractor: LoadExtractor) 
         database = open_session(session_dir, config, source, extractor.info, continued)
         try:
             _fill(database, session_dir, config, source, images, report)
-            _extract(database, session_dir, config, source, extractor, report, background=options.background)
+            cluster = options.cluster and _order(
+                options.cluster, session_dir, config, source, extractor, load_extractor
+            )
+            _extract(database, session_dir, config, source, extractor, report, cluster, background=options.background)
             _import_labels(database, config, len(images), report)
             _summarize(database, session_dir, extractor.info, started, report)
         finally:
@@ -153,6 +165,7 @@ def _extract(
     source: Source,
     extractor: FeatureExtractor,
     report: Report,
+    cluster: ClusterOrder | None,
     *,
     background: bool,
 ) -> None:
@@ -172,7 +185,30 @@ def _extract(
             extraction.step(only_requested=True)
             return
         with report.progress("features", count_pending(database)) as advance:
+            if cluster is not None:
+                extract_on_cluster(database, cluster, heartbeat, advance, partial(report.fact, "cluster"))
+            # After a cluster: what others hold, and what they leave when they end.
             extraction.finish_all(advance)
+
+
+def _order(
+    cluster: ClusterSettings,
+    session_dir: Path,
+    config: SessionConfig,
+    source: Source,
+    extractor: FeatureExtractor,
+    load_extractor: LoadExtractor,
+) -> ClusterOrder:
+    return ClusterOrder(
+        cluster=cluster,
+        session_dir=session_dir,
+        root=source.root(session_dir),
+        load_extractor=load_extractor,
+        settings=config.extractor_settings(),
+        preprocessing=config.preprocessing,
+        info=extractor.info,
+        patches=config.task.reads_patches,
+    )
 
 
 def _import_labels(database: Database, config: SessionConfig, total: int, report: Report) -> None:
