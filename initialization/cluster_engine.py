@@ -12,26 +12,18 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from db.database import Database
 from db.queries.extraction import Claim, Outcome, claim_requested, claim_rest, record
 from db.queries.session_info import get_session_info, training_settings
 from initialization.cluster_pool import ClusterSettings, Pool, plan_pool
-from initialization.cluster_worker import (
-    ClusterWorker,
-    ImageAnswer,
-    ImageTask,
-    Job,
-    WorkerRefusalError,
-    read_answers,
-    tasks_table,
-)
+from initialization.cluster_wave import answer_wave
+from initialization.cluster_worker import ImageAnswer, ImageTask, Job
 from initialization.compute import Tiers
-from initialization.errors import ClusterError
 from initialization.heartbeat import Heartbeat
 from initialization.inspection import FileFacts
 from initialization.ray_runtime import running_ray
@@ -43,13 +35,6 @@ FIRST_WAVE, WAVE_GROWTH, LAST_WAVE = 2_000, 4, 500_000
 """Images given to the cluster at a time: few at first, so that labelling can begin; then so many that loading the
 extractor anew for each wave does not count."""
 CLAIMS_PER_TRANSACTION = 5_000
-BATCH_CPU, BATCH_GPU = 32, 256
-"""Images per batch at most: what a dying worker has another one look through again."""
-BATCHES_PER_WORKER = 4
-"""At least, so that all workers end a wave at about the same time."""
-TRIES_ALONE = 2
-MAX_DEATHS_IN_A_ROW = 16
-"""Of images tried one by one: beyond, it is the machines that are at fault."""
 MIN_DECODE_THREADS, MAX_DECODE_THREADS = 2, 16
 MARK_PREFIX = ".cluster-"
 COMMIT_INTERVAL_S = 1.0
@@ -160,88 +145,6 @@ class Recorder:
         self._advance(len(self._waiting))
         self._waiting = []
         self._next_commit = ended + max(COMMIT_INTERVAL_S, (ended - started) / COMMIT_SHARE)
-
-
-def answer_wave(job: Job, pool: Pool, tasks: list[ImageTask]) -> Iterator[ImageAnswer]:
-    """An answer to every task, in the order in which they come; Ray must be running.
-
-    Raises:
-        ClusterError: a worker cannot take part, or all workers die.
-    """
-    missing = {task.id: task for task in tasks}
-    try:
-        for answer in _answer_in_batches(job, pool, tasks):
-            missing.pop(answer.id, None)
-            yield answer
-        yield from _answer_alone(job, pool, list(missing.values()))
-    except WorkerRefusalError as error:
-        raise ClusterError(str(error)) from error
-
-
-def batch_size(pool: Pool, images: int) -> int:
-    """Images per batch: large for little overhead, small enough to keep all workers busy to the end."""
-    most = BATCH_GPU if pool.gpus else BATCH_CPU
-    return max(1, min(most, -(-images // (pool.workers * BATCHES_PER_WORKER))))
-
-
-def _answer_in_batches(job: Job, pool: Pool, tasks: list[ImageTask]) -> Iterator[ImageAnswer]:
-    """Answers by Ray Data; a batch that killed every worker that took it is left out."""
-    import ray.data
-
-    context = ray.data.DataContext.get_current()
-    context.enable_progress_bars = False
-    context.print_on_execution_start = False
-    size = batch_size(pool, len(tasks))
-    tables = [tasks_table(tasks[start : start + size]) for start in range(0, len(tasks), size)]
-    answers = ray.data.from_arrow(tables).map_batches(
-        ClusterWorker,
-        fn_constructor_args=(job,),
-        batch_size=None,  # a table is a batch
-        batch_format="pyarrow",
-        compute=ray.data.ActorPoolStrategy(size=pool.workers),
-        num_cpus=pool.cpus,
-        num_gpus=pool.gpus or None,
-    )
-    for table in answers.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0):
-        yield from read_answers(table)
-
-
-def _answer_alone(job: Job, pool: Pool, tasks: list[ImageTask]) -> Iterator[ImageAnswer]:
-    """Answers to what batches did not answer, each image by itself: the one that kills its worker is found."""
-    if not tasks:
-        return
-    import ray
-    from ray.exceptions import OutOfMemoryError, RayActorError
-
-    make = ray.remote(num_cpus=pool.cpus, num_gpus=pool.gpus, max_restarts=0)(ClusterWorker)
-    worker: Any = make.remote(job)
-    deaths_in_a_row = 0
-    for task in tasks:
-        for _ in range(TRIES_ALONE):
-            try:
-                answers = read_answers(ray.get(worker.__call__.remote(tasks_table([task]))))
-            except (RayActorError, OutOfMemoryError):
-                deaths_in_a_row += 1
-                worker = make.remote(job)
-            else:
-                deaths_in_a_row = 0
-                yield from answers
-                break
-        else:
-            if deaths_in_a_row >= MAX_DEATHS_IN_A_ROW:
-                raise ClusterError(
-                    f"the last {deaths_in_a_row} workers died before they answered: see that each has enough memory "
-                    "(fewer --ray-workers), and the logs of Ray"
-                )
-            yield ImageAnswer(task.id, _killer(task), "")
-
-
-def _killer(task: ImageTask) -> FileFacts:
-    name = Path(task.path).name
-    reason = (
-        f"{name} ended every worker that took it, perhaps for want of memory: make it smaller, or cut it into tiles"
-    )
-    return replace(task.known, failure=reason)
 
 
 def _claim(database: Database, worker_id: str, count: int) -> list[Claim]:

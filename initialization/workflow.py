@@ -107,9 +107,9 @@ def initialize(options: Options, report: Report, load_extractor: LoadExtractor) 
         database = open_session(session_dir, config, source, extractor.info, continued)
         try:
             _fill(database, session_dir, config, source, images, report)
-            cluster = options.cluster and _order(
-                options.cluster, session_dir, config, source, extractor, load_extractor
-            )
+            cluster = None
+            if options.cluster is not None:
+                cluster = _order(options.cluster, session_dir, config, source, extractor, load_extractor)
             _extract(database, session_dir, config, source, extractor, report, cluster, background=options.background)
             _import_labels(database, config, len(images), report)
             _summarize(database, session_dir, extractor.info, started, report)
