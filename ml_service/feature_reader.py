@@ -63,7 +63,7 @@ class FeatureReader:
         Args:
             size: width and height of the upright image, pixels.
         """
-        features = self._store.read_patches(content_hash, mapped=True)
+        features = self._store.open_patches(content_hash)
         grid = make_grid(*size, self._store.info)
         if features.shape[:2] != (grid.height, grid.width):
             raise FeatureMismatchError(
@@ -79,10 +79,11 @@ class FeatureReader:
 
     def cells(self, content_hash: str, limit: int) -> FloatArray:
         """Features (M, D) of up to `limit` cells, evenly spread over the image."""
-        features = self._store.read_patches(content_hash, mapped=True)
-        flat = features.reshape(-1, features.shape[-1])
-        chosen = np.unique(np.linspace(0, len(flat) - 1, min(limit, len(flat))).round().astype(np.intp))
-        return _finite(flat[chosen].astype(np.float32), content_hash)
+        features = self._store.open_patches(content_hash)
+        height, width = features.shape[:2]
+        count = height * width
+        chosen = np.unique(np.linspace(0, count - 1, min(limit, count)).round().astype(np.intp))
+        return _finite(features[chosen // width, chosen % width].astype(np.float32), content_hash)
 
     def feature_map(self, image: ImageRef, *, keep: bool) -> FloatArray:
         """Features (Hp, Wp, D) of a whole image; `keep` those that are likely to be asked for again."""
@@ -96,14 +97,13 @@ class FeatureReader:
 
     def pooled(self, content_hashes: Sequence[str]) -> FloatArray:
         """Pooled vectors (N, P)."""
-        return np.stack([self._pooled_vector(content_hash) for content_hash in content_hashes])
-
-    def _pooled_vector(self, content_hash: str) -> FloatArray:
-        kept = self._pooled.get(content_hash)
-        if kept is None:
-            kept = _finite(self._store.read_pooled(content_hash), content_hash)
-            self._pooled.put(content_hash, kept)
-        return kept
+        vectors = {content_hash: self._pooled.get(content_hash) for content_hash in content_hashes}
+        unread = [content_hash for content_hash, vector in vectors.items() if vector is None]
+        for content_hash, vector in zip(unread, self._store.read_pooled_many(unread), strict=True):
+            vectors[content_hash] = _finite(vector, content_hash)
+            # A copy: the row would keep the vectors of all the others in memory.
+            self._pooled.put(content_hash, vector.copy())
+        return np.stack([vector for content_hash in content_hashes if (vector := vectors[content_hash]) is not None])
 
 
 def _finite(features: FloatArray, content_hash: str) -> FloatArray:

@@ -12,7 +12,7 @@ frontend/src/state/geometry.ts mirrors this module; tests/models/geometry_vector
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
@@ -121,7 +121,20 @@ def resample(plane: npt.NDArray[Any], width: int, height: int) -> npt.NDArray[An
     return np.asarray(cv2.resize(plane, (width, height), interpolation=cv2.INTER_LINEAR))
 
 
-def sample_bilinear(feature_map: npt.NDArray[np.floating], uv: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
+class CellValues(Protocol):
+    """A map (Hp, Wp, C) that gives the values of single cells: an array, or stored features that are not read yet."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(Hp, Wp, C)"""
+        ...
+
+    def __getitem__(self, cells: tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]], /) -> npt.NDArray[np.floating]:
+        """Values (N, C) of the cells with these rows (N,) and columns (N,)."""
+        ...
+
+
+def sample_bilinear(feature_map: CellValues, uv: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
     """Values (N, C) of a map (Hp, Wp, C) at continuous grid coordinates (N, 2), interpolated between cell centres.
 
     Beyond the outermost centres the border value holds, as in an upsampling with clamped edges.

@@ -25,8 +25,7 @@ def test_write__read_back_within_float16(tmp_path: Path) -> None:
     assert not store.has(HASH)
     store.write(HASH, FEATURES)
     assert store.has(HASH)
-    for mapped in (False, True):
-        patches = store.read_patches(HASH, mapped=mapped)
+    for patches in (store.read_patches(HASH), store.open_patches(HASH).whole()):
         assert patches.dtype == np.float16
         np.testing.assert_allclose(patches, FEATURES.patches, rtol=1e-3, atol=1e-3)
     np.testing.assert_array_equal(store.read_pooled(HASH), FEATURES.pooled)
@@ -51,8 +50,8 @@ def test_open__another_identity_gets_its_own_folder(tmp_path: Path) -> None:
 def test_open__changed_manifest_is_refused(tmp_path: Path) -> None:
     manifest = FeatureStore(tmp_path, INFO).folder / "manifest.json"
     data = json.loads(manifest.read_text())
-    manifest.write_text(json.dumps({**data, "dtype": "float32"}))
-    with pytest.raises(FeatureMismatchError, match=r"differs .* in dtype: found \['float32'\], expected \['float16'\]"):
+    manifest.write_text(json.dumps({**data, "layout_version": 3}))
+    with pytest.raises(FeatureMismatchError, match=r"differs .* in layout_version: found \[3\], expected \[2\]"):
         FeatureStore(tmp_path, INFO)
 
 
@@ -89,7 +88,7 @@ def test_read_patches__damaged_file_is_named_within_the_session(tmp_path: Path, 
     path = store.patches_path(HASH)
     path.write_bytes(path.read_bytes()[:kept_bytes])
     with pytest.raises(FeatureMismatchError, match=r"^features/toy-\w+/ab/ab0+\.npy is damaged") as caught:
-        store.read_patches(HASH, mapped=mapped)
+        store.open_patches(HASH) if mapped else store.read_patches(HASH)
     assert str(tmp_path) not in str(caught.value)
 
 
