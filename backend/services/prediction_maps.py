@@ -86,7 +86,8 @@ def refined_probability(
     """
     height, width = guide.shape[:2]
     probability = np.ascontiguousarray(upsampled_probabilities(logits, width, height)[index])
-    cell_px = float(scale_between(_grid_size(logits), (width, height)).max())
+    # Of a narrow picture the cells are narrow too: the longer side of one would smooth away all that lies across it.
+    cell_px = float(scale_between(_grid_size(logits), (width, height)).min())
     strength = SMOOTHER_LAMBDA_PER_CELL * cell_px**2
     if min(height, width) < 2 or cell_px <= 1:
         return probability
