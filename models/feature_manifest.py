@@ -126,9 +126,7 @@ def _from_json(found: Any, extractor: dict[str, Any], identity: str) -> Manifest
     if found.get("layout_version") != LAYOUT_VERSION or not isinstance(found.get("place"), str | None):
         return None
     try:
-        return Manifest(
-            FormName(str(found.get("form"))), StorageKind(str(found.get("storage"))), found.get("place"), identity
-        )
+        form, storage = FormName(str(found.get("form"))), StorageKind(str(found.get("storage")))
     except ValueError:
         return None
     return Manifest(form, storage, found.get("place"), identity)

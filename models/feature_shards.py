@@ -11,7 +11,6 @@ from __future__ import annotations
 import fcntl
 import os
 import threading
-import uuid
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -23,11 +22,17 @@ from models.atomic_file import open_atomically
 from models.errors import FeatureMismatchError
 from models.feature_storage import Buffer, Entry, Pruned, Tier, npy_bytes
 from models.shard_index import KIND_ARRAY, KIND_REMOVAL, Location, ShardIndex
-from models.shard_records import ALIGNMENT, HEADER_BYTES, INDEX_SUFFIX, header_of, read_index, record_bytes, scan
+from models.shard_records import (
+    INDEX_SUFFIX,
+    SHARD_SUFFIX,
+    read_index,
+    record_bytes,
+    scan,
+)
+from models.shard_writer import ShardWriter
 
 SHARD_BYTES = {Tier.PATCHES: 1 << 30, Tier.POOLED: 1 << 28}
 """A shard that would grow beyond this is closed and another one begun."""
-SUFFIX = ".shard"
 
 
 class ShardStorage:
@@ -102,7 +107,7 @@ class _TierShards:
         """Up to where each shard has been read."""
         self._sealed: set[str] = set()
         self._maps: dict[str, Buffer] = {}
-        self._writer: _Writer | None = None
+        self._writer: ShardWriter | None = None
         self._lock = threading.RLock()
 
     def find(self, content_hash: str) -> Location | None:
@@ -164,7 +169,7 @@ class _TierShards:
         if writer is None or writer.pid != os.getpid() or writer.size + size > self._shard_bytes:
             if writer is not None and writer.pid == os.getpid():
                 self._seal(writer)
-            writer = self._writer = _Writer(self._folder, self._tier)
+            writer = self._writer = ShardWriter(self._folder, self._tier)
             self._scanned[writer.name] = 0
         try:
             location = writer.append(kind, content_hash, data)
@@ -178,7 +183,7 @@ class _TierShards:
             self._index.add(content_hash, location)
         self._scanned[writer.name] = writer.size
 
-    def _seal(self, writer: _Writer) -> None:
+    def _seal(self, writer: ShardWriter) -> None:
         entries, end = scan(self._folder / writer.name, 0)
         if end == writer.size:
             with open_atomically(self._folder / (writer.name + INDEX_SUFFIX)) as stream:
@@ -266,37 +271,6 @@ class _TierShards:
         self._forget()
 
 
-class _Writer:
-    """Appends to a shard that nobody else appends to; the lock tells others that it is in use."""
-
-    def __init__(self, folder: Path, tier: Tier) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        self.name = f"{tier}-{uuid.uuid4().hex[:16]}{SUFFIX}"
-        self.size = 0
-        self.pid = os.getpid()
-        self._descriptor = os.open(folder / self.name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o666)
-        fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        directory = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
-
-    def append(self, kind: int, content_hash: str, data: bytes) -> Location:
-        """Write a record and wait until it is on the disk."""
-        checksum = zlib.crc32(data)
-        left = memoryview(header_of(kind, content_hash, data, checksum) + data + bytes(-len(data) % ALIGNMENT))
-        while left:
-            left = left[os.write(self._descriptor, left) :]
-        os.fsync(self._descriptor)
-        location = Location(self.name, self.size + HEADER_BYTES, len(data), checksum)
-        self.size += record_bytes(len(data))
-        return location
-
-    def close(self) -> None:
-        os.close(self._descriptor)
-
-
 def _shards(folder: Path, tier: Tier) -> dict[str, int]:
     """Name and size of each shard."""
     if not folder.is_dir():
@@ -305,7 +279,7 @@ def _shards(folder: Path, tier: Tier) -> dict[str, int]:
         return {
             entry.name: entry.stat().st_size
             for entry in found
-            if entry.name.startswith(f"{tier}-") and entry.name.endswith(SUFFIX)
+            if entry.name.startswith(f"{tier}-") and entry.name.endswith(SHARD_SUFFIX)
         }
 
 

@@ -22,7 +22,7 @@ import numpy.typing as npt
 from models.atomic_file import open_atomically
 from models.base import ExtractorInfo, Features
 from models.errors import FeatureMismatchError
-from models.feature_forms import PROJECTED_CHANNELS, Form, FormName, PatchMap, Projection, make_form
+from models.feature_forms import PROJECTED_CHANNELS, Form, FormName, PatchMap, make_form
 from models.feature_manifest import Manifest, StoreSettings, identity_name, open_manifest
 from models.feature_storage import (
     Buffer,
@@ -35,6 +35,7 @@ from models.feature_storage import (
     array_of,
     npy_bytes,
 )
+from models.projection import Projection
 
 __all__ = ["FeatureStore", "StoreSettings", "npy_bytes", "open_store", "write_atomically"]
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from models.shard_index import ENTRY
 
-INDEX_SUFFIX = ".index.npy"
+SHARD_SUFFIX, INDEX_SUFFIX = ".shard", ".index.npy"
 MAGIC = b"FWC1"
 HEADER = struct.Struct("<4sIIIQ64s")
 """Magic, checksum of what follows in the header, kind, checksum of the content, length of the content, hash."""
