@@ -55,18 +55,33 @@ PortOption = Annotated[int, typer.Option(parser=_port, metavar="N", help="Port; 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True}, add_help_option=False)
 def init(context: typer.Context) -> None:
-    """Make a session from a YAML file: --config FILE [--max-files N] [--append] [--yes]."""
+    """Make a session from a YAML file: --config FILE [--max-files N] [--append] [--background] [--yes]."""
     from initialization.init_session import main as init_session
 
     raise typer.Exit(init_session(context.args))
 
 
 @app.command()
-def up(session: SessionsOption = None, host: HostOption = "127.0.0.1", port: PortOption = DEFAULT_PORT) -> None:
-    """Serve sessions: backend and ML service as one program, until Ctrl+C."""
+def up(
+    session: SessionsOption = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(help="YAML file: make its session first, or add new images to it.", show_default=False),
+    ] = None,
+    host: HostOption = "127.0.0.1",
+    port: PortOption = DEFAULT_PORT,
+) -> None:
+    """Serve sessions: backend, ML service and extraction service as one program, until Ctrl+C."""
     from fewclick import supervisor
 
-    raise typer.Exit(supervisor.up(session or [_session_dir(None)], host, port))
+    sessions = list(session or [])
+    if config is not None:
+        from fewclick.initialize import prepare_session
+
+        # Before the work: a port in use should be told at once.
+        supervisor.open_listener(host, port).close()
+        sessions.insert(0, prepare_session(config))
+    raise typer.Exit(supervisor.up(sessions or [_session_dir(None)], host, port))
 
 
 @app.command()
@@ -135,6 +150,33 @@ def export(
     from fewclick.file_export import export_to_file, format_of
 
     export_to_file(_session_dir(session), output, kind or format_of(output), scope, history=history)
+
+
+@features_app.callback(invoke_without_command=True)
+def features(
+    context: typer.Context,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Check the extractor itself: published values, or with --extractor.")
+    ] = False,
+    weights: Annotated[
+        Path | None, typer.Option(help="Meta's .pth or a Hugging Face folder; else the session's.", show_default=False)
+    ] = None,
+    image: Annotated[
+        Path | None, typer.Option(help="The golden image, COCO val2017 000000039769.", show_default=False)
+    ] = None,
+    extractor: Annotated[
+        str | None, typer.Option(help="By name: one that is not published is checked for its contract.")
+    ] = None,
+    session: SessionOption = None,
+) -> None:
+    """Cached features of the images."""
+    if context.invoked_subcommand is not None:
+        return
+    if not verify:
+        raise typer.BadParameter("name a command, or --verify")
+    from fewclick.feature_verify import verify as run
+
+    raise typer.Exit(run(_session_dir(session), weights, image, extractor))
 
 
 @features_app.command("status")

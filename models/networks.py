@@ -58,7 +58,7 @@ class VisionTransformer(FrozenNetwork):
         self.rope: nn.Module | None = getattr(model, "rope_embeddings", None)
         self.blocks = _module_list(model, "layer")
         self.norm: nn.Module = model.get_submodule("norm" if hasattr(model, "norm") else "layernorm")
-        self.layers = _checked_layers(layers, len(self.blocks), (len(self.blocks) - 1,))
+        self.layers = checked_layers(layers, len(self.blocks), (len(self.blocks) - 1,))
         dim = int(config.hidden_size)
         is_default = self.layers == (len(self.blocks) - 1,)
         self.groups = tuple(ChannelGroup("patch" if is_default else f"layer{layer}", dim) for layer in self.layers)
@@ -100,7 +100,7 @@ class ConvNeXt(FrozenNetwork):
         self.stages = _module_list(model, "stages")
         self.layer_norm: nn.Module = model.get_submodule("layer_norm")
         dims = [int(dim) for dim in model.config.hidden_sizes]
-        self.layers = _checked_layers(layers, len(dims), self.DEFAULT_LAYERS)
+        self.layers = checked_layers(layers, len(dims), self.DEFAULT_LAYERS)
         self.groups = tuple(ChannelGroup(f"stage{layer}", dims[layer]) for layer in self.layers)
         self.summary_groups = (ChannelGroup("cls", dims[-1]), ChannelGroup("mean_patch", dims[-1]))
         self.cell_px = 4 << min(self.layers)
@@ -140,7 +140,8 @@ def _module_list(model: nn.Module, name: str) -> nn.ModuleList:
     )
 
 
-def _checked_layers(layers: tuple[int, ...] | None, count: int, default: tuple[int, ...]) -> tuple[int, ...]:
+def checked_layers(layers: tuple[int, ...] | None, count: int, default: tuple[int, ...]) -> tuple[int, ...]:
+    """`layers`, or the default; WeightsError where the network has no such layers."""
     if layers is None:
         return default
     wrong = [layer for layer in layers if not 0 <= layer < count]

@@ -85,6 +85,8 @@ class GoldenValues:
 
 
 GOLDEN_IMAGE = "http://images.cocodataset.org/val2017/000000039769.jpg"
+GOLDEN_IMAGE_SIZE = (640, 480)
+"""Width and height as it is published, pixels."""
 GOLDEN_SIZE_PX = 224
 """Both sides of the golden image as the network sees it: resized without keeping its proportions, bilinear."""
 

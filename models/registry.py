@@ -8,10 +8,13 @@ from pathlib import Path
 
 from models.base import FeatureExtractor
 from models.errors import WeightsError
+from models.plugin import OBJECT_PATTERN, entry_point_names, load_plugin
 from models.published import PRETRAINED_NAMES
 
 EMBEDDED = "efficientnet_lite0"
-KNOWN_NAMES = (EMBEDDED, "dinov3", "dinov2", *PRETRAINED_NAMES)
+TIMM_PREFIX = "timm:"
+FAMILIES = ("dinov3", "dinov2")
+BUILT_IN_NAMES = (EMBEDDED, *FAMILIES, *PRETRAINED_NAMES)
 
 
 @dataclass(frozen=True)
@@ -25,7 +28,8 @@ class ExtractorSettings:
     resize: int | None = None
     """Longest side in pixels; None takes the extractor's own default."""
     extractor: str | None = None
-    """Its name; None takes what `weights_path` holds, or the embedded one."""
+    """A built-in name, `timm:NAME`, `package.module:Name` or an entry point's name; None takes what `weights_path`
+    holds, or the embedded one."""
     layers: tuple[int, ...] | None = None
     """Which layers' outputs make the patch features, counted from 0; None takes the extractor's own default."""
 
@@ -36,15 +40,23 @@ def load_extractor(settings: ExtractorSettings) -> FeatureExtractor:
     Raises:
         WeightsError: the weights are missing or are not what they should be, or the name is not known.
     """
-    check_name(settings.extractor)
+    name = settings.extractor
+    check_name(name)
     # Each branch imports only its own network: transformers alone takes seconds.
-    if settings.weights_path is None and settings.extractor in (None, EMBEDDED):
+    if name == EMBEDDED or (name is None and settings.weights_path is None):
+        _check_embedded(settings)
         from models.efficientnet_lite import EfficientNetLiteExtractor
 
         return EfficientNetLiteExtractor(resize=settings.resize or EfficientNetLiteExtractor.DEFAULT_RESIZE)
-    from models.pretrained import load_pretrained
+    if name is None or name in BUILT_IN_NAMES:
+        from models.pretrained import load_pretrained
 
-    return load_pretrained(settings)
+        return load_pretrained(settings)
+    if name.startswith(TIMM_PREFIX):
+        from models.timm_network import load_timm
+
+        return load_timm(settings)
+    return load_plugin(settings)
 
 
 def check_name(name: str | None) -> None:
@@ -53,8 +65,32 @@ def check_name(name: str | None) -> None:
     Raises:
         WeightsError: names the nearest known one.
     """
-    if name is None or name in KNOWN_NAMES:
+    if name is None or name in BUILT_IN_NAMES or OBJECT_PATTERN.match(name) or _is_timm(name):
         return
-    near = difflib.get_close_matches(name.lower(), KNOWN_NAMES, n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(KNOWN_NAMES)}"
-    raise WeightsError(f"extractor: found {name!r}, which no extractor is called: {hint}")
+    installed = entry_point_names()
+    if name in installed:
+        return
+    known = (*BUILT_IN_NAMES, *installed)
+    near = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}."
+    raise WeightsError(
+        f"extractor: found {name!r}, which no extractor is called: {hint} Others are `{TIMM_PREFIX}NAME` and "
+        "`package.module:Name`: see docs/extractors.md"
+    )
+
+
+def _is_timm(name: str) -> bool:
+    return name.startswith(TIMM_PREFIX) and name != TIMM_PREFIX
+
+
+def _check_embedded(settings: ExtractorSettings) -> None:
+    if settings.weights_path is not None:
+        raise WeightsError(
+            f"weights_path: found {settings.weights_path}, but {EMBEDDED} brings its own weights: write "
+            "`weights_path: null`, or leave `extractor` out"
+        )
+    if settings.layers is not None:
+        raise WeightsError(
+            f"layers: found {list(settings.layers)}, but {EMBEDDED} has no choice of layers: write `layers: null`, or "
+            "choose another extractor (docs/extractors.md)"
+        )
