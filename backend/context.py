@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from dataclasses import dataclass, field
 from typing import Annotated
 
@@ -26,6 +27,8 @@ class AppContext:
     """The session's configuration as cached at start; replaced whole when it is changed through this process."""
     handler: TaskHandler
     events: EventBroker
+    opened_at: float = field(default_factory=time.monotonic)
+    """`time.monotonic` when this process opened the session."""
     config_lock: threading.Lock = field(default_factory=threading.Lock)
     """Held while `config` is read anew, so that an older one never takes the place of a newer."""
     maps: LruCache[tuple[int, int, int], bytes] = field(default_factory=lambda: LruCache(64 * 1024 * 1024, len))

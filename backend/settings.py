@@ -43,6 +43,7 @@ class Settings(BaseSettings):
     max_work_side: int = Field(
         default=2048, ge=64, description="longest side at which maps are refined and points extracted, pixels"
     )
+    supervised: bool = Field(default=False, description="`fewclick up` starts and keeps the services; set by it")
     sessions: tuple[Sibling, ...] = Field(default=(), description="sessions on this port, set by the supervisor")
 
     @cached_property

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +12,8 @@ from PIL import Image
 
 from db.database import DATABASE_FILE_NAME, URL_VARIABLE
 from db.errors import FewclickError
-from db.session_dir import PROJECT_ROOT, SESSION_VARIABLE
+from db.session_dir import SESSION_VARIABLE
+from fewclick.initialize import InitializeError, run_init
 
 TISSUE_TILE_PX = 128
 TEXTURE_TILE_PX = 128
@@ -99,16 +98,11 @@ def _make_session(folder: Path, session: DemoSession) -> Path:
 
 
 def _initialize(config_file: Path, *, append: bool) -> None:
-    """Run init as a program of its own: it loads torch, which the supervisor does without."""
     environment = {name: value for name, value in os.environ.items() if name not in (SESSION_VARIABLE, URL_VARIABLE)}
-    options = ["--config", str(config_file.resolve()), "--yes", *(["--append"] if append else [])]
-    command = [sys.executable, "-m", "initialization.init_session", *options]
-    done = subprocess.run(command, cwd=PROJECT_ROOT, env=environment, stdin=subprocess.DEVNULL, check=False)
-    if done.returncode != 0:
-        raise DemoError(
-            f"the demo session in {config_file.parent} could not be made (init ended with status {done.returncode}, "
-            "its message stands above): run the demo again, it goes on where it was"
-        )
+    try:
+        run_init(config_file, "--yes", *(["--append"] if append else []), environment=environment)
+    except InitializeError as error:
+        raise DemoError(f"the demo session in {config_file.parent} could not be made: {error}") from error
 
 
 def _picture_file(file_name: str) -> Path:

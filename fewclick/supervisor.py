@@ -1,4 +1,4 @@
-"""`fewclick up`: the web process and one ML service per session, kept alive and ended together."""
+"""`fewclick up`: the web process and the services of each session, kept alive and ended together."""
 
 from __future__ import annotations
 
@@ -37,6 +37,8 @@ STEADY_AFTER_S = 60.0
 """A child that lived this long starts its delays anew when it ends."""
 ML_START_DELAY_S = 1.5
 """Loading torch takes all cores for seconds: the page comes first."""
+EXTRACTION_START_DELAY_S = 4.0
+"""After the ML service: the first image of a new session has its features already."""
 LOCAL_HOSTS = ("127.0.0.1", "localhost", "::1")
 
 
@@ -182,7 +184,7 @@ def up(session_dirs: Sequence[Path], host: str, port: int) -> int:
     console = Console(soft_wrap=True, highlight=False)
     mounts = describe_sessions(session_dirs)
     with open_listener(host, port) as listener:
-        specs = [web_spec(mounts, listener), *map(ml_spec, mounts)]
+        specs = [web_spec(mounts, listener), *map(ml_spec, mounts), *map(extraction_spec, mounts)]
         announcement = (address_of(listener), mounts, console)
         threading.Thread(target=announce_when_ready, args=announcement, daemon=True, name="announce").start()
         return Supervisor(specs, console).run()
@@ -192,7 +194,8 @@ def web_spec(mounts: Sequence[SessionMount], listener: socket.socket) -> ChildSp
     """The web process for all sessions."""
     fd = listener.fileno()
     folders = tuple(str(mount.session_dir) for mount in mounts)
-    return ChildSpec("web server", "fewclick.web", ("--fd", str(fd), *folders), inherited_fds=(fd,))
+    environment = {"FEWCLICK_SUPERVISED": "1"}
+    return ChildSpec("web server", "fewclick.web", ("--fd", str(fd), *folders), environment, inherited_fds=(fd,))
 
 
 def ml_spec(mount: SessionMount) -> ChildSpec:
@@ -200,6 +203,14 @@ def ml_spec(mount: SessionMount) -> ChildSpec:
     environment = {SESSION_VARIABLE: str(mount.session_dir)}
     name = f"ML service of {mount.name}"
     return ChildSpec(name, "ml_service.train", environment=environment, start_delay_s=ML_START_DELAY_S)
+
+
+def extraction_spec(mount: SessionMount) -> ChildSpec:
+    """The extraction service of one session."""
+    environment = {SESSION_VARIABLE: str(mount.session_dir)}
+    name = f"extraction service of {mount.name}"
+    module = "initialization.extraction_service"
+    return ChildSpec(name, module, environment=environment, start_delay_s=EXTRACTION_START_DELAY_S)
 
 
 def open_listener(host: str, port: int) -> socket.socket:

@@ -22,9 +22,28 @@ class MlServiceHealth(ResponseModel):
     """Whether a trainer is there to learn from the labels."""
 
     alive: bool
+    starting: bool = Field(description="it is not alive yet, and `fewclick up` is starting it")
     heartbeat_age_s: float | None = Field(
         description="seconds since the last sign of life; null if there never was one"
     )
+
+
+ExtractionState = Literal["done", "running", "starting", "stopped", "failed"]
+
+
+class ExtractionHealth(ResponseModel):
+    """How far the features of the images are."""
+
+    state: ExtractionState = Field(
+        description="stopped: some are missing and no extraction worker is alive; failed: one is, but cannot make them"
+    )
+    total: int = Field(description="images of the session")
+    done: int = Field(description="with all features that the task reads")
+    failed: int = Field(description="that cannot be used; see `failure` of the image")
+    pooled_done: int = Field(description="with a pooled vector, the cheap tier")
+    rate_images_s: float | None = Field(description="pace of all workers, images a second; null while unknown")
+    eta_s: float | None = Field(description="seconds until all are done; null while unknown")
+    message: str | None = Field(description="why none can be made, and what to do")
 
 
 class Health(ResponseModel):
@@ -34,6 +53,7 @@ class Health(ResponseModel):
     version: str
     database: Literal["sqlite", "postgresql"]
     ml_service: MlServiceHealth
+    extraction: ExtractionHealth
 
 
 class LabelClassOut(ResponseModel):

@@ -10,11 +10,13 @@ from sqlalchemy.orm import Session
 
 from backend.context import AppContext
 from backend.schemas.annotations import AcceptPrediction, AnnotationPut, AnnotationStateOut, ExtractPoints
+from backend.services.feature_requests import note_expected
 from backend.services.predictions import no_prediction, request_lost_map
 from backend.task_handlers.base import PredictedImage, Proposal
 from db.errors import ConflictError
 from db.models import Image, Origin, Prediction
 from db.queries import annotations as annotation_queries
+from db.queries.extraction import OPEN, is_behind, request_features
 from db.queries.images import get_image
 
 ATTEMPTS = 5
@@ -24,7 +26,10 @@ ATTEMPTS = 5
 def get_state(context: AppContext, image_id: int) -> AnnotationStateOut:
     """What stands."""
     with context.database.read() as db_session:
-        return _schema(annotation_queries.current_state(db_session, get_image(db_session, image_id)))
+        image = get_image(db_session, image_id)
+        state = _schema(annotation_queries.current_state(db_session, image))
+    note_expected(context, image)
+    return state
 
 
 def replace(context: AppContext, image_id: int, body: AnnotationPut) -> AnnotationStateOut:
@@ -72,7 +77,11 @@ def _write(
     context: AppContext, image_id: int, change: Callable[[Session, Image], dict[str, Any]]
 ) -> AnnotationStateOut:
     with context.database.write() as db_session:
-        return _schema(change(db_session, get_image(db_session, image_id, lock=True)))
+        image = get_image(db_session, image_id, lock=True)
+        if is_behind(image, OPEN):
+            # Kept, and learned from once the features are there: they come first now.
+            request_features(db_session, image_id)
+        return _schema(change(db_session, image))
 
 
 def _propose(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from backend.context import AppContext
 from backend.schemas.images import ImageDetails, ImageOut, ImagePage
+from backend.services import feature_requests
 from backend.services.plain_text import without_folders
 from db.models import Image
 from db.queries.images import (
@@ -32,12 +33,13 @@ def choose_next(
     context: AppContext, strategy: Strategy | None, *, current_id: int | None, class_id: int | None
 ) -> ImageOut | None:
     """The image to label next; None when none is left."""
+    chosen = strategy or context.config.training.strategy
     with context.database.read() as db_session:
-        pick = next_image(
-            db_session, strategy or context.config.training.strategy, current_id=current_id, class_id=class_id
-        )
-    if pick is None:
-        return None
+        pick = next_image(db_session, chosen, current_id=current_id, class_id=class_id)
+        if pick is None:
+            return None
+        expected = feature_requests.ids_to_expect(db_session, chosen, pick.row.image)
+    feature_requests.expect(context, expected)
     if pick.by_model and not pick.row.image.picked_by_model:
         with context.database.write() as db_session:
             note_model_pick(db_session, pick.row.image.id)
@@ -49,6 +51,7 @@ def get_details(context: AppContext, image_id: int) -> ImageDetails:
     with context.database.read() as db_session:
         row = get_image_row(db_session, image_id)
         previous_id, next_id = neighbours(db_session, image_id)
+    feature_requests.note_opened(context, row.image)
     return ImageDetails(**_schema(row).model_dump(), split=row.image.split, previous_id=previous_id, next_id=next_id)
 
 

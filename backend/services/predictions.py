@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from backend.context import AppContext
 from backend.schemas.predictions import PredictionOut
+from backend.services.feature_requests import note_opened
 from db.errors import NotFoundError
 from db.models import JobKind
+from db.queries.images import get_image
 from db.queries.jobs import request_job
 from db.queries.predictions import is_prediction_requested, prediction_status
 
@@ -21,7 +23,10 @@ def get_prediction(context: AppContext, image_id: int, root_path: str) -> Predic
     """
     with context.database.read() as db_session:
         found = prediction_status(db_session, image_id)
+        image = None if found.can_predict else get_image(db_session, image_id)
         is_due = found.stale and found.can_predict and not is_prediction_requested(db_session, image_id)
+    if image is not None:
+        note_opened(context, image)
     if is_due:
         with context.database.write() as db_session:
             request_job(db_session, JobKind.PREDICT, image_id)

@@ -92,6 +92,17 @@ class WorkerProgress:
     """Why it cannot work, in one line for a person."""
 
 
+def is_behind(image: Image, priority: int) -> bool:
+    """Whether the features of an image are still to be made, at a lower priority than this."""
+    return image.features is FeatureState.PENDING and image.feature_priority < priority
+
+
+def some_behind(db_session: Session, image_ids: Collection[int]) -> bool:
+    """Whether nobody has said yet that one of these images comes up soon, and its features are still to be made."""
+    rows = (Image.id.in_(image_ids), Image.features == FeatureState.PENDING, Image.feature_priority == REST)
+    return db_session.scalar(select(Image.id).where(*rows).limit(1)) is not None
+
+
 def request_features(db_session: Session, image_id: int) -> None:
     """A person looks at this image: its features come first, and those of images opened before do no longer."""
     pending = Image.features == FeatureState.PENDING

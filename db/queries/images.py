@@ -17,6 +17,8 @@ from db.models import FeatureState, Image, ImageStatus, Label, LabelClass, Point
 from db.queries.session_info import Strategy
 
 ASKING_THE_MODEL = frozenset({Strategy.LEAST_CONFIDENT, Strategy.LEAST_CONFIDENT_MINORITY})
+READY_WINDOW = 64
+"""So many images ahead are looked through for one whose features are there, before one is shown that has none yet."""
 AUDIT_INTERVAL = 10
 """One image in so many is picked at random, so that there are images to measure on."""
 
@@ -145,6 +147,15 @@ def next_image(
     return None if row is None else Pick(row, by_model=class_id is not None)
 
 
+def ids_ahead(db_session: Session, strategy: Strategy, image: Image, count: int) -> list[int]:
+    """The image and those that come after it in the order of the session, as far as that is known beforehand."""
+    key = Image.id if strategy is Strategy.SEQUENTIAL else Image.random_key
+    if strategy in ASKING_THE_MODEL:
+        return [image.id]
+    ahead = select(Image.id).where(Image.status == ImageStatus.UNLABELED, key >= getattr(image, key.key))
+    return list(db_session.scalars(ahead.order_by(key).limit(count)))
+
+
 def note_model_pick(db_session: Session, image_id: int) -> None:
     """Record that the model picked an image, which therefore never becomes a validation image."""
     still = (Image.id == image_id, ~Image.picked_by_model, Image.split.is_distinct_from(Split.VALIDATION))
@@ -252,10 +263,20 @@ def _bad_cursor(cursor: str) -> InvalidInputError:
 def _after(
     db_session: Session, candidates: Select[Any], key: InstrumentedAttribute[Any], value: float | None
 ) -> ImageRow | None:
-    """The first behind `value` in ascending order of `key`; from the start again where nothing is behind."""
+    """The first behind `value` in ascending order of `key`; from the start again where nothing is behind.
+
+    One whose features are ready goes before those that still wait, if it is near.
+    """
     ordered = candidates.order_by(key).limit(1)
     row = db_session.execute(ordered.where(key > value)).first() if value is not None else None
-    return _optional(row or db_session.execute(ordered).first())
+    first = _optional(row or db_session.execute(ordered).first())
+    if first is None or first.image.features is FeatureState.READY:
+        return first
+    near = candidates.with_only_columns(Image.id, Image.features).where(key >= getattr(first.image, key.key))
+    for image_id, features in db_session.execute(near.order_by(key).limit(READY_WINDOW)):
+        if features is FeatureState.READY:
+            return _optional(db_session.execute(candidates.where(Image.id == image_id)).first())
+    return first
 
 
 def _random_key(db_session: Session, image_id: int | None) -> float | None:

@@ -854,6 +854,53 @@ export interface components {
             revision?: number | null;
         };
         /**
+         * ExtractionHealth
+         * @description How far the features of the images are.
+         */
+        ExtractionHealth: {
+            /**
+             * State
+             * @description stopped: some are missing and no extraction worker is alive; failed: one is, but cannot make them
+             * @enum {string}
+             */
+            state: "done" | "running" | "starting" | "stopped" | "failed";
+            /**
+             * Total
+             * @description images of the session
+             */
+            total: number;
+            /**
+             * Done
+             * @description with all features that the task reads
+             */
+            done: number;
+            /**
+             * Failed
+             * @description that cannot be used; see `failure` of the image
+             */
+            failed: number;
+            /**
+             * Pooled Done
+             * @description with a pooled vector, the cheap tier
+             */
+            pooled_done: number;
+            /**
+             * Rate Images S
+             * @description pace of all workers, images a second; null while unknown
+             */
+            rate_images_s: number | null;
+            /**
+             * Eta S
+             * @description seconds until all are done; null while unknown
+             */
+            eta_s: number | null;
+            /**
+             * Message
+             * @description why none can be made, and what to do
+             */
+            message: string | null;
+        };
+        /**
          * ExtractorOut
          * @description The frozen network that made the features.
          */
@@ -919,6 +966,7 @@ export interface components {
              */
             database: "sqlite" | "postgresql";
             ml_service: components["schemas"]["MlServiceHealth"];
+            extraction: components["schemas"]["ExtractionHealth"];
         };
         /**
          * HeldOut
@@ -1262,6 +1310,11 @@ export interface components {
         MlServiceHealth: {
             /** Alive */
             alive: boolean;
+            /**
+             * Starting
+             * @description it is not alive yet, and `fewclick up` is starting it
+             */
+            starting: boolean;
             /**
              * Heartbeat Age S
              * @description seconds since the last sign of life; null if there never was one

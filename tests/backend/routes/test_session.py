@@ -19,7 +19,7 @@ from db.tasks import Task
 def test_get_health__with_and_without_an_ml_service(seg: TestClient, segmentation_session: Any) -> None:
     health = seg.get("/api/health").json()
     assert (health["status"], health["database"]) == ("degraded", "sqlite")
-    assert health["ml_service"] == {"alive": False, "heartbeat_age_s": None}
+    assert health["ml_service"] == {"alive": False, "starting": False, "heartbeat_age_s": None}
     with segmentation_session.database.write() as db_session:
         db_session.add(Worker(id="w", pid=1, host="h"))
     health = seg.get("/api/health").json()
