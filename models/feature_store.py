@@ -94,9 +94,11 @@ class FeatureStore:
 
         Of two processes that do so at a time, the first one's result counts for both.
         """
-        if not self.lacks_projection:
-            return
-        projection = Projection.fit(maps, self.info.groups, PROJECTED_CHANNELS)
+        if self.lacks_projection:
+            self.use_projection(Projection.fit(maps, self.info.groups, PROJECTED_CHANNELS))
+
+    def use_projection(self, projection: Projection) -> None:
+        """As `fit`, with a projection fitted elsewhere."""
         finished = self.folder / f"{PROJECTION_NAME}.{os.getpid()}"
         write_atomically(finished, npy_bytes(projection.to_array()))
         with suppress(FileExistsError):
