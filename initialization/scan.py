@@ -1,4 +1,4 @@
-"""A folder of images, taken where it is."""
+"""A folder of images, taken where it is; all of them, or those that a pattern names."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from initialization.errors import SourceError
+from initialization.glob_pattern import GlobPattern
 from initialization.sources import (
     Plan,
     PlannedImage,
@@ -15,7 +16,9 @@ from initialization.sources import (
     has_format,
     is_hidden,
     is_storable,
+    leaves,
     natural_key,
+    printable,
     suffix_of,
 )
 
@@ -23,39 +26,53 @@ from initialization.sources import (
 class FolderSource:
     """All images in a folder and the folders below it."""
 
-    def __init__(self, folder: Path, formats: tuple[str, ...], labels_dir: Path | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        formats: tuple[str, ...],
+        labels_dir: Path | None = None,
+        pattern: GlobPattern | None = None,
+    ) -> None:
         self._folder = folder.resolve()
         self._formats = formats
         # Masks below the images are pictures too, but no images of the session.
         self._labels_dir = labels_dir.resolve() if labels_dir else None
+        self._pattern = pattern
 
     @property
     def identity(self) -> str:
         """See `Source`."""
-        return str(self._folder)
+        return str(self._folder) if self._pattern is None else f"{self._folder}/{self._pattern}"
+
+    @property
+    def is_in_place(self) -> bool:
+        """See `Source`."""
+        return True
 
     def root(self, session_dir: Path) -> Path:  # noqa: ARG002
         """The folder itself."""
         return self._folder
 
     def plan(self, session_dir: Path) -> Plan:
-        """Every file with a fitting ending, in natural order; links that leave the folder are refused."""
+        """Every file with a fitting name, in natural order; what could lead elsewhere or do harm is refused."""
         found: list[str] = []
         refusals: list[Refusal] = []
         others: Counter[str] = Counter()
         left_out = {session_dir.resolve(), self._labels_dir} - {self._folder}
-        for path in self._walk(left_out):
-            relative = path.relative_to(self._folder).as_posix()
-            if path.is_symlink() and path.is_dir():
-                refusals.append(Refusal(_printable(relative), "a link to a folder: links to folders are not followed"))
+        for relative, entry in self._walk(self._folder, "", left_out):
+            is_link = entry.is_symlink()
+            if is_link and Path(entry.path).is_dir():
+                refusals.append(Refusal(printable(relative), "a link to a folder: links to folders are not followed"))
+            elif self._pattern is not None and not self._pattern.matches(relative):
+                continue
             elif not has_format(relative, self._formats):
                 others[suffix_of(relative)] += 1
-            elif not is_storable(relative):
-                refusals.append(Refusal(_printable(relative), "the name is not valid UTF-8: rename the file"))
-            elif path.is_symlink() and not _stays_inside(path, self._folder):
-                refusals.append(Refusal(relative, "a link that leaves the image folder or leads nowhere"))
             else:
-                found.append(relative)
+                reason = self._refusal(relative, entry, is_link=is_link)
+                if reason is None:
+                    found.append(relative)
+                else:
+                    refusals.append(Refusal(printable(relative), reason))
         images = tuple(PlannedImage(path) for path in sorted(found, key=natural_key))
         return Plan(images, tuple(sorted(refusals, key=lambda refusal: refusal.path)), others)
 
@@ -69,32 +86,30 @@ class FolderSource:
         session_dir: Path,  # noqa: ARG002
         advance: Callable[[], None],  # noqa: ARG002
     ) -> list[Refusal]:
-        """Nothing to do: the images are read where they are."""
+        """Nothing to do."""
         return []
 
-    def _walk(self, left_out: set[Path | None]) -> Iterator[Path]:
-        """Files and links to folders; not hidden ones, and nothing below `left_out`."""
+    def _refusal(self, relative: str, entry: os.DirEntry[str], *, is_link: bool) -> str | None:
+        if not is_storable(relative):
+            return "the name is not valid UTF-8: rename the file"
+        if is_link and (leaves(Path(entry.path), self._folder) or not Path(entry.path).exists()):
+            return "a link that leaves the image folder or leads nowhere"
+        if not entry.is_file():
+            return "a pipe, socket or device, expected a file"
+        return None
 
-        def stop(error: OSError) -> None:
-            raise SourceError(
-                f"image_dir: {error.filename} cannot be read ({error.strerror}): allow reading"
-            ) from error
-
-        for name, folders, files in os.walk(self._folder, onerror=stop):
-            folder = Path(name)
-            links = [entry for entry in folders if (folder / entry).is_symlink()]
-            folders[:] = [
-                entry
-                for entry in folders
-                if entry not in links and not is_hidden(entry) and folder / entry not in left_out
-            ]
-            yield from (folder / entry for entry in [*files, *links] if not is_hidden(entry))
-
-
-def _stays_inside(path: Path, folder: Path) -> bool:
-    target = path.resolve()
-    return target.is_file() and target.is_relative_to(folder)
-
-
-def _printable(path: str) -> str:
-    return path.encode("utf-8", "replace").decode("utf-8")
+    def _walk(self, folder: Path, prefix: str, left_out: set[Path | None]) -> Iterator[tuple[str, os.DirEntry[str]]]:
+        """Files and links with their paths in the image folder; not hidden ones, and nothing below `left_out`."""
+        try:
+            with os.scandir(folder) as listing:
+                entries = list(listing)
+        except OSError as error:
+            raise SourceError(f"image_dir: {folder} cannot be read ({error.strerror}): allow reading") from error
+        for entry in entries:
+            relative = prefix + entry.name
+            if is_hidden(entry.name):
+                continue
+            if not entry.is_dir(follow_symlinks=False):
+                yield relative, entry
+            elif folder / entry.name not in left_out:
+                yield from self._walk(folder / entry.name, relative + "/", left_out)

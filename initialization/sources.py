@@ -1,8 +1,9 @@
-"""Where the images come from: a folder that stays where it is, a .zip, or a JSON list of addresses."""
+"""Where the images come from: files that stay where they are, a .zip, or a list of addresses."""
 
 from __future__ import annotations
 
 import errno
+import os
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -59,6 +60,11 @@ class Source(Protocol):
         """Absolute path of what `image_dir` names."""
         ...
 
+    @property
+    def is_in_place(self) -> bool:
+        """Whether the images are read where they are, so that there is nothing to fetch."""
+        ...
+
     def root(self, session_dir: Path) -> Path:
         """The folder that the planned paths are relative to, once fetched."""
         ...
@@ -109,9 +115,20 @@ def is_hidden(path: str) -> bool:
     return any(part.startswith(".") or part == "__MACOSX" for part in PurePosixPath(path).parts)
 
 
+def leaves(path: Path, folder: Path) -> bool:
+    """Whether a path, or a link on its way, leads out of `folder` (resolved)."""
+    # Not Path.resolve, which raises on links that lead round in a circle.
+    return not Path(os.path.realpath(path)).is_relative_to(folder)
+
+
 def is_about_name(error: OSError) -> bool:
     """Whether only this name is at fault; a full disk, for example, would stop every other file too."""
     return error.errno in _NAME_ERRORS
+
+
+def printable(path: str) -> str:
+    """The name with a replacement for what is no text."""
+    return path.encode("utf-8", "replace").decode("utf-8")
 
 
 def is_storable(path: str) -> bool:

@@ -31,6 +31,8 @@ MAX_MEMBER_BYTES = 2 * 1024**3
 MAX_RATIO = 500
 """Unpacked to packed size above which a member of more than `RATIO_FREE_BYTES` is taken for a bomb."""
 RATIO_FREE_BYTES = 64 * 1024**2
+RATIO_FREE_TOTAL_BYTES = 1024**3
+ARCHIVE_SUFFIXES = frozenset({"zip", "7z", "rar", "tar", "gz", "tgz", "bz2", "xz", "zst"})
 MAX_NAME_BYTES = 255
 """Of a file or folder, on every common file system."""
 MAX_PATH_BYTES = 1024
@@ -50,6 +52,11 @@ class ZipSource:
         """See `Source`."""
         return str(self._archive)
 
+    @property
+    def is_in_place(self) -> bool:
+        """See `Source`."""
+        return False
+
     def root(self, session_dir: Path) -> Path:
         """The session's folder for what was unpacked."""
         return session_dir / FETCHED_FOLDER
@@ -58,7 +65,9 @@ class ZipSource:
         """Every member with a fitting ending, in natural order, without those that could do harm."""
         with self._open() as archive:
             found = self._look_through(archive)
-        _check_space(sum(member.file_size for member in found.members.values()), session_dir)
+        unpacked_bytes = sum(member.file_size for member in found.members.values())
+        self._check_ratio(unpacked_bytes)
+        _check_space(unpacked_bytes, session_dir)
         images = tuple(PlannedImage(path) for path in sorted(found.members, key=natural_key))
         return Plan(images, tuple(found.refusals), found.others)
 
@@ -90,12 +99,24 @@ class ZipSource:
         except (*_MEMBER_ERRORS, OSError) as error:
             raise SourceError(f"image_dir: {self._archive} cannot be opened as a .zip: {error}") from error
 
+    def _check_ratio(self, unpacked_bytes: int) -> None:
+        """Refuse what no single member shows: many that unpack to just below the limit, or that share their bytes."""
+        packed_bytes = max(self._archive.stat().st_size, 1)
+        if unpacked_bytes > max(RATIO_FREE_TOTAL_BYTES, MAX_RATIO * packed_bytes):
+            raise SourceError(
+                f"image_dir: {self._archive} of {packed_bytes:,} bytes unpacks to {unpacked_bytes / 1e9:.1f} GB, more "
+                f"than {MAX_RATIO} times its size: a decompression bomb; if it is none, unpack it and name the folder"
+            )
+
     def _look_through(self, archive: zipfile.ZipFile) -> _Contents:
         found = _Contents()
         for member in archive.infolist():
             # Without "." and doubled slashes: two spellings of a name are one file once unpacked.
             path = PurePosixPath(member.filename)
             if member.is_dir() or is_hidden(member.filename.replace("..", "_")):
+                continue
+            if suffix_of(member.filename) in ARCHIVE_SUFFIXES:
+                found.refusals.append(Refusal(member.filename, "an archive within the archive: unpack it yourself"))
                 continue
             if not has_format(member.filename, self._formats):
                 found.others[suffix_of(member.filename)] += 1
@@ -137,8 +158,11 @@ def _name_refusal(name: str, path: PurePosixPath) -> str | None:
 
 
 def _member_refusal(member: zipfile.ZipInfo) -> str | None:
-    if stat.S_ISLNK(member.external_attr >> 16):
+    kind = stat.S_IFMT(member.external_attr >> 16)
+    if kind == stat.S_IFLNK:
         return "a symbolic link"
+    if kind not in (0, stat.S_IFREG):
+        return "a pipe, socket or device"
     if member.flag_bits & 1:
         return "encrypted: unpack it yourself and name the folder"
     if member.file_size > MAX_MEMBER_BYTES:

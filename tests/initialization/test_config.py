@@ -88,7 +88,7 @@ CONFIG_ERRORS: list[tuple[dict[str, Any], list[str]]] = [
     ({"image_dir": ...}, ["'image_dir' is missing"]),
     ({"image_dir": None}, ["image_dir: found None"]),
     ({"image_dir": "nowhere"}, ["image_dir", "nowhere", "does not exist"]),
-    ({"image_dir": "config.yaml"}, ["image_dir", "expected a folder, a .zip or a .json list"]),
+    ({"image_dir": "config.yaml"}, ["image_dir", "expected a folder, a pattern"]),
     ({"labels_dir": "nowhere"}, ["labels_dir", "nowhere", "labels_dir: null"]),
     ({"session_dir": "images"}, ["session_dir", "image folder itself"]),
     ({"formats": ""}, ["formats: found ''", "jpg,jpeg,png"]),

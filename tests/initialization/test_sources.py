@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import errno
-import functools
-import http.server
 import os
-import threading
+import stat
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
-from initialization import list_source, zip_source
+from initialization import downloads, zip_source
 from initialization.errors import SourceError
-from initialization.list_source import ListSource, file_name
+from initialization.inspection import inspect_file
+from initialization.list_source import ListSource
 from initialization.scan import FolderSource
 from initialization.sources import natural_key
 from initialization.zip_source import ZipSource
@@ -182,7 +181,7 @@ def test_zip__error_of_one_member_is_a_refusal(
     assert reason in refusal.reason
 
 
-@pytest.mark.parametrize("module", [zip_source, list_source])
+@pytest.mark.parametrize("module", [zip_source, downloads])
 def test_fetch__full_disk_is_no_refusal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: ModuleType) -> None:
     picture = save_picture(tmp_path / "a.png")
     of_zip = module is zip_source
@@ -202,108 +201,50 @@ def test_zip__no_archive(tmp_path: Path) -> None:
         ZipSource(tmp_path / "a.zip", FORMATS).plan(tmp_path / "s")
 
 
-class _QuietHandler(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *_: object) -> None:
-        pass
-
-    def do_GET(self) -> None:
-        if "broken" in self.path:
-            self.send_error(503)
-        elif "short" in self.path:
-            data = Path(self.translate_path("a.png")).read_bytes()
-            # The first answer is cut; a server that recovers is told from one that does not.
-            count = self.server.answers = getattr(self.server, "answers", 0) + 1  # type: ignore[attr-defined]
-            sent = data if count > 1 and "once" in self.path else data[:60]
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(data)))
-            self.end_headers()
-            self.wfile.write(sent)
-        else:
-            super().do_GET()
+@pytest.mark.parametrize("name", ["inner.zip", "b/more.tar.gz", "x.7Z"])
+def test_zip__archive_within_is_refused(tmp_path: Path, name: str) -> None:
+    source = make_zip(tmp_path, [("a.png", b"x"), (name, b"PK")])
+    assert paths_of(source, tmp_path / "s") == ["a.png"]
+    assert reasons_of(source, tmp_path / "s") == {name: "an archive within the archive: unpack it yourself"}
 
 
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[str]:
-    """A real HTTP server for tmp_path."""
-    handler = functools.partial(_QuietHandler, directory=str(tmp_path))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as httpd:
-        thread = threading.Thread(target=httpd.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield f"http://127.0.0.1:{httpd.server_port}"
-        httpd.shutdown()
-        thread.join()
+@pytest.mark.parametrize("kind", [stat.S_IFIFO, stat.S_IFCHR, stat.S_IFBLK, stat.S_IFSOCK])
+def test_zip__pipe_or_device_is_refused(tmp_path: Path, kind: int) -> None:
+    member = zipfile.ZipInfo("a.png")
+    member.external_attr = (kind | 0o644) << 16
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr(member, b"x")
+    assert reasons_of(ZipSource(tmp_path / "a.zip", FORMATS), tmp_path / "s") == {"a.png": "a pipe, socket or device"}
 
 
-def test_list__downloads_in_order_with_metadata(tmp_path: Path, server: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(list_source, "RETRY_WAITS_S", (0.0,))
-    picture = save_picture(tmp_path / "z ä.png")
-    entries = [
-        {"url": f"{server}/z ä.png", "site": "north"},
-        {"url": "z ä.png"},
-        {"url": picture.as_uri()},
-        {"url": f"{server}/missing.png"},
-        {"url": f"{server}/broken.png"},
-        {"url": "ftp://example.org/a.png"},
-        {"url": f"{server}/z ä.png"},
-        {"name": "no url"},
-        7,
-    ]
-    source = ListSource(write_json(tmp_path / "list.json", entries))
-    plan = source.plan(tmp_path / "s")
-    assert len(plan.images) == 6
-    assert plan.images[0].extra == entries[0]
-    assert [refusal.path for refusal in plan.refusals] == ["entry 7", "entry 8", "entry 9"]
-    reasons = {r.path: r.reason for r in source.fetch(plan.images, tmp_path / "s", lambda: None)}
-    assert list(reasons) == [image.path for image in plan.images[3:]]
-    for reason, part in zip(reasons.values(), ("404", "503", "expected http, https, file or a path"), strict=True):
-        assert part in reason
-    for image in plan.images[:3]:
-        assert (tmp_path / "s/images" / image.path).read_bytes() == picture.read_bytes()
-
-
-def test_list__cut_download_is_tried_again_and_never_kept(
-    tmp_path: Path, server: str, monkeypatch: pytest.MonkeyPatch
+def test_zip__many_members_that_unpack_to_too_much_together_are_a_bomb(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(list_source, "RETRY_WAITS_S", (0.0,))
-    picture = save_picture(tmp_path / "a.png")
-    for name in ("short-once.png", "short.png"):
-        source = ListSource(write_json(tmp_path / "list.json", [f"{server}/{name}"]))
-        images = source.plan(tmp_path / "s").images
-        refusals = source.fetch(images, tmp_path / "s", lambda: None)
-        if name == "short.png":
-            assert f"{picture.stat().st_size - 60} of the announced bytes are missing" in refusals[0].reason
-        else:
-            assert refusals == []
-            assert (tmp_path / "s/images" / images[0].path).read_bytes() == picture.read_bytes()
-    assert len(list((tmp_path / "s/images").iterdir())) == 1
+    monkeypatch.setattr(zip_source, "RATIO_FREE_TOTAL_BYTES", 1_000_000)
+    with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        for number in range(10):
+            archive.writestr(f"{number}.png", bytes(1_000_000))
+    with pytest.raises(SourceError, match=r"a\.zip of .* unpacks to 0\.0 GB, more than 500 times its size"):
+        ZipSource(tmp_path / "a.zip", FORMATS).plan(tmp_path / "s")
 
 
-def test_list__name_that_no_file_can_have_is_refused(tmp_path: Path) -> None:
-    source = ListSource(write_json(tmp_path / "list.json", ["x" * 300 + ".png"]))
-    (refusal,) = source.fetch(source.plan(tmp_path).images, tmp_path / "s", lambda: None)
-    assert "File name too long" in refusal.reason
-
-
-def test_list__too_large_download_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(list_source, "MAX_DOWNLOAD_BYTES", 100)
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no pipes in folders")
+def test_folder__pipe_is_refused_without_being_opened(tmp_path: Path) -> None:
     save_picture(tmp_path / "a.png")
-    source = ListSource(write_json(tmp_path / "list.json", ["a.png"]))
-    (refusal,) = source.fetch(source.plan(tmp_path).images, tmp_path / "s", lambda: None)
-    assert "more than" in refusal.reason
-    assert list((tmp_path / "s/images").iterdir()) == []
+    os.mkfifo(tmp_path / "b.png")
+    (tmp_path / "c.png").symlink_to(tmp_path / "b.png")
+    source = FolderSource(tmp_path, FORMATS)
+    assert paths_of(source, tmp_path / "s") == ["a.png"]
+    assert set(reasons_of(source, tmp_path / "s")) == {"b.png", "c.png"}
+    for name in ("b.png", "c.png"):
+        assert "a pipe, socket or device" in str(inspect_file(tmp_path / name).failure)
 
 
-def test_file_name__safe_and_different_for_different_addresses() -> None:
-    names = [
-        file_name(url) for url in ("http://a/b/c.PNG", "http://a/d/c.PNG", "http://a/?id=3", "x/../../../etc/p w.jpg")
-    ]
-    assert len(set(names)) == 4
-    assert all("/" not in name and ".." not in name and " " not in name for name in names)
-    assert [Path(name).suffix for name in names] == [".png", ".png", "", ".jpg"]
-
-
-@pytest.mark.parametrize(("text", "part"), [("{", "not valid JSON"), ('{"url": "x"}', "expected a list")])
-def test_list__wrong_file(tmp_path: Path, text: str, part: str) -> None:
-    (tmp_path / "list.json").write_text(text)
-    with pytest.raises(SourceError, match=part):
-        ListSource(tmp_path / "list.json").plan(tmp_path)
+def test_folder__link_through_a_folder_outside_is_refused(tmp_path: Path) -> None:
+    save_picture(tmp_path / "images/a.png")
+    save_picture(tmp_path / "secret/b.png")
+    (tmp_path / "images/c.png").symlink_to("../secret/../secret/b.png")
+    (tmp_path / "images/loop.png").symlink_to("loop.png")
+    source = FolderSource(tmp_path / "images", FORMATS)
+    assert paths_of(source, tmp_path / "s") == ["a.png"]
+    assert set(reasons_of(source, tmp_path / "s")) == {"c.png", "loop.png"}
