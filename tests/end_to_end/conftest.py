@@ -5,15 +5,21 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+import uvicorn
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from backend.main import create_app
+from backend.settings import Settings
 from benchmarks.product import ROOT, Product, init_session, write_config
 from fewclick.ensure_browser import find_browser
+from tests.conftest import ReadySession
 from tests.end_to_end.labeling_page import LabelingPage, Watch
 from tests.end_to_end.sample_images import write_texture_tiles, write_tissue_tiles
 
@@ -25,6 +31,7 @@ BROWSER_ARGUMENTS = [
     "--disable-sync",
 ]
 BUILD_LIMIT_S = 240
+SERVER_LIMIT_S = 20.0
 StartProduct = Callable[[str], Product]
 
 
@@ -74,6 +81,31 @@ def built_frontend() -> Path:
         for command in commands:
             subprocess.run([str(npm), *command], cwd=ROOT / "frontend", check=True, timeout=BUILD_LIMIT_S)
     return dist
+
+
+@pytest.fixture
+def serve_page(built_frontend: Path) -> Iterator[Callable[[ReadySession], str]]:
+    """Serves a ready-made session from this process and gives the address; nothing learns there."""
+    with ExitStack() as stack:
+
+        def start(session: ReadySession) -> str:
+            app = create_app(Settings(session=session.folder, frontend_dist=built_frontend))
+            server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning"))
+            thread = threading.Thread(target=server.run, daemon=True)
+            thread.start()
+            stack.callback(_stop, server, thread)
+            started = time.monotonic()
+            while not server.started:
+                assert time.monotonic() - started < SERVER_LIMIT_S
+                time.sleep(0.02)
+            return f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}/"
+
+        yield start
+
+
+def _stop(server: uvicorn.Server, thread: threading.Thread) -> None:
+    server.should_exit = server.force_exit = True  # the page still listens to its events
+    thread.join(SERVER_LIMIT_S)
 
 
 @pytest.fixture(scope="session")

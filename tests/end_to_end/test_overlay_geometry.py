@@ -4,25 +4,18 @@ from __future__ import annotations
 
 import io
 import json
-import threading
-import time
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
 import pytest
-import uvicorn
 from PIL import Image
 from playwright.sync_api import Page, expect
 
-from backend.main import create_app
-from backend.settings import Settings
 from benchmarks.client import Client
 from tests.boundaries import Boundary, crossing, put
+from tests.conftest import ReadySession
 
-START_LIMIT_S = 20.0
 PREFERENCES = {"overlay_opacity": 1, "overlay_style": "confidence", "hint_dismissed": True, "theme": "light"}
 RED, AMBER, GREEN = 40 - 214, 201 - 247, 176 - 38
 """Green minus red in the colours of the confidence overlay: the other class, equally likely, the first class."""
@@ -39,21 +32,11 @@ BOUNDARIES = (
 
 
 @pytest.fixture
-def url(segmentation_session: Any, built_frontend: Path) -> Iterator[str]:
-    """A server of a session whose images and predictions have known boundaries; nothing learns."""
+def url(segmentation_session: ReadySession, serve_page: Callable[[ReadySession], str]) -> str:
+    """A server of a session whose images and predictions have known boundaries."""
     for image_id, boundary in zip(segmentation_session.image_ids, BOUNDARIES, strict=True):
         put(segmentation_session, image_id, boundary)
-    app = create_app(Settings(session=segmentation_session.folder, frontend_dist=built_frontend))
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning"))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    started = time.monotonic()
-    while not server.started:
-        assert time.monotonic() - started < START_LIMIT_S
-        time.sleep(0.02)
-    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}/"
-    server.should_exit = server.force_exit = True  # the page still listens to its events
-    thread.join(START_LIMIT_S)
+    return serve_page(segmentation_session)
 
 
 def show(page: Page, url: str, image_id: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:

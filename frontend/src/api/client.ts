@@ -2,7 +2,7 @@
 import createClient from "openapi-fetch";
 
 import type {
-  Annotation, Config, Draft, ExportFormat, Health, ImageInfo, ImageStatus, LabelClass, Prediction, SessionLink, Stats, Strategy,
+  Annotation, Config, Draft, ExportFormat, Health, ImageDetails, ImageInfo, ImageStatus, LabelClass, Prediction, SessionLink, Stats, Strategy,
   Training,
 } from "../state/types"; // prettier-ignore
 import { ApiError, UnreachableError } from "./errors";
@@ -55,7 +55,7 @@ export function createApi(page_url: string, fetcher: typeof fetch = (...args) =>
 
     images: async (query: ImageQuery): Promise<ImagePage> =>
       unwrap(client.GET("/api/images", { params: { query } })),
-    image: async (image_id: number): Promise<ImageInfo> => unwrap(client.GET("/api/images/{image_id}", image(image_id))),
+    image: async (image_id: number): Promise<ImageDetails> => unwrap(client.GET("/api/images/{image_id}", image(image_id))),
     /** null when none is left. */
     nextImage: async (strategy: Strategy, current_id: number | null): Promise<ImageInfo | null> => {
       const query = current_id === null ? { strategy } : { strategy, current_id };

@@ -19,6 +19,17 @@ export class VisitHistory {
     return this.#position < this.#ids.length - 1;
   }
 
+  /** The one that `back` would go to. */
+  get behind(): number | null {
+    return this.#ids[this.#position - 1] ?? null;
+  }
+
+  /** An image that comes before the first one: the others lie ahead of it. */
+  precede(image_id: number): void {
+    this.#ids.unshift(image_id);
+    this.#position = 0;
+  }
+
   /** An image opened otherwise than by `back` or `forward`: what lay ahead is forgotten. */
   visit(image_id: number): void {
     if (image_id === this.current) return;

@@ -3,6 +3,8 @@
 export type Command =
   | "next"
   | "previous"
+  | "next-in-order"
+  | "previous-in-order"
   | "skip"
   | "undo"
   | "redo"
@@ -67,6 +69,8 @@ export const BINDINGS: readonly Binding[] = [
   { command: "point-mode", keys: ["p"], group: "Labelling", text: "Point mode on or off", task: "segmentation" },
   { command: "next", keys: ["f", "ArrowRight"], group: "Moving between images", text: "Next image" },
   { command: "previous", keys: ["d", "ArrowLeft"], group: "Moving between images", text: "Previous image" },
+  { command: "next-in-order", keys: ["Shift+ArrowRight"], group: "Moving between images", text: "Review: next of all images, labelled or not" },
+  { command: "previous-in-order", keys: ["Shift+ArrowLeft"], group: "Moving between images", text: "Review: previous of all images" },
   { command: "skip", keys: ["k", "x"], group: "Moving between images", text: "Skip this image" },
   { command: "jump", keys: ["/", "j"], group: "Moving between images", text: "Jump to an image by id or name" },
   { command: "gallery", keys: ["g"], group: "Moving between images", text: "Gallery" },

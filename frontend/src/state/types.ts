@@ -56,6 +56,13 @@ export interface ImageInfo {
   readonly predicted_class_id: number | null;
 }
 
+/** What GET /images/{id} adds. */
+export interface ImageDetails extends ImageInfo {
+  /** Neighbours in the order of ids, labelled or not. */
+  readonly previous_id: number | null;
+  readonly next_id: number | null;
+}
+
 export interface ClassProbability {
   readonly class_id: number;
   readonly p: number;

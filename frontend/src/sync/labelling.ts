@@ -10,10 +10,20 @@ import type { Navigator } from "./navigator";
 import type { PredictionWatch } from "./prediction_watch";
 import type { SaveListener, SaveQueue } from "./save_queue";
 
+/** An image that was labelled, and the one that came up by itself. */
+interface Advance {
+  readonly from: number;
+  readonly to: number;
+}
+
 /** What a person does to the annotation of the open image. Everything saves itself. */
 export class Labelling {
   readonly selected_class_id = new Signal<number | null>(null);
   readonly point_mode = new Signal(true);
+  /** Undo goes back along these. */
+  readonly advances = new Signal<readonly Advance[]>([]);
+  /** The open image was changed since it came up. */
+  #touched = false;
 
   constructor(
     private readonly api: Api,
@@ -27,7 +37,9 @@ export class Labelling {
     private readonly toasts: ToastStore,
   ) {
     annotations.onChange(({ image_id, origin }) => {
-      if (origin === "LOCAL") saves.enqueue(image_id, annotations.draft(this.#kind), annotations.current.value.revision);
+      if (origin !== "LOCAL") return;
+      this.#touched = true;
+      saves.enqueue(image_id, annotations.draft(this.#kind), annotations.current.value.revision);
     });
     classes.subscribe(() => this.#keepSelectionValid());
   }
@@ -41,7 +53,7 @@ export class Labelling {
     }
     if (this.navigator.image === null || this.navigator.loading.value) return;
     this.annotations.setLabel(class_id);
-    if (this.preferences.value.auto_advance) void this.navigator.next();
+    if (this.preferences.value.auto_advance) void this.#goOn(this.annotations.image_id.value);
   }
 
   addPoint(x: number, y: number, class_id = this.selected_class_id.value): void {
@@ -72,7 +84,24 @@ export class Labelling {
     if (point) this.annotations.removePoint(point);
   }
 
+  /** Whether `undo` has something to undo: here, or on the image from which this one came up by itself. */
+  get canUndo(): boolean {
+    return this.annotations.current.value.can_undo || this.#labelledBefore() !== null;
+  }
+
+  /** What was labelled last, though the next image may have come up since: then back to it. */
   async undo(): Promise<boolean> {
+    const before = this.#labelledBefore();
+    if (before !== null) {
+      if (this.navigator.loading.value || !(await this.navigator.returnTo(before))) return false;
+      this.advances.set(this.advances.value.slice(0, -1));
+    }
+    const undone = await this.#undoHere();
+    if (before !== null) this.#touched = false;
+    return undone;
+  }
+
+  async #undoHere(): Promise<boolean> {
     if (!this.annotations.current.value.can_undo) return this.#refuse("Nothing to undo on this image.");
     return (await this.#onServer((image_id, revision) => this.api.undo(image_id, revision))) !== null;
   }
@@ -159,7 +188,19 @@ export class Labelling {
 
   /** To the next image, unless the person has gone elsewhere meanwhile. */
   async #goOn(from_image_id: number | null): Promise<void> {
-    if (this.annotations.image_id.value === from_image_id) await this.navigator.next();
+    if (from_image_id === null || this.annotations.image_id.value !== from_image_id) return;
+    await this.navigator.next();
+    const to = this.navigator.image?.id;
+    if (to === undefined || to === from_image_id) return;
+    this.#touched = false;
+    this.advances.set([...this.advances.value, { from: from_image_id, to }]);
+  }
+
+  /** The image that was labelled just before this one came up, unless this one was changed since. */
+  #labelledBefore(): number | null {
+    const last = this.advances.value.at(-1);
+    if (last?.to !== this.annotations.image_id.value) return null;
+    return this.#touched && this.annotations.current.value.can_undo ? null : last.from;
   }
 
   #refuse(text: string): false {
@@ -200,6 +241,7 @@ export class Labelling {
     }
     const { revision } = this.annotations.current.value;
     const base = this.annotations.draft(this.#kind);
+    this.#touched = true;
     try {
       return await this.saves.change(image_id, base, revision, (newest) => run(image_id, newest));
     } catch (error) {

@@ -35,6 +35,8 @@ export class Navigator {
   /** Why there is no image to show, for the empty state. */
   readonly problem = new Signal<string | null>(null);
   readonly strategy = new Signal<Strategy>("sequential");
+  /** Next and Previous go through all images in order, labelled or not; the strategy waits. */
+  readonly reviewing = new Signal(false);
   readonly visited = new Signal<readonly number[]>([]);
   readonly #history = new VisitHistory();
   #token = 0;
@@ -55,10 +57,6 @@ export class Navigator {
     return this.opened.value?.image ?? null;
   }
 
-  get canGoBack(): boolean {
-    return this.#history.canGoBack;
-  }
-
   /** Open `image_id`, or what the strategy says, or the first there is. */
   async start(image_id: number | null): Promise<void> {
     if (image_id !== null && (await this.open(image_id))) return;
@@ -75,6 +73,7 @@ export class Navigator {
   }
 
   async next(): Promise<void> {
+    if (this.reviewing.value) return this.step(1);
     const { image } = this;
     if (this.#history.canGoForward) {
       const ahead = this.#history.forward();
@@ -87,13 +86,30 @@ export class Navigator {
       return;
     }
     const found = await this.#openNextByStrategy(image?.id ?? null, true);
-    if (!found) this.toasts.show("success", "Every image is labelled or skipped. Look through them in the gallery.");
+    if (!found) this.toasts.show("success", "Every image is labelled or skipped. Shift+→ and Shift+← go through all of them.");
   }
 
   async previous(): Promise<void> {
+    if (this.reviewing.value) return this.step(-1);
     const behind = this.#history.back();
-    if (behind === null) this.toasts.show("info", "This is the first image you opened.");
-    else await this.#go(behind, () => undefined);
+    if (behind !== null) {
+      await this.#go(behind, () => undefined);
+      return;
+    }
+    // Nothing was opened before it, after a reload for example: the order of the images says what comes before.
+    await this.#toNeighbour(-1, (image_id) => this.#go(image_id, () => this.#history.precede(image_id)));
+  }
+
+  /** To the image after (1) or before (-1) the open one in the order of ids, labelled or not. */
+  async step(direction: 1 | -1): Promise<void> {
+    await this.#toNeighbour(direction, (image_id) => this.open(image_id));
+  }
+
+  /** As `open`; but to go back there, if it is the image that was open before, is no new visit. */
+  async returnTo(image_id: number): Promise<boolean> {
+    if (this.#history.behind !== image_id) return this.open(image_id);
+    this.#history.back();
+    return this.#go(image_id, () => undefined);
   }
 
   /** The picture in its full size, for looking closer; null if it cannot be had. */
@@ -147,6 +163,20 @@ export class Navigator {
     if (ahead_id === undefined || !image_ids.includes(ahead_id)) return;
     if (this.#ahead_timer !== null) clearTimeout(this.#ahead_timer);
     this.#ahead_timer = setTimeout(() => void this.predictions.prefetch(ahead_id), PREDICTION_AHEAD_AFTER_MS);
+  }
+
+  async #toNeighbour(direction: 1 | -1, go: (image_id: number) => Promise<boolean>): Promise<void> {
+    const { image } = this;
+    if (image === null) return;
+    try {
+      const { previous_id, next_id } = await this.api.image(image.id);
+      const wanted = direction === 1 ? next_id : previous_id;
+      if (image.id !== this.image?.id) return;
+      if (wanted === null) this.toasts.show("info", direction === 1 ? "This is the last image." : "This is the first image.");
+      else await go(wanted);
+    } catch (error) {
+      this.toasts.show("error", explain(error));
+    }
   }
 
   async #openNextByStrategy(current_id: number | null, tell: boolean): Promise<boolean> {

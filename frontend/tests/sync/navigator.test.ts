@@ -4,7 +4,7 @@ import type { Api } from "../../src/api/client";
 import { AnnotationStore, EMPTY_ANNOTATION } from "../../src/state/annotations";
 import { Signal } from "../../src/state/signal";
 import { ToastStore } from "../../src/state/toasts";
-import type { Annotation, ImageInfo } from "../../src/state/types";
+import type { Annotation, ImageDetails } from "../../src/state/types";
 import { Navigator } from "../../src/sync/navigator";
 import { PictureCache } from "../../src/sync/picture_cache";
 import { PredictionWatch } from "../../src/sync/prediction_watch";
@@ -20,10 +20,11 @@ let saves: SaveQueue;
 let toasts: ToastStore;
 let navigator: Navigator;
 
-function image(id: number): ImageInfo {
+function image(id: number): ImageDetails {
   return {
     id, path: `folder/${id}.png`, width: 8, height: 8, status: "unlabeled", features: "ready", failure: null,
     class_id: null, point_count: 0, uncertainty: null, predicted_class_id: null,
+    previous_id: id > 1 ? id - 1 : null, next_id: id < 9 ? id + 1 : null,
   }; // prettier-ignore
 }
 
@@ -109,6 +110,46 @@ describe("Navigator", () => {
     expect(navigator.image?.id).toBe(3);
     await navigator.next();
     expect(navigator.image?.id).toBe(8);
+  });
+
+  test("previous, with nothing behind: the image before it in order, from which next comes back", async () => {
+    await navigator.open(5);
+    await navigator.previous();
+    await navigator.previous();
+    expect(navigator.image?.id).toBe(3);
+    await navigator.next();
+    await navigator.next();
+    expect(navigator.image?.id).toBe(5);
+    expect(asked).toEqual([]);
+  });
+
+  test("step goes through all images in order, and says where they end", async () => {
+    await navigator.open(8);
+    await navigator.step(1);
+    await navigator.step(1);
+    expect(navigator.image?.id).toBe(9);
+    expect(toasts.value.at(-1)?.text).toBe("This is the last image.");
+    await navigator.step(-1);
+    expect(navigator.image?.id).toBe(8);
+  });
+
+  test("in review next and previous go through all images, whatever the strategy says", async () => {
+    queue = [7];
+    navigator.reviewing.set(true);
+    await navigator.open(2);
+    await navigator.next();
+    expect(navigator.image?.id).toBe(3);
+    await navigator.previous();
+    await navigator.previous();
+    expect(navigator.image?.id).toBe(1);
+  });
+
+  test("returning to the image before is no new visit", async () => {
+    for (const id of [3, 8]) await navigator.open(id);
+    await navigator.returnTo(3);
+    await navigator.next();
+    expect(navigator.image?.id).toBe(8);
+    expect(navigator.visited.value).toEqual([3, 8]);
   });
 
   test("jump: by id, by part of the path, or it says that there is none", async () => {

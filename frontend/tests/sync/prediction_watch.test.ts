@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type { Api } from "../../src/api/client";
 import { ApiError } from "../../src/api/errors";
 import { Signal } from "../../src/state/signal";
-import type { ImageInfo, LabelClass, Prediction } from "../../src/state/types";
+import type { ImageDetails, LabelClass, Prediction } from "../../src/state/types";
 import { neededMaps } from "../../src/sync/map_loader";
 import { PredictionWatch } from "../../src/sync/prediction_watch";
 
@@ -41,7 +41,7 @@ beforeEach(() => {
     },
     image: () => {
       requests.push("image");
-      return Promise.resolve({ ...NEW_IMAGE, uncertainty: server ? 0.5 : null } as ImageInfo);
+      return Promise.resolve({ ...NEW_IMAGE, uncertainty: server ? 0.5 : null } as ImageDetails);
     },
   };
   watch = new PredictionWatch(api as Api, new Signal(CLASSES), connected, () => has_labels);

@@ -211,6 +211,8 @@ export class LabelingView extends AppView {
   readonly #actions: Readonly<Record<Command, () => void>> = {
     next: () => void this.app.navigator.next(),
     previous: () => void this.app.navigator.previous(),
+    "next-in-order": () => void this.app.navigator.step(1),
+    "previous-in-order": () => void this.app.navigator.step(-1),
     skip: () => void this.app.labelling.skip(),
     undo: () => void this.app.labelling.undo(),
     redo: () => void this.app.labelling.redo(),

@@ -75,7 +75,7 @@ export class Keyboard {
 
 /** Holding the key down goes on doing it. */
 function repeats(command: Command): boolean {
-  return ["next", "previous", "undo", "redo", "zoom-in", "zoom-out", "opacity-up", "opacity-down"].includes(command);
+  return ["next", "previous", "next-in-order", "previous-in-order", "undo", "redo", "zoom-in", "zoom-out", "opacity-up", "opacity-down"].includes(command);
 }
 
 function focused(event: KeyboardEvent): { tag: string; editable: boolean } {

@@ -9,19 +9,21 @@ import { icon } from "./icon";
 import { STRATEGY_NAMES } from "./text";
 
 const MOST_THUMBNAILS = 24;
+/** Beside the strategies, though the page alone knows it: what Next means is chosen in one place. */
+const REVIEW = "review";
 
 /** Below the image: previous and next, the images visited, jump, and the strategy for the next one. */
 export class ImageStrip extends AppView {
   protected watched(): readonly Readable<unknown>[] {
     const { navigator } = this.app;
-    return [navigator.opened, navigator.visited, navigator.strategy, navigator.loading];
+    return [navigator.opened, navigator.visited, navigator.strategy, navigator.reviewing, navigator.loading];
   }
 
   protected override render(): TemplateResult {
     const { navigator } = this.app;
     return html`
       <nav class="strip" aria-label="Images">
-        <button class="button" data-testid="previous" title="Previous (D or ←)" ?disabled=${!navigator.canGoBack}
+        <button class="button" data-testid="previous" title="Previous (D or ←)" ?disabled=${navigator.image === null}
           @click=${() => this.command("previous")}>${icon(ChevronLeft)}<span>Previous</span></button>
         <input class="input jump" data-testid="jump-to-image" type="text" inputmode="search" autocomplete="off" spellcheck="false"
           placeholder="Jump to id or name" aria-label="Jump to image by id or name" title="Jump (/ or J)" @keydown=${this.#jumpKey} />
@@ -29,10 +31,11 @@ export class ImageStrip extends AppView {
         <label class="field-inline"><span>Next by</span>
           <select class="select" data-testid="strategy" @change=${this.#chooseStrategy}>
             ${STRATEGIES.map(
-              (strategy) => html`<option value=${strategy} .selected=${strategy === navigator.strategy.value}>
+              (strategy) => html`<option value=${strategy} .selected=${!navigator.reviewing.value && strategy === navigator.strategy.value}>
                 ${STRATEGY_NAMES[strategy]}
               </option>`,
             )}
+            <option value=${REVIEW} .selected=${navigator.reviewing.value}>Review: all, in order</option>
           </select>
         </label>
         <button class="button" data-testid="skip" title="Skip (K or X)" @click=${() => this.command("skip")}>
@@ -76,7 +79,10 @@ export class ImageStrip extends AppView {
 
   readonly #chooseStrategy = (event: Event): void => {
     if (!(event.target instanceof HTMLSelectElement)) return;
-    void this.app.navigator.setStrategy(event.target.value as Strategy);
+    const { value } = event.target;
+    const { navigator } = this.app;
+    navigator.reviewing.set(value === REVIEW);
+    if (value !== REVIEW && value !== navigator.strategy.value) void navigator.setStrategy(value as Strategy);
     // The keyboard belongs to the image again.
     event.target.blur();
   };

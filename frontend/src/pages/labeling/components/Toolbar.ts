@@ -11,13 +11,13 @@ import { fileName, percent } from "./text";
 export class Toolbar extends AppView {
   protected watched(): readonly Readable<unknown>[] {
     const { annotations, navigator, labelling, ui } = this.app;
-    return [annotations.current, navigator.opened, labelling.point_mode, ui.overlay_hidden, ui.zoom];
+    return [annotations.current, navigator.opened, labelling.point_mode, labelling.advances, ui.overlay_hidden, ui.zoom];
   }
 
   protected override render(): TemplateResult {
-    const { annotations, navigator, ui, config } = this.app;
+    const { annotations, labelling, navigator, ui, config } = this.app;
     const { image } = navigator;
-    const { can_undo, can_redo } = annotations.current.value;
+    const { can_redo } = annotations.current.value;
     const hidden = ui.overlay_hidden.value;
     return html`
       <div class="toolbar" role="toolbar" aria-label="Image tools">
@@ -29,7 +29,7 @@ export class Toolbar extends AppView {
             : nothing}
         </div>
         <div class="tool-group">
-          ${this.#tool("undo", Undo2, "Undo (Ctrl+Z)", !can_undo)}
+          ${this.#tool("undo", Undo2, "Undo (Ctrl+Z)", !labelling.canUndo)}
           ${this.#tool("redo", Redo2, "Redo (Ctrl+Shift+Z)", !can_redo)}
         </div>
         ${config.task === "segmentation" ? this.#pointMode() : nothing}

@@ -1,0 +1,88 @@
+"""Small things that people meet on the page, in a real browser on ready-made sessions; nothing learns there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from benchmarks.client import Client
+from tests.conftest import ReadySession
+
+Serve = Callable[[ReadySession], str]
+
+
+@pytest.fixture
+def url(classification_session: ReadySession, serve_page: Serve) -> str:
+    """A classification session of three classes and six images."""
+    return serve_page(classification_session)
+
+
+def open_image(page: Page, url: str, image_id: int) -> None:
+    page.goto(f"{url}#/image/{image_id}")
+    expect_image(page, image_id)
+
+
+def expect_image(page: Page, image_id: int) -> None:
+    expect(page.get_by_test_id("image-canvas")).to_have_attribute("data-image-id", str(image_id))
+
+
+def test_undo__after_the_next_image_came_up_takes_the_label_back(page: Page, url: str) -> None:
+    open_image(page, url, 1)
+    for image_id, key in ((1, "1"), (2, "2"), (3, "3")):
+        expect_image(page, image_id)
+        page.keyboard.press(key)
+    expect_image(page, 4)
+    with Client(url) as client:
+        for image_id in (3, 2):
+            page.keyboard.press("Control+z")
+            expect_image(page, image_id)
+            expect(page.get_by_test_id("label-badge")).to_have_count(0)
+            assert client.annotations(image_id)["label"] is None
+        assert client.annotations(1)["label"]["class_id"] == 1
+        page.keyboard.press("Control+Shift+z")
+        expect(page.get_by_test_id("label-badge")).to_have_attribute("data-class-id", "2")
+        page.keyboard.press("Control+z")
+        expect(page.get_by_test_id("label-badge")).to_have_count(0)
+        expect_image(page, 2)
+
+
+def test_undo__after_going_elsewhere_stays_there(page: Page, url: str) -> None:
+    open_image(page, url, 1)
+    page.keyboard.press("1")
+    expect_image(page, 2)
+    page.get_by_test_id("next").click()
+    expect_image(page, 3)
+    expect(page.get_by_test_id("undo")).to_be_disabled()
+    page.keyboard.press("Control+z")
+    expect(page.get_by_test_id("toast")).to_contain_text("Nothing to undo")
+    expect_image(page, 3)
+
+
+def test_review__all_images_in_order(page: Page, url: str) -> None:
+    with Client(url) as client:
+        for image_id in (2, 3):
+            client.put_annotations(image_id, {"class_id": 1})
+    open_image(page, url, 1)
+    page.keyboard.press("Shift+ArrowRight")
+    expect_image(page, 2)
+    page.keyboard.press("Shift+ArrowRight")
+    expect_image(page, 3)
+    page.keyboard.press("Shift+ArrowLeft")
+    expect_image(page, 2)
+    page.get_by_test_id("strategy").select_option("review")
+    page.get_by_test_id("next").click()
+    expect_image(page, 3)
+    page.keyboard.press("d")
+    expect_image(page, 2)
+
+
+def test_previous__after_a_reload_is_the_image_before(page: Page, url: str) -> None:
+    open_image(page, url, 3)
+    page.reload()
+    expect_image(page, 3)
+    page.get_by_test_id("previous").click()
+    expect_image(page, 2)
+    page.get_by_test_id("next").click()
+    expect_image(page, 3)
