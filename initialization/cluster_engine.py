@@ -22,7 +22,7 @@ from db.queries.extraction import Claim, Outcome, claim_requested, claim_rest, r
 from db.queries.session_info import get_session_info, training_settings
 from initialization.cluster_pool import ClusterSettings, Pool, plan_pool
 from initialization.cluster_wave import answer_wave
-from initialization.cluster_worker import ImageAnswer, ImageTask, Job
+from initialization.cluster_worker import RETRIES_NAME, ImageAnswer, ImageTask, Job, count_in
 from initialization.compute import Tiers
 from initialization.heartbeat import Heartbeat
 from initialization.inspection import FileFacts
@@ -73,7 +73,6 @@ def extract_on_cluster(
         ClusterError: Ray is missing or does not answer, or a worker does not see what this process sees.
     """
     threads = _own_threads()
-    replaced = 0
     with running_ray(order.cluster) as machines, _mark(order.session_dir) as mark:
         pool = plan_pool(order.cluster, machines, threads)
         tell(str(pool))
@@ -84,10 +83,10 @@ def extract_on_cluster(
             with Recorder(database, heartbeat.worker_id, advance, pooled_is_all=not order.patches) as recorder:
                 for answer in answer_wave(job, pool, tasks):
                     recorder.add(answer)
-            replaced += max(0, len(recorder.workers) - pool.workers)
             size = min(size * WAVE_GROWTH, LAST_WAVE)
-    if replaced:
-        tell(f"{replaced} worker{'s' * (replaced != 1)} died; others took over")
+        retried = count_in(mark / RETRIES_NAME, step=0)
+    if retried:
+        tell(f"{retried} time{'s' * (retried != 1)} a worker died and another one took over")
 
 
 class Recorder:
@@ -96,8 +95,6 @@ class Recorder:
     def __init__(
         self, database: Database, worker_id: str, advance: Callable[[int], None], *, pooled_is_all: bool
     ) -> None:
-        self.workers: set[str] = set()
-        """All that answered."""
         self._database = database
         self._worker_id = worker_id
         self._advance = advance
@@ -115,7 +112,6 @@ class Recorder:
 
     def add(self, answer: ImageAnswer) -> None:
         """Take an answer; a second one for the same image is dropped."""
-        self.workers.add(answer.worker)
         if answer.id in self._answered:
             return
         self._answered.add(answer.id)

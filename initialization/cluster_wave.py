@@ -84,6 +84,7 @@ def _answer_alone(job: Job, pool: Pool, tasks: list[ImageTask]) -> Iterator[Imag
     worker: Any = make.remote(job)
     deaths_in_a_row = 0
     for task in tasks:
+        (job.mark / str(task.id)).unlink(missing_ok=True)  # attempts at a batch that began with this image
         for _ in range(TRIES_ALONE):
             try:
                 answers = read_answers(ray.get(worker.__call__.remote(tasks_table([task]))))
@@ -100,7 +101,7 @@ def _answer_alone(job: Job, pool: Pool, tasks: list[ImageTask]) -> Iterator[Imag
                     f"the last {deaths_in_a_row} workers died before they answered: see that each has enough memory "
                     "(fewer --ray-workers), and the logs of Ray"
                 )
-            yield ImageAnswer(task.id, _killer(task), "")
+            yield ImageAnswer(task.id, _killer(task))
 
 
 def _killer(task: ImageTask) -> FileFacts:

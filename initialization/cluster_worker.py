@@ -27,7 +27,9 @@ from models.registry import ExtractorSettings
 if TYPE_CHECKING:
     import pyarrow as pa
 
-MAX_ATTEMPTS = 3
+RETRIES_NAME = "retries"
+"""In `Job.mark`: counts batches that were begun anew."""
+MAX_ATTEMPTS = 2
 """At a batch whose worker died, before its images are tried one by one."""
 
 
@@ -50,8 +52,6 @@ class ImageAnswer:
 
     id: int
     facts: FileFacts
-    worker: str
-    """Host and process, to see how many there were."""
 
 
 @dataclass(frozen=True)
@@ -98,9 +98,12 @@ class ClusterWorker:
         try:
             if self._ready is None:
                 self._ready = open_tools(self._job)
-            if _note_attempt(attempts) > MAX_ATTEMPTS:
+            attempt = count_in(attempts)
+            if attempt > 1:
+                count_in(self._job.mark / RETRIES_NAME)
+            if attempt > MAX_ATTEMPTS:
                 return answers_table([])
-            answers = list(answer_all(self._job, *self._ready, tasks, self._name))
+            answers = list(answer_all(self._job, *self._ready, tasks))
             attempts.unlink(missing_ok=True)
         except WorkerRefusalError as error:
             return refusal_table(f"worker {self._name}: {error}")
@@ -131,10 +134,10 @@ def open_tools(job: Job) -> tuple[FeatureStore, FeatureExtractor]:
         raise WorkerRefusalError(str(error)) from error
 
 
-def _note_attempt(path: Path) -> int:
-    """Count, in a file that outlives a worker, how often a batch was begun."""
+def count_in(path: Path, step: int = 1) -> int:
+    """Add to a count in a file, which outlives a worker; the count after it."""
     with path.open("ab") as stream:
-        stream.write(b".")
+        stream.write(b"." * step)
         return stream.tell()
 
 
@@ -168,7 +171,7 @@ def check_extractor(expected: ExtractorInfo, found: ExtractorInfo) -> None:
 
 
 def answer_all(
-    job: Job, store: FeatureStore, extractor: FeatureExtractor, tasks: list[ImageTask], worker: str
+    job: Job, store: FeatureStore, extractor: FeatureExtractor, tasks: list[ImageTask]
 ) -> Iterator[ImageAnswer]:
     """Decode ahead in threads, run the network on as many images at once as it takes to best effect.
 
@@ -180,9 +183,9 @@ def answer_all(
     for task, prepared in _prepare_ahead(job, store, tasks, lookahead=size + job.decode_threads):
         waiting.append((task, prepared))
         if len(waiting) == size:
-            yield from _finish(waiting, store, extractor, worker)
+            yield from _finish(waiting, store, extractor)
             waiting = []
-    yield from _finish(waiting, store, extractor, worker)
+    yield from _finish(waiting, store, extractor)
 
 
 def _prepare_ahead(
@@ -205,11 +208,11 @@ def _prepare_ahead(
 
 
 def _finish(
-    waiting: list[tuple[ImageTask, Prepared]], store: FeatureStore, extractor: FeatureExtractor, worker: str
+    waiting: list[tuple[ImageTask, Prepared]], store: FeatureStore, extractor: FeatureExtractor
 ) -> Iterator[ImageAnswer]:
     computed = finish([prepared for _, prepared in waiting], store, extractor)
     for (task, _), done in zip(waiting, computed, strict=True):
-        yield ImageAnswer(task.id, done.facts, worker)
+        yield ImageAnswer(task.id, done.facts)
 
 
 FACTS = ("content_hash", "width", "height", "file_size", "file_mtime_ns", "failure")
@@ -233,7 +236,7 @@ def answers_table(answers: list[ImageAnswer]) -> pa.Table:
     """Answers as they travel back; none of them is a refusal."""
     import pyarrow as pa
 
-    rows = [{"id": answer.id, "worker": answer.worker, "refusal": None} | asdict(answer.facts) for answer in answers]
+    rows = [{"id": answer.id, "refusal": None} | asdict(answer.facts) for answer in answers]
     return pa.Table.from_pylist(rows, _answers_schema())
 
 
@@ -241,7 +244,7 @@ def refusal_table(reason: str) -> pa.Table:
     """The answer of a worker that cannot go on."""
     import pyarrow as pa
 
-    row = {"id": -1, "worker": "", "refusal": reason} | asdict(FileFacts())
+    row = {"id": -1, "refusal": reason} | asdict(FileFacts())
     return pa.Table.from_pylist([row], _answers_schema())
 
 
@@ -255,7 +258,7 @@ def read_answers(table: pa.Table) -> list[ImageAnswer]:
     for row in table.to_pylist():
         if row["refusal"] is not None:
             raise WorkerRefusalError(row["refusal"])
-        answers.append(ImageAnswer(row["id"], _facts(row), row["worker"]))
+        answers.append(ImageAnswer(row["id"], _facts(row)))
     return answers
 
 
@@ -273,5 +276,5 @@ def _facts_schema() -> pa.Schema:
 def _answers_schema() -> pa.Schema:
     import pyarrow as pa
 
-    head = pa.schema([("id", pa.int64()), ("worker", pa.string()), ("refusal", pa.string())])
+    head = pa.schema([("id", pa.int64()), ("refusal", pa.string())])
     return pa.schema([*head, *_facts_schema()])

@@ -35,7 +35,7 @@ def running_ray(settings: ClusterSettings) -> Iterator[list[Machine]]:
     """
     check_installed()
     with ExitStack() as cleanup:
-        cleanup.enter_context(_environment(QUIET if settings.address else QUIET | LOOPBACK))
+        cleanup.enter_context(_environment(QUIET if settings.address else QUIET | LOOPBACK | _own_path()))
         ray = _import_ray()
         how: dict[str, Any] = {"address": settings.address} if settings.address else _local(settings, cleanup)
         cleanup.callback(signal.signal, signal.SIGTERM, signal.getsignal(signal.SIGTERM))
@@ -53,6 +53,11 @@ def check_installed() -> None:
     """
     if importlib.util.find_spec("ray") is None or importlib.util.find_spec("pyarrow") is None:
         raise ClusterError('--engine ray needs Ray: run `pip install "fewclick[ray]"`, or take --engine local')
+
+
+def _own_path() -> dict[str, str]:
+    """Workers on this machine import what this process can import, from wherever it was started."""
+    return {"PYTHONPATH": os.pathsep.join(str(Path(entry or ".").absolute()) for entry in sys.path)}
 
 
 def _import_ray() -> Any:

@@ -1,0 +1,119 @@
+"""Extraction by a local Ray of two workers: nothing lost, nothing made twice, whoever dies."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from initialization.cluster_engine import Recorder
+from initialization.cluster_wave import batch_size
+from initialization.cluster_pool import Pool
+from initialization.cluster_worker import ImageAnswer
+from initialization.heartbeat import Heartbeat
+from initialization.inspection import FileFacts
+from tests.initialization import cluster_fakes
+from tests.initialization.cluster_fakes import FAILS, KILLS_ALWAYS, KILLS_ONCE
+from tests.initialization.fakes import feature_files, init, load_fake, rows, save_picture, write_config
+
+ROOT = Path(__file__).resolve().parents[2]
+RAY = ("--engine", "ray", "--ray-workers", "2", "--ray-cpus", "1")
+PATIENCE_S = 120
+
+
+def start(tmp_path: Path, *arguments: str) -> subprocess.Popen[str]:
+    """The command on the folder's config, with the extractor of `cluster_fakes`."""
+    script = str(Path(cluster_fakes.__file__))
+    command = [sys.executable, script, str(tmp_path), "--config", str(tmp_path / "config.yaml"), "--yes", *arguments]
+    return subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def finish(process: subprocess.Popen[str]) -> tuple[int, str, str]:
+    output, errors = process.communicate(timeout=PATIENCE_S)
+    return process.returncode, output, errors
+
+
+def computed(tmp_path: Path) -> list[tuple[str, int]]:
+    """Picture and process of each computation that came to its end."""
+    path = tmp_path / "computed"
+    lines = path.read_text().splitlines() if path.exists() else []
+    return [(picture, int(pid)) for picture, pid in (line.split() for line in lines)]
+
+
+def undisturbed(tmp_path: Path) -> tuple[list[dict[str, object]], dict[str, str]]:
+    """Rows and files that the local engine gives."""
+    config = write_config(tmp_path, session_dir="undisturbed")
+    assert init(config, load=lambda settings: cluster_fakes.load_noting(tmp_path, os.getpid(), settings)) == 0
+    write_config(tmp_path)
+    return rows(tmp_path / "undisturbed"), feature_files(tmp_path / "undisturbed")
+
+
+def test_extract_on_cluster__killed_worker_changes_nothing(tmp_path: Path) -> None:
+    for number in range(24):
+        width = {5: FAILS, 13: KILLS_ONCE}.get(number, 24)
+        save_picture(tmp_path / f"images/{number}.png", size=(width, 16))
+    (tmp_path / "images/broken.png").write_text("no picture")
+    expected_rows, expected_files = undisturbed(tmp_path)
+
+    status, output, errors = finish(start(tmp_path, *RAY))
+
+    assert (status, errors) == (0, "")
+    assert "2 workers of 1 CPU on 1 machine" in output
+    assert "1 time a worker died and another one took over" in output
+    assert rows(tmp_path / "session") == expected_rows
+    assert feature_files(tmp_path / "session") == expected_files
+    pictures, workers = zip(*computed(tmp_path), strict=True)
+    assert len(set(workers)) >= 2, "the one that was killed, and the one that took over"
+    assert len(pictures) == len(set(pictures)) == 23, "each image once"
+    assert not list((tmp_path / "session").glob(".cluster-*"))
+
+
+def test_extract_on_cluster__picture_that_kills_every_worker_fails_alone(tmp_path: Path) -> None:
+    for number in range(6):
+        save_picture(tmp_path / f"images/{number}.png", size=(KILLS_ALWAYS if number == 2 else 24, 16))
+    write_config(tmp_path)
+    status, output, errors = finish(start(tmp_path, *RAY))
+    assert (status, errors) == (0, "")
+    found = {row["path"]: row for row in rows(tmp_path / "session")}
+    assert [found[f"{number}.png"]["features"] for number in range(6)] == ["ready"] * 2 + ["failed"] + ["ready"] * 3
+    assert str(found["2.png"]["failure"]).startswith("2.png ended every worker that took it")
+    assert "3 times a worker died" in output
+
+
+def test_extract_on_cluster__interrupted_and_killed_driver(tmp_path: Path) -> None:
+    for number in range(60):
+        save_picture(tmp_path / f"images/{number}.png")
+    expected_rows, expected_files = undisturbed(tmp_path)
+
+    driver = start(tmp_path, *RAY)
+    wait_for(lambda: len(computed(tmp_path)) >= 4)
+    driver.send_signal(signal.SIGINT)
+    status, _, errors = finish(driver)
+    assert (status, errors) == (130, "error: stopped. What is finished is kept: run the same command again to go on.\n")
+    before = len(computed(tmp_path))
+    assert before < 60
+
+    driver = start(tmp_path, *RAY)
+    wait_for(lambda: len(computed(tmp_path)) >= before + 4)
+    driver.kill()
+    finish(driver)
+    assert len(computed(tmp_path)) < 60
+    workers = {pid for _, pid in computed(tmp_path)}
+    wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers))
+
+    status, _, errors = finish(start(tmp_path))
+    assert (status, errors) == (0, "")
+    assert rows(tmp_path / "session") == expected_rows
+    assert feature_files(tmp_path / "session") == expected_files
+
+
+def wait_for(condition: object) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not condition():  # type: ignore[operator]
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.05)
