@@ -19,12 +19,13 @@ export class Toasts extends AppView {
   }
 
   protected override render(): TemplateResult {
-    return html`<div class="toasts" role="log" aria-live="polite" aria-label="Messages">
+    return html`<div class="toasts" popover="manual" role="log" aria-live="polite" aria-label="Messages">
       ${repeat(this.app.toasts.value, ({ id }) => id, (toast) => this.#toast(toast))}
     </div>`;
   }
 
   protected override updated(): void {
+    this.#bringToFront();
     for (const { id, kind, keep } of this.app.toasts.value) {
       if (keep !== true && !this.#timers.has(id)) this.#timers.set(id, setTimeout(() => this.#dismiss(id), SHOWN_MS[kind]));
     }
@@ -42,6 +43,13 @@ export class Toasts extends AppView {
         : nothing}
       <button class="button ghost icon-only small" aria-label="Dismiss" @click=${() => this.#dismiss(id)}>${icon(X, 14)}</button>
     </div>`;
+  }
+
+  /** Above a dialog that is open: only what was shown last lies on top of it. */
+  #bringToFront(): void {
+    const box = this.querySelector<HTMLElement>(".toasts");
+    if (box?.matches(":popover-open") === true) box.hidePopover();
+    if (this.app.toasts.value.length > 0) box?.showPopover();
   }
 
   #dismiss(id: number): void {
