@@ -41,7 +41,12 @@ export class LossChart extends LitElement {
     this.dataset.epochs = String(train_loss.length);
     this.classList.toggle("is-empty", train_loss.length === 0);
     this.setAttribute("aria-label", describe(train_loss, val_loss));
-    if (train_loss.length === 0) return;
+    if (train_loss.length === 0) {
+      // A run that has only begun: the curve of the one before is not its own.
+      this.#plot?.destroy();
+      this.#plot = null;
+      return;
+    }
     const data: uPlot.AlignedData = [train_loss.map((_, i) => i + 1), [...train_loss], train_loss.map((_, i) => val_loss[i] ?? null)];
     if (this.#plot) this.#plot.setData(data);
     else this.#plot = new uPlot(this.#options(), data, this);
