@@ -55,8 +55,12 @@ export function trainingLine(training: Training): string {
       return `${what}, epoch ${training.epoch}${training.best_epoch === null ? "" : `, best ${training.best_epoch}`}`;
     }
     case "FINISHED": {
-      const why = training.reason === null ? "" : ` (${REASONS[training.reason] ?? training.reason})`;
-      return `${training.epoch} epochs, best ${training.best_epoch ?? "–"}${why}`;
+      const why = training.reason === null ? "" : (REASONS[training.reason] ?? training.reason);
+      if (training.epoch === 0) return `Ended before its first epoch${why === "" ? "" : `: ${why}`}.`;
+      const held_out = training.val_loss.some((loss) => loss !== null);
+      const best = held_out ? `, best ${training.best_epoch ?? "–"}` : "";
+      const line = `${counted(training.epoch, "epoch")}${best}${why === "" ? "" : ` (${why})`}`;
+      return held_out ? line : `${line}. Too few images are labelled for a held-out check.`;
     }
     case "FAILED":
       return training.message || "The run failed; the ML service's log says more.";
