@@ -86,3 +86,35 @@ def test_previous__after_a_reload_is_the_image_before(page: Page, url: str) -> N
     expect_image(page, 2)
     page.get_by_test_id("next").click()
     expect_image(page, 3)
+
+
+def test_toasts__lie_above_a_dialog_and_go_by_themselves(page: Page, url: str) -> None:
+    page.clock.install()
+    open_image(page, url, 1)
+    page.get_by_test_id("edit-classes").click()
+    page.route("**/api/classes", lambda route: route.abort())
+    dialog = page.locator("dialog[open]")
+    dialog.get_by_role("textbox").last.fill("new class")
+    page.keyboard.press("Enter")
+    toast = page.get_by_test_id("toast")
+    expect(toast).to_be_visible()
+    on_top = toast.evaluate("""element => {
+      const box = element.getBoundingClientRect();
+      const layers = [document.querySelector('dialog[open]'), element.closest('[popover]')];
+      return layers[1].matches(':popover-open') && box.width > 0 && box.bottom <= innerHeight && box.left >= 0;
+    }""")
+    assert on_top
+    page.clock.run_for(13_000)
+    expect(toast).to_have_count(0)
+
+
+def test_bars__say_nothing_before_there_is_a_prediction(
+    page: Page, url: str, classification_session: ReadySession
+) -> None:
+    open_image(page, url, 1)
+    for class_id in classification_session.class_ids:
+        expect(page.get_by_test_id(f"confidence-bar-{class_id}")).to_be_visible()
+        expect(page.get_by_test_id(f"confidence-bar-{class_id}")).not_to_contain_text("%")
+    classification_session.add_prediction(2, probabilities=[0.7, 0.2, 0.1])
+    open_image(page, url, 2)
+    expect(page.get_by_test_id("confidence-bar-1")).to_contain_text("70 %")

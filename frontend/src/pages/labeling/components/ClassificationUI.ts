@@ -68,7 +68,7 @@ export class ClassificationUI extends AppView {
       </div>
       ${shown === null ? html`<p class="hint">Label a few images: from then on every image comes up already predicted.</p>` : nothing}
       <div class="bars" role="list" aria-label="Probability of each class">
-        ${repeat(bars, ({ label_class }) => label_class.id, (bar) => this.#bar(bar, bar === top))}
+        ${repeat(bars, ({ label_class }) => label_class.id, (bar) => this.#bar(bar, bar === top, shown !== null))}
       </div>
       <div class="button-row">
         <button class="button" data-testid="accept-prediction" ?disabled=${shown === null} title="Accept the prediction (Enter)"
@@ -82,7 +82,15 @@ export class ClassificationUI extends AppView {
       style="background: ${label_class.color}; color: ${textOn(label_class.color)}">${label_class.name} · ${percent(p)}</span>`;
   }
 
-  #bar({ label_class, p }: Bar, is_top: boolean): TemplateResult {
+  /** `is_known`: there is a prediction; without one a bar of 0 % would be a statement. */
+  #bar({ label_class, p }: Bar, is_top: boolean, is_known: boolean): TemplateResult {
+    if (!is_known) {
+      return html`<div class="bar is-unknown" role="listitem" data-testid="confidence-bar-${label_class.id}"
+        data-class-id=${label_class.id} style="--class-color: ${label_class.color}; --p: 0">
+        <span class="bar-name">${label_class.name}</span><span class="bar-figure" title="No prediction yet">–</span>
+        <span class="bar-track"></span>
+      </div>`;
+    }
     return html`<div class="bar ${is_top ? "is-top" : ""}" role="listitem" data-testid="confidence-bar-${label_class.id}"
       data-class-id=${label_class.id} data-probability=${p.toFixed(4)} style="--class-color: ${label_class.color}; --p: ${p}">
       <span class="bar-name">${label_class.name}</span><span class="bar-figure">${percent(p)}</span>
