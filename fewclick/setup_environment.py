@@ -23,6 +23,8 @@ VENV = ROOT / ".venv"
 STAMPS = ROOT / ".setup"
 FRONTEND = ROOT / "frontend"
 CONSTRAINTS = ROOT / "constraints.txt"
+NATIVE = ROOT / "models" / "native"
+"""What is compiled along with the installation."""
 
 MIN_PYTHON = (3, 11)
 MIN_NODE = (20, 19)
@@ -169,7 +171,7 @@ def install_torch() -> None:
 def install_python(extra: str | None = None) -> None:
     """Fewclick and its packages, as pinned in constraints.txt; `extra` names an optional group of pyproject.toml."""
     make_venv()
-    inputs = inputs_hash([ROOT / "pyproject.toml", CONSTRAINTS], str(VENV), sys.version)
+    inputs = inputs_hash([ROOT / "pyproject.toml", CONSTRAINTS, *NATIVE.glob("*.c")], str(VENV), sys.version)
     stamps = {name: Stamp(name, inputs, venv_python()) for name in ("python", "python-dev")}
     wanted = stamps["python" if extra is None else f"python-{extra}"]
     # The development packages include all others.

@@ -14,6 +14,7 @@ from torch import Tensor
 from models.base import ExtractorInfo, Features
 from models.geometry import make_grid
 from models.networks import FrozenNetwork, NetworkOutput
+from models.runtime import Runtime, choose_batch_size, choose_runtime, make_runner, requested_runtime, to_device
 
 RECIPE = 2
 """Part of the identity: to be raised whenever the same weights and options come to give other values."""
@@ -39,19 +40,28 @@ class Pretrained:
 class BackboneExtractor:
     """Patch features at `resize`; the pooled vector from a small picture of its own.
 
-    Works in float32 on every device, so that features do not depend on where they were made.
-
     Args:
         resize: Longest side in pixels; None takes the network's own.
-        batch_size: Images of equal input size that go through the network together; None chooses by device. More
-            than one may change the last bits of the results.
+        batch_size: Images of equal input size that go through the network together; None chooses by device. Another
+            number may change the last bits of the results; how many images there are does not.
+        runtime: How the network is run; None takes what FEWCLICK_RUNTIME says, or the fastest (models/runtime.py).
     """
 
-    def __init__(self, pretrained: Pretrained, *, resize: int | None = None, batch_size: int | None = None) -> None:
+    def __init__(
+        self,
+        pretrained: Pretrained,
+        *,
+        resize: int | None = None,
+        batch_size: int | None = None,
+        runtime: Runtime | None = None,
+    ) -> None:
         network = pretrained.network
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self._network = network.to(self._device).eval().requires_grad_(False)
-        self._batch_size = batch_size or 1
+        network.to(self._device).eval().requires_grad_(False)
+        self._runtime = choose_runtime(network, self._device, runtime or requested_runtime())
+        self._forward = make_runner(network, self._device, self._runtime)
+        cells = ((resize or pretrained.resize) // network.cell_px) ** 2
+        self._batch_size = batch_size or choose_batch_size(self._device, cells)
         self._mean = torch.tensor(pretrained.mean, device=self._device).view(1, 3, 1, 1)
         self._std = torch.tensor(pretrained.std, device=self._device).view(1, 3, 1, 1)
         self._pooled_size_px = pretrained.pooled_size_px
@@ -71,6 +81,7 @@ class BackboneExtractor:
                 "layers": list(network.layers),
                 "pooled_sizes_px": [pretrained.pooled_size_px],
                 "recipe": RECIPE,
+                **self._runtime.options,
             },
         )
 
@@ -78,6 +89,11 @@ class BackboneExtractor:
     def info(self) -> ExtractorInfo:
         """Identity of the features it makes."""
         return self._info
+
+    @property
+    def runtime(self) -> Runtime:
+        """How the network is run."""
+        return self._runtime
 
     @property
     def batch_size(self) -> int:
@@ -106,9 +122,12 @@ class BackboneExtractor:
         info = replace(self._info, resize=size_px)
         results: dict[int, npt.NDArray[np.float32]] = {}
         for (width, height), indices in self._batches(images, info):
-            pixels = torch.cat([self._prepare(images[index], width, height) for index in indices])
+            # Kernels differ between batch sizes in the last bits, so the size is always the same.
+            filled = indices + indices[-1:] * (self._batch_size - len(indices))
+            pixels = self._prepare([images[index] for index in filled], width, height)
             values = part(self._forward(pixels)).float().cpu().numpy()
-            results |= {index: np.ascontiguousarray(values[place]) for place, index in enumerate(indices)}
+            # Copied where there are several, so that one that is kept does not keep the others in memory.
+            results |= {index: values[place].copy() for place, index in enumerate(indices)}
         return [results[index] for index in range(len(images))]
 
     def _batches(
@@ -123,14 +142,10 @@ class BackboneExtractor:
             for start in range(0, len(indices), self._batch_size):
                 yield size, indices[start : start + self._batch_size]
 
-    def _prepare(self, image: npt.NDArray[np.uint8], width: int, height: int) -> Tensor:
-        """(1, 3, height, width) on the device, resized without aliasing and normalised."""
+    def _prepare(self, images: list[npt.NDArray[np.uint8]], width: int, height: int) -> Tensor:
+        """(B, 3, height, width) on the device, resized without aliasing and normalised."""
         # Pillow's bicubic filter widens with the factor, so nothing aliases.
-        resized = np.array(Image.fromarray(image).resize((width, height), Image.Resampling.BICUBIC))
-        pixels = torch.from_numpy(resized).to(self._device).permute(2, 0, 1)[None].float() / 255
+        size, bicubic = (width, height), Image.Resampling.BICUBIC
+        resized = np.stack([np.array(Image.fromarray(image).resize(size, bicubic)) for image in images])
+        pixels = to_device(torch.from_numpy(resized), self._device).permute(0, 3, 1, 2).float() / 255
         return (pixels - self._mean) / self._std
-
-    def _forward(self, pixels: Tensor) -> NetworkOutput:
-        """The one place where the network runs: normalised pixels (B, 3, H, W) on the device."""
-        output: NetworkOutput = self._network(pixels)
-        return output
