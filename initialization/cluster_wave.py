@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -35,6 +36,8 @@ def answer_wave(job: Job, pool: Pool, tasks: list[ImageTask]) -> Iterator[ImageA
     Raises:
         ClusterError: a worker cannot take part, or all workers die.
     """
+    from ray.exceptions import RayError
+
     missing = {task.id: task for task in tasks}
     try:
         for answer in _answer_in_batches(job, pool, tasks):
@@ -43,6 +46,14 @@ def answer_wave(job: Job, pool: Pool, tasks: list[ImageTask]) -> Iterator[ImageA
         yield from _answer_alone(job, pool, list(missing.values()))
     except WorkerRefusalError as error:
         raise ClusterError(str(error)) from error
+    except RayError as error:
+        absent = re.search(r"No module named '([\w.]+)'", str(error))
+        if absent is None:
+            raise
+        raise ClusterError(
+            f"a worker has no module {absent.group(1)!r}: install this version of Fewclick on every machine of the "
+            'cluster (`pip install "fewclick[ray]"`)'
+        ) from error
 
 
 def batch_size(pool: Pool, images: int) -> int:

@@ -19,8 +19,8 @@ from initialization.errors import ClusterError
 
 OBJECT_STORE_BYTES = 100_000_000
 """Of a local Ray: only paths and hashes travel, never pixels or features."""
-MAX_TEMPORARY_LENGTH = 30
-"""Ray keeps sockets some 65 characters below its folder, and their paths may have 107 (man 7 unix)."""
+MAX_TEMPORARY_LENGTH = 24
+"""Ray keeps sockets some 80 characters below, and their paths may have 107 (man 7 unix)."""
 QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_BACKEND_LOG_LEVEL": "fatal", "RAY_DATA_DISABLE_PROGRESS_BARS": "1"}
 LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
 """Ray then keeps to 127.0.0.1 on every system; it reads this when it is imported."""
@@ -69,7 +69,7 @@ def _import_ray() -> Any:
 
 
 def _local(settings: ClusterSettings, cleanup: ExitStack) -> dict[str, Any]:
-    folder = tempfile.mkdtemp(prefix="fewclick-ray-", dir=short_temporary_folder())
+    folder = tempfile.mkdtemp(prefix="fc-ray-", dir=short_temporary_folder())
     cleanup.callback(shutil.rmtree, folder, ignore_errors=True)
     how: dict[str, Any] = {
         "include_dashboard": False,

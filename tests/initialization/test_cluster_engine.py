@@ -6,24 +6,36 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from db.database import Database
+from db.queries.extraction import claim_rest
+from db.queries.session_info import Strategy
+from db.tasks import Task
 from initialization.cluster_engine import Recorder
-from initialization.cluster_wave import batch_size
-from initialization.cluster_pool import Pool
 from initialization.cluster_worker import ImageAnswer
 from initialization.heartbeat import Heartbeat
 from initialization.inspection import FileFacts
+from tests.conftest import ReadySession
 from tests.initialization import cluster_fakes
 from tests.initialization.cluster_fakes import FAILS, KILLS_ALWAYS, KILLS_ONCE
-from tests.initialization.fakes import feature_files, init, load_fake, rows, save_picture, write_config
+from tests.initialization.fakes import feature_files, init, rows, save_picture, write_config
 
-ROOT = Path(__file__).resolve().parents[2]
 RAY = ("--engine", "ray", "--ray-workers", "2", "--ray-cpus", "1")
 PATIENCE_S = 120
+
+
+@pytest.fixture(autouse=True)
+def short_temporary_folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """What a killed driver leaves goes with the test; pytest's own folders have too long names for sockets."""
+    with tempfile.TemporaryDirectory(prefix="fc", ignore_cleanup_errors=True) as folder:
+        monkeypatch.setenv("TMPDIR", folder)
+        yield
 
 
 def start(tmp_path: Path, *arguments: str) -> subprocess.Popen[str]:
@@ -112,8 +124,61 @@ def test_extract_on_cluster__interrupted_and_killed_driver(tmp_path: Path) -> No
     assert feature_files(tmp_path / "session") == expected_files
 
 
-def wait_for(condition: object) -> None:
+def test_init__without_ray(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    save_picture(tmp_path / "images/0.png")
+    monkeypatch.setitem(sys.modules, "ray", None)
+    assert init(write_config(tmp_path), "--engine", "ray") == 2
+    assert 'run `pip install "fewclick[ray]"`' in capsys.readouterr().err
+    assert not (tmp_path / "session").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (
+            ["--engine", "ray", "--ray-address", "ray://head:10001"],
+            "found 'ray://head:10001', expected HOST:PORT or auto",
+        ),
+        (["--ray-workers", "2"], "--ray-workers: expected --engine ray with it"),
+        (["--engine", "ray", "--ray-gpus", "1.5"], "found '1.5', expected a number such as 1, 0.5 or 0"),
+        (["--engine", "ray", "--background"], "choose one"),
+    ],
+)
+def test_init__arguments_of_the_cluster(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], reason: str
+) -> None:
+    save_picture(tmp_path / "images/0.png")
+    config = write_config(tmp_path)
+    try:
+        status: object = init(config, *arguments)
+    except SystemExit as exit_:
+        status = exit_.code
+    assert status == 2
+    assert reason in " ".join(capsys.readouterr().err.split())
+    assert not (tmp_path / "session").exists()
+
+
+def test_recorder__second_answer_is_dropped(session_maker: Callable[..., ReadySession]) -> None:
+    session = session_maker("session", Task.SEGMENTATION, features=False)
+    database = Database.of_session(session.folder)
+    advanced: list[int] = []
+    with Heartbeat(database) as heartbeat:
+        with database.write() as db_session:
+            claims = claim_rest(db_session, heartbeat.worker_id, Strategy.SEQUENTIAL, 2)
+        with Recorder(database, heartbeat.worker_id, advanced.append, pooled_is_all=False) as recorder:
+            recorder.add(ImageAnswer(claims[0].id, FileFacts("a" * 64, 4, 4, 10, 10)))
+            recorder.add(ImageAnswer(claims[0].id, FileFacts("a" * 64, failure="too late")))
+            recorder.add(ImageAnswer(claims[1].id, FileFacts("b" * 64, failure="broken")))
+    database.close()
+    assert sum(advanced) == 2
+    found = rows(session.folder)
+    assert [(row["features"], row["failure"]) for row in found[:3]] == [
+        ("ready", None), ("failed", "broken"), ("pending", None),
+    ]  # fmt: skip
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
     deadline = time.monotonic() + PATIENCE_S
-    while not condition():  # type: ignore[operator]
+    while not condition():
         assert time.monotonic() < deadline, "waited in vain"
         time.sleep(0.05)
