@@ -57,9 +57,9 @@ class BackboneExtractor:
     ) -> None:
         network = pretrained.network
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        network.to(self._device).eval().requires_grad_(False)
-        self._runtime = choose_runtime(network, self._device, runtime or requested_runtime())
-        self._forward = make_runner(network, self._device, self._runtime)
+        self._network = network.to(self._device).eval().requires_grad_(False)
+        self._runtime = choose_runtime(self._network, self._device, runtime or requested_runtime())
+        self._forward = make_runner(self._network, self._device, self._runtime)
         cells = ((resize or pretrained.resize) // network.cell_px) ** 2
         self._batch_size = batch_size or choose_batch_size(self._device, cells)
         self._mean = torch.tensor(pretrained.mean, device=self._device).view(1, 3, 1, 1)
