@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import Field
 
 from backend.schemas.base import ResponseModel
+from db.models import CheckpointKind
 
 
 class StatusCounts(ResponseModel):
@@ -46,6 +47,14 @@ class HeldOut(ResponseModel):
     checkpoint_id: int | None
 
 
+class HeadInForce(ResponseModel):
+    """Which head predicts."""
+
+    kind: CheckpointKind = Field(description="live: fitted anew after every annotation change; run: of a full run")
+    run_id: int | None = Field(description="of a run's head")
+    checkpoint_id: int | None = Field(description="of the active checkpoint; null for the live head as it is now")
+
+
 class LiveAccuracyPoint(ResponseModel):
     """How often the prediction was right when a person labelled an image for the first time."""
 
@@ -71,5 +80,6 @@ class Stats(ResponseModel):
     held_out: HeldOut | None = Field(
         description="null while nothing is labelled, fewer than 5 samples are held out, or nothing was measured yet"
     )
+    head: HeadInForce | None = Field(description="null while nothing is labelled")
     live_accuracy: list[LiveAccuracyPoint] = Field(description="classification; at most 500 points")
     labels_per_hour: list[HourCount] = Field(description="the last 48 hours with any work, oldest first")

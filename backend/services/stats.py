@@ -11,13 +11,14 @@ from backend.context import AppContext
 from backend.schemas.stats import (
     ClassCount,
     FeatureCounts,
+    HeadInForce,
     HeldOut,
     HourCount,
     LiveAccuracyPoint,
     Stats,
     StatusCounts,
 )
-from db.models import FeatureState, ImageStatus
+from db.models import CheckpointKind, FeatureState, ImageStatus
 from db.queries import stats
 from db.queries.checkpoints import active_checkpoint, newest_live_checkpoint
 
@@ -39,11 +40,21 @@ def read_stats(context: AppContext) -> Stats:
             by_features=FeatureCounts(**{state.value: by_features.get(state, 0) for state in FeatureState}),
             by_class=[ClassCount(class_id=c, images=i, points=p) for c, i, p in stats.count_by_class(db_session)],
             held_out=_held_out(db_session),
+            head=_head(db_session),
             live_accuracy=_live_accuracy(stats.list_outcomes(db_session)),
             labels_per_hour=[
                 HourCount(hour=hour, annotations=count) for hour, count in stats.annotations_per_hour(db_session, HOURS)
             ],
         )
+
+
+def _head(db_session: Session) -> HeadInForce | None:
+    checkpoint = active_checkpoint(db_session)
+    if checkpoint is not None:
+        return HeadInForce(kind=checkpoint.kind, run_id=checkpoint.run_id, checkpoint_id=checkpoint.id)
+    if stats.count_annotations(db_session) == 0:
+        return None
+    return HeadInForce(kind=CheckpointKind.LIVE, run_id=None, checkpoint_id=None)
 
 
 def _held_out(db_session: Session) -> HeldOut | None:

@@ -12,6 +12,7 @@ import { EventStream, type ServerEvent } from "./sync/event_stream";
 import { Labelling } from "./sync/labelling";
 import { Navigator } from "./sync/navigator";
 import { PictureCache } from "./sync/picture_cache";
+import { tellWhenLiveHeadTakesOver } from "./sync/head_change";
 import { GallerySource, HealthWatch, StatsWatch, TrainingWatch } from "./sync/polling";
 import { PredictionWatch } from "./sync/prediction_watch";
 import { SaveQueue } from "./sync/save_queue";
@@ -72,6 +73,7 @@ export function createApp(page_url: string, config: Config, sessions: readonly S
   classes.set(config.classes);
 
   stats.stats.subscribe(() => predictions.reviewBehind());
+  tellWhenLiveHeadTakesOver(stats, toasts, (checkpoint_id) => api.activateCheckpoint(checkpoint_id));
   events.listen((event) => hear(event));
   function hear(event: ServerEvent): void {
     switch (event.kind) {

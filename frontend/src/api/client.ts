@@ -96,6 +96,8 @@ export function createApi(page_url: string, fetcher: typeof fetch = (...args) =>
     training: async (): Promise<Training> => unwrap(client.GET("/api/training")),
     startTraining: async (): Promise<Training> => unwrap(client.POST("/api/training/start")),
     stopTraining: async (): Promise<Training> => unwrap(client.POST("/api/training/stop")),
+    activateCheckpoint: async (checkpoint_id: number): Promise<unknown> =>
+      unwrap(client.POST("/api/checkpoints/{checkpoint_id}/activate", { params: { path: { checkpoint_id } } })),
 
     thumbnailUrl: (image_id: number, size: number): string => at(`api/images/${image_id}/thumbnail?size=${size}`),
     exportUrl: (format: ExportFormat): string => at(`api/export?format=${format}`),

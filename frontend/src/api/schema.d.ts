@@ -942,6 +942,24 @@ export interface components {
          */
         FeatureState: "pending" | "ready" | "failed";
         /**
+         * HeadInForce
+         * @description Which head predicts.
+         */
+        HeadInForce: {
+            /** @description live: fitted anew after every annotation change; run: of a full run */
+            kind: components["schemas"]["CheckpointKind"];
+            /**
+             * Run Id
+             * @description of a run's head
+             */
+            run_id: number | null;
+            /**
+             * Checkpoint Id
+             * @description of the active checkpoint; null for the live head as it is now
+             */
+            checkpoint_id: number | null;
+        };
+        /**
          * HeadKind
          * @description What a full run trains: one linear layer, or a hidden layer that in segmentation sees 3 x 3 cells.
          * @enum {string}
@@ -1485,6 +1503,8 @@ export interface components {
             by_class: components["schemas"]["ClassCount"][];
             /** @description null while nothing is labelled, fewer than 5 samples are held out, or nothing was measured yet */
             held_out: components["schemas"]["HeldOut"] | null;
+            /** @description null while nothing is labelled */
+            head: components["schemas"]["HeadInForce"] | null;
             /**
              * Live Accuracy
              * @description classification; at most 500 points

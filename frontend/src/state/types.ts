@@ -119,12 +119,20 @@ export interface HeldOut {
   readonly samples: number;
 }
 
+/** Which head predicts: the live one, or that of a checkpoint. */
+export interface HeadInForce {
+  readonly kind: "live" | "run";
+  readonly run_id: number | null;
+  readonly checkpoint_id: number | null;
+}
+
 export interface Stats {
   readonly images: number;
   readonly by_status: Readonly<Record<ImageStatus, number>>;
   readonly by_features: Readonly<Record<FeatureState, number>>;
   readonly by_class: readonly { readonly class_id: number; readonly images: number; readonly points: number }[];
   readonly held_out: HeldOut | null;
+  readonly head: HeadInForce | null;
 }
 
 export type ExportFormat = "json" | "csv" | "png-masks" | "coco";

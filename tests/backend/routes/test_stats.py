@@ -6,7 +6,7 @@ from typing import Any
 
 from starlette.testclient import TestClient
 
-from db.models import Checkpoint, CheckpointKind
+from db.models import Checkpoint, CheckpointKind, Run, RunState
 
 
 def test_get_stats__segmentation(seg: TestClient) -> None:
@@ -48,6 +48,20 @@ def test_get_stats__quality_is_that_of_the_head_in_force(cla: TestClient, classi
     with classification_session.database.write() as db_session:
         db_session.get_one(Checkpoint, 1).active = True
     assert cla.get("/api/stats").json()["held_out"]["value"] == 0.9
+
+
+def test_get_stats__which_head_is_in_force(cla: TestClient, classification_session: Any) -> None:
+    assert cla.get("/api/stats").json()["head"] is None
+    cla.put("/api/images/1/annotations", json={"class_id": 1})
+    assert cla.get("/api/stats").json()["head"] == {"kind": "live", "run_id": None, "checkpoint_id": None}
+    with classification_session.database.write() as db_session:
+        db_session.add(Run(id=3, state=RunState.FINISHED))
+        db_session.flush()
+        row = Checkpoint(kind=CheckpointKind.RUN, run_id=3, path="x", head_version=1, metrics={}, active=True)
+        db_session.add(row)
+        db_session.flush()
+        checkpoint_id = row.id
+    assert cla.get("/api/stats").json()["head"] == {"kind": "run", "run_id": 3, "checkpoint_id": checkpoint_id}
 
 
 def test_get_stats__no_quality_of_nothing_or_of_too_little(seg: TestClient, segmentation_session: Any) -> None:

@@ -7,7 +7,7 @@ import { isActive } from "../../../sync/polling";
 import { AppView } from "./AppView";
 import { icon } from "./icon";
 import "./LossChart";
-import { extractorName, heldOutBasis, isEmbedded, percent, trainingLine } from "./text";
+import { extractorName, headName, heldOutBasis, isEmbedded, percent, trainingLine } from "./text";
 
 /** Full runs: Save starts one, Stop Training ends it; losses and the held-out figure; which features are at work. */
 export class TrainingPanel extends AppView {
@@ -54,10 +54,11 @@ export class TrainingPanel extends AppView {
   }
 
   #heldOut(): TemplateResult | typeof nothing {
-    const held_out = this.app.stats.stats.value?.held_out ?? null;
-    if (held_out === null) return nothing;
+    const { held_out = null, head = null } = this.app.stats.stats.value ?? {};
+    const name = head === null ? nothing : html`<strong data-testid="head-in-force" title="It makes the predictions">${headName(head)}</strong>`;
+    if (held_out === null) return head === null ? nothing : html`<p class="hint">Predicting: ${name}</p>`;
     return html`<p class="figure-row"><span class="figure" data-testid="held-out">${percent(held_out.value)}</span>
-      <span>${heldOutBasis(held_out, this.app.config.task)}</span></p>`;
+      <span>${name}${head === null ? "" : ": "}${heldOutBasis(held_out, this.app.config.task)}</span></p>`;
   }
 
   #lastLosses(training: Training | null): TemplateResult | typeof nothing {

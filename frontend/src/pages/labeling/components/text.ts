@@ -1,4 +1,4 @@
-import type { Extractor, HeldOut, Strategy, Task, Training } from "../../../state/types";
+import type { Extractor, HeadInForce, HeldOut, Strategy, Task, Training } from "../../../state/types";
 
 export const STRATEGY_NAMES: Readonly<Record<Strategy, string>> = {
   sequential: "In order",
@@ -23,6 +23,12 @@ export function percent(p: number): string {
 export function heldOutBasis({ images, samples }: HeldOut, task: Task): string {
   if (task === "classification") return `right on ${counted(samples, "held-out image")}`;
   return `right on ${counted(samples, "held-out point")} (${counted(images, "image")})`;
+}
+
+/** "Live head", "Head of run 3". */
+export function headName(head: HeadInForce): string {
+  if (head.kind === "run") return head.run_id === null ? "Head of a run" : `Head of run ${head.run_id}`;
+  return head.checkpoint_id === null ? "Live head" : "Saved live head";
 }
 
 function counted(count: number, noun: string): string {
