@@ -56,7 +56,7 @@ def init_session(config_path: Path, *, limit_s: float = 1800) -> str:
     """
     command = [sys.executable, "initialization/init_session.py", "--config", str(config_path), "--yes"]
     result = subprocess.run(
-        command, cwd=ROOT, env=_environment({}), capture_output=True, text=True, timeout=limit_s, check=False
+        command, cwd=ROOT, env=environment({}), capture_output=True, text=True, timeout=limit_s, check=False
     )
     if result.returncode != 0:
         raise StartError(
@@ -73,7 +73,8 @@ def free_port() -> int:
         return port
 
 
-def _environment(extra: Mapping[str, str]) -> dict[str, str]:
+def environment(extra: Mapping[str, str]) -> dict[str, str]:
+    """That of this process, without settings of the product, and what is `extra`."""
     inherited = {key: value for key, value in os.environ.items() if not key.startswith("FEWCLICK_")}
     paths = [str(ROOT), *filter(None, [inherited.get("PYTHONPATH")])]
     return inherited | {"PYTHONPATH": os.pathsep.join(paths), "PYTHONUNBUFFERED": "1"} | dict(extra)
@@ -146,7 +147,7 @@ class Product:
             self._processes[name] = subprocess.Popen(
                 [sys.executable, *arguments],
                 cwd=ROOT,
-                env=_environment({"FEWCLICK_SESSION": str(self.session_dir.resolve())}),
+                env=environment({"FEWCLICK_SESSION": str(self.session_dir.resolve())}),
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )

@@ -1,0 +1,229 @@
+"""Features made in the background, by the service alone, by several, and by services that are killed."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from sqlalchemy import select
+
+from db.database import Database
+from db.models import Event, FeatureState, Image, JobKind, Worker
+from db.queries.extraction import living_workers, read_progress, request_features
+from db.queries.jobs import request_job
+from initialization.extraction_service import ExtractionService, main
+from initialization.service_settings import ServiceSettings
+from models.base import Features
+from models.errors import WeightsError
+from tests.initialization.fakes import FakeExtractor, feature_files, init, rows, save_picture, write_config
+
+RUNNER = Path(__file__).with_name("run_service_with_fake_extractor.py")
+QUICK = ServiceSettings(poll_interval_s=0.01, retry_interval_s=0.05, courtesy_limit_s=0.2)
+
+
+class Ordered(FakeExtractor):
+    """Notes in which order pictures come: their width, and whether all of their features are asked for."""
+
+    def __init__(self, delay_s: float = 0.0) -> None:
+        super().__init__(delay_s=delay_s)
+        self.seen: list[tuple[int, bool]] = []
+
+    @property
+    def batch_size(self) -> int:
+        return 1
+
+    def extract(
+        self, images: list[npt.NDArray[np.uint8]], *, patches: bool = True, pooled: bool = True
+    ) -> list[Features]:
+        self.seen += [(image.shape[1], patches) for image in images]
+        return super().extract(images, patches=patches, pooled=pooled)
+
+
+def make_background_session(tmp_path: Path, count: int = 6, **changes: object) -> Path:
+    """Image n is 10 + n pixels wide; the first one has its features."""
+    for number in range(1, count + 1):
+        save_picture(tmp_path / f"images/{number:03}.png", size=(10 + number, 16))
+    assert init(write_config(tmp_path, **changes), "--background", "--yes", load=lambda _: Ordered()) == 0
+    return tmp_path / "session"
+
+
+@contextmanager
+def running(service: ExtractionService) -> Iterator[threading.Thread]:
+    thread = threading.Thread(target=service.run)
+    thread.start()
+    try:
+        yield thread
+    finally:
+        service.stop()
+        thread.join(30)
+        assert not thread.is_alive()
+
+
+def wait_until(condition: Callable[[], bool], limit_s: float = 30.0) -> None:
+    deadline = time.monotonic() + limit_s
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.01)
+
+
+def is_done(database: Database) -> bool:
+    with database.read() as db_session:
+        progress = read_progress(db_session)
+    return progress.pending == 0 and progress.pooled_done + progress.failed >= progress.total
+
+
+@contextmanager
+def opened(session_dir: Path) -> Iterator[Database]:
+    database = Database.of_session(session_dir)
+    yield database
+    database.close()
+
+
+def test_run__makes_what_init_left_in_order_of_use(tmp_path: Path) -> None:
+    session_dir = make_background_session(tmp_path)
+    assert [row["features"] for row in rows(session_dir)] == ["ready", *["pending"] * 5]
+    extractor = Ordered()
+    with opened(session_dir) as database, running(ExtractionService(session_dir, QUICK, lambda _: extractor)):
+        with database.write() as db_session:
+            request_features(db_session, 5)
+        wait_until(lambda: is_done(database))
+        with database.read() as db_session:
+            kinds = db_session.scalars(select(Event.kind)).all()
+    whole = [width - 10 for width, patches in extractor.seen if patches]
+    pooled = [width - 10 for width, patches in extractor.seen if not patches]
+    assert whole.index(5) <= 2, "what a person looks at comes soon after it was opened"
+    assert sorted(whole) == [2, 3, 4, 5, 6]
+    assert set(pooled) <= {3, 4, 5, 6}, "2 comes next in the session, so it was made whole"
+    first_rest = next(n for n, (width, patches) in enumerate(extractor.seen) if patches and width - 10 not in (2, 5))
+    assert all(patches for _, patches in extractor.seen[first_rest:]), "all pooled vectors before the rest"
+    assert kinds.count("features") < 10
+    whole_session = tmp_path / "whole"
+    whole_session.mkdir()
+    (whole_session / "images").symlink_to(tmp_path / "images")
+    assert init(write_config(whole_session), "--yes") == 0
+    assert rows(session_dir) == rows(whole_session / "session")
+    assert feature_files(session_dir) == feature_files(whole_session / "session")
+
+
+def test_run__classification_makes_pooled_vectors_alone(tmp_path: Path) -> None:
+    session_dir = make_background_session(tmp_path, task="classification")
+    extractor = Ordered()
+    with opened(session_dir) as database, running(ExtractionService(session_dir, QUICK, lambda _: extractor)):
+        wait_until(lambda: is_done(database))
+    assert sorted(extractor.seen) == [(10 + n, False) for n in range(2, 7)]
+
+
+def test_run__two_share_the_work_and_nothing_is_made_twice(tmp_path: Path) -> None:
+    session_dir = make_background_session(tmp_path, count=30, task="classification")
+    extractors = [Ordered(0.01), Ordered(0.01)]
+    services = [ExtractionService(session_dir, QUICK, lambda _, each=each: each) for each in extractors]
+    with opened(session_dir) as database, running(services[0]), running(services[1]):
+        wait_until(lambda: is_done(database))
+    assert sorted(seen for each in extractors for seen in each.seen) == [(10 + n, False) for n in range(2, 31)]
+    assert all(each.seen for each in extractors)
+
+
+def test_run__missing_weights_are_told_and_found_once_they_are_there(tmp_path: Path) -> None:
+    session_dir = make_background_session(tmp_path)
+    tries: list[int] = []
+
+    def load(_settings: object) -> FakeExtractor:
+        tries.append(1)
+        if len(tries) < 3:
+            raise WeightsError("weights_path: vits16.pth is missing: download it")
+        return FakeExtractor()
+
+    with opened(session_dir) as database:
+
+        def messages() -> list[str | None]:
+            with database.read() as db_session:
+                return [worker.message for worker in living_workers(db_session)]
+
+        slow = ServiceSettings(poll_interval_s=0.01, retry_interval_s=0.5)
+        with running(ExtractionService(session_dir, slow, load)):
+            wait_until(lambda: messages() == ["weights_path: vits16.pth is missing: download it"])
+            wait_until(lambda: is_done(database))
+            wait_until(lambda: messages() == [None])
+        assert messages() == [], "it has taken leave"
+
+
+def test_run__other_weights_are_refused(tmp_path: Path) -> None:
+    session_dir = make_background_session(tmp_path)
+    with opened(session_dir) as database, running(ExtractionService(session_dir, QUICK, lambda _: FakeExtractor(128))):
+
+        def message() -> str:
+            with database.read() as db_session:
+                return str(next(iter(living_workers(db_session))).message) if db_session.query(Worker).count() else ""
+
+        wait_until(lambda: "at 64 px, but its settings now give fake" in message())
+        with database.read() as db_session:
+            assert read_progress(db_session).done == 1
+
+
+def test_run__waits_with_a_network_no_longer_than_told(tmp_path: Path) -> None:
+    session_dir = make_background_session(tmp_path, count=2)
+    service = ExtractionService(
+        session_dir, ServiceSettings(poll_interval_s=0.01, idle_exit_s=0), lambda _: FakeExtractor()
+    )
+    assert service.run() is True
+    assert {row["features"] for row in rows(session_dir)} == {"ready"}
+
+
+def test_run__gives_way_to_clicks_but_not_for_ever(tmp_path: Path) -> None:
+    session_dir = make_background_session(tmp_path, count=3)
+    with opened(session_dir) as database:
+        with database.write() as db_session:
+            request_job(db_session, JobKind.REFIT, 1)
+        with running(ExtractionService(session_dir, QUICK, lambda _: FakeExtractor())):
+            wait_until(lambda: is_done(database))
+
+
+def test_main__no_session_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FEWCLICK_SESSION", str(tmp_path))
+    monkeypatch.setenv("FEWCLICK_EXTRACTION_NICENESS", "0")
+    assert main() == 2
+    assert capsys.readouterr().err.count("\n") == 1
+    monkeypatch.setenv("FEWCLICK_EXTRACTION_THREADS", "many")
+    assert main() == 2
+    assert "FEWCLICK_EXTRACTION_THREADS='many'" in capsys.readouterr().err
+
+
+def test_run__killed_at_any_moment_gives_the_same_session(tmp_path: Path) -> None:
+    for folder in (tmp_path / "whole", tmp_path / "killed"):
+        for number in range(1, 41):
+            save_picture(folder / f"images/{number:03}.png", seed=number % 35)
+        (folder / "images/007.png").write_bytes(b"damaged")
+    whole, killed = (write_config(tmp_path / name) for name in ("whole", "killed"))
+    assert init(whole, "--yes") == 0
+    assert init(killed, "--background", "--yes") == 0
+    session_dir = tmp_path / "killed/session"
+    random = np.random.default_rng(3)
+    kills = 0
+    for _ in range(5):
+        process = subprocess.Popen(
+            [sys.executable, RUNNER, "0.03", session_dir], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        )
+        assert process.stdout is not None
+        assert process.stdout.readline() == "started\n"
+        time.sleep(float(random.uniform(0.05, 0.5)))
+        kills += process.poll() is None
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+    assert kills == 5
+    with opened(session_dir) as database, running(ExtractionService(session_dir, QUICK, lambda _: FakeExtractor())):
+        wait_until(lambda: is_done(database))
+        with database.read() as db_session:
+            assert FeatureState.PENDING not in db_session.scalars(select(Image.features)).all()
+    assert rows(tmp_path / "whole/session") == rows(session_dir)
+    assert feature_files(tmp_path / "whole/session") == feature_files(session_dir)
