@@ -40,7 +40,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         api.include_router(module.router)
     app.include_router(api)
     # Not a mount, which would take a wrong method at a right path for a file of the page.
-    app.router.default = Page(settings.frontend_dist)
+    app.router.default = Page(settings.frontend_dist, settings.session_links())
     add_error_handlers(app)
     app.add_middleware(Guard, settings=settings)
     return app
