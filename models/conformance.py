@@ -86,7 +86,7 @@ def verify_golden(
 
 def golden_pixels(image: npt.NDArray[np.uint8]) -> Tensor:
     """(1, 3, 224, 224) of values 0..1, resized as the publishers did it: in floats, bilinear, without aliasing."""
-    pixels = torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)[None].float() / 255
+    pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None].float() / 255
     return nn.functional.interpolate(
         pixels, size=(GOLDEN_SIZE_PX, GOLDEN_SIZE_PX), mode="bilinear", align_corners=False, antialias=True
     )

@@ -48,7 +48,7 @@ export class TrainingPanel extends AppView {
         ${icon(Info, 14)}
         <span>Features: <strong>${extractorName(config.extractor)}</strong>${
           config.task === "segmentation" ? `, cells of ${config.extractor.patch_size} px at ${config.extractor.resize} px` : nothing}.
-          ${isEmbedded(config.extractor) ? html`DINOv3 would give sharper features; README tells how to get it.` : nothing}</span>
+          ${isEmbedded(config.extractor) ? html`DINOv3 would give sharper features; docs/extractors.md tells how to get it.` : nothing}</span>
       </p>
     `;
   }
