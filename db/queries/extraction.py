@@ -12,10 +12,10 @@ from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, case, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
-from db.models import FeatureState, Image, Job, JobKind, JobState, Worker, WorkerRole, utc_now
+from db.models import FeatureState, Image, ImageStatus, Job, JobKind, JobState, Worker, WorkerRole, utc_now
 from db.queries.events import add_event
 from db.queries.refits import note_arrivals
 from db.queries.session_info import Strategy
@@ -183,7 +183,12 @@ def record(db_session: Session, worker_id: str, outcomes: Sequence[Outcome], *, 
     Args:
         pooled_is_all: The task reads pooled vectors alone, so that the cheap tier is all there is to make.
     """
-    recorded = [outcome for outcome in outcomes if _record_one(db_session, worker_id, outcome, pooled_is_all)]
+    as_known = _record_as_known(db_session, worker_id, outcomes, pooled_is_all)
+    recorded = [
+        outcome
+        for outcome in outcomes
+        if outcome.id in as_known or _record_one(db_session, worker_id, outcome, pooled_is_all)
+    ]
     if not recorded:
         return
     ready = [each.id for each in recorded if each.failure is None and (each.whole or pooled_is_all)]
@@ -298,6 +303,29 @@ def _claim(
     ]
 
 
+def _record_as_known(db_session: Session, worker_id: str, outcomes: Sequence[Outcome], pooled_is_all: bool) -> set[int]:
+    """Record together the successes that change nothing of what is known of the file, which is most; their ids."""
+    facts = (Image.content_hash, Image.width, Image.height, Image.file_size, Image.file_mtime_ns)
+    recorded: set[int] = set()
+    for start in range(0, len(outcomes), IDS_PER_STATEMENT):
+        chunk = {each.id: each for each in outcomes[start : start + IDS_PER_STATEMENT] if each.failure is None}
+        mine = select(Image.id, *facts).where(Image.id.in_(chunk), Image.claimed_by == worker_id)
+        same = [
+            chunk[row[0]]
+            for row in db_session.execute(mine.with_for_update(of=Image))
+            if all(getattr(chunk[row[0]], fact.key) == known for fact, known in zip(facts, row[1:], strict=True))
+        ]
+        for is_whole in (True, False):
+            ids = [each.id for each in same if (each.whole or pooled_is_all) is is_whole]
+            changes: dict[str, Any] = {"failure": None, "claimed_by": None, "pooled_ready": True}
+            if is_whole:
+                changes |= {"features": FeatureState.READY, "feature_priority": REST}
+            if ids:
+                db_session.execute(update(Image).where(Image.id.in_(ids)).values(changes))
+            recorded.update(ids)
+    return recorded
+
+
 def _record_one(db_session: Session, worker_id: str, outcome: Outcome, pooled_is_all: bool) -> bool:
     changes: dict[str, Any] = {
         "content_hash": outcome.content_hash,
@@ -310,10 +338,36 @@ def _record_one(db_session: Session, worker_id: str, outcome: Outcome, pooled_is
     }
     if outcome.failure is not None:
         changes |= {"features": FeatureState.FAILED, "feature_priority": REST}
+        # What annotations belong to is kept: with the old file back, all is as it was.
+        is_labelled = Image.status == ImageStatus.LABELED
+        for column in (Image.content_hash, Image.width, Image.height):
+            changes[column.key] = case((is_labelled, column), else_=changes[column.key])
     else:
         changes["pooled_ready"] = True
         if outcome.whole or pooled_is_all:
             changes |= {"features": FeatureState.READY, "feature_priority": REST}
     mine = (Image.id == outcome.id, Image.claimed_by == worker_id)
-    result = db_session.execute(update(Image).where(*mine).values(changes))
-    return bool(result.rowcount)  # type: ignore[attr-defined]
+    fits: list[ColumnElement[bool]] = []
+    if outcome.failure is None:  # annotations belong to a picture of one size
+        same_size = and_(Image.width == outcome.width, Image.height == outcome.height)
+        fits = [or_(Image.status != ImageStatus.LABELED, Image.width.is_(None), same_size)]
+    result = db_session.execute(update(Image).where(*mine, *fits).values(changes))
+    return bool(result.rowcount) or _refuse_size(db_session, mine, outcome)  # type: ignore[attr-defined]
+
+
+def _refuse_size(db_session: Session, mine: tuple[ColumnElement[bool], ...], outcome: Outcome) -> bool:
+    """Fail an annotated image whose file has another size now; hash and size stay those of the old file."""
+    image = db_session.scalar(select(Image).where(*mine))
+    if image is None:
+        return False
+    image.features, image.feature_priority, image.claimed_by = FeatureState.FAILED, REST, None
+    image.failure = size_conflict(image.path, (image.width, image.height), (outcome.width, outcome.height))
+    return True
+
+
+def size_conflict(path: str, old: tuple[int | None, int | None], new: tuple[int | None, int | None]) -> str:
+    """Why an annotated image cannot take a file of another size."""
+    return (
+        f"{path} has {new[0]} x {new[1]} pixels, its annotations belong to a picture of {old[0]} x {old[1]}: put the "
+        "old file back, or remove the annotations, then run init with --append"
+    )
