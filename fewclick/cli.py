@@ -58,7 +58,7 @@ def init(context: typer.Context) -> None:
     """Make a session from a YAML file: --config FILE [--max-files N] [--append] [--background] [--yes]."""
     from initialization.init_session import main as init_session
 
-    raise typer.Exit(init_session(context.args))
+    raise typer.Exit(init_session(context.args, program="fewclick init"))
 
 
 @app.command()
@@ -147,9 +147,13 @@ def export(
     session: SessionOption = None,
 ) -> None:
     """Write the annotations to a file; the server need not run."""
-    from fewclick.file_export import export_to_file, format_of
+    from fewclick.file_export import STANDARD_OUTPUT, export_to_file, format_of
+    from initialization.report import format_bytes
 
-    export_to_file(_session_dir(session), output, kind or format_of(output), scope, history=history)
+    chosen = kind or format_of(output)
+    export_to_file(_session_dir(session), output, chosen, scope, history=history)
+    if output != STANDARD_OUTPUT:
+        typer.echo(f"wrote {output} ({chosen.value}, {format_bytes(output.stat().st_size)})")
 
 
 @features_app.callback(invoke_without_command=True)
@@ -181,10 +185,55 @@ def features(
 
 @features_app.command("status")
 def features_status(session: SessionOption = None) -> None:
-    """Which images have features, and why the others have none."""
-    from fewclick.reports import print_features
+    """What is stored of which images, how, and why others have none."""
+    from fewclick.feature_commands import print_status
 
-    print_features(_session_dir(session))
+    print_status(_session_dir(session))
+
+
+@features_app.command("verify")
+def features_verify(
+    full: Annotated[
+        bool, typer.Option("--full", help="Read every image, not only those with another size or time.")
+    ] = False,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Have made again what is missing, damaged or changed.")
+    ] = False,
+    session: SessionOption = None,
+) -> None:
+    """Compare images and features with the database; exit status 1 if anything is wrong."""
+    from fewclick.feature_commands import verify as run
+
+    raise typer.Exit(run(_session_dir(session), full=full, mend=repair))
+
+
+@features_app.command("prune")
+def features_prune(
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    shared: Annotated[bool, typer.Option("--shared", help="Also where other sessions may use them.")] = False,
+    session: SessionOption = None,
+) -> None:
+    """Remove features that no image of the session has, and those of other extractors."""
+    from fewclick.feature_commands import prune as run
+
+    raise typer.Exit(run(_session_dir(session), yes=yes, shared=shared))
+
+
+@features_app.command("recompute")
+def features_recompute(
+    failed: Annotated[bool, typer.Option("--failed", help="Images that failed.")] = False,
+    image: Annotated[
+        list[int] | None, typer.Option(help="Id of an image; several times, if you like.", show_default=False)
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="All images.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    session: SessionOption = None,
+) -> None:
+    """Have features made anew, by `fewclick up` or init_session.py."""
+    from fewclick.feature_commands import recompute as run
+
+    status = run(_session_dir(session), failed=failed, image_ids=image or (), everything=everything, yes=yes)
+    raise typer.Exit(status)
 
 
 @app.command()

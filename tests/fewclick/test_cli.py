@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import os
 import socket
 import subprocess
@@ -128,6 +129,7 @@ def test_export__json_file(make_session: MakeSession, tmp_path: Path) -> None:
     file = tmp_path / "labels.json"
     done = run_cli("export", str(file), "--session", str(make_session("cells")))
     assert done.returncode == 0, done.stderr
+    assert re.fullmatch(rf"wrote {re.escape(str(file))} \(json, [\d.]+ k?B\)\n", done.stdout)
     content = json.loads(file.read_text())
     assert content["session"]["name"] == "cells"
     assert [entry["name"] for entry in content["classes"]] == ["a", "b"]

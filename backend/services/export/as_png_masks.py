@@ -5,19 +5,21 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from pathlib import PurePosixPath
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image as PillowImage
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from backend.services.export.masks import Mask, read_mask
 from backend.services.export.source import read_images
 from backend.services.session_snapshot import SessionSnapshot
 from db.errors import InvalidInputError
-from db.models import ImageStatus
+from db.models import Image, ImageStatus
 
 UNKNOWN = 255
 """Pixel value of what no class has."""
@@ -26,10 +28,11 @@ UNKNOWN = 255
 def stream(
     db_session: Session, session: SessionSnapshot, status: ImageStatus | None, max_work_side: int
 ) -> Iterator[bytes]:
-    """masks/<path of the image>.png for each image with a prediction, then classes.json.
+    """masks/<path of the image, with .png for its ending> for each image with a prediction, then classes.json.
 
-    The name keeps the image's own extension: a.jpg and a.png may both be there.
+    Where images differ by their ending alone (a.jpg, a.png), their masks keep it: a.jpg.png, a.png.png.
     """
+    names = MaskNames(db_session.scalars(select(Image.path)))
     sink = _Sink()
     files: dict[str, str] = {}
     # Images are stored as they are: PNG is compressed already.
@@ -38,13 +41,35 @@ def stream(
             mask = read_mask(session, exported, max_work_side)
             if mask is None:
                 continue
-            name = f"masks/{exported.image.path}.png"
+            name = f"masks/{names.name(exported.image.path)}"
             archive.writestr(name, _png(_values(session, mask), _palette(session)))
             files[exported.image.path] = name
             yield sink.take()
         archive.writestr("classes.json", json.dumps(_legend(session, files), indent=2))
         yield sink.take()
     yield sink.take()
+
+
+class MaskNames:
+    """A name for the mask of every image of a session, whichever of them are exported: no two share one."""
+
+    def __init__(self, paths: Iterable[str]) -> None:
+        self._taken: set[str] = set()
+        """Names, folded, that more than one image would get, or that an image with its ending kept has."""
+        seen: set[str] = set()
+        for path in paths:
+            short = _short(path)
+            self._taken.add(f"{path}.png".casefold())
+            (self._taken if short in seen else seen).add(short)
+
+    def name(self, path: str) -> str:
+        """The image's path with .png for its ending, or after it where that name is taken."""
+        return f"{path}.png" if _short(path) in self._taken else str(PurePosixPath(path).with_suffix(".png"))
+
+
+def _short(path: str) -> str:
+    # Folded: some file systems do not tell A.png from a.png.
+    return str(PurePosixPath(path).with_suffix(".png")).casefold()
 
 
 def require_few_classes(session: SessionSnapshot) -> None:

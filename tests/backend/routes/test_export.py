@@ -6,14 +6,19 @@ import csv
 import io
 import json
 import zipfile
+from pathlib import PurePosixPath
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image as PillowImage
 from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 from starlette.testclient import TestClient
+
+from backend.services.export.as_png_masks import MaskNames
 
 POINTS = [{"x": 1.5, "y": 2.25, "class_id": 1}, {"x": 60, "y": 40, "class_id": 2}]
 
@@ -87,9 +92,9 @@ def test_export__png_masks(labelled: TestClient, scope: str, names: list[int]) -
     legend = json.loads(archive.read("classes.json"))
     assert [c["value"] for c in legend["classes"]] == [0, 1]
     assert sorted(archive.namelist()) == sorted(
-        ["classes.json", *(f"masks/image_{number - 1}.png.png" for number in names)]
+        ["classes.json", *(f"masks/image_{number - 1}.png" for number in names)]
     )
-    picture = PillowImage.open(archive.open("masks/image_0.png.png"))
+    picture = PillowImage.open(archive.open("masks/image_0.png"))
     assert (picture.mode, picture.size) == ("P", (64, 48))
     assert picture.getpalette()[:6] == [0, 255, 0, 255, 0, 0]
     assert np.asarray(picture)[:, :24].mean() < 0.05
@@ -105,3 +110,27 @@ def test_export__leaves_removed_classes_out(labelled: TestClient) -> None:
     labelled.delete("/api/classes/2")
     assert len(labelled.get("/api/export").json()["images"][0]["points"]) == 1
     assert {a["category_id"] for a in labelled.get("/api/export?format=coco").json()["annotations"]} == {1}
+
+
+def test_mask_names__short_where_no_two_share_one() -> None:
+    paths = ["a.png", "a.jpg", "b/x.tif", "b/y.JPG", "B/Y.png", "a.png.tif", "v1.2/scan", "c.d.png"]
+    names = MaskNames(paths)
+    assert {path: names.name(path) for path in paths} == {
+        "a.png": "a.png.png",
+        "a.jpg": "a.jpg.png",
+        "b/x.tif": "b/x.png",
+        "b/y.JPG": "b/y.JPG.png",
+        "B/Y.png": "B/Y.png.png",
+        "a.png.tif": "a.png.tif.png",
+        "v1.2/scan": "v1.2/scan.png",
+        "c.d.png": "c.d.png",
+    }
+
+
+@given(
+    st.lists(st.text("aA.b/", min_size=1).filter(lambda p: PurePosixPath(p).name not in {"", ".", ".."}), unique=True)
+)
+def test_mask_names__never_shared(paths: list[str]) -> None:
+    paths = list({str(PurePosixPath(path)).casefold(): str(PurePosixPath(path)) for path in paths}.values())
+    names = MaskNames(paths)
+    assert len({names.name(path).casefold() for path in paths}) == len(paths)
