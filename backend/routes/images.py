@@ -10,7 +10,7 @@ from backend.context import Context
 from backend.schemas.base import PathId, QueryId
 from backend.schemas.images import ImageDetails, ImageOut, ImagePage
 from backend.services import image_files, image_lists
-from db.models import ImageStatus
+from db.models import FeatureState, ImageStatus
 from db.queries.images import ImageFilter, ImageSort
 from db.queries.session_info import Strategy
 
@@ -29,11 +29,13 @@ def list_images(
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
     status: ImageStatus | None = None,
     class_id: Annotated[QueryId, Query(description="only images annotated with this class")] = None,
+    features: FeatureState | None = None,
     q: Annotated[str | None, Query(max_length=200, description="part of the path, or the id")] = None,
     sort: Annotated[ImageSort, Query(description="uncertainty: least certain first")] = ImageSort.ID,
 ) -> ImagePage:
     """One page of the images that match."""
-    return image_lists.list_page(context, ImageFilter(status, class_id, q), cursor=cursor, limit=limit, sort=sort)
+    wanted = ImageFilter(status, class_id, q, features)
+    return image_lists.list_page(context, wanted, cursor=cursor, limit=limit, sort=sort)
 
 
 @router.get("/next", responses={204: {"description": "no image is left to label"}}, response_model=ImageOut)

@@ -14,7 +14,7 @@ from db.models import CheckpointKind
 class StatusCounts(ResponseModel):
     """Images by status."""
 
-    unlabeled: int
+    unlabeled: int = Field(description="without those whose features failed, which nobody has to label")
     labeled: int
     skipped: int
 

@@ -34,9 +34,11 @@ def read_stats(context: AppContext) -> Stats:
     with context.database.read() as db_session:
         by_status = stats.count_by_status(db_session)
         by_features = stats.count_by_features(db_session)
+        counts = {status.value: by_status.get(status, 0) for status in ImageStatus}
+        counts[ImageStatus.UNLABELED.value] -= stats.count_unusable(db_session)
         return Stats(
             images=sum(by_status.values()),
-            by_status=StatusCounts(**{status.value: by_status.get(status, 0) for status in ImageStatus}),
+            by_status=StatusCounts(**counts),
             by_features=FeatureCounts(**{state.value: by_features.get(state, 0) for state in FeatureState}),
             by_class=[ClassCount(class_id=c, images=i, points=p) for c, i, p in stats.count_by_class(db_session)],
             held_out=_held_out(db_session),

@@ -36,10 +36,12 @@ class ImageFilter:
     """Which images; None lets all pass."""
 
     status: ImageStatus | None = None
+    """Unlabelled leaves out images that cannot be used, unless `features` asks for them."""
     class_id: int | None = None
     """Annotated with this class."""
     q: str | None = None
     """Part of the path, or the id."""
+    features: FeatureState | None = None
 
 
 @dataclass(frozen=True)
@@ -200,6 +202,11 @@ def _conditions(wanted: ImageFilter) -> list[ColumnElement[bool]]:
     conditions: list[ColumnElement[bool]] = []
     if wanted.status is not None:
         conditions.append(Image.status == wanted.status)
+    if wanted.features is not None:
+        conditions.append(Image.features == wanted.features)
+    elif wanted.status is ImageStatus.UNLABELED:
+        # What cannot be used is not waiting for a label.
+        conditions.append(Image.features != FeatureState.FAILED)
     if wanted.class_id is not None:
         conditions.append(
             exists().where(Point.image_id == Image.id, Point.class_id == wanted.class_id)

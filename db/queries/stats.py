@@ -21,6 +21,12 @@ def count_by_status(db_session: Session) -> dict[ImageStatus, int]:
     return _count_by(db_session, Image.status)
 
 
+def count_unusable(db_session: Session) -> int:
+    """Unlabelled images whose features failed: nobody has to label them."""
+    rows = (Image.features == FeatureState.FAILED, Image.status == ImageStatus.UNLABELED)
+    return db_session.scalar(select(func.count()).where(*rows)) or 0
+
+
 def count_by_features(db_session: Session) -> dict[FeatureState, int]:
     """Number of images in each state of their features that occurs."""
     return _count_by(db_session, Image.features)

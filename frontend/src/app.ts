@@ -90,6 +90,8 @@ export function createApp(page_url: string, config: Config, sessions: readonly S
         break;
       case "features":
         stats.refreshSoon();
+        health.refreshSoon();
+        void navigator.hearFeatures(event.all_named === false ? null : (event.image_ids ?? []));
     }
   }
 

@@ -2,7 +2,7 @@
 import createClient from "openapi-fetch";
 
 import type {
-  Annotation, Config, Draft, ExportFormat, Health, ImageDetails, ImageInfo, ImageStatus, LabelClass, Prediction, SessionLink, Stats, Strategy,
+  Annotation, Config, Draft, ExportFormat, FeatureState, Health, ImageDetails, ImageInfo, ImageStatus, LabelClass, Prediction, SessionLink, Stats, Strategy,
   Training,
 } from "../state/types"; // prettier-ignore
 import { ApiError, UnreachableError } from "./errors";
@@ -12,6 +12,7 @@ export interface ImageQuery {
   readonly cursor?: string;
   readonly limit?: number;
   readonly status?: ImageStatus;
+  readonly features?: FeatureState;
   readonly q?: string;
   readonly sort?: "id" | "path" | "uncertainty";
 }

@@ -1521,7 +1521,10 @@ export interface components {
          * @description Images by status.
          */
         StatusCounts: {
-            /** Unlabeled */
+            /**
+             * Unlabeled
+             * @description without those whose features failed, which nobody has to label
+             */
             unlabeled: number;
             /** Labeled */
             labeled: number;
@@ -2225,6 +2228,7 @@ export interface operations {
                 status?: components["schemas"]["ImageStatus"] | null;
                 /** @description only images annotated with this class */
                 class_id?: number | null;
+                features?: components["schemas"]["FeatureState"] | null;
                 /** @description part of the path, or the id */
                 q?: string | null;
                 /** @description uncertainty: least certain first */

@@ -95,7 +95,21 @@ export interface Config {
 
 export interface Health {
   readonly version: string;
-  readonly ml_service: { readonly alive: boolean; readonly heartbeat_age_s: number | null };
+  readonly ml_service: { readonly alive: boolean; readonly starting: boolean; readonly heartbeat_age_s: number | null };
+  readonly extraction: ExtractionHealth;
+}
+
+/** How far the features of the images are. */
+export interface ExtractionHealth {
+  readonly state: "done" | "running" | "starting" | "stopped" | "failed";
+  readonly total: number;
+  readonly done: number;
+  readonly failed: number;
+  /** Images with the cheap tier of features. */
+  readonly pooled_done: number;
+  readonly rate_images_s: number | null;
+  readonly eta_s: number | null;
+  readonly message: string | null;
 }
 
 export interface Training {

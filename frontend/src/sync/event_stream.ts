@@ -10,6 +10,8 @@ export interface ServerEvent {
   readonly revision?: number;
   readonly version?: number;
   readonly annotation_revision?: number;
+  /** Of features: whether `image_ids` are all that is new. */
+  readonly all_named?: boolean;
   /** The prediction is gone. */
   readonly removed?: boolean;
 }

@@ -51,12 +51,13 @@ export class Labelling {
       this.point_mode.set(true);
       return;
     }
-    if (this.navigator.image === null || this.navigator.loading.value) return;
+    if (this.navigator.image === null || this.navigator.loading.value || this.#isUnusable()) return;
     this.annotations.setLabel(class_id);
     if (this.preferences.value.auto_advance) void this.#goOn(this.annotations.image_id.value);
   }
 
   addPoint(x: number, y: number, class_id = this.selected_class_id.value): void {
+    if (this.#isUnusable()) return;
     if (class_id === null) this.toasts.show("warning", "There is no class yet: add one first.");
     else this.annotations.addPoint(x, y, class_id);
   }
@@ -201,6 +202,14 @@ export class Labelling {
     const last = this.advances.value.at(-1);
     if (last?.to !== this.annotations.image_id.value) return null;
     return this.#touched && this.annotations.current.value.can_undo ? null : last.from;
+  }
+
+  /** Nothing can be learned from the open image; the person is told. */
+  #isUnusable(): boolean {
+    const { image } = this.navigator;
+    if (image?.features !== "failed") return false;
+    this.toasts.show("info", `This image cannot be used: ${image.failure ?? "its features failed"}.`);
+    return true;
   }
 
   #refuse(text: string): false {

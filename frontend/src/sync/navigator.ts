@@ -157,6 +157,22 @@ export class Navigator {
     if (this.strategy.value.startsWith("least_confident")) this.#prefetchSoon();
   }
 
+  /** Features were made, or failed: of these images, or of any (null). */
+  async hearFeatures(image_ids: readonly number[] | null): Promise<void> {
+    const { image } = this;
+    if (image?.features !== "pending" || image_ids?.includes(image.id) === false) return;
+    try {
+      const fetched = await this.api.image(image.id);
+      const opened = this.opened.value;
+      if (opened?.image.id !== fetched.id) return;
+      this.opened.set({ ...opened, image: fetched });
+      this.predictions.refresh();
+    } catch (error) {
+      // The next opening of the image shows it.
+      explain(error);
+    }
+  }
+
   /** These images have a new prediction: if the next one is among them, have it at hand. */
   refreshAhead(image_ids: readonly number[]): void {
     const ahead_id = this.#candidate?.image.id;

@@ -26,6 +26,7 @@ export function throttled(work: () => Promise<void>, interval_ms: number): () =>
 /** Whether the server and the ML service are there; "unreachable" when nothing answers. */
 export class HealthWatch {
   readonly health = new Signal<Health | "unreachable" | null>(null);
+  readonly refreshSoon = throttled(() => this.refresh(), 500);
 
   constructor(
     private readonly api: Api,

@@ -110,7 +110,7 @@ export class LabelingView extends AppView {
     this.#stage.setHidden(ui.overlay_hidden.value);
     this.#stage.toggleAttribute("busy", navigator.loading.value);
     const selected = classes.value.find(({ id }) => id === labelling.selected_class_id.value);
-    const sets_points = config.task === "segmentation" && labelling.point_mode.value;
+    const sets_points = config.task === "segmentation" && labelling.point_mode.value && opened?.image.features !== "failed";
     this.#stage.setInteractive(sets_points, classCursor(selected?.color ?? "#808080"));
     document.documentElement.dataset.theme = preferences.value.theme;
     if (opened) history.replaceState(null, "", ui.gallery_open.value ? "#/gallery" : `#/image/${opened.image.id}`);
@@ -138,9 +138,10 @@ export class LabelingView extends AppView {
   }
 
   #stageChips(): TemplateResult | typeof nothing {
-    const { annotations, classes, navigator } = this.app;
+    const { annotations, classes, config, navigator } = this.app;
     const { label, skipped } = annotations.current.value;
     if (navigator.image === null) return nothing;
+    const sets_points = config.task === "segmentation";
     const label_class = classes.value.find(({ id }) => id === label?.class_id);
     return html`<div class="stage-chips" aria-live="polite">
       ${label_class
@@ -149,7 +150,11 @@ export class LabelingView extends AppView {
         : nothing}
       ${skipped ? html`<span class="badge is-neutral">Skipped</span>` : nothing}
       ${navigator.image.features === "failed"
-        ? html`<span class="badge is-neutral">Not learned from: ${navigator.image.failure ?? "its features failed"}</span>`
+        ? html`<span class="badge is-neutral" data-testid="features-failed">Cannot be used: ${navigator.image.failure ?? "its features failed"}</span>`
+        : nothing}
+      ${navigator.image.features === "pending"
+        ? html`<span class="badge is-neutral" data-testid="features-pending">Being prepared: you can already ${sets_points ? "click" : "label it"};
+            the prediction follows</span>`
         : nothing}
     </div>`;
   }
@@ -183,6 +188,13 @@ export class LabelingView extends AppView {
     if (health === "unreachable") {
       return html`<div class="banner is-bad" role="alert"><strong>The server does not answer.</strong> What you label is kept in this
         browser and sent when it is back. Start it again with <code>make demo</code>, <code>fewclick up</code> or <code>uvicorn backend.main:app</code>.</div>`;
+    }
+    if (health?.ml_service.starting === true) {
+      return html`<div class="banner" role="status"><strong>The ML service is starting.</strong> You can label already: predictions
+        follow in a few seconds.</div>`;
+    }
+    if (health?.extraction.state === "failed" && health.ml_service.alive) {
+      return html`<div class="banner is-warn" role="alert"><strong>No features can be made.</strong> ${health.extraction.message}</div>`;
     }
     if (health !== null && !health.ml_service.alive) {
       return html`<div class="banner is-warn" role="alert"><strong>The ML service is not running.</strong> Labels are saved, but

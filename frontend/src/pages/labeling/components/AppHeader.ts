@@ -6,6 +6,7 @@ import type { Readable } from "../../../state/signal";
 import type { ExportFormat, Task } from "../../../state/types";
 import { AppView } from "./AppView";
 import { icon } from "./icon";
+import { extractionLine, extractionNote } from "./text";
 
 const THEME_ICONS = { auto: SunMoon, light: Sun, dark: Moon } as const;
 const THEME_NAMES: Readonly<Record<Theme, string>> = { auto: "as the system", light: "light", dark: "dark" };
@@ -44,7 +45,7 @@ export class AppHeader extends AppView {
         </h1>
         ${this.#session()}
         <span class="chip task-chip">${config.task === "segmentation" ? "Segmentation" : "Classification"}</span>
-        ${this.#progress()}
+        ${this.#progress()} ${this.#extraction()}
         <span class="spacer"></span>
         ${this.#mlService()} ${this.#saveSign()}
         <span class="divider"></span>
@@ -78,20 +79,37 @@ export class AppHeader extends AppView {
   #progress(): TemplateResult | typeof nothing {
     const stats = this.app.stats.stats.value;
     if (stats === null) return nothing;
-    const { labeled, skipped } = stats.by_status;
-    const share = stats.images === 0 ? 0 : labeled / stats.images;
-    const more = [skipped > 0 ? `${skipped} skipped` : "", stats.by_features.pending > 0 ? `${stats.by_features.pending} being prepared` : ""];
+    const { labeled, skipped, unlabeled } = stats.by_status;
+    const { failed } = stats.by_features;
+    // Without those that cannot be used.
+    const total = labeled + skipped + unlabeled;
+    const share = total === 0 ? 0 : labeled / total;
+    const more = [skipped > 0 ? `${skipped} skipped` : "", failed > 0 ? `${failed} cannot be used (see the gallery)` : ""];
     return html`<div class="progress" title=${more.filter(Boolean).join(", ") || "Images labelled"}>
-      <div class="progress-track" role="progressbar" aria-label="Images labelled" aria-valuemin="0" aria-valuemax=${stats.images}
+      <div class="progress-track" role="progressbar" aria-label="Images labelled" aria-valuemin="0" aria-valuemax=${total}
         aria-valuenow=${labeled}><div class="progress-fill" style="transform: scaleX(${share})"></div></div>
-      <span data-testid="progress">${labeled} / ${stats.images} labelled</span>
+      <span data-testid="progress">${labeled} / ${total} labelled</span>
     </div>`;
+  }
+
+  #extraction(): TemplateResult | typeof nothing {
+    const health = this.app.health.health.value;
+    if (health === null || health === "unreachable") return nothing;
+    const line = extractionLine(health.extraction);
+    if (line === null) return nothing;
+    const { state } = health.extraction;
+    return html`<span class="extraction ${state === "failed" || state === "stopped" ? "is-bad" : ""}" data-testid="extraction"
+      data-state=${state} role="status" title=${extractionNote(health.extraction)}>${line}</span>`;
   }
 
   #mlService(): TemplateResult | typeof nothing {
     const health = this.app.health.health.value;
     if (health === null || health === "unreachable") return nothing;
-    const { alive } = health.ml_service;
+    const { alive, starting } = health.ml_service;
+    if (starting) {
+      return html`<span class="live" data-testid="ml-service" role="status" title="Labels are saved; predictions follow in a moment">
+        <span class="dot"></span>Starting…</span>`;
+    }
     return html`<span class="live ${alive ? "is-good" : "is-bad"}" data-testid="ml-service" role="status"
       title=${alive ? "The ML service learns from every change" : "No ML service: labels are saved, but nothing learns from them"}>
       <span class="dot"></span>${alive ? "Learning live" : "Not learning"}

@@ -17,8 +17,8 @@ export class ClassificationUI extends AppView {
   #tops = new Map<string, number>();
 
   protected watched(): readonly Readable<unknown>[] {
-    const { classes, annotations, predictions, preferences } = this.app;
-    return [classes, annotations.current, predictions.shown, predictions.behind, preferences];
+    const { classes, annotations, navigator, predictions, preferences } = this.app;
+    return [classes, navigator.opened, annotations.current, predictions.shown, predictions.behind, preferences];
   }
 
   protected override render(): TemplateResult {
@@ -45,9 +45,10 @@ export class ClassificationUI extends AppView {
   }
 
   #classRow(label_class: LabelClass, index: number): TemplateResult {
-    const { annotations, labelling } = this.app;
+    const { annotations, labelling, navigator } = this.app;
     const selected = annotations.current.value.label?.class_id === label_class.id;
     return html`<button class="class-row" role="radio" data-testid="class-${label_class.id}" aria-checked=${selected}
+      ?disabled=${navigator.image?.features === "failed"}
       style="--class-color: ${label_class.color}" @click=${() => labelling.chooseClass(label_class.id)}>
       <span class="swatch"></span><span class="class-name">${label_class.name}</span>
       ${selected ? html`<span class="class-check">${icon(Check, 16)}</span>` : nothing}

@@ -15,7 +15,7 @@ const GAP_PX = 12;
 const SPARE_ROWS = 3;
 const SEARCH_AFTER_MS = 200;
 
-type Filter = ImageStatus | "all";
+type Filter = ImageStatus | "all" | "failed";
 type Sort = "id" | "path" | "uncertainty";
 
 const FILTERS: readonly (readonly [Filter, string])[] = [
@@ -24,6 +24,8 @@ const FILTERS: readonly (readonly [Filter, string])[] = [
   ["labeled", "Labelled"],
   ["skipped", "Skipped"],
 ];
+/** Offered where there are any. */
+const FAILED = ["failed", "Failed"] as const;
 
 /** All images as tiles; only those in sight are in the document, further pages load on the way down. */
 export class Gallery extends AppView {
@@ -84,7 +86,7 @@ export class Gallery extends AppView {
       <div class="gallery-head">
         <h2>Gallery <span class="count">${loading && total === 0 ? "" : `${total} images`}</span></h2>
         <div class="segmented" role="radiogroup" aria-label="Status">
-          ${FILTERS.map(([filter, name]) => html`<button role="radio" data-testid="filter-${filter}" aria-checked=${filter === this.filter}
+          ${this.#filters().map(([filter, name]) => html`<button role="radio" data-testid="filter-${filter}" aria-checked=${filter === this.filter}
             @click=${() => this.#setFilter(filter)}>${name} <span class="count">${this.#count(filter)}</span></button>`)}
         </div>
         <span class="spacer"></span>
@@ -157,7 +159,13 @@ export class Gallery extends AppView {
   #count(filter: Filter): string {
     const stats = this.app.stats.stats.value;
     if (stats === null) return "";
+    if (filter === "failed") return String(stats.by_features.failed);
     return String(filter === "all" ? stats.images : stats.by_status[filter]);
+  }
+
+  #filters(): readonly (readonly [Filter, string])[] {
+    const any_failed = (this.app.stats.stats.value?.by_features.failed ?? 0) > 0;
+    return any_failed || this.filter === "failed" ? [...FILTERS, FAILED] : FILTERS;
   }
 
   #open(image_id: number): void {
@@ -188,8 +196,7 @@ export class Gallery extends AppView {
     this.first_row = 0;
     const scroller = this.#scroller();
     if (scroller) scroller.scrollTop = 0;
-    const status = this.filter === "all" ? {} : { status: this.filter };
-    void this.app.gallery.show({ ...status, ...(this.#text ? { q: this.#text } : {}), sort: this.sort });
+    void this.app.gallery.show({ ...wanted(this.filter), ...(this.#text ? { q: this.#text } : {}), sort: this.sort });
   }
 
   readonly #scrolled = (): void => {
@@ -206,6 +213,11 @@ export class Gallery extends AppView {
   #scroller(): HTMLElement | null {
     return this.querySelector<HTMLElement>(".gallery-scroller");
   }
+}
+
+function wanted(filter: Filter): { status?: ImageStatus; features?: "failed" } {
+  if (filter === "all") return {};
+  return filter === "failed" ? { features: "failed" } : { status: filter };
 }
 
 customElements.define("fewclick-gallery", Gallery);

@@ -18,8 +18,8 @@ const STYLE_NAMES: readonly (readonly [OverlayStyle, string, string])[] = [
 /** Beside the image in a segmentation session: the class of the next point, and how the prediction is shown. */
 export class SegmentationUI extends AppView {
   protected watched(): readonly Readable<unknown>[] {
-    const { classes, annotations, labelling, predictions, preferences } = this.app;
-    return [classes, annotations.current, labelling.selected_class_id, predictions.shown, predictions.behind, preferences];
+    const { classes, annotations, labelling, navigator, predictions, preferences } = this.app;
+    return [classes, navigator.opened, annotations.current, labelling.selected_class_id, predictions.shown, predictions.behind, preferences];
   }
 
   protected override render(): TemplateResult {
@@ -43,10 +43,11 @@ export class SegmentationUI extends AppView {
   }
 
   #classRow(label_class: LabelClass, index: number): TemplateResult {
-    const { annotations, labelling } = this.app;
+    const { annotations, labelling, navigator } = this.app;
     const selected = labelling.selected_class_id.value === label_class.id;
     const count = annotations.current.value.points.filter(({ class_id }) => class_id === label_class.id).length;
     return html`<button class="class-row" role="radio" data-testid="class-${label_class.id}" aria-checked=${selected}
+      ?disabled=${navigator.image?.features === "failed"}
       style="--class-color: ${label_class.color}" @click=${() => labelling.chooseClass(label_class.id)}>
       <span class="swatch"></span><span class="class-name">${label_class.name}</span>
       <span class="count" title="Points on this image">${count > 0 ? count : ""}</span>

@@ -1,4 +1,4 @@
-import type { Extractor, HeadInForce, HeldOut, Strategy, Task, Training } from "../../../state/types";
+import type { ExtractionHealth, Extractor, HeadInForce, HeldOut, Strategy, Task, Training } from "../../../state/types";
 
 export const STRATEGY_NAMES: Readonly<Record<Strategy, string>> = {
   sequential: "In order",
@@ -33,6 +33,38 @@ export function headName(head: HeadInForce): string {
 
 function counted(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? "" : "s"}`;
+}
+
+/** "Features 312 of 10,000, about 6 min left"; null when there is nothing to tell. */
+export function extractionLine(extraction: ExtractionHealth): string | null {
+  const { state, total, failed, done, eta_s } = extraction;
+  if (state === "done") return null;
+  const count = `Features ${grouped(done)} of ${grouped(total - failed)}`;
+  if (state === "failed" || state === "stopped") return `${count}, stopped`;
+  return eta_s === null ? count : `${count}, about ${duration(eta_s)} left`;
+}
+
+/** What stands behind that line. */
+export function extractionNote(extraction: ExtractionHealth): string {
+  const { state, message, pooled_done, total, failed, rate_images_s } = extraction;
+  if (state === "failed") return message ?? "The features cannot be made; the log says why.";
+  if (state === "stopped") return "No extraction service is running: start `fewclick up`, or run init_session.py again.";
+  const overview = pooled_done < total - failed ? `Overview of ${grouped(pooled_done)} images. ` : "";
+  const pace = rate_images_s === null ? "" : `${rate_images_s >= 1 ? rate_images_s.toFixed(1) : rate_images_s.toPrecision(2)} images a second. `;
+  return `${overview}${pace}The images you open come first.`;
+}
+
+/** 40 -> "1 min", 4000 -> "1 h 10 min": rounded up, as nobody minds an early end. */
+export function duration(seconds: number): string {
+  const minutes = Math.max(1, Math.ceil(seconds / 60));
+  if (minutes < 60) return `${minutes} min`;
+  const tens = Math.ceil((minutes % 60) / 10) * 10;
+  const hours = Math.floor(minutes / 60) + (tens === 60 ? 1 : 0);
+  return tens % 60 === 0 ? `${hours} h` : `${hours} h ${tens} min`;
+}
+
+function grouped(count: number): string {
+  return count.toLocaleString("en");
 }
 
 export function fileName(path: string): string {
