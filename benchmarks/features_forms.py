@@ -90,6 +90,7 @@ def _rows_of(
     names = sorted(maps)
     spread = [maps[names[index * len(names) // FITTED_ON]] for index in range(FITTED_ON)]
     projection = Projection.fit(spread, info.groups, PROJECTED_CHANNELS)
+    assert projection is not None
     truths = {name: dataset.truth_mask(name) for name in names}
     rows: list[FormRow] = []
     clicks: list[list[tuple[str, Click]]] = []

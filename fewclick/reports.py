@@ -1,4 +1,4 @@
-"""What `fewclick status`, `features status` and `checkpoints` print."""
+"""What `fewclick status` and `checkpoints` print."""
 
 from __future__ import annotations
 
@@ -23,8 +23,6 @@ from db.queries.workers import heartbeat_age_s
 ALIVE_S = 10.0
 """An ML service that was silent for longer is not running."""
 
-EXTRACTOR_KEYS = ("name", "weights_hash", "patch_size", "dim", "resize")
-
 
 def print_status(session_dir: Path) -> None:
     """Images, annotations, features and training of a session.
@@ -46,25 +44,6 @@ def print_status(session_dir: Path) -> None:
         age_s = heartbeat_age_s(db_session)
         alive = age_s is not None and age_s < ALIVE_S
         table.add_row("ML service", "running" if alive else "not running: start it by `fewclick up`")
-    _console().print(table)
-
-
-def print_features(session_dir: Path) -> None:
-    """Feature counts, and each failed image with its reason.
-
-    Raises:
-        SessionNotFoundError: the folder holds no session.
-    """
-    with _reading(session_dir) as db_session:
-        extractor = get_session_info(db_session).extractor
-        failed = db_session.execute(
-            select(Image.path, Image.failure).where(Image.features == FeatureState.FAILED).order_by(Image.id)
-        ).all()
-        table = _table()
-        table.add_row("extractor", ", ".join(f"{key} {extractor.get(key)}" for key in EXTRACTOR_KEYS))
-        table.add_row("features", _spell(_counts(db_session, Image.features), FeatureState) or "none")
-        for path, failure in failed:
-            table.add_row("failed", f"{path}: {failure}")
     _console().print(table)
 
 

@@ -14,6 +14,7 @@ from initialization.errors import SourceError
 from initialization.sources import PlannedImage, Source
 from models.base import ExtractorInfo, FeatureExtractor
 from models.errors import ImageReadError
+from models.feature_forms import FormName, cell_bytes
 from models.geometry import make_grid
 from models.images import read_image, read_size
 from models.preprocessing import preprocessing_of
@@ -39,12 +40,17 @@ class Estimate:
 
 
 def estimate_run(
-    source: Source, images: Sequence[PlannedImage], extractor: FeatureExtractor, session_dir: Path, *, patches: bool
+    source: Source,
+    images: Sequence[PlannedImage],
+    extractor: FeatureExtractor,
+    session_dir: Path,
+    *,
+    form: FormName | None,
 ) -> Estimate:
     """Measure a few images, evenly spaced through the list, and scale up. Writes to temporary folders only.
 
     Args:
-        patches: False if only pooled vectors will be made.
+        form: Of the patch features; None if only pooled vectors will be made.
 
     Raises:
         SourceError: the features would not fit on the disk.
@@ -58,14 +64,14 @@ def estimate_run(
             started = time.perf_counter()
             try:
                 pixels = read_image(path, preprocessing=preprocessing)
-                extractor.extract([pixels], patches=patches)
+                extractor.extract([pixels], patches=form is not None)
             except (ImageReadError, MemoryError, *EXTRACTOR_ERRORS):
                 continue  # told, with the reason, when its turn comes
             measured.append(time.perf_counter() - started)
-            if patches:
+            if form is not None:
                 cells = make_grid(pixels.shape[1], pixels.shape[0], extractor.info)
                 grid = (cells.width, cells.height)
-            sizes.append(feature_bytes(grid, extractor.info))
+            sizes.append(feature_bytes(grid, extractor.info, form or FormName.FLOAT16))
             if sum(measured) > ENOUGH_S:
                 break
     # The first image also pays for memory and caches.
@@ -77,7 +83,7 @@ def estimate_run(
 
 
 def check_disk(
-    source: Source, images: Sequence[PlannedImage], info: ExtractorInfo, session_dir: Path, *, patches: bool
+    source: Source, images: Sequence[PlannedImage], info: ExtractorInfo, session_dir: Path, *, form: FormName | None
 ) -> None:
     """Refuse what cannot fit, from the header of one image; takes no time worth the name.
 
@@ -87,13 +93,13 @@ def check_disk(
     with tempfile.TemporaryDirectory(prefix="fewclick-") as folder:
         for path in source.sample(images[:1], Path(folder)):
             grid = None
-            if patches:
+            if form is not None:
                 try:
                     cells = make_grid(*read_size(path, preprocessing=preprocessing_of(info.options)), info)
                 except ImageReadError:
                     continue  # told, with the reason, when its turn comes
                 grid = (cells.width, cells.height)
-            _check_free(feature_bytes(grid, info) * len(images), session_dir)
+            _check_free(feature_bytes(grid, info, form or FormName.FLOAT16) * len(images), session_dir)
 
 
 def _check_free(disk_bytes: int, session_dir: Path) -> int:
@@ -107,7 +113,7 @@ def _check_free(disk_bytes: int, session_dir: Path) -> int:
     return free_bytes
 
 
-def feature_bytes(grid: tuple[int, int] | None, info: ExtractorInfo) -> int:
-    """Size of the files of one image: float32 pooled vector, and float16 patches on `grid` unless None; headers."""
+def feature_bytes(grid: tuple[int, int] | None, info: ExtractorInfo, form: FormName) -> int:
+    """Size of the files of one image: float32 pooled vector, and patches on `grid` unless None; headers."""
     pooled = info.pooled_dim * 4 + NPY_HEADER_BYTES
-    return pooled if grid is None else pooled + grid[0] * grid[1] * info.dim * 2 + NPY_HEADER_BYTES
+    return pooled if grid is None else pooled + grid[0] * grid[1] * cell_bytes(form, info.dim) + NPY_HEADER_BYTES

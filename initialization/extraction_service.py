@@ -24,6 +24,7 @@ from db.errors import FewclickError
 from db.models import SessionInfo
 from db.queries.extraction import WorkerProgress, a_person_waits, has_pending
 from db.queries.session_info import get_session_info
+from db.service_log import configure_log
 from db.session_dir import resolve_session_dir
 from initialization.heartbeat import Heartbeat
 from initialization.service_settings import ServiceSettings
@@ -105,14 +106,16 @@ class ExtractionService:
 
     def _make_features(self, heartbeat: Heartbeat) -> None:
         # Torch comes with these, and not before there is work.
+        from initialization.create import restored_config
         from initialization.extract import Extraction
-        from models.feature_store import FeatureStore
+        from initialization.feature_place import open_features
 
         with self._database.read() as db_session:
             info = get_session_info(db_session)
         extractor = self._ready_extractor(info)
         root = (self._session_dir / info.image_root).resolve()
-        store = FeatureStore(self._session_dir, extractor.info)
+        config = restored_config(info.config)
+        store = open_features(self._session_dir, config, extractor, self._database, root)
         self._tell(heartbeat, None)
         with Extraction(
             self._database, root, store, extractor, heartbeat, patches=info.task.reads_patches, pooled_first=True
@@ -176,8 +179,8 @@ def _load_from_registry(settings: ExtractorSettings) -> FeatureExtractor:
 
 def main() -> int:
     """Run the service for the session that FEWCLICK_SESSION names; returns the exit status."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
+        configure_log()
         settings = ServiceSettings()
         if settings.threads is not None:
             # Read once, while torch and NumPy are imported.

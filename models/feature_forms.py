@@ -76,10 +76,6 @@ class Form(Protocol):
         """
         ...
 
-    def bytes_per_cell(self) -> int:
-        """Size of a cell on the disk."""
-        ...
-
 
 class Float16Form:
     """Half precision: an (Hp, Wp, D) float16 array."""
@@ -102,10 +98,6 @@ class Float16Form:
             raise ValueError("holds no floating-point array")
         _check_shape(stored.shape, self._dim)
         return _Float16Map(stored)
-
-    def bytes_per_cell(self) -> int:
-        """As in `Form`."""
-        return 2 * self._dim
 
 
 class _Float16Map:
@@ -137,10 +129,6 @@ class Int8Form:
         """As in `Form`."""
         return _Int8Map(*_open_record(stored, self._dim))
 
-    def bytes_per_cell(self) -> int:
-        """As in `Form`."""
-        return self._dim
-
 
 class _Int8Map:
     def __init__(self, codes: npt.NDArray[np.int8], offset: FloatArray, step: FloatArray) -> None:
@@ -154,7 +142,8 @@ class _Int8Map:
         return self._decode(self._codes)
 
     def _decode(self, codes: npt.NDArray[np.int8]) -> FloatArray:
-        values = np.multiply(codes, self._step, dtype=np.float32)
+        values = codes.astype(np.float32)
+        values *= self._step
         values += self._offset
         return values
 
@@ -179,10 +168,6 @@ class PcaInt8Form:
         codes, offset, step = _open_record(stored, self.projection.encoding.shape[1])
         return _PcaMap(codes, offset, step, self.projection)
 
-    def bytes_per_cell(self) -> int:
-        """As in `Form`."""
-        return int(self.projection.encoding.shape[1])
-
 
 class _PcaMap:
     def __init__(
@@ -204,6 +189,11 @@ class _PcaMap:
         values: FloatArray = codes.astype(np.float32) @ self._matrix
         values += self._constant
         return values
+
+
+def cell_bytes(name: FormName, dim: int) -> int:
+    """What a cell takes on the disk."""
+    return {FormName.FLOAT16: 2 * dim, FormName.INT8: dim, FormName.PCA_INT8: min(dim, PROJECTED_CHANNELS)}[name]
 
 
 def make_form(name: FormName, dim: int, projection: Projection | None = None) -> Form:

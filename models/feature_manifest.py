@@ -16,6 +16,8 @@ from models.feature_storage import StorageKind
 
 MANIFEST_NAME = "manifest.json"
 LAYOUT_VERSION = 2
+DEFAULT_FORM = FormName.INT8
+"""Half the bytes of float16, and no IoU lost that could be measured: docs/decisions/0009-forms-of-features.md."""
 
 
 @dataclass(frozen=True)
@@ -67,15 +69,21 @@ def open_manifest(folder: Path, info: ExtractorInfo, settings: StoreSettings | N
     Raises:
         FeatureMismatchError: it tells of another extractor, layout, form or place.
     """
+    manifest = check_manifest(folder, info, settings, shown)
     path = folder / MANIFEST_NAME
-    # One round through JSON, so that tuples compare equal to the lists that are read back.
-    extractor = json.loads(json.dumps(info.to_json()))
-    identity = identity_name(info)
     if not path.exists():
-        wanted = _wanted(settings or StoreSettings(), identity)
+        data = _to_json(manifest, _plain(info))
         with open_atomically(path) as stream:
-            stream.write(json.dumps(_to_json(wanted, extractor), indent=2, sort_keys=True).encode())
-        return wanted
+            stream.write(json.dumps(data, indent=2, sort_keys=True).encode())
+    return manifest
+
+
+def check_manifest(folder: Path, info: ExtractorInfo, settings: StoreSettings | None, shown: str) -> Manifest:
+    """As `open_manifest`, but nothing is written."""
+    path = folder / MANIFEST_NAME
+    extractor, identity = _plain(info), identity_name(info)
+    if not path.exists():
+        return new_manifest(info, settings or StoreSettings())
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
@@ -93,17 +101,28 @@ def open_manifest(folder: Path, info: ExtractorInfo, settings: StoreSettings | N
     return manifest
 
 
-def _wanted(settings: StoreSettings, identity: str) -> Manifest:
+def _plain(info: ExtractorInfo) -> dict[str, Any]:
+    # One round through JSON, so that tuples compare equal to the lists that are read back.
+    plain: dict[str, Any] = json.loads(json.dumps(info.to_json()))
+    return plain
+
+
+def new_manifest(info: ExtractorInfo, settings: StoreSettings) -> Manifest:
+    """That of features that are still to be made.
+
+    Raises:
+        FeatureMismatchError: the settings contradict each other.
+    """
     if settings.storage is StorageKind.SHARDS and "://" in (settings.place or ""):
         raise FeatureMismatchError(
             f"features_storage: found shards with features_dir {settings.place}, expected files: an object storage "
             "cannot append"
         )
     return Manifest(
-        form=settings.form or FormName.FLOAT16,
+        form=settings.form or DEFAULT_FORM,
         storage=settings.storage or StorageKind.FILES,
         place=settings.place,
-        identity=identity,
+        identity=identity_name(info),
     )
 
 

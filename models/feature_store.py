@@ -23,7 +23,15 @@ from models.atomic_file import open_atomically
 from models.base import ExtractorInfo, Features
 from models.errors import FeatureMismatchError
 from models.feature_forms import PROJECTED_CHANNELS, Form, FormName, PatchMap, make_form
-from models.feature_manifest import Manifest, StoreSettings, identity_name, open_manifest
+from models.feature_manifest import (
+    MANIFEST_NAME,
+    Manifest,
+    StoreSettings,
+    check_manifest,
+    identity_name,
+    new_manifest,
+    open_manifest,
+)
 from models.feature_storage import (
     Buffer,
     Entry,
@@ -37,7 +45,7 @@ from models.feature_storage import (
 )
 from models.projection import Projection
 
-__all__ = ["FeatureStore", "StoreSettings", "npy_bytes", "open_store", "write_atomically"]
+__all__ = ["FeatureStore", "StoreSettings", "check_store", "has_store", "npy_bytes", "open_store", "write_atomically"]
 
 PROJECTION_NAME = "projection.npy"
 CACHE_FOLDER = "cache"
@@ -50,6 +58,31 @@ def write_atomically(path: Path, data: bytes, *, durable: bool = True) -> None:
     """All of a file at once; see `open_atomically`."""
     with open_atomically(path, durable=durable) as stream:
         stream.write(data)
+
+
+def check_store(session_dir: Path | None, info: ExtractorInfo, settings: StoreSettings) -> Manifest:
+    """What `open_store` would open or refuse; writes nothing.
+
+    Args:
+        session_dir: None for a session that is still to be made.
+
+    Raises:
+        FeatureMismatchError: as there.
+    """
+    shown = f"features/{identity_name(info)}"
+    manifest = new_manifest(info, settings)
+    if session_dir is not None:
+        manifest = check_manifest(session_dir / shown, info, settings, shown)
+    if settings.place is not None and "://" in settings.place:
+        from models.feature_objects import open_url
+
+        open_url(settings.place)
+    return manifest
+
+
+def has_store(session_dir: Path, info: ExtractorInfo) -> bool:
+    """Whether features of that extractor were ever opened for the session."""
+    return (session_dir / "features" / identity_name(info) / MANIFEST_NAME).is_file()
 
 
 def open_store(session_dir: Path, info: ExtractorInfo, settings: StoreSettings) -> FeatureStore:
@@ -95,7 +128,9 @@ class FeatureStore:
         Of two processes that do so at a time, the first one's result counts for both.
         """
         if self.lacks_projection:
-            self.use_projection(Projection.fit(maps, self.info.groups, PROJECTED_CHANNELS))
+            projection = Projection.fit(maps, self.info.groups, PROJECTED_CHANNELS)
+            if projection is not None:
+                self.use_projection(projection)
 
     def use_projection(self, projection: Projection) -> None:
         """As `fit`, with a projection fitted elsewhere."""

@@ -32,8 +32,8 @@ class Projection:
     @classmethod
     def fit(
         cls, maps: Iterable[npt.NDArray[np.floating]], groups: tuple[ChannelGroup, ...], channels: int
-    ) -> Projection:
-        """Fitted on the patch features (Hp, Wp, D) of some images, one at a time; at least one cell.
+    ) -> Projection | None:
+        """Fitted on the patch features (Hp, Wp, D) of some images, one at a time; None if there are none.
 
         Args:
             groups: `ExtractorInfo.groups`.
@@ -48,7 +48,7 @@ class Projection:
             total += rows.sum(axis=0)
             products += rows.T @ rows
         if count == 0:
-            raise ValueError("a projection needs the features of at least one image")
+            return None
         mean = total / count
         covariance = products / count - np.outer(mean, mean)
         scale = _scale(np.sqrt(np.maximum(np.diag(covariance), 0)), groups)

@@ -3,24 +3,30 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from db.queries.training_data import ImageRef
 from ml_service.feature_reader import ByteLimitedCache, FeatureReader
-from models.feature_store import FeatureStore
+from models.feature_forms import FormName
+from models.feature_store import FeatureStore, StoreSettings, open_store
 from models.geometry import make_grid, sample_bilinear
 from tests.ml_service.toy_session import EXTRACTOR, HEIGHT, WIDTH, content_hash, toy_features
 
 
-def _reader(folder: Path) -> FeatureReader:
-    store = FeatureStore(folder, EXTRACTOR)
+def _reader(folder: Path, form: FormName | None = None) -> FeatureReader:
+    store = open_store(folder, EXTRACTOR, StoreSettings(form=form))
+    if store.lacks_projection:
+        store.fit([toy_features(1).patches])
     store.write(content_hash(1), toy_features(1))
     return FeatureReader(store, map_cache_bytes=1 << 20, pooled_cache_bytes=1 << 20)
 
 
-def test_at_points__equals_sampling_the_whole_map(tmp_path: Path) -> None:
-    reader = _reader(tmp_path)
+@pytest.mark.parametrize("form", list(FormName))
+def test_at_points__equals_sampling_the_whole_map(tmp_path: Path, form: FormName) -> None:
+    reader = _reader(tmp_path, form)
     xy = [(0.0, 0.0), (12.3, 40.1), (WIDTH, HEIGHT)]
-    whole = toy_features(1).patches.astype(np.float16).astype(np.float32)
+    whole = FeatureStore(tmp_path, EXTRACTOR).read_patches(content_hash(1)).astype(np.float32)
+    np.testing.assert_allclose(whole, toy_features(1).patches, atol=0.05)
     expected = sample_bilinear(whole, make_grid(WIDTH, HEIGHT, EXTRACTOR).to_grid(xy))
     found = reader.at_points(content_hash(1), (WIDTH, HEIGHT), xy)
     np.testing.assert_allclose(found[:, 0], expected, atol=1e-5)

@@ -1,0 +1,58 @@
+"""Features that are to be made once more. Annotations are never touched."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+
+from sqlalchemy import delete, update
+from sqlalchemy.orm import Session
+
+from db.models import FeatureState, Image, Prediction
+from db.queries.events import add_event
+from db.queries.extraction import IDS_PER_EVENT, IDS_PER_STATEMENT, REST, read_progress
+
+RECOMPUTED = "to be computed anew"
+"""A pending image with a reason is made from its file, whatever is stored of it."""
+
+
+def compute_anew(db_session: Session, image_ids: Sequence[int], reason: str = RECOMPUTED) -> None:
+    """Have the features of these images made from their files by whoever extracts next."""
+    for start in range(0, len(image_ids), IDS_PER_STATEMENT):
+        chunk = Image.id.in_(image_ids[start : start + IDS_PER_STATEMENT])
+        db_session.execute(
+            update(Image)
+            .where(chunk)
+            .values(features=FeatureState.PENDING, pooled_ready=False, claimed_by=None, failure=reason)
+        )
+    _announce(db_session, image_ids)
+
+
+def forget_predictions(db_session: Session, image_ids: Sequence[int]) -> None:
+    """Predictions of pictures that are no longer there; the ML service removes maps that nothing names."""
+    for start in range(0, len(image_ids), IDS_PER_STATEMENT):
+        ids = image_ids[start : start + IDS_PER_STATEMENT]
+        db_session.execute(
+            update(Image)
+            .where(Image.id.in_(ids))
+            .values(predicted_version=0, uncertainty=None, predicted_class_id=None)
+        )
+        db_session.execute(delete(Prediction).where(Prediction.image_id.in_(ids)))
+
+
+def refuse_images(db_session: Session, reasons: Mapping[int, str]) -> None:
+    """Mark images as failed for these reasons."""
+    for image_id, reason in reasons.items():
+        db_session.execute(
+            update(Image)
+            .where(Image.id == image_id)
+            .values(features=FeatureState.FAILED, failure=reason, claimed_by=None, feature_priority=REST)
+        )
+    _announce(db_session, list(reasons))
+
+
+def _announce(db_session: Session, image_ids: Sequence[int]) -> None:
+    if image_ids:
+        named = list(image_ids[:IDS_PER_EVENT])
+        progress = asdict(read_progress(db_session))
+        add_event(db_session, "features", image_ids=named, all_named=len(image_ids) <= IDS_PER_EVENT, **progress)
