@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import errno
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -21,21 +22,24 @@ BAD_INPUT, ENVIRONMENT_FAILED, INTERRUPTED = 2, 1, 130
 RESUME_HINT = "What is finished is kept: run the same command again to go on."
 
 
-def main(argv: Sequence[str] | None = None, *, load_extractor: LoadExtractor | None = None) -> int:
+def main(
+    argv: Sequence[str] | None = None, *, program: str = "init_session.py", load_extractor: LoadExtractor | None = None
+) -> int:
     """Initialize a session; 0 on success, 2 on bad input, 1 if disk or database fail, 130 on Ctrl+C.
 
     Args:
         argv: Without the program's name; by default that of the process.
+        program: What the usage shows as the command.
         load_extractor: Instead of `models.registry.load_extractor`, for example another extractor in a test.
     """
-    options = _parse(argv)
+    options = _parse(argv, program)
     try:
         initialize(options, Report(), load_extractor or _load_from_registry)
     except (FewclickError, ModelsError) as error:
         print_error(str(error))
         return BAD_INPUT
     except KeyboardInterrupt:
-        print_error(f"stopped. {RESUME_HINT}")
+        print(f"stopped. {RESUME_HINT}", file=sys.stderr)
         return INTERRUPTED
     except OSError as error:
         print_error(_explain_os_error(error))
@@ -60,9 +64,9 @@ def _explain_os_error(error: OSError) -> str:
     return f"{error.strerror or error}{where}. {RESUME_HINT}"
 
 
-def _parse(argv: Sequence[str] | None) -> Options:
+def _parse(argv: Sequence[str] | None, program: str) -> Options:
     parser = argparse.ArgumentParser(
-        prog="init_session.py",
+        prog=program,
         description="Make a labelling session from a YAML file: register images, extract features, import labels. "
         "Interrupted at any moment, the same command goes on where it stopped.",
     )

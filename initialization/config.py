@@ -27,12 +27,17 @@ from db.queries.session_info import TrainingSettings
 from db.session_dir import DEFAULT_NAME, SESSION_VARIABLE
 from db.tasks import Task
 from initialization.errors import ConfigError
+from initialization.glob_pattern import split_pattern
 from initialization.yaml_file import read_yaml_mapping
 from models.errors import WeightsError
+from models.feature_forms import FormName
+from models.feature_manifest import StoreSettings
+from models.feature_storage import StorageKind
 from models.preprocessing import DEFAULT, Preprocessing
 from models.registry import ExtractorSettings, check_name
 
 DEFAULT_FORMATS = ("jpg", "jpeg", "png", "tif", "tiff", "webp", "bmp")
+LIST_SUFFIXES = frozenset({".zip", ".json", ".csv"})
 MAX_CLASSES = 1000
 MIN_RESIZE, MAX_RESIZE = 32, 8192
 
@@ -63,6 +68,14 @@ def _path(value: object, info: ValidationInfo) -> Path | None:
         raise ValueError("a path as text")
     base = Path((info.context or {}).get("base_dir", "."))
     return (base / Path(str(value)).expanduser()).absolute()
+
+
+def _place(value: object, info: ValidationInfo) -> str | None:
+    """A URL as it is, a path absolute."""
+    if isinstance(value, str) and "://" in value:
+        return value.strip().rstrip("/")
+    path = _path(value, info)
+    return None if path is None else str(path)
 
 
 def _formats(value: object) -> tuple[str, ...]:
@@ -105,7 +118,7 @@ class SessionConfig(TrainingSettings):
 
     task: Task
     image_dir: ConfigPath
-    """A folder, a .zip, or a .json list of images."""
+    """A folder, a pattern such as data/**/*.tif, a .zip, or a .json or .csv list of images."""
     classes: tuple[ClassConfig, ...] = Field(min_length=1, max_length=MAX_CLASSES)
     name: Annotated[str, BeforeValidator(_class_name)] | None = None
     formats: Annotated[tuple[str, ...], BeforeValidator(_formats)] = DEFAULT_FORMATS
@@ -125,6 +138,13 @@ class SessionConfig(TrainingSettings):
     """Its name; None takes what `weights_path` holds, or the embedded one."""
     layers: Annotated[tuple[int, ...] | None, BeforeValidator(_layers)] = None
     """Layers whose outputs make the patch features; None leaves it to the extractor."""
+
+    features_form: FormName | None = None
+    """How patch features are kept; None takes the default, or what the session has."""
+    features_storage: StorageKind | None = None
+    """A file for each image, or shards; None as above."""
+    features_dir: Annotated[str | None, BeforeValidator(_place)] = None
+    """Folder or URL of features; None keeps them in the session folder."""
 
     @field_validator("classes", mode="before")
     @classmethod
@@ -156,7 +176,10 @@ class SessionConfig(TrainingSettings):
     @property
     def session_name(self) -> str:
         """`name`, or else what the images are called."""
-        return self.name or self.image_dir.stem or "session"
+        if self.name:
+            return self.name
+        pattern = None if self.image_dir.exists() else split_pattern(self.image_dir)
+        return (pattern[0] if pattern else self.image_dir).stem or "session"
 
     def extractor_settings(self) -> ExtractorSettings:
         """What the registry needs to make the extractor."""
@@ -167,6 +190,10 @@ class SessionConfig(TrainingSettings):
             extractor=self.extractor,
             layers=self.layers,
         )
+
+    def store_settings(self) -> StoreSettings:
+        """How and where features are kept."""
+        return StoreSettings(form=self.features_form, storage=self.features_storage, place=self.features_dir)
 
     def training_settings(self) -> TrainingSettings:
         """The inherited part: what PATCH /api/config can change later."""
@@ -202,15 +229,7 @@ def session_dir_of(config: SessionConfig, environment: Mapping[str, str]) -> Pat
 
 def _check_paths(path: Path, config: SessionConfig) -> None:
     source = config.image_dir
-    if not source.exists():
-        raise ConfigError(
-            f"{path}: image_dir: found {str(source)!r}, which does not exist: name an existing folder, .zip or .json "
-            "list (relative paths start at the YAML file)"
-        )
-    if source.is_file() and source.suffix.lower() not in {".zip", ".json"}:
-        raise ConfigError(
-            f"{path}: image_dir: found the file {str(source)!r}, expected a folder, a .zip or a .json list"
-        )
+    _check_source(path, source)
     if config.labels_dir is not None and not config.labels_dir.exists():
         raise ConfigError(
             f"{path}: labels_dir: found {str(config.labels_dir)!r}, which does not exist: name an existing folder, "
@@ -219,6 +238,28 @@ def _check_paths(path: Path, config: SessionConfig) -> None:
     if config.session_dir is not None and config.session_dir == source:
         raise ConfigError(
             f"{path}: session_dir: found the image folder itself, expected another folder: the session writes there"
+        )
+
+
+def _check_source(path: Path, source: Path) -> None:
+    if source.is_dir() or (source.is_file() and source.suffix.lower() in LIST_SUFFIXES):
+        return
+    if source.exists():
+        raise ConfigError(
+            f"{path}: image_dir: found {str(source)!r}, expected a folder, a pattern such as data/**/*.tif, a .zip, or "
+            "a list as .json or .csv"
+        )
+    try:
+        pattern = split_pattern(source)
+    except ValueError as error:
+        raise ConfigError(
+            f"{path}: image_dir: found the pattern {error}, expected one such as data/**/*.tif"
+        ) from error
+    missing = source if pattern is None else pattern[0]
+    if pattern is None or not missing.is_dir():
+        raise ConfigError(
+            f"{path}: image_dir: found {str(missing)!r}, which does not exist: name an existing folder, .zip, or .json "
+            "or .csv list (relative paths start at the YAML file)"
         )
 
 

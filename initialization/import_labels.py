@@ -17,6 +17,7 @@ from db.queries.session_info import get_session_info
 from db.tasks import Annotates
 from initialization.label_files import FoundLabels, ImageIndex, read_class_labels, read_point_labels
 from initialization.masks import MaskError, MaskValues, mask_points, read_mask, read_values
+from models.preprocessing import Crop, preprocessing_of
 
 BATCH = 50
 
@@ -47,7 +48,8 @@ def import_labels(database: Database, labels_dir: Path, advance: Callable[[int],
         SourceError: values.json cannot be right.
     """
     with database.read() as db_session:
-        task = get_session_info(db_session).task
+        info = get_session_info(db_session)
+        task, crop = info.task, preprocessing_of(info.extractor["options"]).crop
         classes = db_session.scalars(
             select(LabelClass).where(LabelClass.removed_at.is_(None)).order_by(LabelClass.position, LabelClass.id)
         ).all()
@@ -68,7 +70,7 @@ def import_labels(database: Database, labels_dir: Path, advance: Callable[[int],
     if unreadable:
         report.problems.append(f"labels of {unreadable} unreadable images are not used")
     class_ids = {entry.name: entry.id for entry in classes}
-    importer = _Importer(database, class_ids, report, advance)
+    importer = _Importer(database, class_ids, crop, report, advance)
     paths = [path for path in targets if path in labelled]
     if of_whole_images:
         importer.import_classes(paths, targets, found)
@@ -83,10 +85,16 @@ class _Importer:
     """Writes labels in batches and keeps count."""
 
     def __init__(
-        self, database: Database, class_ids: dict[str, int], report: ImportReport, advance: Callable[[int], None]
+        self,
+        database: Database,
+        class_ids: dict[str, int],
+        crop: Crop,
+        report: ImportReport,
+        advance: Callable[[int], None],
     ) -> None:
         self._database = database
         self._class_ids = class_ids
+        self._crop = crop
         self._report = report
         self._advance = advance
         self._unknown: Counter[str] = Counter()
@@ -148,7 +156,7 @@ class _Importer:
         if mask_path is None:
             return []
         try:
-            by_class = mask_points(read_mask(mask_path, (target.width, target.height)), values)
+            by_class = mask_points(read_mask(mask_path, (target.width, target.height), self._crop), values)
         except MaskError as error:
             self._report.problems.append(f"mask {mask_path.name} of {path} {error}")
             return []

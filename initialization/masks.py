@@ -14,6 +14,7 @@ from PIL import Image, ImageColor, UnidentifiedImageError
 
 from initialization.errors import SourceError
 from models.images import DECODER_ERRORS, READABLE_FORMATS
+from models.preprocessing import Crop
 
 POINTS_PER_CLASS = 5
 VALUES_NAME = "values.json"
@@ -21,6 +22,7 @@ LEGEND_NAME = "classes.json"
 """Beside the masks that a session exports."""
 BACKGROUND = "background"
 IGNORED_VALUE = 255
+NO_CROP = Crop()
 
 MaskPixels = npt.NDArray[np.integer[Any]]
 
@@ -95,18 +97,21 @@ def _flat(data: object) -> object:
     return data
 
 
-def read_mask(path: Path, size: tuple[int, int]) -> MaskPixels:
+def read_mask(path: Path, size: tuple[int, int], crop: Crop = NO_CROP) -> MaskPixels:
     """(H, W) of pixel values for grey, palette, 1-bit and 16-bit masks; (H, W, 3) for colour ones.
 
     Args:
-        size: (width, height) of the upright image, pixels. Another mask is not decoded: it could be of any size.
+        size: (width, height) of the upright image, pixels, once cropped. A mask of another size than this and that of
+            the whole image is not decoded: it could be of any size.
+        crop: What the session takes off its images, and here off masks of whole ones.
 
     Raises:
         MaskError: not an image, one without a plain meaning, or one of another size.
     """
     try:
         with Image.open(path, formats=READABLE_FORMATS) as opened:
-            if opened.size != size:
+            whole = (size[0] + crop.left + crop.right, size[1] + crop.top + crop.bottom)
+            if opened.size not in (size, whole):
                 width, height = opened.size
                 raise MaskError(f"has {width} x {height} pixels, the upright image {size[0]} x {size[1]}")
             image: Image.Image = opened
@@ -115,6 +120,8 @@ def read_mask(path: Path, size: tuple[int, int]) -> MaskPixels:
             if image.mode not in {"1", "L", "P", "RGB"} and not image.mode.startswith("I"):
                 raise MaskError(f"is of mode {image.mode}, expected grey, palette or RGB")
             pixels = np.asarray(image)
+            if opened.size != size:
+                pixels = pixels[crop.top : crop.top + size[1], crop.left : crop.left + size[0]]
             return pixels.astype(np.uint8) if pixels.dtype == np.bool_ else pixels
     except UnidentifiedImageError as error:
         raise MaskError(f"cannot be read: its content is none of {', '.join(READABLE_FORMATS)}") from error

@@ -81,7 +81,8 @@ def open_web(url: str, limits: Limits) -> Iterator[BoundedStream]:
             raise RefusedError(reason) from error
         raise TryAgainError(reason, _retry_after_s(error.headers)) from error
     except _NETWORK_ERRORS as error:
-        raise TryAgainError(f"{url} cannot be reached: {getattr(error, 'reason', None) or str(error) or type(error).__name__}") from error
+        reason = getattr(error, "reason", None) or str(error) or type(error).__name__
+        raise TryAgainError(f"{url} cannot be reached: {reason}") from error
 
 
 class BoundedStream:

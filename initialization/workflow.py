@@ -9,17 +9,15 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from sqlalchemy import func, select
-
 from db.database import Database
-from db.models import FeatureState, Image, ImageStatus
 from db.queries.extraction import expect_first, read_progress, retry_failed
+from initialization.choose_source import choose_source
 from initialization.cluster_engine import ClusterOrder, extract_on_cluster
 from initialization.cluster_pool import ClusterSettings, check_address
 from initialization.config import SessionConfig, load_config, session_dir_of
 from initialization.create import check_writable, exclusive, open_session
 from initialization.errors import SourceError
-from initialization.estimate import Estimate, check_disk, estimate_run
+from initialization.estimate import SAMPLES, Estimate, check_disk, estimate_run
 from initialization.existing import (
     ExistingSession,
     check_can_continue,
@@ -29,17 +27,17 @@ from initialization.existing import (
     move_aside,
 )
 from initialization.extract import Extraction, count_pending
+from initialization.feature_place import open_features
+from initialization.file_changes import FileChanges, notice_changes
 from initialization.heartbeat import Heartbeat
 from initialization.import_labels import import_labels
-from initialization.list_source import ListSource
 from initialization.ray_runtime import check_installed
 from initialization.register import register_images
 from initialization.report import Report, format_bytes, format_duration
-from initialization.scan import FolderSource
 from initialization.sources import Plan, PlannedImage, Source
-from initialization.zip_source import ZipSource
+from initialization.summary import summarize
 from models.base import ExtractorInfo, FeatureExtractor
-from models.feature_store import FeatureStore
+from models.feature_store import check_store
 from models.preprocessing import with_preprocessing
 from models.registry import ExtractorSettings
 
@@ -75,7 +73,7 @@ def initialize(options: Options, report: Report, load_extractor: LoadExtractor) 
         check_address(options.cluster.address)
         check_installed()
     session_dir = session_dir_of(config, os.environ)
-    source = make_source(config)
+    source = choose_source(config)
     check_writable(session_dir)
     existing = _check_existing(options, config, session_dir, source)
     report.title(f"Fewclick: {config.task.name} session {config.session_name!r}")
@@ -87,15 +85,17 @@ def initialize(options: Options, report: Report, load_extractor: LoadExtractor) 
     continued = None if options.move_aside else existing
     if continued is not None:
         check_extractor(continued, session_dir, extractor.info)
+    stored = check_store(None if continued is None else session_dir, extractor.info, config.store_settings())
+    form = stored.form if config.task.reads_patches else None
 
     plan = source.plan(session_dir)
     images = plan.images[: options.max_files]
     _report_plan(report, source, plan, images, config)
     todo = [image for image in images if continued is None or image.path not in continued.ready_paths]
     if todo and options.background:
-        check_disk(source, todo, extractor.info, session_dir, patches=config.task.reads_patches)
+        check_disk(source, todo, extractor.info, session_dir, form=form)
     elif todo:
-        estimate = estimate_run(source, todo, extractor, session_dir, patches=config.task.reads_patches)
+        estimate = estimate_run(source, todo, extractor, session_dir, form=form)
         _report_estimate(report, estimate, extractor.info)
         if not options.yes and report.can_ask and not report.ask("Go on?"):
             report.fact("stopped", "nothing was written")
@@ -106,24 +106,15 @@ def initialize(options: Options, report: Report, load_extractor: LoadExtractor) 
     with exclusive(session_dir):
         database = open_session(session_dir, config, source, extractor.info, continued)
         try:
-            _fill(database, session_dir, config, source, images, report)
+            changes = _fill(database, session_dir, config, source, images, report)
             cluster = None
             if options.cluster is not None:
                 cluster = _order(options.cluster, session_dir, config, source, extractor, load_extractor)
             _extract(database, session_dir, config, source, extractor, report, cluster, background=options.background)
             _import_labels(database, config, len(images), report)
-            _summarize(database, session_dir, extractor.info, started, report)
+            summarize(database, session_dir, extractor.info, changes, started, report)
         finally:
             database.close()
-
-
-def make_source(config: SessionConfig) -> Source:
-    """The place that `image_dir` names."""
-    if config.image_dir.is_dir():
-        return FolderSource(config.image_dir, config.formats, config.labels_dir)
-    if config.image_dir.suffix.lower() == ".zip":
-        return ZipSource(config.image_dir, config.formats)
-    return ListSource(config.image_dir)
 
 
 def _check_existing(
@@ -144,18 +135,20 @@ def _fill(
     source: Source,
     images: tuple[PlannedImage, ...],
     report: Report,
-) -> None:
-    """Fetch and register: each step goes on where a killed run stopped."""
+) -> FileChanges:
+    """Fetch, look for changes and register: each step goes on where a killed run stopped."""
     root = source.root(session_dir)
     unavailable = {}
-    if not isinstance(source, FolderSource):
+    if not source.is_in_place:
         with report.progress("fetch", len(images)) as advance:
             refusals = source.fetch(images, session_dir, advance)
         unavailable = {refusal.path: refusal.reason for refusal in refusals}
+    changes = notice_changes(database, root, config.preprocessing)
     with database.write() as db_session:
-        retry_failed(db_session, except_paths=unavailable)
+        retry_failed(db_session, except_paths={*unavailable, *changes.refused})
     with report.progress("register", len(images)) as advance:
         register_images(database, root, images, unavailable, advance, preprocessing=config.preprocessing)
+    return changes
 
 
 def _extract(
@@ -173,7 +166,7 @@ def _extract(
     with database.write() as db_session:
         if read_progress(db_session).done == 0:
             expect_first(db_session, config.strategy, FIRST_IMAGES)
-    store = FeatureStore(session_dir, extractor.info)
+    store = open_features(session_dir, config, extractor, database, source.root(session_dir))
     patches = config.task.reads_patches
     with (
         Heartbeat(database) as heartbeat,
@@ -237,7 +230,7 @@ def _report_extractor(report: Report, info: ExtractorInfo, *, patches: bool) -> 
     channels = info.dim if patches else info.pooled_dim
     report.fact("extractor", f"{info.name}, images resized to {resized} px, {channels:,} channels")
     if info.name.startswith("efficientnet"):
-        report.note("the embedded extractor is at work; DINOv3 knows more shapes and textures: see docs/init.md")
+        report.note("the embedded extractor is at work; DINOv3 knows more shapes and textures: see docs/extractors.md")
 
 
 def _report_plan(
@@ -262,7 +255,8 @@ def _report_plan(
 
 def _report_estimate(report: Report, estimate: Estimate, info: ExtractorInfo) -> None:
     if not estimate.measured:
-        report.note("no estimate: none of the images tried could be read")
+        if estimate.images > SAMPLES:  # else all were tried, and the summary says what is wrong with each
+            report.note(f"no estimate: the {SAMPLES} images tried cannot be read; the summary will say why")
         return
     each = f"{estimate.grid[0]} x {estimate.grid[1]} cells of {info.dim}" if estimate.grid else "a vector for each"
     report.fact(
@@ -271,35 +265,3 @@ def _report_estimate(report: Report, estimate: Estimate, info: ExtractorInfo) ->
         f"{estimate.images:,} images ({each}); "
         f"{format_bytes(estimate.free_bytes)} free",
     )
-
-
-def _summarize(database: Database, session_dir: Path, info: ExtractorInfo, started: float, report: Report) -> None:
-    with database.read() as db_session:
-        states = dict(db_session.execute(select(Image.features, func.count()).group_by(Image.features)).all())
-        failures = db_session.execute(
-            select(Image.path, Image.failure).where(Image.features == FeatureState.FAILED).order_by(Image.id)
-        )
-        failed = [(path, failure or "unknown reason") for path, failure in failures]
-        labelled = db_session.scalar(select(func.count()).select_from(Image).where(Image.status == ImageStatus.LABELED))
-    folder = FeatureStore(session_dir, info).folder
-    size = sum(path.stat().st_size for path in folder.rglob("*.npy"))
-    pending = states.get(FeatureState.PENDING, 0)
-    rows = [
-        ("registered", f"{sum(states.values()):,} images"),
-        ("ready", f"{states.get(FeatureState.READY, 0):,}"),
-        *([("pending", f"{pending:,}: made by `fewclick up` while you label")] if pending else []),
-        ("failed", f"{len(failed):,}"),
-        ("labelled", f"{labelled or 0:,}"),
-        ("features", format_bytes(size)),
-        ("took", format_duration(time.monotonic() - started)),
-    ]
-    report.summary(rows, failed, next_command(session_dir))
-
-
-def next_command(session_dir: Path) -> str:
-    """What to run to start labelling."""
-    try:
-        shown = session_dir.relative_to(Path.cwd())
-    except ValueError:
-        shown = session_dir
-    return "fewclick up" if str(shown) == "session" else f"fewclick up --session {shown}"

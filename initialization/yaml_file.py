@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,10 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
+_QUOTED = re.compile(r"\"[^\"]*\"|'[^']*'")
+_BARE_COLOR = re.compile(r"^[^#]*\bcolor\s*:\s+(#(?:[0-9A-Fa-f]{3}|[0-9A-Fa-f]{6}))\b")
+
+
 def read_yaml_mapping(path: Path) -> dict[str, Any]:
     """The top-level mapping of a YAML file.
 
@@ -36,6 +41,7 @@ def read_yaml_mapping(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path}: cannot be read ({error.strerror}): give --config an existing YAML file") from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: is no UTF-8 text (byte {error.start}): save it as UTF-8") from error
+    _check_colors(path, text)
     try:
         data = yaml.load(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
@@ -47,3 +53,14 @@ def read_yaml_mapping(path: Path) -> dict[str, Any]:
         found = "nothing" if data is None else f"a {type(data).__name__}"
         raise ConfigError(f"{path}: found {found}, expected keys such as `task: segmentation`, one a line")
     return {str(key): value for key, value in data.items()}
+
+
+def _check_colors(path: Path, text: str) -> None:
+    """Name a colour without quotes: to YAML it is a comment, and may hide the bracket that ends a list."""
+    for number, line in enumerate(text.splitlines(), start=1):
+        found = _BARE_COLOR.search(_QUOTED.sub('""', line))
+        if found:
+            raise ConfigError(
+                f"{path}, line {number}: found color: {found[1]} without quotes, which YAML takes for a comment: write "
+                f'color: "{found[1]}"'
+            )

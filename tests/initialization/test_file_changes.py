@@ -1,0 +1,205 @@
+"""A second run on a folder whose files changed, came, or went; by the real command."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from db.database import Database
+from db.models import Image, Prediction
+from db.queries.annotations import NewPoint, replace_points
+from db.queries.session_info import get_session_info
+from models.base import ExtractorInfo
+from models.feature_store import FeatureStore
+from models.images import content_hash
+from tests.initialization.fakes import FakeExtractor, annotations, feature_files, init, rows, save_picture, write_config
+
+
+def make_session(tmp_path: Path, count: int = 3) -> tuple[Path, Path]:
+    """A config and its session; the first image is annotated."""
+    for number in range(count):
+        save_picture(tmp_path / f"images/{number}.png")
+    config = write_config(tmp_path)
+    assert init(config, "--yes") == 0
+    session_dir = tmp_path / "session"
+    annotate(session_dir, [NewPoint(3.5, 4.5, 1)])
+    return config, session_dir
+
+
+def annotate(session_dir: Path, points: list[NewPoint], image_id: int = 1) -> None:
+    database = Database.of_session(session_dir)
+    with database.write() as db_session:
+        replace_points(db_session, db_session.get_one(Image, image_id), points)
+    database.close()
+
+
+def add_prediction(session_dir: Path, image_id: int) -> None:
+    database = Database.of_session(session_dir)
+    with database.write() as db_session:
+        db_session.add(Prediction(image_id=image_id, version=1, annotation_revision=0, class_ids=[1]))
+        db_session.get_one(Image, image_id).predicted_version = 1
+    database.close()
+
+
+def count_predictions(session_dir: Path) -> int:
+    database = Database.of_session(session_dir)
+    with database.read() as db_session:
+        count = db_session.query(Prediction).count()
+    database.close()
+    return count
+
+
+def append(config: Path) -> FakeExtractor:
+    """The run that takes note of changes; the extractor tells how much it had to do."""
+    extractor = FakeExtractor()
+    assert init(config, "--append", load=lambda *_: extractor) == 0
+    return extractor
+
+
+def row(session_dir: Path, name: str) -> dict[str, Any]:
+    return next(found for found in rows(session_dir) if found["path"] == name)
+
+
+def test_append__new_files_are_added_and_nothing_else_is_touched(tmp_path: Path) -> None:
+    config, session_dir = make_session(tmp_path)
+    before, files, points = rows(session_dir), feature_files(session_dir), annotations(session_dir)
+    save_picture(tmp_path / "images/sub/9.png")
+    save_picture(tmp_path / "images/sub_9.png")
+    append(config)
+    after = rows(session_dir)
+    assert after[:3] == before
+    assert [found["path"] for found in after[3:]] == ["sub/9.png", "sub_9.png"]
+    assert all(found["features"] == "ready" for found in after)
+    assert {name: digest for name, digest in feature_files(session_dir).items() if name in files} == files
+    assert annotations(session_dir) == points
+
+
+def test_append__nothing_changed_nothing_done(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config, session_dir = make_session(tmp_path)
+    before = rows(session_dir)
+    capsys.readouterr()
+    assert append(config).extracted == 0
+    assert rows(session_dir) == before
+    output = capsys.readouterr().out
+    assert "made anew" not in output
+    assert " gone " not in output
+
+
+@pytest.mark.parametrize("name", ["0.png", "1.png"])
+def test_append__changed_file_of_the_same_size_gets_new_features(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    config, session_dir = make_session(tmp_path)
+    before, points = row(session_dir, name), annotations(session_dir)
+    add_prediction(session_dir, before["id"])
+    file = save_picture(tmp_path / "images" / name, seed=77)
+    append(config)
+    after = row(session_dir, name)
+    assert after["content_hash"] == content_hash(file) != before["content_hash"]
+    assert (after["features"], after["failure"], after["file_size"]) == ("ready", None, file.stat().st_size)
+    assert after["predicted_version"] == 0, "the old prediction is of another picture"
+    assert count_predictions(session_dir) == 0
+    assert annotations(session_dir) == points
+    assert (after["label_sequence"] > before["label_sequence"]) == (name == "0.png"), (
+        "what was annotated is learned anew"
+    )
+    database = Database.of_session(session_dir)
+    with database.read() as db_session:
+        info = ExtractorInfo.from_json(get_session_info(db_session).extractor)
+    database.close()
+    assert FeatureStore(session_dir, info).has(after["content_hash"])
+    assert "1 files: features made anew" in capsys.readouterr().out
+
+
+def test_append__touched_file_is_only_looked_at(tmp_path: Path) -> None:
+    config, session_dir = make_session(tmp_path)
+    file = tmp_path / "images/0.png"
+    os.utime(file, ns=(1, 1))
+    before = row(session_dir, "0.png")
+    assert append(config).extracted == 0
+    assert row(session_dir, "0.png") == before
+    database = Database.of_session(session_dir)
+    with database.read() as db_session:
+        assert db_session.get_one(Image, 1).file_mtime_ns == 1, "so that the next run need not read it"
+    database.close()
+
+
+def test_append__other_size_without_annotations_is_taken(tmp_path: Path) -> None:
+    config, session_dir = make_session(tmp_path)
+    save_picture(tmp_path / "images/1.png", size=(40, 30))
+    append(config)
+    found = row(session_dir, "1.png")
+    assert (found["width"], found["height"], found["features"]) == (40, 30, "ready")
+
+
+def test_append__other_size_with_annotations_fails_until_one_of_them_gives_way(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config, session_dir = make_session(tmp_path)
+    file = tmp_path / "images/0.png"
+    old, points, before = file.read_bytes(), annotations(session_dir), row(session_dir, "0.png")
+    save_picture(file, size=(40, 30), seed=5)
+    for _ in range(2):  # also when it has failed before
+        append(config)
+        found = row(session_dir, "0.png")
+        assert found["features"] == "failed"
+        assert (
+            "40 x 30 pixels, its annotations belong to a picture of 24 x 16: put the old file back" in found["failure"]
+        )
+        assert (found["width"], found["height"], found["content_hash"]) == (24, 16, before["content_hash"])
+        assert annotations(session_dir) == points
+    assert "put the old file back" in capsys.readouterr().out.replace("\n", " ")
+
+    file.write_bytes(old)
+    append(config)
+    found = row(session_dir, "0.png")
+    assert (found["features"], found["failure"], found["content_hash"]) == ("ready", None, before["content_hash"])
+
+    save_picture(file, size=(40, 30), seed=5)
+    append(config)
+    annotate(session_dir, [])
+    append(config)
+    found = row(session_dir, "0.png")
+    assert (found["features"], found["width"], found["height"]) == ("ready", 40, 30)
+
+
+def test_append__annotated_file_that_became_unreadable_keeps_what_its_annotations_mean(tmp_path: Path) -> None:
+    config, session_dir = make_session(tmp_path)
+    file = tmp_path / "images/0.png"
+    points, before = annotations(session_dir), row(session_dir, "0.png")
+    file.write_bytes(b"no picture")
+    for _ in range(2):
+        append(config)
+        found = row(session_dir, "0.png")
+        assert found["features"] == "failed"
+        assert "not an image" in found["failure"]
+        assert (found["width"], found["height"], found["content_hash"]) == (24, 16, before["content_hash"])
+    assert annotations(session_dir) == points
+    save_picture(file, size=(40, 30))
+    append(config)
+    assert "annotations belong to a picture of 24 x 16" in row(session_dir, "0.png")["failure"]
+
+
+def test_append__vanished_files_are_told_and_stay(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config, session_dir = make_session(tmp_path)
+    before, points = rows(session_dir), annotations(session_dir)
+    (tmp_path / "images/0.png").unlink()
+    (tmp_path / "images/2.png").unlink()
+    append(config)
+    assert rows(session_dir) == before
+    assert annotations(session_dir) == points
+    assert "2 files (0.png, 2.png): images and annotations stay" in capsys.readouterr().out.replace("\n", " ")
+
+
+def test_init__session_from_before_file_facts_learns_them(tmp_path: Path) -> None:
+    config, session_dir = make_session(tmp_path)
+    before = rows(session_dir)
+    database = Database.of_session(session_dir)
+    with database.write() as db_session:
+        db_session.query(Image).update({"file_size": None, "file_mtime_ns": None})
+    database.close()
+    assert append(config).extracted == 0
+    assert rows(session_dir) == before
