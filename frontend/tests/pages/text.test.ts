@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 
-import type { Training } from "../../src/state/types";
-import { heldOutBasis, trainingLine } from "../../src/pages/labeling/components/text";
+import type { ExtractionHealth, Training } from "../../src/state/types";
+import { duration, extractionLine, extractionNote, heldOutBasis, trainingLine } from "../../src/pages/labeling/components/text";
 
 test("heldOutBasis: what was held out, in the singular too", () => {
   expect(heldOutBasis({ value: 0.58, samples: 24, images: 3 }, "segmentation")).toBe("right on 24 held-out points (3 images)");
@@ -26,4 +26,31 @@ test("trainingLine: a run that could not be checked does not speak of its best e
 test("trainingLine: a run that was stopped before it began", () => {
   const line = trainingLine({ ...FINISHED, epoch: 0, best_epoch: null, train_loss: [], val_loss: [], reason: "stopped" });
   expect(line).toBe("Ended before its first epoch: stopped by you.");
+});
+
+const RUNNING: ExtractionHealth = {
+  state: "running", total: 10_004, done: 312, failed: 4, pooled_done: 312, rate_images_s: 26.94, eta_s: 359.5, message: null,
+}; // prettier-ignore
+
+test("extractionLine: how far, and how long still", () => {
+  expect(extractionLine(RUNNING)).toBe("Features 312 of 10,000, about 6 min left");
+  expect(extractionLine({ ...RUNNING, eta_s: null })).toBe("Features 312 of 10,000");
+  expect(extractionLine({ ...RUNNING, state: "starting", eta_s: null })).toBe("Features 312 of 10,000");
+  expect(extractionLine({ ...RUNNING, state: "stopped" })).toBe("Features 312 of 10,000, stopped");
+  expect(extractionLine({ ...RUNNING, state: "done" })).toBeNull();
+});
+
+test("extractionNote: what is at work, or what to do", () => {
+  expect(extractionNote(RUNNING)).toBe("Overview of 312 images. 26.9 images a second. The images you open come first.");
+  expect(extractionNote({ ...RUNNING, pooled_done: 10_000, rate_images_s: 0.25 })).toBe(
+    "0.25 images a second. The images you open come first.",
+  );
+  expect(extractionNote({ ...RUNNING, state: "failed", message: "vits16.pth is missing" })).toBe("vits16.pth is missing");
+  expect(extractionNote({ ...RUNNING, state: "stopped" })).toContain("fewclick up");
+});
+
+test("duration: rounded up", () => {
+  expect([1, 60, 61, 3540, 3600, 3601, 6900, 7100].map(duration)).toEqual([
+    "1 min", "1 min", "2 min", "59 min", "1 h", "1 h 10 min", "2 h", "2 h",
+  ]); // prettier-ignore
 });

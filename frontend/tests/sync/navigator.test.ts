@@ -19,6 +19,8 @@ let annotations: AnnotationStore;
 let saves: SaveQueue;
 let toasts: ToastStore;
 let navigator: Navigator;
+/** Of images that differ from `image(id)`. */
+let changed: Map<number, Partial<ImageDetails>>;
 
 function image(id: number): ImageDetails {
   return {
@@ -35,8 +37,9 @@ beforeEach(() => {
   asked = [];
   stored = EMPTY_ANNOTATION;
   answer_save = null;
+  changed = new Map();
   const api: Pick<Api, "image" | "images" | "annotation" | "imageFile" | "nextImage"> = {
-    image: (id) => Promise.resolve(image(id)),
+    image: (id) => Promise.resolve({ ...image(id), ...changed.get(id) }),
     images: ({ q }) => Promise.resolve({ items: q === "seven" ? [image(7)] : [], next_cursor: null, total: 0 }),
     annotation: () => Promise.resolve(stored),
     imageFile: () => Promise.resolve(new Blob()),
@@ -64,6 +67,22 @@ describe("Navigator", () => {
     queue = [3];
     await navigator.start(null);
     expect(navigator.image?.id).toBe(3);
+  });
+
+  test("an image being prepared is shown as ready once its features are there", async () => {
+    changed.set(4, { features: "pending" });
+    await navigator.open(4);
+    expect(navigator.image?.features).toBe("pending");
+    changed.set(4, { features: "failed", failure: "4.png is damaged" });
+    await navigator.hearFeatures([3, 5]);
+    expect(navigator.image?.features).toBe("pending");
+    await navigator.hearFeatures([3, 4]);
+    expect(navigator.image).toMatchObject({ id: 4, failure: "4.png is damaged" });
+    changed.set(5, { features: "pending" });
+    await navigator.open(5);
+    changed.delete(5);
+    await navigator.hearFeatures(null);
+    expect(navigator.image).toMatchObject({ id: 5, features: "ready" });
   });
 
   test("the address names the first image", async () => {
