@@ -31,6 +31,7 @@ from models.published import (
     DINOV3_CONVNEXTS,
     DINOV3_VITS,
     META_FILES,
+    PRETRAINED_NAMES,
     SATELLITE,
     WITH_REGISTERS,
 )
@@ -100,14 +101,11 @@ def load_pretrained(settings: ExtractorSettings) -> BackboneExtractor:
         raise WeightsError(f"extractor: {settings.extractor} needs its weights: set weights_path. {WHERE_TO_GET}")
     if not path.exists():
         raise WeightsError(f"weights_path: no file or folder {path}. {WHERE_TO_GET}")
+    if path.suffix == ".safetensors":  # what it holds stands in the config.json beside it
+        path = path.parent
     loaded = _load_folder(path) if path.is_dir() else _load_meta_file(path)
     name = name_of(loaded.model.config)
-    wanted = settings.extractor
-    if wanted is not None and wanted != name and wanted != name.split("_", 1)[0]:
-        raise WeightsError(
-            f"extractor: found {wanted}, but {path} holds {name}: write `extractor: {name}`, leave the key out, or "
-            "name other weights in weights_path"
-        )
+    _check_wanted(settings.extractor, name, path)
     return BackboneExtractor(_pretrained(name, loaded, settings.layers), resize=settings.resize)
 
 
@@ -121,6 +119,16 @@ def name_of(config: PreTrainedConfig) -> str:
         return DINOV3_VITS.get((width, depth, bool(config.use_gated_mlp)), f"dinov3_vit{width}x{depth}")
     suffix = WITH_REGISTERS if config.model_type == "dinov2_with_registers" else ""
     return DINOV2_VITS.get((width, depth), f"dinov2_vit{width}x{depth}") + suffix
+
+
+def _check_wanted(wanted: str | None, name: str, path: Path) -> None:
+    family = name.split("_", 1)[0]
+    if wanted not in (None, name, family):
+        raise WeightsError(
+            f"extractor: found {wanted}, but {path} holds {name}: write "
+            f"`extractor: {name if name in PRETRAINED_NAMES else family}`, leave the key out, or name other weights in "
+            "weights_path"
+        )
 
 
 def _pretrained(name: str, loaded: _Loaded, layers: tuple[int, ...] | None) -> Pretrained:

@@ -178,7 +178,8 @@ def test_layers__that_are_not_there(tmp_path: Path, layers: tuple[int, ...]) -> 
 def test_load_pretrained__name_in_the_config_is_checked(tmp_path: Path) -> None:
     dinov3_vit().save_pretrained(tmp_path)
     assert load(tmp_path, extractor="dinov3").info.name == "dinov3_vit64x3"
-    with pytest.raises(WeightsError, match=r"found dinov3_vitb16, but .* holds dinov3_vit64x3: write"):
+    assert load(tmp_path / "model.safetensors").info == load(tmp_path).info
+    with pytest.raises(WeightsError, match=r"dinov3_vitb16, but .* holds dinov3_vit64x3: write `extractor: dinov3`,"):
         load(tmp_path, extractor="dinov3_vitb16")
     with pytest.raises(WeightsError, match="found dinov2, but"):
         load(tmp_path, extractor="dinov2")

@@ -77,7 +77,7 @@ export function isEmbedded(extractor: Extractor): boolean {
 
 export function extractorName(extractor: Extractor): string {
   if (isEmbedded(extractor)) return "EfficientNet-Lite0 (embedded)";
-  return extractor.name.replace(/^dinov3_?/i, "DINOv3 ").replaceAll("_", " ");
+  return extractor.name.replace(/^dinov([23])_?/i, "DINOv$1 ").replaceAll("_", " ");
 }
 
 /** One line under the badge: what the run is at. */
