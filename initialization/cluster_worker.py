@@ -166,7 +166,8 @@ def check_extractor(expected: ExtractorInfo, found: ExtractorInfo) -> None:
     if differing:
         raise WorkerRefusalError(
             f"its extractor differs in {', '.join(differing)}: found {[here.get(key) for key in differing]}, expected "
-            f"{[wanted[key] for key in differing]}; every machine needs the same version of Fewclick and of the weights"
+            f"{[wanted[key] for key in differing]}; all machines, the driver's included, need the same version of "
+            "Fewclick, the same weights and the same kind of device (GPU or none)"
         )
 
 
