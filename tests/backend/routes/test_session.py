@@ -7,11 +7,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 from starlette.testclient import TestClient
 
 from backend.schemas.session import TrainingPatch
 from backend.settings import Sibling
-from db.models import Worker, utc_now
+from db.models import FeatureState, Image, Worker, utc_now
+from db.queries.extraction import WorkerProgress, beat_extraction
 from db.queries.session_info import TrainingSettings
 from db.tasks import Task
 
@@ -30,6 +32,37 @@ def test_get_health__with_and_without_an_ml_service(seg: TestClient, segmentatio
     ml_service = seg.get("/api/health").json()["ml_service"]
     assert not ml_service["alive"]
     assert ml_service["heartbeat_age_s"] >= 60
+
+
+def test_get_health__services_that_fewclick_up_is_starting(
+    segmentation_session: Any, serve: Callable[..., TestClient]
+) -> None:
+    with segmentation_session.database.write() as db_session:
+        db_session.execute(update(Image).where(Image.id == 1).values(features=FeatureState.PENDING))
+    health = serve(segmentation_session, supervised=True).get("/api/health").json()
+    assert health["ml_service"]["starting"]
+    assert health["extraction"]["state"] == "starting"
+
+
+def test_get_health__extraction(seg: TestClient, segmentation_session: Any) -> None:
+    assert seg.get("/api/health").json()["extraction"] == {
+        "state": "done", "total": 6, "done": 6, "failed": 0, "pooled_done": 0, "rate_images_s": None, "eta_s": None,
+        "message": None,
+    }  # fmt: skip
+
+    def health(**progress: Any) -> Any:
+        with segmentation_session.database.write() as db_session:
+            beat_extraction(db_session, "e", 1, "h", WorkerProgress(**progress))
+        return seg.get("/api/health").json()["extraction"]
+
+    with segmentation_session.database.write() as db_session:
+        db_session.execute(update(Image).where(Image.id <= 4).values(features=FeatureState.PENDING))
+    assert seg.get("/api/health").json()["extraction"]["state"] == "stopped"
+    assert (health()["state"], health()["eta_s"]) == ("running", None)
+    running = health(images_per_s=0.5, pooled_per_s=6.0)
+    assert (running["rate_images_s"], running["eta_s"]) == (0.5, 9.0)
+    failed = health(message="weights_path: /home/somebody/vits16.pth is missing")
+    assert (failed["state"], failed["message"]) == ("failed", "weights_path: vits16.pth is missing")
 
 
 def test_get_config(seg: TestClient) -> None:
