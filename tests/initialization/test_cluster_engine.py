@@ -26,6 +26,7 @@ from tests.initialization import cluster_fakes
 from tests.initialization.cluster_fakes import FAILS, KILLS_ALWAYS, KILLS_ONCE
 from tests.initialization.fakes import feature_files, init, rows, save_picture, write_config
 
+SCRIPT = Path(__file__).resolve().parents[2] / "initialization/init_session.py"
 RAY = ("--engine", "ray", "--ray-workers", "2", "--ray-cpus", "1")
 PATIENCE_S = 120
 
@@ -85,6 +86,22 @@ def test_extract_on_cluster__killed_worker_changes_nothing(tmp_path: Path) -> No
     assert not list((tmp_path / "session").glob(".cluster-*"))
 
 
+def test_extract_on_cluster__embedded_extractor_is_the_same_to_the_bit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")  # of the local engine; a worker of one processor has one anyway
+    for number in range(4):
+        save_picture(tmp_path / f"images/{number}.png", size=(96, 64))
+    for session, arguments in (("local", ()), ("cluster", RAY)):
+        config = write_config(tmp_path, session_dir=session, resize=96)
+        command = [sys.executable, str(SCRIPT), "--config", str(config), "--yes", *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S)
+        assert (done.returncode, done.stderr) == (0, "")
+    assert rows(tmp_path / "cluster") == rows(tmp_path / "local")
+    assert len(feature_files(tmp_path / "local")) == 9
+    assert feature_files(tmp_path / "cluster") == feature_files(tmp_path / "local")
+
+
 def test_extract_on_cluster__picture_that_kills_every_worker_fails_alone(tmp_path: Path) -> None:
     for number in range(6):
         save_picture(tmp_path / f"images/{number}.png", size=(KILLS_ALWAYS if number == 2 else 24, 16))
@@ -106,7 +123,7 @@ def test_extract_on_cluster__interrupted_and_killed_driver(tmp_path: Path) -> No
     wait_for(lambda: len(computed(tmp_path)) >= 4)
     driver.send_signal(signal.SIGINT)
     status, _, errors = finish(driver)
-    assert (status, errors) == (130, "error: stopped. What is finished is kept: run the same command again to go on.\n")
+    assert (status, errors) == (130, "stopped. What is finished is kept: run the same command again to go on.\n")
     before = len(computed(tmp_path))
     assert before < 60
 
