@@ -31,8 +31,10 @@ class AppContext:
     """`time.monotonic` when this process opened the session."""
     config_lock: threading.Lock = field(default_factory=threading.Lock)
     """Held while `config` is read anew, so that an older one never takes the place of a newer."""
-    maps: LruCache[tuple[int, int, int], bytes] = field(default_factory=lambda: LruCache(64 * 1024 * 1024, len))
-    """Full-size prediction maps as PNG by (image id, version, class id)."""
+    maps: LruCache[tuple[int, str | None, int, int], bytes] = field(
+        default_factory=lambda: LruCache(64 * 1024 * 1024, len)
+    )
+    """Full-size prediction maps as PNG by (image id, content hash, version, class id)."""
 
 
 async def get_context(request: Request) -> AppContext:

@@ -79,9 +79,9 @@ class Preprocessing:
             case "auto":
                 pass
             case Percentiles(low, high):
-                data["contrast"] = [low, high]
+                data["contrast"] = [float(low), float(high)]
             case ValueRange(low, high):
-                data["contrast"] = {"min": low, "max": high}
+                data["contrast"] = {"min": float(low), "max": float(high)}
             case name:
                 data["contrast"] = name
         if self.page != 1:

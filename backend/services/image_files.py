@@ -96,6 +96,11 @@ def _cached(context: AppContext, image: Image, path: Path, side: int | None) -> 
     if cached.is_file():
         return cached.read_bytes()
     pixels = read_image(path, preprocessing=context.config.preprocessing)
+    if pixels.shape[:2] != (image.height, image.width):
+        raise ConflictError(
+            f"{image.path} has {pixels.shape[1]} x {pixels.shape[0]} pixels, {image.width} x {image.height} when "
+            "it was registered: put the old file back, or run init with --append"
+        )
     data = _encode(pixels, ".png") if side is None else _encode(shrink(pixels, side), ".jpg")
     if side is None or side in CACHED_SIDES:
         write_atomically(cached, data, durable=False)

@@ -163,7 +163,7 @@ def _full_size_png(
     assert image.height is not None
     if class_id not in prediction.class_ids:
         return encode_png(np.zeros((image.height, image.width), np.uint8))
-    key = (image.id, prediction.version, class_id)
+    key = (image.id, image.content_hash, prediction.version, class_id)
     cached = context.maps.get(key)
     if cached is not None:
         return cached

@@ -25,7 +25,11 @@ def stream(
     COCO wants all images before all annotations: the images are read once for each of the two lists.
     """
     head: dict[str, Any] = {
-        "info": {"description": f"{session.name}, labelled with Fewclick", "version": "1.0"},
+        "info": {
+            "description": f"{session.name}, labelled with Fewclick",
+            "version": "1.0",
+            "preprocessing": session.preprocessing.to_json(),
+        },
         "licenses": [],
         "categories": [{"id": c.id, "name": c.name, "supercategory": "", "color": c.color} for c in session.classes],
     }
