@@ -175,26 +175,69 @@ INLINE void normalize_row(const float *row, int32_t count, const float *weight, 
 
 // -------------------------------------------------------------------------------------------------- matrix products
 
+// Assembly and named variables, because GCC copies the operand of the intrinsic and so runs out of registers: with it
+// this took twice as long.
+INLINE void add_pairs(__m512i *sum, __m512i a, __m512i b) {
+    __asm__("vpdpwssd %2, %1, %0" : "+v"(*sum) : "v"(a), "v"(b));
+}
+
+#define FOR_8_ROWS(DO) DO(0) DO(1) DO(2) DO(3) DO(4) DO(5) DO(6) DO(7)
+#define FOR_6_ROWS(DO) DO(0) DO(1) DO(2) DO(3) DO(4) DO(5)
+
+// `sum` = (8, 2 pairs) x (pairs, 48): rows of `a` lie `stride` apart.
+INLINE void product_8x48(const int16_t *a, size_t stride, const int16_t *b, int32_t pairs, __m512i sum[ROWS][3]) {
+    const __m512i zero = _mm512_setzero_si512();
+    #define CLEAR(r) __m512i s##r##0 = zero, s##r##1 = zero, s##r##2 = zero; const int16_t *a##r = a + r * stride;
+    #define STEP(r) { \
+        int32_t pair; \
+        memcpy(&pair, a##r + 2 * p, sizeof pair); \
+        __m512i both = _mm512_set1_epi32(pair); \
+        add_pairs(&s##r##0, both, b0); \
+        add_pairs(&s##r##1, both, b1); \
+        add_pairs(&s##r##2, both, b2); }
+    #define STORE(r) sum[r][0] = s##r##0, sum[r][1] = s##r##1, sum[r][2] = s##r##2;
+    FOR_8_ROWS(CLEAR)
+    for (int32_t p = 0; p < pairs; p++, b += 2 * COLUMNS) {
+        __m512i b0 = _mm512_loadu_si512(b), b1 = _mm512_loadu_si512(b + 32), b2 = _mm512_loadu_si512(b + 64);
+        FOR_8_ROWS(STEP)
+    }
+    FOR_8_ROWS(STORE)
+    #undef CLEAR
+    #undef STEP
+    #undef STORE
+}
+
+// `sum` = (6, 64) x (64, 64): rows of `a` lie 64 apart.
+INLINE void product_6x64(const int16_t *a, const int16_t *b, __m512i sum[QUERIES][4]) {
+    const __m512i zero = _mm512_setzero_si512();
+    #define CLEAR(r) __m512i s##r##0 = zero, s##r##1 = zero, s##r##2 = zero, s##r##3 = zero;
+    #define STEP(r) { \
+        int32_t pair; \
+        memcpy(&pair, a + r * 64 + 2 * p, sizeof pair); \
+        __m512i both = _mm512_set1_epi32(pair); \
+        add_pairs(&s##r##0, both, b0); \
+        add_pairs(&s##r##1, both, b1); \
+        add_pairs(&s##r##2, both, b2); \
+        add_pairs(&s##r##3, both, b3); }
+    #define STORE(r) sum[r][0] = s##r##0, sum[r][1] = s##r##1, sum[r][2] = s##r##2, sum[r][3] = s##r##3;
+    FOR_6_ROWS(CLEAR)
+    for (int p = 0; p < 32; p++, b += 128) {
+        __m512i b0 = _mm512_loadu_si512(b), b1 = _mm512_loadu_si512(b + 32);
+        __m512i b2 = _mm512_loadu_si512(b + 64), b3 = _mm512_loadu_si512(b + 96);
+        FOR_6_ROWS(STEP)
+    }
+    FOR_6_ROWS(STORE)
+    #undef CLEAR
+    #undef STEP
+    #undef STORE
+}
+
 // (ROWS, chunk) x one packed panel of 48 columns: `base` plus the product, or `out` plus it where there is no base.
 INLINE void multiply_tile(const int16_t *a, const float *a_scale, const int16_t *panel, const float *scale,
                           const float *base, const Matrix *matrix, int32_t columns, float *out, int32_t valid_rows) {
     const int32_t chunks = matrix->inputs / matrix->chunk;
     __m512i sum[ROWS][3];
-    UNROLL for (int r = 0; r < ROWS; r++) {
-        UNROLL for (int v = 0; v < 3; v++) sum[r][v] = _mm512_setzero_si512();
-    }
-    for (int32_t pair = 0; pair < matrix->chunk / 2; pair++) {
-        const __m512i *b = (const __m512i *)(panel + (size_t)pair * COLUMNS * 2);
-        __m512i b0 = _mm512_loadu_si512(b), b1 = _mm512_loadu_si512(b + 1), b2 = _mm512_loadu_si512(b + 2);
-        UNROLL for (int r = 0; r < ROWS; r++) {
-            int32_t inputs;
-            memcpy(&inputs, a + (size_t)r * matrix->inputs + 2 * pair, sizeof inputs);
-            __m512i both = _mm512_set1_epi32(inputs);
-            sum[r][0] = _mm512_dpwssd_epi32(sum[r][0], both, b0);
-            sum[r][1] = _mm512_dpwssd_epi32(sum[r][1], both, b1);
-            sum[r][2] = _mm512_dpwssd_epi32(sum[r][2], both, b2);
-        }
-    }
+    product_8x48(a, (size_t)matrix->inputs, panel, matrix->chunk / 2, sum);
     UNROLL for (int v = 0; v < 3; v++) {
         if (v * LANES < columns) {
             __m512 by_column = _mm512_loadu_ps(scale + v * LANES);
@@ -337,26 +380,6 @@ static void task_before(const Forward *f, int32_t index, char *scratch) {
 
 // -------------------------------------------------------------------------------------- attention: one head, 96 rows
 
-INLINE void tile_product(const int16_t *a, const int16_t *b, __m512i sum[QUERIES][4]) {
-    UNROLL for (int r = 0; r < QUERIES; r++) {
-        UNROLL for (int v = 0; v < 4; v++) sum[r][v] = _mm512_setzero_si512();
-    }
-    for (int p = 0; p < 32; p++) {
-        const __m512i *from = (const __m512i *)(b + p * 128);
-        __m512i b0 = _mm512_loadu_si512(from), b1 = _mm512_loadu_si512(from + 1);
-        __m512i b2 = _mm512_loadu_si512(from + 2), b3 = _mm512_loadu_si512(from + 3);
-        UNROLL for (int r = 0; r < QUERIES; r++) {
-            int32_t pair;
-            memcpy(&pair, a + r * 64 + 2 * p, 4);
-            __m512i both = _mm512_set1_epi32(pair);
-            sum[r][0] = _mm512_dpwssd_epi32(sum[r][0], both, b0);
-            sum[r][1] = _mm512_dpwssd_epi32(sum[r][1], both, b1);
-            sum[r][2] = _mm512_dpwssd_epi32(sum[r][2], both, b2);
-            sum[r][3] = _mm512_dpwssd_epi32(sum[r][3], both, b3);
-        }
-    }
-}
-
 // scores (rows, padded T) in powers of 2, and the largest of each row; keys beyond the last are -infinity.
 static void score(const Forward *f, int32_t head, const int16_t *query, const float *query_scale, float *scores,
                   float *largest) {
@@ -369,7 +392,7 @@ static void score(const Forward *f, int32_t head, const int16_t *query, const fl
         int32_t valid = f->tokens - block;
         for (int tile = 0; tile < QUERY_TILES; tile++) {
             __m512i sum[QUERIES][4];
-            tile_product(query + tile * QUERIES * HEAD, key, sum);
+            product_6x64(query + tile * QUERIES * HEAD, key, sum);
             UNROLL for (int v = 0; v < 4; v++) {
                 int32_t left = valid - v * LANES;
                 __mmask16 mask = left >= LANES ? 0xFFFF : left > 0 ? (__mmask16)((1u << left) - 1) : 0;
@@ -409,7 +432,7 @@ static void gather(const Forward *f, int32_t head, const float *scores, const fl
         }
         for (int tile = 0; tile < QUERY_TILES; tile++) {
             __m512i sum[QUERIES][4];
-            tile_product(weights + tile * QUERIES * TOKENS, value, sum);
+            product_6x64(weights + tile * QUERIES * TOKENS, value, sum);
             UNROLL for (int v = 0; v < 4; v++) {
                 __m512 scale = _mm512_loadu_ps(value_scale + v * LANES);
                 UNROLL for (int r = 0; r < QUERIES; r++) {
