@@ -62,9 +62,9 @@ def require_session_dir(session_dir: Path) -> Path:
     """
     if not os.environ.get(URL_VARIABLE) and not (session_dir / DATABASE_FILE_NAME).is_file():
         raise SessionNotFoundError(
-            f"no session in {session_dir}: {DATABASE_FILE_NAME} was not found there. "
-            "Make one with `python initialization/init_session.py --config FILE`, "
-            "or point FEWCLICK_SESSION to the folder of one."
+            f"no session in {session_dir}: {DATABASE_FILE_NAME} was not found there. Make one with `fewclick init "
+            "--config FILE` (or `python initialization/init_session.py --config FILE`), look around with "
+            "`fewclick demo`, or name the folder of one with --session or FEWCLICK_SESSION."
         )
     return session_dir
 

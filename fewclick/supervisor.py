@@ -22,6 +22,7 @@ from pathlib import Path
 from rich.console import Console
 
 from db.errors import InvalidInputError
+from db.service_log import LEVEL_VARIABLE
 from db.session_dir import SESSION_VARIABLE
 from fewclick.sessions import SessionMount, describe_sessions
 
@@ -200,17 +201,22 @@ def web_spec(mounts: Sequence[SessionMount], listener: socket.socket) -> ChildSp
 
 def ml_spec(mount: SessionMount) -> ChildSpec:
     """The ML service of one session."""
-    environment = {SESSION_VARIABLE: str(mount.session_dir)}
+    environment = _service_environment(mount)
     name = f"ML service of {mount.name}"
     return ChildSpec(name, "ml_service.train", environment=environment, start_delay_s=ML_START_DELAY_S)
 
 
 def extraction_spec(mount: SessionMount) -> ChildSpec:
     """The extraction service of one session."""
-    environment = {SESSION_VARIABLE: str(mount.session_dir)}
+    environment = _service_environment(mount)
     name = f"extraction service of {mount.name}"
     module = "initialization.extraction_service"
     return ChildSpec(name, module, environment=environment, start_delay_s=EXTRACTION_START_DELAY_S)
+
+
+def _service_environment(mount: SessionMount) -> dict[str, str]:
+    # A calm terminal: what is worth a word there is the address, and what goes wrong.
+    return {SESSION_VARIABLE: str(mount.session_dir), LEVEL_VARIABLE: os.environ.get(LEVEL_VARIABLE, "WARNING")}
 
 
 def open_listener(host: str, port: int) -> socket.socket:

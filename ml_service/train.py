@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 
@@ -10,6 +9,7 @@ from pydantic import ValidationError
 from sqlalchemy.exc import OperationalError
 
 from db.errors import FewclickError
+from db.service_log import configure_log
 from db.session_dir import resolve_session_dir
 from ml_service.settings import ServiceSettings
 from models.errors import ModelsError
@@ -20,8 +20,8 @@ THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"
 
 def main() -> int:
     """Run the service; returns the exit status."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
+        configure_log()
         settings = ServiceSettings()
         for variable in THREAD_VARIABLES:
             os.environ.setdefault(variable, str(settings.threads))
