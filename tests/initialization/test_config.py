@@ -12,6 +12,7 @@ from db.queries.session_info import HeadKind, TrainingSettings
 from db.tasks import Task
 from initialization.config import DEFAULT_FORMATS, SessionConfig, load_config, session_dir_of
 from initialization.errors import ConfigError
+from models.registry import ExtractorSettings
 from tests.initialization.fakes import write_config
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -49,6 +50,15 @@ def test_load_config__all_keys_of_the_seed(tmp_path: Path) -> None:
     training = config.training_settings()
     assert (training.prediction_interval, training.early_stop_patience, training.max_points) == (30, 7, 100)
     assert (training.confidence_threshold, training.gradient_weight) == (0.2, 1.5)
+
+
+def test_load_config__extractor(tmp_path: Path) -> None:
+    path = write_config(tmp_path, weights_path="w.pth", extractor="dinov3_vits16", layers=[3, 7, 11], resize=768)
+    assert load_config(path).extractor_settings() == ExtractorSettings(
+        weights_path=tmp_path / "w.pth", extractor="dinov3_vits16", layers=(3, 7, 11), resize=768
+    )
+    assert load_config(write_config(tmp_path, layers=5)).layers == (5,)
+    assert load_config(write_config(tmp_path)).extractor_settings() == ExtractorSettings()
 
 
 @pytest.mark.parametrize("head", list(HeadKind))
@@ -107,6 +117,11 @@ CONFIG_ERRORS: list[tuple[dict[str, Any], list[str]]] = [
     ({"classes": [{"name": "a", "colour": "red"}]}, ["unknown key 'classes, entry 1, colour'", "'color'?"]),
     ({"resize": 5}, ["resize: found 5", "greater than or equal to 32"]),
     ({"resize": "big"}, ["resize: found 'big'", "valid integer"]),
+    ({"extractor": "dinov3_vits15"}, ["extractor: found 'dinov3_vits15'", "did you mean 'dinov3_vits16'?"]),
+    ({"extractor": 3}, ["extractor: found 3", "valid string"]),
+    ({"layers": "last"}, ["layers: found 'last'", "counted from 0"]),
+    ({"layers": [1, 2.5]}, ["layers: found [1, 2.5]", "such as [3, 7, 11]"]),
+    ({"layers": []}, ["layers: found []"]),
     ({"head": "deep"}, ["head: found 'deep'", "'linear' or 'nonlinear'"]),
     ({"prediction_interval": 0}, ["prediction_interval: found 0", "greater than or equal to 1"]),
     ({"confidence_threshold": 0.7}, ["confidence_threshold: found 0.7", "less than 0.5"]),
