@@ -6,7 +6,7 @@ import type { Readable } from "../../../state/signal";
 import type { ExportFormat, Task } from "../../../state/types";
 import { AppView } from "./AppView";
 import { icon } from "./icon";
-import { extractionLine, extractionNote } from "./text";
+import { extractionLine, extractionNote, grouped } from "./text";
 
 const THEME_ICONS = { auto: SunMoon, light: Sun, dark: Moon } as const;
 const THEME_NAMES: Readonly<Record<Theme, string>> = { auto: "as the system", light: "light", dark: "dark" };
@@ -88,7 +88,7 @@ export class AppHeader extends AppView {
     return html`<div class="progress" title=${more.filter(Boolean).join(", ") || "Images labelled"}>
       <div class="progress-track" role="progressbar" aria-label="Images labelled" aria-valuemin="0" aria-valuemax=${total}
         aria-valuenow=${labeled}><div class="progress-fill" style="transform: scaleX(${share})"></div></div>
-      <span data-testid="progress">${labeled} / ${total} labelled</span>
+      <span data-testid="progress">${grouped(labeled)} / ${grouped(total)} labelled</span>
     </div>`;
   }
 

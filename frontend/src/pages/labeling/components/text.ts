@@ -63,7 +63,8 @@ export function duration(seconds: number): string {
   return tens % 60 === 0 ? `${hours} h` : `${hours} h ${tens} min`;
 }
 
-function grouped(count: number): string {
+/** 10000 -> "10,000" */
+export function grouped(count: number): string {
   return count.toLocaleString("en");
 }
 
