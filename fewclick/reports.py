@@ -14,7 +14,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from db.database import Database
 from db.errors import InvalidInputError
-from db.models import FeatureState, Image, ImageStatus, Label, LabelClass, Point, Run
+from db.models import Checkpoint, FeatureState, Image, ImageStatus, Label, LabelClass, Point, Run
 from db.queries.checkpoints import list_checkpoints
 from db.queries.images import next_image, note_model_pick
 from db.queries.session_info import Strategy, get_session_info, training_settings
@@ -48,7 +48,7 @@ def print_status(session_dir: Path) -> None:
 
 
 def print_checkpoints(session_dir: Path) -> None:
-    """One line for each saved head; the active one is marked.
+    """One line for each saved head, and which head predicts.
 
     Raises:
         SessionNotFoundError: the folder holds no session.
@@ -56,16 +56,24 @@ def print_checkpoints(session_dir: Path) -> None:
     with _reading(session_dir) as db_session:
         found = list_checkpoints(db_session)
         table = Table(box=None, pad_edge=False)
-        for title in ("id", "kind", "active", "created", "file"):
-            table.add_column(title)
+        for title in ("id", "head", "held-out", "created"):
+            table.add_column(title, no_wrap=True)
+        table.add_column("file", overflow="fold")
         for checkpoint in found:
-            created = checkpoint.created_at.isoformat(" ", "seconds")
-            active = "yes" if checkpoint.active else ""
-            table.add_row(str(checkpoint.id), checkpoint.kind.value, active, created, checkpoint.path)
+            head = "live" if checkpoint.run_id is None else f"run {checkpoint.run_id}"
+            created = checkpoint.created_at.isoformat(" ", "minutes")[:16]
+            table.add_row(str(checkpoint.id), head, _held_out(checkpoint), created, checkpoint.path)
+        active = next((checkpoint.id for checkpoint in found if checkpoint.active), None)
     if found:
         _console().print(table)
+        _console().print("the live head predicts" if active is None else f"checkpoint {active} predicts")
     else:
         _console().print("no checkpoints yet: the first is saved once something is labelled")
+
+
+def _held_out(checkpoint: Checkpoint) -> str:
+    measured = checkpoint.metrics.get("held_out")
+    return "-" if measured is None else f"{measured['accuracy']:.0%} of {measured['n_samples']}"
 
 
 def print_next(session_dir: Path, strategy: str | None, current_id: int | None) -> bool:
@@ -113,7 +121,9 @@ def _counts(db_session: Session, column: InstrumentedAttribute[Any]) -> dict[Any
 
 
 def _spell(counts: dict[Any, int], order: type[ImageStatus] | type[FeatureState]) -> str:
-    return ", ".join(f"{counts[value]} {value.value}" for value in order if counts.get(value))
+    # One spelling in what people read; the values are the interface's.
+    spelled = (f"{counts[value]} {value.value.replace('labeled', 'labelled')}" for value in order if counts.get(value))
+    return ", ".join(spelled)
 
 
 def _spell_classes(db_session: Session) -> str:

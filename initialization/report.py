@@ -100,7 +100,7 @@ class Report:
 
     def _failures(self, failures: Sequence[tuple[str, str]]) -> None:
         count = len(failures)
-        self._console.print(Text(f"  {count} image{'s' * (count != 1)} left out:", style="yellow"))
+        self._console.print(Text(f"  {counted(count, 'image')} left out:", style="yellow"))
         for path, reason in failures[:MAX_LISTED]:
             self._console.print(Text.assemble("    ", (path, "bold"), "  ", (reason, "dim")), soft_wrap=True)
         if count > MAX_LISTED:
@@ -112,6 +112,11 @@ def print_error(message: str) -> None:
     """One line on standard error."""
     console = Console(stderr=True, highlight=False)
     console.print(Text.assemble(("error: ", "bold red"), message), soft_wrap=True)
+
+
+def counted(count: int, noun: str) -> str:
+    """ "1 image", "12,000 images"."""
+    return f"{count:,} {noun}{'s' * (count != 1)}"
 
 
 def format_duration(seconds: float) -> str:

@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from db.database import Database
 from db.models import FeatureState, Image, ImageStatus
 from initialization.file_changes import FileChanges
-from initialization.report import Report, format_bytes, format_duration
+from initialization.report import Report, counted, format_bytes, format_duration
 from models.base import ExtractorInfo
 from models.feature_store import FeatureStore
 
@@ -34,7 +34,7 @@ def summarize(
     size = sum(entry.size for entry in FeatureStore(session_dir, info).entries())
     pending = states.get(FeatureState.PENDING, 0)
     rows = [
-        ("registered", f"{sum(states.values()):,} images"),
+        ("registered", counted(sum(states.values()), "image")),
         ("ready", f"{states.get(FeatureState.READY, 0):,}"),
         *([("pending", f"{pending:,}: made by `fewclick up` while you label")] if pending else []),
         *_changed_files(changes),
@@ -49,10 +49,12 @@ def summarize(
 def _changed_files(changes: FileChanges) -> list[tuple[str, str]]:
     rows = []
     if changes.renewed:
-        rows.append(("changed", f"{len(changes.renewed):,} files: features made anew, annotations kept"))
+        rows.append(("changed", f"{counted(len(changes.renewed), 'file')}: features made anew, annotations kept"))
     if changes.vanished:
         shown = ", ".join(changes.vanished[:3]) + ", ..." * (len(changes.vanished) > 3)
-        rows.append(("gone", f"{len(changes.vanished):,} files ({shown}): images and annotations stay in the session"))
+        rows.append(
+            ("gone", f"{counted(len(changes.vanished), 'file')} ({shown}): images and annotations stay in the session")
+        )
     return rows
 
 

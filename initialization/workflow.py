@@ -33,7 +33,7 @@ from initialization.heartbeat import Heartbeat
 from initialization.import_labels import import_labels
 from initialization.ray_runtime import check_installed
 from initialization.register import register_images
-from initialization.report import Report, format_bytes, format_duration
+from initialization.report import Report, counted, format_bytes, format_duration
 from initialization.sources import Plan, PlannedImage, Source
 from initialization.summary import summarize
 from models.base import ExtractorInfo, FeatureExtractor
@@ -209,7 +209,7 @@ def _import_labels(database: Database, config: SessionConfig, total: int, report
         return
     with report.progress("labels", total) as advance:
         imported = import_labels(database, config.labels_dir, advance)
-    what = f"{imported.images:,} images" + f", {imported.points:,} points" * bool(imported.points)
+    what = counted(imported.images, "image") + f", {counted(imported.points, 'point')}" * bool(imported.points)
     report.fact("imported", what + f"; {imported.left_alone:,} kept as they are" * bool(imported.left_alone))
     report.listing("not used", imported.problems)
 
@@ -220,8 +220,8 @@ def _how(existing: ExistingSession | None, options: Options) -> str:
     if options.move_aside:
         return " (the old one will be moved aside)"
     annotated = existing.annotated + existing.imported
-    kept = f", {annotated} annotated images stay as they are" if annotated else ""
-    return f" (going on: {len(existing.ready_paths)} images ready{kept})"
+    kept = f", {counted(annotated, 'annotated image')} kept as found" if annotated else ""
+    return f" (going on: {counted(len(existing.ready_paths), 'image')} ready{kept})"
 
 
 def _report_extractor(report: Report, info: ExtractorInfo, *, patches: bool) -> None:
@@ -262,6 +262,6 @@ def _report_estimate(report: Report, estimate: Estimate, info: ExtractorInfo) ->
     report.fact(
         "estimate",
         f"about {format_duration(estimate.seconds)} and {format_bytes(estimate.disk_bytes)} for "
-        f"{estimate.images:,} images ({each}); "
+        f"{counted(estimate.images, 'image')} ({each}); "
         f"{format_bytes(estimate.free_bytes)} free",
     )
