@@ -122,8 +122,8 @@ def check_extractor(existing: ExistingSession, session_dir: Path, info: Extracto
     if key is not None:
         raise SessionExistsError(
             f"session {session_dir} holds features with {key} {found.get(key)!r}, this config gives {wanted[key]!r}: "
-            "put extractor, weights_path, layers and resize back, name another session_dir, or add --move-aside to keep "
-            "the old session under another name and start anew"
+            "put extractor, weights_path, layers and resize back, name another session_dir, or add --move-aside to "
+            "keep the old session under another name and start anew"
         )
 
 
