@@ -145,7 +145,7 @@ def test_extract_on_cluster__nothing_to_do(tmp_path: Path, capsys: pytest.Captur
     save_picture(tmp_path / "images/0.png")
     config = write_config(tmp_path)
     assert init(config) == init(config, *RAY) == 0
-    assert "cluster" not in capsys.readouterr().out, "Ray was not started"
+    assert "workers of" not in capsys.readouterr().out, "Ray was not started"
 
 
 def test_init__without_ray(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

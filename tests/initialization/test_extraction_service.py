@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -25,8 +22,8 @@ from initialization.service_settings import ServiceSettings
 from models.base import Features
 from models.errors import WeightsError
 from tests.initialization.fakes import FakeExtractor, feature_files, init, rows, save_picture, write_config
+from tests.initialization.killable import run_and_kill, run_service
 
-RUNNER = Path(__file__).with_name("run_service_with_fake_extractor.py")
 QUICK = ServiceSettings(poll_interval_s=0.01, retry_interval_s=0.05, courtesy_limit_s=0.2)
 
 
@@ -209,18 +206,8 @@ def test_run__killed_at_any_moment_gives_the_same_session(tmp_path: Path) -> Non
     assert init(killed, "--background", "--yes") == 0
     session_dir = tmp_path / "killed/session"
     random = np.random.default_rng(3)
-    kills = 0
-    for _ in range(5):
-        process = subprocess.Popen(
-            [sys.executable, RUNNER, "0.03", session_dir], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-        )
-        assert process.stdout is not None
-        assert process.stdout.readline() == "started\n"
-        time.sleep(float(random.uniform(0.05, 0.5)))
-        kills += process.poll() is None
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
-    assert kills == 5
+    for moment_s in random.uniform(0.05, 0.3, 6):
+        assert run_and_kill(run_service, session_dir, delay_s=0.05, after_s=float(moment_s))
     with opened(session_dir) as database, running(ExtractionService(session_dir, QUICK, lambda _: FakeExtractor())):
         wait_until(lambda: is_done(database))
         with database.read() as db_session:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import zipfile
@@ -41,9 +40,9 @@ from tests.initialization.fakes import (
     write_config,
     write_json,
 )
+from tests.initialization.killable import run_and_kill, run_init
 
 ROOT = Path(__file__).resolve().parents[2]
-RUNNER = Path(__file__).with_name("run_with_fake_extractor.py")
 
 
 def make_images(folder: Path, count: int = 5) -> None:
@@ -272,25 +271,6 @@ def test_main__image_that_vanishes_is_recorded(tmp_path: Path, monkeypatch: pyte
 # --- kill and resume --------------------------------------------------------------------------------------------------
 
 
-def run_and_kill(config: Path, after_s: float) -> bool:
-    """Run the command in a process of its own and kill -9 it `after_s` after its checks; whether it was done before."""
-    process = subprocess.Popen(
-        [sys.executable, RUNNER, "0.01", "--config", config, "--yes"],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    assert process.stdout is not None
-    while not process.stdout.readline().startswith("  images"):
-        assert process.poll() is None, process.communicate()
-    try:
-        _, errors = process.communicate(timeout=after_s)
-    except subprocess.TimeoutExpired:
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
-        return False
-    assert process.returncode == 0, errors
-    return True
-
-
 def test_main__killed_at_any_moment_gives_the_same_session(tmp_path: Path) -> None:
     (tmp_path / "killed").mkdir()
     for folder in (tmp_path / "whole", tmp_path / "killed"):
@@ -303,8 +283,9 @@ def test_main__killed_at_any_moment_gives_the_same_session(tmp_path: Path) -> No
     whole, killed = (write_config(tmp_path / name, labels_dir="labels.csv") for name in ("whole", "killed"))
     assert init(whole, "--yes") == 0
     random = np.random.default_rng(2)
-    killed_in_time = [not run_and_kill(killed, after_s=float(random.uniform(0.02, 0.7))) for _ in range(8)]
-    assert sum(killed_in_time) >= 2, "the runs were over before they could be killed"
+    moments_s = random.uniform(0.02, 0.6, 10)
+    killed_at_work = [run_and_kill(run_init, killed, delay_s=0.02, after_s=float(moment_s)) for moment_s in moments_s]
+    assert sum(killed_at_work) >= 4, "the runs were over before they could be killed"
     assert init(killed, "--yes") == 0
     a, b = tmp_path / "whole/session", tmp_path / "killed/session"
     assert rows(a) == rows(b)
