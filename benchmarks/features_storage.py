@@ -94,7 +94,8 @@ def table(rows: list[StorageRow]) -> list[str]:
     ]
     for row in rows:
         lines.append(
-            f"| {row.storage} | {row.images:,} | {row.written_per_s:,.0f} | {row.open_ms:.1f} ms | {row.found_per_s:,.0f} "
+            f"| {row.storage} | {row.images:,} | {row.written_per_s:,.0f} | {row.open_ms:.1f} ms "
+            f"| {row.found_per_s:,.0f} "
             f"| {row.read_one_by_one_per_s:,.0f} | {row.read_in_bulk_per_s:,.0f} | {row.files:,} |"
         )
     return lines

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -243,7 +244,20 @@ def array_of(buffer: Buffer) -> npt.NDArray[Any]:
     Raises:
         ValueError: it is cut off, goes on after its end, or is no plain .npy file.
     """
-    stream = io.BytesIO(buffer[:MAX_HEADER_BYTES].tobytes())
+    start = bytes(buffer[:10])
+    end = len(start) + int.from_bytes(start[8:10], "little")
+    shape, dtype = _read_header(bytes(buffer[: min(end, MAX_HEADER_BYTES)]))
+    size = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+    data = buffer[end:]
+    if len(data) != size:
+        raise ValueError(f"it is cut off, or no .npy file: {len(data):,} bytes of data, expected {size:,}")
+    return data.view(dtype).reshape(shape)
+
+
+@lru_cache(maxsize=64)
+def _read_header(header: bytes) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    """Shape and type. Kept: a session has few different headers, and parsing one takes longer than reading a file."""
+    stream = io.BytesIO(header)
     try:
         if np.lib.format.read_magic(stream) != (1, 0):
             raise ValueError("it is an .npy file of another version")
@@ -252,11 +266,7 @@ def array_of(buffer: Buffer) -> npt.NDArray[Any]:
         raise ValueError("it is cut off, or no .npy file") from error
     if dtype.hasobject or fortran_order:
         raise ValueError("it holds no plain array")
-    size = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
-    data = buffer[stream.tell() :]
-    if len(data) != size:
-        raise ValueError(f"it is cut off, or no .npy file: {len(data):,} bytes of data, expected {size:,}")
-    return data.view(dtype).reshape(shape)
+    return shape, dtype
 
 
 def count_bytes(entries: Iterable[Entry]) -> dict[Tier, tuple[int, int]]:
