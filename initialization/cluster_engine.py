@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import Self
 
 from db.database import Database
-from db.queries.extraction import Claim, Outcome, claim_requested, claim_rest, record
+from db.queries.extraction import Claim, Outcome, claim_requested, claim_rest, has_pending, record
 from db.queries.session_info import get_session_info, training_settings
 from initialization.cluster_pool import ClusterSettings, Pool, plan_pool
 from initialization.cluster_wave import answer_wave
@@ -72,6 +72,9 @@ def extract_on_cluster(
     Raises:
         ClusterError: Ray is missing or does not answer, or a worker does not see what this process sees.
     """
+    with database.read() as db_session:
+        if not has_pending(db_session):
+            return
     threads = _own_threads()
     with running_ray(order.cluster) as machines, _mark(order.session_dir) as mark:
         pool = plan_pool(order.cluster, machines, threads)

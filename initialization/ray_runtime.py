@@ -72,6 +72,7 @@ def _local(settings: ClusterSettings, cleanup: ExitStack) -> dict[str, Any]:
     folder = tempfile.mkdtemp(prefix="fc-ray-", dir=short_temporary_folder())
     cleanup.callback(shutil.rmtree, folder, ignore_errors=True)
     how: dict[str, Any] = {
+        "address": "local",  # whatever RAY_ADDRESS says
         "include_dashboard": False,
         "_node_ip_address": "127.0.0.1",
         "_temp_dir": folder,
