@@ -32,7 +32,7 @@ class Estimate:
     images: int
     seconds: float
     disk_bytes: int
-    free_bytes: int
+    free_bytes: int | None
     grid: tuple[int, int] | None
     """Cells (width, height) of the last image measured; None if only pooled vectors are made."""
     measured: int
@@ -43,13 +43,14 @@ def estimate_run(
     source: Source,
     images: Sequence[PlannedImage],
     extractor: FeatureExtractor,
-    session_dir: Path,
+    target: Path | None,
     *,
     form: FormName | None,
 ) -> Estimate:
     """Measure a few images, evenly spaced through the list, and scale up. Writes to temporary folders only.
 
     Args:
+        target: Where the features will go; None if that is no disk.
         form: Of the patch features; None if only pooled vectors will be made.
 
     Raises:
@@ -78,12 +79,12 @@ def estimate_run(
     timed = measured[1:] or measured
     seconds = sum(timed) / len(timed) * len(images) if timed else 0.0
     disk_bytes = round(sum(sizes) / len(sizes) * len(images)) if sizes else 0
-    free_bytes = _check_free(disk_bytes, session_dir)
+    free_bytes = _check_free(disk_bytes, target)
     return Estimate(len(images), seconds, disk_bytes, free_bytes, grid, len(measured))
 
 
 def check_disk(
-    source: Source, images: Sequence[PlannedImage], info: ExtractorInfo, session_dir: Path, *, form: FormName | None
+    source: Source, images: Sequence[PlannedImage], info: ExtractorInfo, target: Path | None, *, form: FormName | None
 ) -> None:
     """Refuse what cannot fit, from the header of one image; takes no time worth the name.
 
@@ -99,16 +100,18 @@ def check_disk(
                 except ImageReadError:
                     continue  # told, with the reason, when its turn comes
                 grid = (cells.width, cells.height)
-            _check_free(feature_bytes(grid, info, form or FormName.FLOAT16) * len(images), session_dir)
+            _check_free(feature_bytes(grid, info, form or FormName.FLOAT16) * len(images), target)
 
 
-def _check_free(disk_bytes: int, session_dir: Path) -> int:
-    """Bytes free on the disk of the session."""
-    free_bytes = shutil.disk_usage(next(p for p in (session_dir, *session_dir.parents) if p.is_dir())).free
+def _check_free(disk_bytes: int, folder: Path | None) -> int | None:
+    """Bytes free on the disk of `folder`; None without one."""
+    if folder is None:
+        return None
+    free_bytes = shutil.disk_usage(next(p for p in (folder, *folder.parents) if p.is_dir())).free
     if disk_bytes > free_bytes:
         raise SourceError(
-            f"the features need about {disk_bytes / 1e9:.1f} GB, but {session_dir} has {free_bytes / 1e9:.1f} GB free: "
-            "choose a smaller resize, use --max-files, free some space, or set session_dir to another disk"
+            f"the features need about {disk_bytes / 1e9:.1f} GB, but {folder} has {free_bytes / 1e9:.1f} GB free: "
+            "choose a smaller resize, use --max-files, free some space, or set features_dir to another disk"
         )
     return free_bytes
 

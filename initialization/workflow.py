@@ -80,9 +80,12 @@ def initialize(options: Options, report: Report, load_extractor: LoadExtractor) 
     report.fact("session", f"{session_dir}{_how(existing, options)}")
     report.fact("classes", ", ".join(entry.name for entry in config.classes))
 
-    extractor = with_preprocessing(load_extractor(config.extractor_settings()), config.preprocessing)
-    _report_extractor(report, extractor.info, patches=config.task.reads_patches)
     continued = None if options.move_aside else existing
+    settings = config.extractor_settings()
+    if continued is not None:
+        settings = settings.as_in(ExtractorInfo.from_json(continued.extractor))
+    extractor = with_preprocessing(load_extractor(settings), config.preprocessing)
+    _report_extractor(report, extractor.info, patches=config.task.reads_patches)
     if continued is not None:
         check_extractor(continued, session_dir, extractor.info)
     stored = check_store(None if continued is None else session_dir, extractor.info, config.store_settings())
@@ -93,9 +96,9 @@ def initialize(options: Options, report: Report, load_extractor: LoadExtractor) 
     _report_plan(report, source, plan, images, config)
     todo = [image for image in images if continued is None or image.path not in continued.ready_paths]
     if todo and options.background:
-        check_disk(source, todo, extractor.info, session_dir, form=form)
+        check_disk(source, todo, extractor.info, stored.disk(session_dir), form=form)
     elif todo:
-        estimate = estimate_run(source, todo, extractor, session_dir, form=form)
+        estimate = estimate_run(source, todo, extractor, stored.disk(session_dir), form=form)
         _report_estimate(report, estimate, extractor.info)
         if not options.yes and report.can_ask and not report.ask("Go on?"):
             report.fact("stopped", "nothing was written")
@@ -197,7 +200,7 @@ def _order(
         session_dir=session_dir,
         root=source.root(session_dir),
         load_extractor=load_extractor,
-        settings=config.extractor_settings(),
+        settings=config.extractor_settings().as_in(extractor.info),
         preprocessing=config.preprocessing,
         info=extractor.info,
         patches=config.task.reads_patches,
@@ -262,6 +265,6 @@ def _report_estimate(report: Report, estimate: Estimate, info: ExtractorInfo) ->
     report.fact(
         "estimate",
         f"about {format_duration(estimate.seconds)} and {format_bytes(estimate.disk_bytes)} for "
-        f"{counted(estimate.images, 'image')} ({each}); "
-        f"{format_bytes(estimate.free_bytes)} free",
+        f"{counted(estimate.images, 'image')} ({each})"
+        + (f"; {format_bytes(estimate.free_bytes)} free" if estimate.free_bytes is not None else ""),
     )

@@ -41,3 +41,9 @@ def open_atomically(path: Path, *, durable: bool = True) -> Iterator[IO[bytes]]:
             os.fsync(folder)
         finally:
             os.close(folder)
+
+
+def write_atomically(path: Path, data: bytes, *, durable: bool = True) -> None:
+    """All of a file at once; see `open_atomically`."""
+    with open_atomically(path, durable=durable) as stream:
+        stream.write(data)

@@ -40,6 +40,12 @@ class Manifest:
     identity: str = ""
     """Of the extractor; see `identity_name`."""
 
+    def disk(self, session_dir: Path) -> Path | None:
+        """A folder on the disk that fills up; None for an object storage."""
+        if self.place is None:
+            return session_dir
+        return None if "://" in self.place else Path(self.place)
+
     @property
     def is_shared(self) -> bool:
         """Whether other sessions may use the same place."""
@@ -58,6 +64,31 @@ def identity_name(info: ExtractorInfo) -> str:
     """Name of an extractor with a digest of all that changes its values."""
     identity = json.dumps(info.to_json(), sort_keys=True).encode()
     return f"{info.name}-{hashlib.sha256(identity).hexdigest()[:12]}"
+
+
+def check_store(session_dir: Path | None, info: ExtractorInfo, settings: StoreSettings) -> Manifest:
+    """What `open_store` would open or refuse; writes nothing.
+
+    Args:
+        session_dir: None for a session that is still to be made.
+
+    Raises:
+        FeatureMismatchError: as there.
+    """
+    shown = f"features/{identity_name(info)}"
+    manifest = new_manifest(info, settings)
+    if session_dir is not None:
+        manifest = check_manifest(session_dir / shown, info, settings, shown)
+    if settings.place is not None and "://" in settings.place:
+        from models.feature_objects import open_url
+
+        open_url(settings.place)
+    return manifest
+
+
+def has_store(session_dir: Path, info: ExtractorInfo) -> bool:
+    """Whether features of that extractor were ever opened for the session."""
+    return (session_dir / "features" / identity_name(info) / MANIFEST_NAME).is_file()
 
 
 def open_manifest(folder: Path, info: ExtractorInfo, settings: StoreSettings | None, shown: str) -> Manifest:

@@ -8,7 +8,6 @@ torn; a torn one is told by its checksums and does not count. Nothing is changed
 
 from __future__ import annotations
 
-import fcntl
 import os
 import threading
 import zlib
@@ -19,12 +18,13 @@ import numpy as np
 import numpy.typing as npt
 
 from models.atomic_file import open_atomically
-from models.errors import FeatureMismatchError
 from models.feature_storage import Buffer, Entry, Pruned, Tier, npy_bytes
 from models.shard_index import KIND_ARRAY, KIND_REMOVAL, Location, ShardIndex
 from models.shard_records import (
     INDEX_SUFFIX,
-    SHARD_SUFFIX,
+    has_removals,
+    list_shards,
+    lock_shard,
     read_index,
     record_bytes,
     scan,
@@ -193,7 +193,7 @@ class _TierShards:
 
     def _refresh(self) -> None:
         """Take note of what other processes have written."""
-        present = _shards(self._folder, self._tier)
+        present = list_shards(self._folder, self._tier)
         if any(name not in present for name in self._scanned):
             self._forget()
         for name in sorted(present):
@@ -235,7 +235,7 @@ class _TierShards:
                     wanted[location.shard].append((content_hash, location))
                 else:
                     arrays += 1
-            sizes = _shards(self._folder, self._tier)
+            sizes = list_shards(self._folder, self._tier)
             kept = {
                 name: sum(record_bytes(location.length) for _, location in records) for name, records in wanted.items()
             }
@@ -248,7 +248,7 @@ class _TierShards:
 
     def _rewrite(self, names: Sequence[str], wanted: dict[str, list[tuple[str, Location]]]) -> None:
         """Copy the wanted records of these shards, then remove the shards."""
-        locks = [_lock_shard(self._folder / name) for name in names]
+        locks = [lock_shard(self._folder / name) for name in names]
         try:
             for name in names:
                 for content_hash, location in wanted[name]:
@@ -259,7 +259,7 @@ class _TierShards:
                         continue  # what is damaged is not worth keeping
                     self._append(KIND_ARRAY, content_hash, content.tobytes())
             # A shard that tells of removals goes last: a removed record must not come back if we are killed here.
-            for name in sorted(names, key=lambda name: _has_removals(self._folder / name)):
+            for name in sorted(names, key=lambda name: has_removals(self._folder / name)):
                 (self._folder / name).unlink()
                 (self._folder / (name + INDEX_SUFFIX)).unlink(missing_ok=True)
         finally:
@@ -269,32 +269,6 @@ class _TierShards:
             self._writer.close()
             self._writer = None
         self._forget()
-
-
-def _shards(folder: Path, tier: Tier) -> dict[str, int]:
-    """Name and size of each shard."""
-    if not folder.is_dir():
-        return {}
-    with os.scandir(folder) as found:
-        return {
-            entry.name: entry.stat().st_size
-            for entry in found
-            if entry.name.startswith(f"{tier}-") and entry.name.endswith(SHARD_SUFFIX)
-        }
-
-
-def _lock_shard(path: Path) -> int:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        os.close(descriptor)
-        raise FeatureMismatchError(f"{path.name} is being written by another process: wait for its end") from error
-    return descriptor
-
-
-def _has_removals(path: Path) -> bool:
-    return bool((scan(path, 0)[0]["kind"] == KIND_REMOVAL).any())
 
 
 def _check(content: Buffer, location: Location) -> None:

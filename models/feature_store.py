@@ -19,17 +19,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from models.atomic_file import open_atomically
+from models.atomic_file import write_atomically
 from models.base import ExtractorInfo, Features
 from models.errors import FeatureMismatchError
 from models.feature_forms import PROJECTED_CHANNELS, Form, FormName, PatchMap, make_form
 from models.feature_manifest import (
-    MANIFEST_NAME,
     Manifest,
     StoreSettings,
-    check_manifest,
+    check_store,
+    has_store,
     identity_name,
-    new_manifest,
     open_manifest,
 )
 from models.feature_storage import (
@@ -52,37 +51,6 @@ CACHE_FOLDER = "cache"
 PASSING_ERRORS = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 """Errors of the machine at the moment: they say nothing about the file that was to be read."""
 REMEDY = "run init_session.py again with --append to compute it anew"
-
-
-def write_atomically(path: Path, data: bytes, *, durable: bool = True) -> None:
-    """All of a file at once; see `open_atomically`."""
-    with open_atomically(path, durable=durable) as stream:
-        stream.write(data)
-
-
-def check_store(session_dir: Path | None, info: ExtractorInfo, settings: StoreSettings) -> Manifest:
-    """What `open_store` would open or refuse; writes nothing.
-
-    Args:
-        session_dir: None for a session that is still to be made.
-
-    Raises:
-        FeatureMismatchError: as there.
-    """
-    shown = f"features/{identity_name(info)}"
-    manifest = new_manifest(info, settings)
-    if session_dir is not None:
-        manifest = check_manifest(session_dir / shown, info, settings, shown)
-    if settings.place is not None and "://" in settings.place:
-        from models.feature_objects import open_url
-
-        open_url(settings.place)
-    return manifest
-
-
-def has_store(session_dir: Path, info: ExtractorInfo) -> bool:
-    """Whether features of that extractor were ever opened for the session."""
-    return (session_dir / "features" / identity_name(info) / MANIFEST_NAME).is_file()
 
 
 def open_store(session_dir: Path, info: ExtractorInfo, settings: StoreSettings) -> FeatureStore:

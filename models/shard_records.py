@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import struct
 import zlib
@@ -11,7 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from models.shard_index import ENTRY
+from models.errors import FeatureMismatchError
+from models.shard_index import ENTRY, KIND_REMOVAL
 
 SHARD_SUFFIX, INDEX_SUFFIX = ".shard", ".index.npy"
 MAGIC = b"FWC1"
@@ -90,3 +92,35 @@ def read_index(shard: Path, size: int) -> tuple[npt.NDArray[np.void] | None, int
         return None, 0
     end = int(entries["offset"][-1]) - HEADER_BYTES + record_bytes(int(entries["length"][-1]))
     return (entries, end) if end == size else (None, 0)
+
+
+def list_shards(folder: Path, prefix: str) -> dict[str, int]:
+    """Name and size of each shard."""
+    if not folder.is_dir():
+        return {}
+    with os.scandir(folder) as found:
+        return {
+            entry.name: entry.stat().st_size
+            for entry in found
+            if entry.name.startswith(f"{prefix}-") and entry.name.endswith(SHARD_SUFFIX)
+        }
+
+
+def lock_shard(path: Path) -> int:
+    """Keep others from appending until the descriptor is closed.
+
+    Raises:
+        FeatureMismatchError: somebody has it open for that.
+    """
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(descriptor)
+        raise FeatureMismatchError(f"{path.name} is being written by another process: wait for its end") from error
+    return descriptor
+
+
+def has_removals(path: Path) -> bool:
+    """Whether it tells of arrays that were removed."""
+    return bool((scan(path, 0)[0]["kind"] == KIND_REMOVAL).any())
