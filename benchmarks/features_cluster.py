@@ -51,13 +51,13 @@ class EngineRow:
     """Of the whole command, for the small and the large folder."""
     large: int
     """Images in the large folder."""
-    images_per_s: float
+    seconds_per_image: float
     """From the difference of the two: without start and end."""
 
     @property
     def start_s(self) -> float:
         """What the command would take for no images at all."""
-        return self.seconds_large - self.large / self.images_per_s
+        return self.seconds_large - self.large * self.seconds_per_image
 
 
 @dataclass(frozen=True)
@@ -87,8 +87,8 @@ def engine_rows(small: int, large: int, resize: int) -> list[EngineRow]:
             make_pictures(folder / f"images_{count}", count)
         for engine, arguments in engines.items():
             took = {count: _run(folder, count, resize, arguments) for count in (small, large)}
-            rate = (large - small) / max(took[large] - took[small], 1e-3)
-            rows.append(EngineRow(engine, took[small], took[large], large, rate))
+            each = (took[large] - took[small]) / (large - small)
+            rows.append(EngineRow(engine, took[small], took[large], large, each))
     return rows
 
 
@@ -179,13 +179,13 @@ def _record_rate(folder: Path) -> float:
 
 def engine_section(rows: Sequence[EngineRow], small: int, large: int) -> Section:
     """Measured."""
-    columns = ("engine", f"command, {small} images", f"command, {large} images", "images/s", "start and end")
+    columns = ("engine", f"command, {small} images", f"command, {large} images", "s an image", "start and end")
     cells = (
         (
             row.engine,
             f"{row.seconds_small:.1f} s",
             f"{row.seconds_large:.1f} s",
-            f"{row.images_per_s:.2f}",
+            f"{row.seconds_per_image:.2f}",
             f"{row.start_s:.1f} s",
         )
         for row in rows
