@@ -40,19 +40,29 @@ def verify(session_dir: Path, weights: Path | None, image: Path | None, extracto
 
 
 def _verify_golden(settings: ExtractorSettings, image: Path) -> int:
-    from models.conformance import TOLERANCE, verify_golden
+    from models.conformance import MIN_SIMILARITY, TOLERANCE, runtime_similarity, verify_golden
     from models.images import read_image
     from models.pretrained import load_pretrained
+    from models.runtime import Runtime
 
     pixels = read_image(image)
-    extractor = load_pretrained(replace(settings, layers=None))
+    settings = replace(settings, layers=None)
+    extractor = load_pretrained(settings, runtime=Runtime.TORCH)
     verdict = verify_golden(extractor, pixels)
     typer.echo(
         f"{'PASS' if verdict.passed else 'FAIL'}: {verdict.name}, weights {extractor.info.weights_hash}: the largest "
         f"difference from the published values is {verdict.largest_difference:.2g} ({verdict.where}), "
         f"allowed are {TOLERANCE:g}"
     )
-    return PASSED if verdict.passed else FAILED
+    used = load_pretrained(settings)
+    if not verdict.passed or used.runtime is Runtime.TORCH:
+        return PASSED if verdict.passed else FAILED
+    similarity = runtime_similarity(used, extractor, pixels)
+    typer.echo(
+        f"{'PASS' if similarity >= MIN_SIMILARITY else 'FAIL'}: run as {used.runtime}, as this machine does it: cosine "
+        f"similarity {similarity:.6f} with plain float32, at least {MIN_SIMILARITY} is needed"
+    )
+    return PASSED if similarity >= MIN_SIMILARITY else FAILED
 
 
 def _verify_contract(extractor: FeatureExtractor) -> int:

@@ -19,6 +19,8 @@ from models.published import GOLDEN, GOLDEN_IMAGE, GOLDEN_IMAGE_SIZE, GOLDEN_SIZ
 
 TOLERANCE = 1e-3
 """Absolute, and relative to values above 1. JPEG decoders and processors differ by less, other weights by far more."""
+MIN_SIMILARITY = 0.999
+"""Cosine, of features by the runtime in use with those of plain float32."""
 CONTRACT_SIZES = ((64, 48), (33, 70))
 """Width and height of the pictures that the contract is checked with: neither square nor of whole cells."""
 
@@ -82,6 +84,13 @@ def verify_golden(
     return Verdict(
         extractor.info.name, differences[where][0], where, passed=all(is_near for _, is_near in differences.values())
     )
+
+
+def runtime_similarity(extractor: BackboneExtractor, plain: BackboneExtractor, image: npt.NDArray[np.uint8]) -> float:
+    """Mean cosine between the patch features of the same network run in two ways."""
+    pixels = golden_pixels(image)
+    used, reference = (one.forward_exactly(pixels).patch_map.cpu() for one in (extractor, plain))
+    return float(nn.functional.cosine_similarity(used, reference, dim=3).mean())
 
 
 def golden_pixels(image: npt.NDArray[np.uint8]) -> Tensor:

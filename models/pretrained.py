@@ -36,6 +36,7 @@ from models.published import (
     WITH_REGISTERS,
 )
 from models.registry import ExtractorSettings
+from models.runtime import Runtime
 from models.weights_file import (
     KEPT_DIGITS,
     NAMED_DIGITS,
@@ -84,8 +85,11 @@ class _Loaded(NamedTuple):
     std: tuple[float, ...]
 
 
-def load_pretrained(settings: ExtractorSettings) -> BackboneExtractor:
+def load_pretrained(settings: ExtractorSettings, *, runtime: Runtime | None = None) -> BackboneExtractor:
     """DINOv3 or DINOv2 from Meta's .pth or a Hugging Face folder.
+
+    Args:
+        runtime: How the network is run; None leaves the choice to `BackboneExtractor`.
 
     Raises:
         WeightsError: missing, damaged, not one of these, or not the one that `extractor` names; says what to get from
@@ -106,7 +110,8 @@ def load_pretrained(settings: ExtractorSettings) -> BackboneExtractor:
     loaded = _load_folder(path) if path.is_dir() else _load_meta_file(path)
     name = name_of(loaded.model.config)
     _check_wanted(settings.extractor, name, path)
-    return BackboneExtractor(_pretrained(name, loaded, settings.layers), resize=settings.resize)
+    pretrained = _pretrained(name, loaded, settings.layers)
+    return BackboneExtractor(pretrained, resize=settings.resize, precision=settings.precision, runtime=runtime)
 
 
 def name_of(config: PreTrainedConfig) -> str:

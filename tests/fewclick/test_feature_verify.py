@@ -12,6 +12,11 @@ from tests.initialization.fakes import init, save_picture, write_config
 from tests.models.tiny_networks import TINY, picture, plain_forward
 
 
+@pytest.fixture(autouse=True)
+def _plain_float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FEWCLICK_RUNTIME", "torch")
+
+
 def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
     """Exit status, and all that was printed."""
     with pytest.raises(SystemExit) as stopped:
@@ -66,6 +71,18 @@ def test_verify__weights_of_the_session(
     capsys.readouterr()
     status, text = run(capsys, "--verify", "--session", str(tmp_path / "session"), "--image", str(image))
     assert (status, text[:5]) == (0, "PASS:")
+
+
+def test_verify__runtime_of_this_machine_is_compared_too(
+    weights: Path, image: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    publish(monkeypatch)
+    monkeypatch.setenv("FEWCLICK_RUNTIME", "bfloat16")
+    status, text = run(capsys, "--verify", "--weights", str(weights), "--image", str(image))
+    first, second = text.splitlines()
+    assert first.startswith("PASS: dinov3_vit64x3"), "the values themselves are looked at in float32"
+    assert "run as bfloat16, as this machine does it: cosine similarity 0.9" in second
+    assert status == (0 if second.startswith("PASS") else 1)
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,11 @@ def _few_threads() -> None:
     torch.set_num_threads(1)
 
 
+@pytest.fixture(autouse=True)
+def _plain_float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FEWCLICK_RUNTIME", "torch")
+
+
 @pytest.fixture(params=["dinov3", "dinov2 registers", "dinov3 convnext"])
 def checked(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[BackboneExtractor, GoldenValues]:
     """A tiny network, and its values by a pass through plain transformers."""

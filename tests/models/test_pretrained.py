@@ -32,6 +32,11 @@ def _few_threads() -> None:
     torch.set_num_threads(1)
 
 
+@pytest.fixture(autouse=True)
+def _plain_float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FEWCLICK_RUNTIME", "torch")
+
+
 def load(path: Path, *, resize: int | None = RESIZE, **settings: Any) -> BackboneExtractor:
     return load_pretrained(ExtractorSettings(weights_path=path, resize=resize, **settings))
 
