@@ -178,7 +178,7 @@ export class LabelingView extends AppView {
     const text =
       config.task === "segmentation"
         ? html`Choose a class, click an example of it: the mask follows every click. <kbd>F</kbd> next image, <kbd>?</kbd> all keys.`
-        : html`Press <kbd>1</kbd> to <kbd>9</kbd> or click a class; the next image follows. <kbd>D</kbd> goes back, <kbd>?</kbd> all keys.`;
+        : html`Press <kbd>1</kbd> to <kbd>9</kbd> or click a class; the next image follows. <kbd>Ctrl+Z</kbd> takes a label back, <kbd>?</kbd> all keys.`;
     return html`<div class="first-hint"><span>${text}</span>
       <button class="button small" @click=${() => preferences.change({ hint_dismissed: true })}>Got it</button></div>`;
   }
