@@ -137,8 +137,9 @@ class ExtractionService:
             from models.preprocessing import with_preprocessing
 
             config = restored_config(info.config)
-            extractor = with_preprocessing(self._load_extractor(config.extractor_settings()), config.preprocessing)
             wanted = ExtractorInfo.from_json(info.extractor)
+            settings = config.extractor_settings().as_in(wanted)
+            extractor = with_preprocessing(self._load_extractor(settings), config.preprocessing)
             if extractor.info != wanted:
                 raise WeightsError(
                     f"the session's features are of {wanted.name} ({wanted.weights_hash}) at {wanted.resize} px, but "

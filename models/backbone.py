@@ -44,7 +44,8 @@ class BackboneExtractor:
         resize: Longest side in pixels; None takes the network's own.
         batch_size: Images of equal input size that go through the network together; None chooses by device. Another
             number may change the last bits of the results; how many images there are does not.
-        runtime: How the network is run; None takes what FEWCLICK_RUNTIME says, or the fastest (models/runtime.py).
+        precision: float32 or bfloat16; None takes what is fastest here.
+        runtime: How the network is run; None takes what FEWCLICK_RUNTIME says, or the fastest of the precision.
     """
 
     def __init__(
@@ -53,12 +54,13 @@ class BackboneExtractor:
         *,
         resize: int | None = None,
         batch_size: int | None = None,
+        precision: str | None = None,
         runtime: Runtime | None = None,
     ) -> None:
         network = pretrained.network
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self._network = network.to(self._device).eval().requires_grad_(False)
-        self._runtime = choose_runtime(self._network, self._device, runtime or requested_runtime())
+        self._runtime = choose_runtime(self._network, self._device, runtime or requested_runtime(), precision)
         self._forward = make_runner(self._network, self._device, self._runtime)
         cells = ((resize or pretrained.resize) // network.cell_px) ** 2
         self._batch_size = batch_size or choose_batch_size(self._device, cells)

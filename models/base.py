@@ -42,6 +42,11 @@ class ExtractorInfo:
     options: dict[str, Any] = field(default_factory=dict)
     """Whatever else changes the values, JSON only."""
 
+    @property
+    def precision(self) -> str:
+        """float32, or what is coarser than the store keeps: bfloat16."""
+        return str(self.options.get("precision", "float32"))
+
     def to_json(self) -> dict[str, Any]:
         """As plain JSON values, for the session row and the manifest."""
         return asdict(self)

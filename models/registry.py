@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from models.base import FeatureExtractor
+from models.base import ExtractorInfo, FeatureExtractor
 from models.errors import WeightsError
 from models.plugin import OBJECT_PATTERN, entry_point_names, load_plugin
 from models.published import PRETRAINED_NAMES
@@ -32,6 +32,12 @@ class ExtractorSettings:
     holds, or the embedded one."""
     layers: tuple[int, ...] | None = None
     """Which layers' outputs make the patch features, counted from 0; None takes the extractor's own default."""
+    precision: str | None = None
+    """float32 or bfloat16; None takes what is fastest on this machine (models/runtime.py)."""
+
+    def as_in(self, info: ExtractorInfo) -> ExtractorSettings:
+        """For more features of a session that has some, on whatever machine: in their precision."""
+        return replace(self, precision=info.precision)
 
 
 def load_extractor(settings: ExtractorSettings) -> FeatureExtractor:

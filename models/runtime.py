@@ -57,8 +57,10 @@ def requested_runtime(environ: Mapping[str, str] = os.environ) -> Runtime | None
         ) from None
 
 
-def choose_runtime(network: FrozenNetwork, device: torch.device, requested: Runtime | None = None) -> Runtime:
-    """The fastest that the device can do and the network allows.
+def choose_runtime(
+    network: FrozenNetwork, device: torch.device, requested: Runtime | None = None, precision: str | None = None
+) -> Runtime:
+    """What was requested; else the fastest that the device can do and the network allows, of that precision if given.
 
     Raises:
         WeightsError: what was asked for cannot be had here; says why and what can.
@@ -68,10 +70,8 @@ def choose_runtime(network: FrozenNetwork, device: torch.device, requested: Runt
         raise WeightsError(f"{VARIABLE}: found int16, but {reason}: leave it out, or write torch")
     if requested is not None:
         return requested
-    if device.type == "cuda":
-        return Runtime.BFLOAT16 if torch.cuda.is_bf16_supported(including_emulation=False) else Runtime.TORCH
-    # Integers come first: as fast as AVX-512 bfloat16 and finer. Only tiles of bfloat16 (AMX) are faster still.
-    if device.type == "cpu" and "amx_bf16" in cpu_flags() and isinstance(network, VisionTransformer):
+    prefers_bfloat16 = precision is None and _is_bfloat16_fastest(network, device)
+    if precision == Runtime.BFLOAT16 or prefers_bfloat16:
         return Runtime.BFLOAT16
     return Runtime.TORCH if reason is not None else Runtime.INT16
 
@@ -111,6 +111,13 @@ def parse_cpu_flags(cpu_info: str) -> frozenset[str]:
     """The flags of the first processor in the text of /proc/cpuinfo."""
     lines = (line.partition(":") for line in cpu_info.splitlines())
     return next((frozenset(value.split()) for key, _, value in lines if key.strip() == "flags"), frozenset())
+
+
+def _is_bfloat16_fastest(network: FrozenNetwork, device: torch.device) -> bool:
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    # On processors only with tiles (AMX): integers are as fast as AVX-512 bfloat16, and finer.
+    return device.type == "cpu" and "amx_bf16" in cpu_flags() and isinstance(network, VisionTransformer)
 
 
 def _why_no_int16(network: FrozenNetwork, device: torch.device) -> str | None:

@@ -111,6 +111,7 @@ def load_timm(settings: ExtractorSettings) -> BackboneExtractor:
             pooled_size_px=size_px,
         ),
         resize=settings.resize,
+        precision=settings.precision,
     )
 
 

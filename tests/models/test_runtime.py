@@ -69,6 +69,17 @@ def test_choose_runtime__bfloat16_where_the_processor_has_tiles(monkeypatch: pyt
     assert choose_runtime(vit(), CPU) is Runtime.BFLOAT16
     assert choose_runtime(vit(), CPU, Runtime.TORCH) is Runtime.TORCH
     assert choose_runtime(ConvNeXt(dinov3_convnext()), CPU) is Runtime.TORCH
+    assert choose_runtime(vit(), CPU, precision="float32") is not Runtime.BFLOAT16
+
+
+def test_as_in__a_session_keeps_its_precision_on_every_machine() -> None:
+    halves = (0.5, 0.5, 0.5)
+    pretrained = Pretrained("tiny", vit(), "0" * 16, halves, halves, resize=96, pooled_size_px=64)
+    coarse = BackboneExtractor(pretrained, runtime=Runtime.BFLOAT16)
+    assert coarse.info.options["precision"] == coarse.info.precision == "bfloat16"
+    settings = ExtractorSettings().as_in(coarse.info)
+    assert choose_runtime(vit(), CPU, precision=settings.precision) is Runtime.BFLOAT16
+    assert BackboneExtractor(pretrained, runtime=Runtime.TORCH).info.precision == "float32"
 
 
 def test_choose_runtime__what_cannot_be_had_is_refused() -> None:
