@@ -11,7 +11,14 @@ import numpy as np
 import numpy.typing as npt
 
 from models.base import ChannelGroup
-from models.efficientnet_lite import CELL, GROUPS, POOLED_GROUPS, POOLED_SIZES_PX, EfficientNetLiteExtractor
+from models.efficientnet_lite import (
+    CELL,
+    GROUPS,
+    POOLED_GROUPS,
+    POOLED_SIZES_PX,
+    POOLED_VIEWS,
+    EfficientNetLiteExtractor,
+)
 
 RgbImage = npt.NDArray[np.uint8]
 FloatArray = npt.NDArray[np.float32]
@@ -50,15 +57,17 @@ def dense_recipes() -> list[Recipe]:
 
 def pooled_recipes() -> list[Recipe]:
     """What is delivered, and what was tried instead."""
-    sizes = [tuple(g for g in POOLED_GROUPS if g.name.endswith(f"_{size_px}")) for size_px in POOLED_SIZES_PX]
-    heads = tuple(group for group in POOLED_GROUPS if group.name.startswith("head"))
+    heads = tuple(group for group in POOLED_GROUPS if "head" in group.name)
+    lite0 = tuple(group for group in POOLED_GROUPS if group.name.startswith("lite0"))
+    views = [tuple(g for g in POOLED_GROUPS if g.name.endswith(f"_{size_px}")) for size_px in POOLED_SIZES_PX]
     return [
         Recipe("delivered", POOLED_GROUPS, _pooled),
+        Recipe("Lite0 alone (recipe 2)", lite0, _pooled_part(lite0)),
         *(
-            Recipe(f"{size_px} px alone", groups, _pooled_part(groups))
-            for size_px, groups in zip(POOLED_SIZES_PX, sizes, strict=True)
+            Recipe(f"{network.name} at {size_px} px alone", groups, _pooled_part(groups))
+            for (network, size_px), groups in zip(POOLED_VIEWS, views, strict=True)
         ),
-        Recipe("head alone", heads, _pooled_part(heads)),
+        Recipe("heads alone", heads, _pooled_part(heads)),
         Recipe("mean with the mirror image", POOLED_GROUPS, _pooled_mean_with_mirror),
     ]
 

