@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 
 from initialization.downloads import Download, download_all
 from initialization.errors import SourceError
-from initialization.sources import FETCHED_FOLDER, Plan, PlannedImage, Refusal, leaves
+from initialization.sources import FETCHED_FOLDER, Plan, PlannedImage, Refusal, clear_leftovers, leaves
 from initialization.web_files import Limits
 
 
@@ -74,6 +74,7 @@ class ListSource:
 
     def fetch(self, images: Iterable[PlannedImage], session_dir: Path, advance: Callable[[], None]) -> list[Refusal]:
         """Download what is not there yet, several at a time, each with retries and limits."""
+        clear_leftovers(self.root(session_dir))
         return self._fetch_into(self.root(session_dir), images, advance)
 
     def _fetch_into(self, folder: Path, images: Iterable[PlannedImage], advance: Callable[[], None]) -> list[Refusal]:

@@ -121,6 +121,12 @@ def leaves(path: Path, folder: Path) -> bool:
     return not Path(os.path.realpath(path)).is_relative_to(folder)
 
 
+def clear_leftovers(folder: Path) -> None:
+    """Remove the temporary files of a fetch that was killed; no other one is at work, see `create.exclusive`."""
+    for path in folder.rglob(".*.tmp"):
+        path.unlink(missing_ok=True)
+
+
 def is_about_name(error: OSError) -> bool:
     """Whether only this name is at fault; a full disk, for example, would stop every other file too."""
     return error.errno in _NAME_ERRORS

@@ -19,6 +19,7 @@ from initialization.sources import (
     Plan,
     PlannedImage,
     Refusal,
+    clear_leftovers,
     has_format,
     is_about_name,
     is_hidden,
@@ -85,6 +86,7 @@ class ZipSource:
     def fetch(self, images: Iterable[PlannedImage], session_dir: Path, advance: Callable[[], None]) -> list[Refusal]:
         """Unpack what is not there yet; a damaged member is refused and the others go on."""
         refusals = []
+        clear_leftovers(self.root(session_dir))
         with self._open() as archive:
             members = self._look_through(archive).members
             for image in images:

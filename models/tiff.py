@@ -6,6 +6,7 @@ Read by tifffile with imagecodecs, whose decoders stop at the size that the head
 from __future__ import annotations
 
 import logging
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -62,6 +63,7 @@ def read_tiff(path: Path, page: int, bands: tuple[int, ...] | None, max_pixels: 
     with _open(path) as file:
         first = _page(file, page)
         _check(first, max_pixels)
+        _check_data(first, file.filehandle.size)
         if bands is None or max(bands) == 1 or first.samplesperpixel > 1:
             return RawPicture(_values(first), _has_alpha(first), _orientation(first))
         planes = [_plane(file, first, page + band - 1, max_pixels) for band in bands]
@@ -111,6 +113,16 @@ def _check(page: TiffPage, max_pixels: int) -> None:
         )
 
 
+def _check_data(page: TiffPage, file_bytes: int) -> None:
+    """Refuse a page whose data is not all there, which tifffile would fill with zeros, whatever size is declared."""
+    counts, offsets = page.databytecounts, page.dataoffsets
+    is_whole = len(counts) == len(offsets) >= math.prod(page.chunked) and min(counts, default=0) > 0
+    if page.compression == 1:
+        is_whole = is_whole and sum(counts) * 8 >= math.prod(page.shape) * page.bitspersample
+    if not is_whole or any(start + count > file_bytes for start, count in zip(offsets, counts, strict=True)):
+        raise ValueError("it ends before its pixels do")
+
+
 def _values(page: TiffPage) -> npt.NDArray[np.generic]:
     values: npt.NDArray[np.generic] = page.asarray()
     if np.iscomplexobj(values):
@@ -127,6 +139,7 @@ def _values(page: TiffPage) -> npt.NDArray[np.generic]:
 def _plane(file: TiffFile, first: TiffPage, number: int, max_pixels: int) -> npt.NDArray[np.generic]:
     page = _page(file, number)
     _check(page, max_pixels)
+    _check_data(page, file.filehandle.size)
     if (page.shape, page.dtype) != (first.shape, first.dtype):
         raise RenderError(
             f"has pages of {first.shape} {first.dtype} and {page.shape} {page.dtype}: as bands they must be alike"

@@ -49,6 +49,10 @@ def test_list__what_is_there_is_not_fetched_again(tmp_path: Path, web_server: We
     images = source.plan(tmp_path / "s").images
     for _ in range(2):
         assert source.fetch(images, tmp_path / "s", lambda: None) == []
+        leftover = tmp_path / "s/images/.b.png.x1.tmp"
+        leftover.write_bytes(b"of a fetch that was killed")
+    source.fetch(images, tmp_path / "s", lambda: None)
+    assert not leftover.exists()
     assert web_server.requests == ["/a.png"]
 
 

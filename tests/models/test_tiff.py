@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import struct
 import tracemalloc
 import zlib
@@ -234,6 +235,21 @@ def test_read_image__declared_size_is_refused_before_decoding(
         read_image(path, preprocessing=Preprocessing(bands=(1,)))
 
 
+@pytest.mark.parametrize("compression", [1, 8])
+def test_read_image__pixels_that_are_not_there_are_not_made_up(tmp_path: Path, compression: int) -> None:
+    """A few bytes that declare a picture of 400 megabytes."""
+    strip = bytes(64) if compression == 1 else zlib.compress(bytes(64))
+    tags = deep(20_000, 10_000, compression) | {278: (4, 1)}
+    path = tiff_of(tmp_path / "a.tif", tags, strip)
+    tracemalloc.start()
+    try:
+        with pytest.raises(ImageReadError, match="it ends before its pixels do"):
+            read_image(path)
+        assert tracemalloc.get_traced_memory()[1] < 20_000_000
+    finally:
+        tracemalloc.stop()
+
+
 def test_read_image__page_that_follows_itself_ends(tmp_path: Path) -> None:
     tags = deep(2, 2, 1)
     path = tiff_of(tmp_path / "a.tif", tags, bytes(8), following=16)
@@ -260,3 +276,19 @@ def test_read_image__what_has_no_plain_meaning_is_refused(tmp_path: Path) -> Non
 
 def test_limit_of_values__is_below_what_fits_into_memory() -> None:
     assert tiff.MAX_VALUES * 2 < 4 * 1024**3
+
+
+@pytest.mark.filterwarnings("ignore")  # Pillow tells of each oddity that it passes over
+@pytest.mark.parametrize("compression", [None, "zlib", "lzw"])
+def test_read_image__damage_anywhere_is_a_picture_or_a_reason(tmp_path: Path, compression: str | None) -> None:
+    whole = write(tmp_path / "a.tif", BANDS, planarconfig="contig", compression=compression).read_bytes()
+    for seed in range(60):
+        chance = np.random.default_rng(seed)
+        damaged = bytearray(whole)
+        for position in chance.integers(0, min(len(whole), 400), 4):
+            damaged[position] = chance.choice([0, 1, 255, chance.integers(256)])
+        (tmp_path / "b.tif").write_bytes(damaged)
+        for read in (read_size, read_image, is_browser_ready):
+            for preprocessing in (Preprocessing(), Preprocessing(bands=(3, 1, 2))):
+                with contextlib.suppress(ImageReadError):
+                    read(tmp_path / "b.tif", preprocessing=preprocessing)
