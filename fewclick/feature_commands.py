@@ -77,8 +77,10 @@ def print_status(session_dir: Path) -> None:
         channels = f"{info.dim:,} channels, pooled {info.pooled_dim:,}"
         report.fact("extractor", f"{info.name} ({info.weights_hash}), resize {info.resize} px, {channels}")
         states = [f"{progress.done:,} ready", f"{progress.pending:,} pending"]
-        report.fact("images", ", ".join([*states, *([f"{progress.failed:,} failed"] if progress.failed else [])]))
-        report.fact("pooled", f"{progress.pooled_done:,} of {progress.total:,} images")
+        states += [f"{progress.failed:,} failed"] if progress.failed else []
+        report.fact(
+            "images", f"{', '.join(states)}; {progress.pooled_done:,} of {progress.total:,} with a pooled vector"
+        )
         if has_store(session_dir, info):
             _report_store(report, opened.store())
         else:
@@ -119,7 +121,10 @@ def verify(session_dir: Path, *, full: bool, mend: bool) -> int:
         if found.findings and mend:
             with opened.database.write() as db_session:
                 again, refused = repair(db_session, found.findings)
-            report.fact("repaired", f"{_plural(again, 'image')} to be made anew: `fewclick up` or init_session.py do")
+            report.fact(
+                "repaired",
+                f"{_plural(again, 'image')} to be made anew: `fewclick up` or init_session.py --append make them",
+            )
             if refused:
                 report.fact("refused", f"{_plural(refused, 'image')} marked as failed, annotations as they were")
         return OK if found.is_clean else FAULTS
@@ -197,19 +202,16 @@ def _chosen(db_session: Session, *, failed: bool, image_ids: Sequence[int]) -> l
 
 def _print_audit(found: Audit) -> None:
     console = Console(highlight=False)
-    live = console.is_terminal
     rows = [*found.findings, *(Finding(Fault.ORPHANED, each.content_hash, each.tier) for each in found.orphans)]
     if not rows:
         console.print(f"{_plural(found.images, 'image')} and their features are as they should be", soft_wrap=True)
         return
-    table = Table(box=box.ROUNDED if live else None, pad_edge=live)
-    table.add_column("fault", style="red" if live else "", no_wrap=True)
-    table.add_column("image", overflow="fold")
-    table.add_column("what was found", overflow="fold")
-    for row in rows[:MAX_SHOWN]:
-        table.add_row(row.fault, row.where, row.detail)
-    # Piped, a line must not be cut at the width of a terminal that is not there.
-    (console if live else Console(highlight=False, width=1000)).print(table)
+    shown = [(row.fault, row.where, row.detail) for row in rows[:MAX_SHOWN]]
+    if console.is_terminal:
+        console.print(_table(shown))
+    else:
+        for cells in shown:
+            print(*cells, sep="\t")
     if len(rows) > MAX_SHOWN:
         console.print(f"... and {len(rows) - MAX_SHOWN:,} more")
     console.print()
@@ -217,6 +219,16 @@ def _print_audit(found: Audit) -> None:
         number = sum(row.fault is fault for row in rows)
         if number:
             console.print(f"{number:>6,} {fault}: {REMEDIES[fault]}", soft_wrap=True)
+
+
+def _table(rows: Sequence[tuple[str, str, str]]) -> Table:
+    table = Table(box=box.ROUNDED)
+    table.add_column("fault", style="red", no_wrap=True)
+    table.add_column("image", overflow="fold")
+    table.add_column("what was found", overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    return table
 
 
 def _report_unused(report: Report, unused: Pruned, abandoned: Sequence[Abandoned]) -> None:

@@ -244,7 +244,14 @@ def test_recompute__no_such_image(features: Run) -> None:
 def test_status__counts_form_and_bytes(features: Run) -> None:
     status, shown = features("status")
     assert status == 0
-    for word in ("6 ready, 0 pending", "6 of 6 images", "int8, in files", "6 stored", EXTRACTOR.name, "nobody"):
+    for word in (
+        "6 ready, 0 pending",
+        "6 of 6 with a pooled vector",
+        "int8, in files",
+        "6 stored",
+        EXTRACTOR.name,
+        "nobody",
+    ):
         assert word in shown
 
 
