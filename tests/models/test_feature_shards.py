@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import random
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,7 @@ from models.feature_shards import ShardStorage
 from models.feature_storage import Tier
 from models.shard_records import ALIGNMENT, HEADER_BYTES
 
+ROOT = Path(__file__).resolve().parents[2]
 SMALL = {Tier.PATCHES: 4000, Tier.POOLED: 1500}
 
 
@@ -185,3 +188,40 @@ def test_prune__torn_tail_and_removed_records_give_their_place_back(tmp_path: Pa
     # A reader that had the old shards open finds the new ones.
     assert_holds(reader, range(10, 20))
     np.testing.assert_array_equal(storage.prune(lambda _: True, dry=False).freed_bytes, 0)
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from models.feature_shards import ShardStorage
+from models.feature_storage import Tier
+from tests.models.test_feature_shards import SMALL, content, key
+storage = ShardStorage(Path(sys.argv[1]), shard_bytes=SMALL)
+number = int(sys.argv[2])
+while True:
+    storage.write(Tier.PATCHES, key(number), content(number))
+    print(number, flush=True)
+    number += 1
+"""
+
+
+def test_write__killed_writers_leave_whole_arrays_only(tmp_path: Path) -> None:
+    told: set[int] = set()
+    for start in (0, 10_000):
+        command = [sys.executable, "-c", WRITER, str(tmp_path), str(start)]
+        writer = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+        assert writer.stdout is not None
+        for _ in range(random.Random(start).randint(15, 40)):
+            told.add(int(writer.stdout.readline()))
+        writer.kill()
+        told |= {int(line) for line in writer.stdout.read().split("\n")[:-1]}
+        writer.wait()
+        writer.stdout.close()
+    storage = storage_in(tmp_path)
+    found = {int(entry.content_hash, 16) for entry in storage.entries()}
+    assert told <= found, "what was reported is there"
+    assert len(found - told) <= 2, "at most the one that was being reported"
+    for number in found:
+        assert storage.read(Tier.PATCHES, key(number)).tobytes() == content(number)
+    storage.prune(lambda _: True, dry=False)
+    assert {int(entry.content_hash, 16) for entry in storage_in(tmp_path).entries()} == found
