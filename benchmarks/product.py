@@ -117,8 +117,12 @@ class Product:
         self._start("ml_service", ["-m", "ml_service.train"])
         self._wait("ml_service", lambda health: bool(health["ml_service"]["alive"]))
 
+    def start_extraction_service(self) -> None:
+        """Start the extraction service; it makes what features are missing."""
+        self._start("extraction_service", ["-m", "initialization.extraction_service"])
+
     def kill(self, name: str) -> None:
-        """kill -9 of one process: "backend" or "ml_service"."""
+        """kill -9 of one process: "backend", "ml_service" or "extraction_service"."""
         process = self._processes.pop(name)
         process.kill()
         process.wait(STOP_LIMIT_S)

@@ -2,7 +2,7 @@ import { ApiError, UnreachableError } from "../api/errors";
 import type { Api } from "../api/client";
 import type { ClassMap, ShownPrediction } from "../state/prediction";
 import { Signal, type Readable } from "../state/signal";
-import type { LabelClass, Prediction } from "../state/types";
+import type { ImageInfo, LabelClass, Prediction } from "../state/types";
 import { loadMaps, neededMaps } from "./map_loader";
 
 const POLL_MS = [60, 100, 160, 250, 400, 700, 1_000, 2_000];
@@ -167,21 +167,25 @@ export class PredictionWatch {
 
   async #loadIfThere(image: WatchedImage): Promise<Loaded | null> {
     if (!this.#exists) {
-      const is_time_to_ask = this.#polls >= ASK_AFTER_POLLS && !this.#asked && this.#hasLabels();
+      const found = await this.#look(image.id);
+      if (found === null) return null;
+      // Nothing can be predicted of an image whose features are still to be made.
+      const is_time_to_ask =
+        found.features === "ready" && this.#polls >= ASK_AFTER_POLLS && !this.#asked && this.#hasLabels();
       this.#asked ||= is_time_to_ask;
-      if (!is_time_to_ask && !(await this.#isPredicted(image.id))) return null;
+      if (!is_time_to_ask && found.uncertainty === null) return null;
     }
     const loaded = await this.#load(image.id, this.shown.value);
     if (image.id === this.#image?.id) this.#exists ||= loaded !== null;
     return loaded;
   }
 
-  async #isPredicted(image_id: number): Promise<boolean> {
+  async #look(image_id: number): Promise<ImageInfo | null> {
     try {
-      return (await this.#api.image(image_id)).uncertainty !== null;
+      return await this.#api.image(image_id);
     } catch (error) {
       report(error);
-      return false;
+      return null;
     }
   }
 
