@@ -47,6 +47,8 @@ class SpeedRow:
     smallest_cosine: float
     """Of a cell's features with those of the plain run."""
     rounds: int
+    gflop_per_s: float | None
+    """Of the products of a ViT alone: over the peak of the device this is the share of the roofline."""
 
 
 @dataclass(frozen=True)
@@ -124,6 +126,13 @@ def make_extractor(model: Any, name: str, size_px: int) -> BackboneExtractor:
     return BackboneExtractor(pretrained)
 
 
+def gflop(name: str, size_px: int) -> float:
+    """Of the matrix products of the 12 blocks for one square image; a multiplication and a sum are two."""
+    dim, _ = NETWORKS[name]
+    tokens = (size_px // 16) ** 2 + 5
+    return 12 * (24 * tokens * dim**2 + 4 * tokens**2 * dim) / 1e9
+
+
 def _measure_vit(name: str, size_px: int, budget_s: float) -> SpeedRow:
     plain = BackboneExtractor(
         Pretrained(name, VisionTransformer(make_model(name)), "0" * 16, MEAN, STD, size_px, 256), runtime=Runtime.TORCH
@@ -145,7 +154,7 @@ def _measure_vit(name: str, size_px: int, budget_s: float) -> SpeedRow:
     plain_s, fast_s = _interleave(run_plain, lambda: fast.extract(batch, pooled=False), budget_s)
     fast_s = [seconds / len(batch) for seconds in fast_s]
     cosine = torch.cosine_similarity(torch.from_numpy(expected), torch.from_numpy(found), dim=-1).min().item()
-    return _row(f"dinov3_{name}", size_px, fast.runtime, plain_s, fast_s, cosine)
+    return _row(f"dinov3_{name}", size_px, fast.runtime, plain_s, fast_s, cosine, gflop(name, size_px))
 
 
 def _measure_embedded(size_px: int, budget_s: float) -> SpeedRow:
@@ -168,7 +177,15 @@ def _measure_embedded(size_px: int, budget_s: float) -> SpeedRow:
     return _row(EMBEDDED, size_px, "side by side", plain_s, fast_s, cosine)
 
 
-def _row(name: str, size_px: int, runtime: str, plain_s: list[float], fast_s: list[float], cosine: float) -> SpeedRow:
+def _row(
+    name: str,
+    size_px: int,
+    runtime: str,
+    plain_s: list[float],
+    fast_s: list[float],
+    cosine: float,
+    gflop_per_image: float | None = None,
+) -> SpeedRow:
     ratio = statistics.median(plain / fast for plain, fast in zip(plain_s, fast_s, strict=True))
     return SpeedRow(
         extractor=name,
@@ -180,6 +197,7 @@ def _row(name: str, size_px: int, runtime: str, plain_s: list[float], fast_s: li
         ratio=ratio,
         smallest_cosine=cosine,
         rounds=len(plain_s),
+        gflop_per_s=None if gflop_per_image is None else gflop_per_image / statistics.median(fast_s),
     )
 
 
