@@ -30,7 +30,8 @@ from benchmarks.tables import Section, machine, show
 from db.database import Database, database_url
 from db.migrate import migrate
 from db.models import Image, SessionInfo
-from db.queries.extraction import Outcome, WorkerProgress, beat_extraction, claim_rest, record
+from db.queries.extraction import Outcome, claim_rest, record
+from db.queries.extraction_workers import WorkerProgress, beat_extraction
 from db.queries.session_info import Strategy, TrainingSettings
 from db.tasks import Task
 from initialization.inspection import inspect_file

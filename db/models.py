@@ -233,7 +233,7 @@ class Image(Base):
     pooled_ready: Mapped[bool] = mapped_column(default=False, server_default=false())
     """Whether the pooled vector is stored: the cheap tier, which comes before the patch features of most images."""
     feature_priority: Mapped[int] = mapped_column(default=0, server_default="0")
-    """Larger is sooner while `features` is pending; the values stand in db/queries/extraction.py."""
+    """Larger is sooner while `features` is pending; the values stand in db/queries/feature_requests.py."""
     claimed_by: Mapped[str | None] = mapped_column(String(64), default=None)
     """Worker that extracts the features at the moment; void once that worker shows no sign of life."""
     file_size: Mapped[int | None] = mapped_column(BigInteger, default=None)
@@ -419,7 +419,7 @@ class Worker(Base):
     pid: Mapped[int]
     host: Mapped[str] = mapped_column(String(255))
     progress: Mapped[dict[str, Any] | None] = mapped_column(default=None)
-    """Of an extraction worker: see `WorkerProgress` in db/queries/extraction.py."""
+    """Of an extraction worker: see `WorkerProgress` in db/queries/extraction_workers.py."""
     started_at: Mapped[dt.datetime] = mapped_column(default=utc_now)
     heartbeat_at: Mapped[dt.datetime] = mapped_column(default=utc_now, index=True)
 

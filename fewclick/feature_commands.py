@@ -16,7 +16,8 @@ from sqlalchemy.orm import Session
 from db.database import Database
 from db.errors import ConflictError, InvalidInputError, NotFoundError
 from db.models import FeatureState, Image
-from db.queries.extraction import living_workers, read_progress
+from db.queries.extraction import read_progress
+from db.queries.extraction_workers import living_workers
 from db.queries.feature_repair import compute_anew
 from db.queries.session_info import get_session_info
 from db.tasks import Task

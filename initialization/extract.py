@@ -19,7 +19,9 @@ from sqlalchemy.orm import Session
 
 from db.database import Database
 from db.queries import extraction
-from db.queries.extraction import Claim, Outcome, WorkerProgress
+from db.queries.extraction import Claim, Outcome
+from db.queries.extraction_workers import WorkerProgress
+from db.queries.feature_requests import OPEN, REST
 from db.queries.session_info import get_session_info, training_settings
 from initialization.compute import Computed, Prepared, Tiers, finish, prepare
 from initialization.heartbeat import Heartbeat
@@ -47,7 +49,7 @@ class _Task:
     @property
     def kind(self) -> tuple[bool, bool]:
         """Tasks of one kind may go through the network together."""
-        return self.claim.priority > extraction.REST, self.claim.whole
+        return self.claim.priority > REST, self.claim.whole
 
 
 class Pace:
@@ -134,7 +136,7 @@ class Extraction:
         if any(each.pixels is not None for each in prepared):
             self._pace.note((time.perf_counter() - started) / len(batch), whole=whole)
         self._outcomes += [_outcome(task.claim, each) for task, each in zip(batch, done, strict=True)]
-        self._somebody_waits |= batch[0].claim.priority > extraction.REST
+        self._somebody_waits |= batch[0].claim.priority > REST
         if self._somebody_waits or time.monotonic() - self._committed_at > COMMIT_INTERVAL_S:
             self._commit()
         return sum(whole or not self._patches or each.failure is not None for each in done)
@@ -161,7 +163,7 @@ class Extraction:
             is_urgent = extraction.has_requested(db_session)
             current = extraction.priorities(db_session, [task.claim.id for task in self._tasks])
         for task in self._tasks:
-            self._update(task, current.get(task.claim.id, extraction.REST))
+            self._update(task, current.get(task.claim.id, REST))
         ahead = self._extractor.batch_size + DECODED_AHEAD
         if not is_urgent and (only_requested or len(self._tasks) >= ahead):
             return
@@ -182,7 +184,7 @@ class Extraction:
 
     def _update(self, task: _Task, priority: int) -> None:
         """A person may have opened an image that was taken for its pooled vector, or turned to another."""
-        whole = task.claim.whole or priority > extraction.REST
+        whole = task.claim.whole or priority > REST
         if whole != task.claim.whole:
             task.prepared = None  # what is missing is another thing now
         task.claim = replace(task.claim, priority=priority, whole=whole)
@@ -190,7 +192,7 @@ class Extraction:
     def _next_batch(self) -> list[_Task]:
         """The first tasks, as many of one kind as the network takes well; an image on a screen goes alone."""
         first = self._tasks[0]
-        size = 1 if first.claim.priority == extraction.OPEN else max(1, self._extractor.batch_size)
+        size = 1 if first.claim.priority == OPEN else max(1, self._extractor.batch_size)
         alike = [task for task in self._tasks[:size] if task.kind == first.kind]
         self._tasks = [task for task in self._tasks if task not in alike]
         return alike

@@ -13,7 +13,7 @@ from typing import Self
 from sqlalchemy.exc import OperationalError
 
 from db.database import Database
-from db.queries.extraction import WorkerProgress, beat_extraction, extraction_pids, forget_workers
+from db.queries.extraction_workers import WorkerProgress, beat_extraction, extraction_pids, forget_workers
 
 logger = logging.getLogger(__name__)
 INTERVAL_S = 2.0

@@ -10,7 +10,8 @@ from functools import partial
 from pathlib import Path
 
 from db.database import Database
-from db.queries.extraction import expect_first, read_progress, retry_failed
+from db.queries.extraction import read_progress, retry_failed
+from db.queries.feature_requests import expect_first
 from initialization.choose_source import choose_source
 from initialization.cluster_engine import ClusterOrder, extract_on_cluster
 from initialization.cluster_pool import ClusterSettings, check_address

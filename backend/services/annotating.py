@@ -16,7 +16,7 @@ from backend.task_handlers.base import PredictedImage, Proposal
 from db.errors import ConflictError
 from db.models import Image, Origin, Prediction
 from db.queries import annotations as annotation_queries
-from db.queries.extraction import OPEN, is_behind, request_features
+from db.queries.feature_requests import OPEN, is_behind, request_features
 from db.queries.images import get_image
 
 ATTEMPTS = 5

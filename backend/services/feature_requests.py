@@ -6,8 +6,15 @@ from sqlalchemy.orm import Session
 
 from backend.context import AppContext
 from db.models import Image
-from db.queries.extraction import NEXT, OPEN, expect_features, is_behind, request_features, some_behind
-from db.queries.images import ids_ahead
+from db.queries.feature_requests import (
+    NEXT,
+    OPEN,
+    expect_features,
+    ids_ahead,
+    is_behind,
+    request_features,
+    some_behind,
+)
 from db.queries.session_info import Strategy
 
 AHEAD = 3

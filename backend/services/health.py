@@ -8,7 +8,8 @@ from backend.context import AppContext
 from backend.schemas.session import ExtractionHealth, ExtractionState, Health, MlServiceHealth
 from backend.services.plain_text import without_folders
 from backend.version import VERSION
-from db.queries.extraction import Progress, WorkerProgress, living_workers, read_progress
+from db.queries.extraction import Progress, read_progress
+from db.queries.extraction_workers import WorkerProgress, living_workers
 from db.queries.workers import heartbeat_age_s
 
 START_LIMIT_S = 60.0

@@ -7,24 +7,20 @@ worker has locked.
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, case, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from db.models import FeatureState, Image, ImageStatus, Job, JobKind, JobState, Worker, WorkerRole, utc_now
 from db.queries.events import add_event
+from db.queries.extraction_workers import CLAIM_TIMEOUT
+from db.queries.feature_requests import REST, order_of_use
 from db.queries.refits import note_arrivals
 from db.queries.session_info import Strategy
-from db.queries.workers import beat
 
-REST, NEXT, OPEN = 0, 1, 2
-"""`Image.feature_priority`: nobody asks for it, it comes up soon, a person looks at it."""
-CLAIM_TIMEOUT = dt.timedelta(seconds=10)
-"""Silence after which a worker's claims are void."""
 URGENT_JOBS = (JobKind.REFIT, JobKind.PREDICT)
 IDS_PER_STATEMENT = 500
 IDS_PER_EVENT = 200
@@ -80,50 +76,6 @@ class Progress:
         return self.total - self.done - self.failed
 
 
-@dataclass(frozen=True)
-class WorkerProgress:
-    """What an extraction worker says of itself: `Worker.progress`."""
-
-    images_per_s: float | None = None
-    """Whole images."""
-    pooled_per_s: float | None = None
-    """Images of the cheap tier."""
-    message: str | None = None
-    """Why it cannot work, in one line for a person."""
-
-
-def is_behind(image: Image, priority: int) -> bool:
-    """Whether the features of an image are still to be made, at a lower priority than this."""
-    return image.features is FeatureState.PENDING and image.feature_priority < priority
-
-
-def some_behind(db_session: Session, image_ids: Collection[int]) -> bool:
-    """Whether nobody has said yet that one of these images comes up soon, and its features are still to be made."""
-    rows = (Image.id.in_(image_ids), Image.features == FeatureState.PENDING, Image.feature_priority == REST)
-    return db_session.scalar(select(Image.id).where(*rows).limit(1)) is not None
-
-
-def request_features(db_session: Session, image_id: int) -> None:
-    """A person looks at this image: its features come first, and those of images opened before do no longer."""
-    pending = Image.features == FeatureState.PENDING
-    others = (pending, Image.feature_priority == OPEN, Image.id != image_id)
-    db_session.execute(update(Image).where(*others).values(feature_priority=REST))
-    this = (pending, Image.id == image_id, Image.feature_priority != OPEN)
-    db_session.execute(update(Image).where(*this).values(feature_priority=OPEN))
-
-
-def expect_features(db_session: Session, image_ids: Collection[int]) -> None:
-    """These images come up soon."""
-    rows = (Image.id.in_(image_ids), Image.features == FeatureState.PENDING, Image.feature_priority == REST)
-    db_session.execute(update(Image).where(*rows).values(feature_priority=NEXT))
-
-
-def expect_first(db_session: Session, strategy: Strategy, count: int) -> None:
-    """The images that a session shows first, so that there is something to click on soon."""
-    first = select(Image.id).where(Image.features == FeatureState.PENDING).order_by(_order(strategy)).limit(count)
-    expect_features(db_session, list(db_session.scalars(first)))
-
-
 def retry_failed(db_session: Session, except_paths: Collection[str] = ()) -> None:
     """Have failed images tried again; `failure` stays as the sign that nothing known of them is trusted."""
     skipped = set(except_paths)
@@ -162,7 +114,7 @@ def claim_pooled(db_session: Session, worker_id: str, limit: int) -> list[Claim]
 def claim_rest(db_session: Session, worker_id: str, strategy: Strategy, limit: int) -> list[Claim]:
     """Take any image whose features are to be made, in the order in which people will see them."""
     pending = (Image.features == FeatureState.PENDING,)
-    return _claim(db_session, worker_id, pending, (_order(strategy), Image.id), limit, whole=True)
+    return _claim(db_session, worker_id, pending, (order_of_use(strategy), Image.id), limit, whole=True)
 
 
 def priorities(db_session: Session, image_ids: Collection[int]) -> dict[int, int]:
@@ -216,34 +168,6 @@ def read_progress(db_session: Session) -> Progress:
     )
 
 
-def beat_extraction(db_session: Session, worker_id: str, pid: int, host: str, progress: WorkerProgress) -> None:
-    """Show that an extraction worker lives, and what it is up to."""
-    beat(db_session, worker_id, pid, host, role=WorkerRole.EXTRACTION)
-    db_session.flush()
-    db_session.execute(update(Worker).where(Worker.id == worker_id).values(progress=asdict(progress)))
-
-
-def living_workers(db_session: Session, timeout: dt.timedelta = CLAIM_TIMEOUT) -> list[WorkerProgress]:
-    """What each extraction worker that shows signs of life says."""
-    rows = db_session.scalars(
-        select(Worker)
-        .where(Worker.role == WorkerRole.EXTRACTION, Worker.heartbeat_at > utc_now() - timeout)
-        .order_by(Worker.started_at)
-    )
-    return [WorkerProgress(**(row.progress or {})) for row in rows]
-
-
-def extraction_pids(db_session: Session, host: str) -> dict[str, int]:
-    """Process ids of the extraction workers on a machine, by worker id."""
-    mine = (Worker.role == WorkerRole.EXTRACTION, Worker.host == host)
-    return dict(db_session.execute(select(Worker.id, Worker.pid).where(*mine)).all())
-
-
-def forget_workers(db_session: Session, worker_ids: Collection[str]) -> None:
-    """Void the claims of workers that are known to have ended."""
-    db_session.execute(delete(Worker).where(Worker.id.in_(worker_ids), Worker.role == WorkerRole.EXTRACTION))
-
-
 def a_person_waits(db_session: Session) -> bool:
     """Whether a click or an opened image waits for the ML service, or is at work there."""
     at_work = (Job.kind.in_(URGENT_JOBS), Job.state.in_((JobState.QUEUED, JobState.RUNNING)))
@@ -252,11 +176,6 @@ def a_person_waits(db_session: Session) -> bool:
 
 def _without_pooled() -> Any:
     return select(Image.id).where(~Image.pooled_ready, Image.features != FeatureState.FAILED)
-
-
-def _order(strategy: Strategy) -> ColumnElement[Any]:
-    """As `next_image` goes through images that nothing has predicted."""
-    return Image.id.asc() if strategy is Strategy.SEQUENTIAL else Image.random_key.asc()
 
 
 def _is_free() -> ColumnElement[bool]:

@@ -10,7 +10,8 @@ from sqlalchemy.orm import Session
 
 from db.models import FeatureState, Image, Prediction
 from db.queries.events import add_event
-from db.queries.extraction import IDS_PER_EVENT, IDS_PER_STATEMENT, REST, read_progress
+from db.queries.extraction import IDS_PER_EVENT, IDS_PER_STATEMENT, read_progress
+from db.queries.feature_requests import REST
 
 RECOMPUTED = "to be computed anew"
 """A pending image with a reason is made from its file, whatever is stored of it."""

@@ -149,15 +149,6 @@ def next_image(
     return None if row is None else Pick(row, by_model=class_id is not None)
 
 
-def ids_ahead(db_session: Session, strategy: Strategy, image: Image, count: int) -> list[int]:
-    """The image and those that come after it in the order of the session, as far as that is known beforehand."""
-    key = Image.id if strategy is Strategy.SEQUENTIAL else Image.random_key
-    if strategy in ASKING_THE_MODEL:
-        return [image.id]
-    ahead = select(Image.id).where(Image.status == ImageStatus.UNLABELED, key >= getattr(image, key.key))
-    return list(db_session.scalars(ahead.order_by(key).limit(count)))
-
-
 def note_model_pick(db_session: Session, image_id: int) -> None:
     """Record that the model picked an image, which therefore never becomes a validation image."""
     still = (Image.id == image_id, ~Image.picked_by_model, Image.split.is_distinct_from(Split.VALIDATION))

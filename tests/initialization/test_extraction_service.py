@@ -15,7 +15,9 @@ from sqlalchemy import select
 
 from db.database import Database
 from db.models import Event, FeatureState, Image, JobKind, Worker
-from db.queries.extraction import living_workers, read_progress, request_features
+from db.queries.extraction import read_progress
+from db.queries.extraction_workers import living_workers
+from db.queries.feature_requests import request_features
 from db.queries.jobs import request_job
 from initialization.extraction_service import ExtractionService, main
 from initialization.service_settings import ServiceSettings

@@ -13,7 +13,7 @@ from starlette.testclient import TestClient
 from backend.schemas.session import TrainingPatch
 from backend.settings import Sibling
 from db.models import FeatureState, Image, Worker, utc_now
-from db.queries.extraction import WorkerProgress, beat_extraction
+from db.queries.extraction_workers import WorkerProgress, beat_extraction
 from db.queries.session_info import TrainingSettings
 from db.tasks import Task
 

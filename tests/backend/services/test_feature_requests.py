@@ -10,7 +10,7 @@ from sqlalchemy import select, update
 from starlette.testclient import TestClient
 
 from db.models import FeatureState, Image, ImageStatus
-from db.queries.extraction import NEXT, OPEN, REST
+from db.queries.feature_requests import NEXT, OPEN, REST
 from db.tasks import Task
 
 

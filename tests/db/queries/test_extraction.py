@@ -9,10 +9,11 @@ from sqlalchemy import select, update
 
 from db.database import Database
 from db.models import Event, FeatureState, Image, ImageStatus, Job, JobKind, Worker, utc_now
-from db.queries import extraction
+from db.queries import extraction, extraction_workers, feature_requests
 from db.queries.annotations import NewPoint, replace_points
 from db.queries.classes import add_class
-from db.queries.extraction import Claim, Outcome, WorkerProgress
+from db.queries.extraction import Claim, Outcome
+from db.queries.extraction_workers import WorkerProgress
 from db.queries.session_info import Strategy
 
 LONG_AGO = dt.timedelta(minutes=1)
@@ -26,7 +27,7 @@ def images(db: Database) -> None:
             [Image(id=n, path=f"{n}.png", content_hash=str(n), random_key=1 - n / 10, file_size=n) for n in range(1, 7)]
         )
         for worker_id in ("a", "b"):
-            extraction.beat_extraction(db_session, worker_id, 1, "host", WorkerProgress())
+            extraction_workers.beat_extraction(db_session, worker_id, 1, "host", WorkerProgress())
 
 
 def requested(db: Database, worker_id: str = "a", limit: int = 9) -> list[int]:
@@ -65,15 +66,15 @@ def test_claim__of_a_silent_or_unknown_worker_is_void(db: Database) -> None:
     with db.write() as db_session:
         silent = update(Worker).where(Worker.id == "a").values(heartbeat_at=utc_now() - LONG_AGO)
         db_session.execute(silent)
-        extraction.forget_workers(db_session, ["b"])
-        extraction.beat_extraction(db_session, "c", 1, "host", WorkerProgress())
+        extraction_workers.forget_workers(db_session, ["b"])
+        extraction_workers.beat_extraction(db_session, "c", 1, "host", WorkerProgress())
     assert [claim.id for claim in rest(db, "c")] == [1, 2, 3, 4, 5, 6]
 
 
 def test_claim_requested__open_image_then_what_comes_next(db: Database) -> None:
     with db.write() as db_session:
-        extraction.expect_features(db_session, [2, 3])
-        extraction.request_features(db_session, 6)
+        feature_requests.expect_features(db_session, [2, 3])
+        feature_requests.request_features(db_session, 6)
     assert requested(db, limit=2) == [6, 2]
     assert requested(db) == [3]
     assert requested(db) == []
@@ -82,8 +83,8 @@ def test_claim_requested__open_image_then_what_comes_next(db: Database) -> None:
 def test_request_features__turns_from_the_image_opened_before(db: Database) -> None:
     for image_id in (4, 5):
         with db.write() as db_session:
-            extraction.request_features(db_session, image_id)
-    assert [image(db, n).feature_priority for n in (4, 5)] == [extraction.REST, extraction.OPEN]
+            feature_requests.request_features(db_session, image_id)
+    assert [image(db, n).feature_priority for n in (4, 5)] == [feature_requests.REST, feature_requests.OPEN]
     with db.read() as db_session:
         assert extraction.has_requested(db_session)
     assert requested(db) == [5]
@@ -94,7 +95,7 @@ def test_request_features__turns_from_the_image_opened_before(db: Database) -> N
 @pytest.mark.parametrize(("strategy", "first"), [(Strategy.SEQUENTIAL, [1, 2]), (Strategy.RANDOM, [5, 6])])
 def test_expect_first__as_the_session_shows_them(db: Database, strategy: Strategy, first: list[int]) -> None:
     with db.write() as db_session:
-        extraction.expect_first(db_session, strategy, 2)
+        feature_requests.expect_first(db_session, strategy, 2)
     assert requested(db) == first
 
 
@@ -161,9 +162,9 @@ def test_record__points_set_on_a_pending_image_are_learned_from(db: Database) ->
 
 def test_living_workers__silent_ones_are_left_out(db: Database) -> None:
     with db.write() as db_session:
-        extraction.beat_extraction(db_session, "a", 1, "host", WorkerProgress(2.0, 9.0))
+        extraction_workers.beat_extraction(db_session, "a", 1, "host", WorkerProgress(2.0, 9.0))
         db_session.execute(update(Worker).where(Worker.id == "b").values(heartbeat_at=utc_now() - LONG_AGO))
     with db.read() as db_session:
-        assert extraction.living_workers(db_session) == [WorkerProgress(2.0, 9.0)]
-        assert extraction.extraction_pids(db_session, "host") == {"a": 1, "b": 1}
-        assert extraction.extraction_pids(db_session, "other") == {}
+        assert extraction_workers.living_workers(db_session) == [WorkerProgress(2.0, 9.0)]
+        assert extraction_workers.extraction_pids(db_session, "host") == {"a": 1, "b": 1}
+        assert extraction_workers.extraction_pids(db_session, "other") == {}
