@@ -111,7 +111,7 @@ def test_append__changed_file_of_the_same_size_gets_new_features(
         info = ExtractorInfo.from_json(get_session_info(db_session).extractor)
     database.close()
     assert FeatureStore(session_dir, info).has(after["content_hash"])
-    assert "1 files: features made anew" in capsys.readouterr().out
+    assert "1 file: features made anew" in capsys.readouterr().out
 
 
 def test_append__touched_file_is_only_looked_at(tmp_path: Path) -> None:
