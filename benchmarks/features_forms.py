@@ -16,9 +16,11 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from rich.console import Console
 
 from benchmarks.annotator import Click, Mask, iou, next_click, plan_segmentation
 from benchmarks.datasets import Dataset, find_datasets
+from benchmarks.tables import Section, show
 from ml_service.heads.live import SEGMENTATION, FeatureScaler, LiveHead
 from models.base import ExtractorInfo, Features
 from models.feature_forms import PROJECTED_CHANNELS, FormName, make_form
@@ -202,28 +204,30 @@ def _median_ms(read: Callable[[str], FloatArray], keys: Sequence[str]) -> float:
     return 1e3 * float(np.median(times))
 
 
-def table(rows: Sequence[FormRow]) -> list[str]:
-    """As Markdown: each set, then the mean of all."""
-    lines = [
-        "| set | form | IoU, own clicks | IoU, same clicks | lost, points | MB an image | whole map | 4 points |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- |",
-    ]
-    names = list(dict.fromkeys(row.dataset for row in rows))
-    for name in [*names, "mean"]:
-        for form in FormName:
-            chosen = [row for row in rows if row.form is form and name in (row.dataset, "mean")]
-            own, same, lost, size, whole_ms, points_ms = np.mean(
-                [
-                    (r.own_clicks_iou, r.same_clicks_iou, r.lost_points, r.bytes_per_image, r.whole_ms, r.points_ms)
-                    for r in chosen
-                ],
-                axis=0,
-            )
-            lines.append(
-                f"| {name} | {form} | {own:.3f} | {same:.3f} | {lost:+.2f} | {size / 1e6:.2f} | {whole_ms:.1f} ms "
-                f"| {points_ms:.2f} ms |"
-            )
-    return lines
+def form_section(rows: Sequence[FormRow]) -> Section:
+    """Each set, then the mean of all."""
+    columns = (
+        "set", "form", "IoU, own clicks", "IoU, same clicks", "lost, points", "MB an image", "whole map", "4 points",
+    )  # fmt: skip
+    names = [*dict.fromkeys(row.dataset for row in rows), "mean"]
+    cells = tuple(
+        _cells(name, form, [row for row in rows if row.form is form and name in (row.dataset, "mean")])
+        for name in names
+        for form in FormName
+    )
+    return Section("IoU lost against bytes saved, by form of the stored patch features", columns, cells)
+
+
+def _cells(name: str, form: FormName, rows: Sequence[FormRow]) -> tuple[str, ...]:
+    own, same, lost, size, whole_ms, points_ms = np.mean(
+        [
+            (r.own_clicks_iou, r.same_clicks_iou, r.lost_points, r.bytes_per_image, r.whole_ms, r.points_ms)
+            for r in rows
+        ],
+        axis=0,
+    )
+    times = (f"{whole_ms:.1f} ms", f"{points_ms:.2f} ms")
+    return (name, str(form), f"{own:.3f}", f"{same:.3f}", f"{lost:+.2f}", f"{size / 1e6:.2f}", *times)
 
 
 def main() -> None:
@@ -236,7 +240,7 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         rows = form_rows(arguments.data, arguments.cache or Path(folder), arguments.seeds, arguments.sets)
-    print("\n".join(table(rows)))
+    show(Console(), [form_section(rows)])
 
 
 if __name__ == "__main__":

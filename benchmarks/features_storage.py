@@ -9,11 +9,14 @@ import argparse
 import hashlib
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from rich.console import Console
 
+from benchmarks.tables import Section, section_of, show
 from models.base import ExtractorInfo, Features
 from models.feature_storage import StorageKind
 from models.feature_store import FeatureStore, StoreSettings, open_store
@@ -86,19 +89,14 @@ def _row(kind: StorageKind, images: int, parent: Path | None) -> StorageRow:
     )
 
 
-def table(rows: list[StorageRow]) -> list[str]:
-    """As Markdown."""
-    lines = [
-        "| storage | images | written/s | open | found/s | read one by one/s | read in bulk/s | files |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- |",
-    ]
-    for row in rows:
-        lines.append(
-            f"| {row.storage} | {row.images:,} | {row.written_per_s:,.0f} | {row.open_ms:.1f} ms "
-            f"| {row.found_per_s:,.0f} "
-            f"| {row.read_one_by_one_per_s:,.0f} | {row.read_in_bulk_per_s:,.0f} | {row.files:,} |"
-        )
-    return lines
+def storage_section(rows: Sequence[StorageRow]) -> Section:
+    """What was measured."""
+    columns = {
+        "storage": "storage", "images": "images", "written_per_s": "written/s", "open_ms": "open, ms",
+        "found_per_s": "found/s", "read_one_by_one_per_s": "read one by one/s", "read_in_bulk_per_s": "read in bulk/s",
+        "files": "files",
+    }  # fmt: skip
+    return section_of("Pooled vectors in a file each, and in shards", rows, columns)
 
 
 def main() -> None:
@@ -107,7 +105,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=10_000)
     parser.add_argument("--folder", type=Path, help="where to write, instead of the folder for temporary files")
     arguments = parser.parse_args()
-    print("\n".join(table(storage_rows(arguments.images, arguments.folder))))
+    show(Console(), [storage_section(storage_rows(arguments.images, arguments.folder))])
 
 
 if __name__ == "__main__":

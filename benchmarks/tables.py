@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -45,9 +46,35 @@ def _row(cells: Sequence[str]) -> str:
     return "| " + " | ".join(cells) + " |"
 
 
+def section_of(title: str, rows: Sequence[Any], columns: Mapping[str, str]) -> Section:
+    """A table of dataclass instances.
+
+    Args:
+        columns: Heading of each field that is shown.
+    """
+    cells = (tuple(_cell(getattr(row, field)) for field in columns) for row in rows)
+    return Section(title, tuple(columns.values()), tuple(cells))
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, float):
+        return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
 def marks(part: str) -> tuple[str, str]:
-    """Start and end of what `benchmarks/PART.py` writes into a document."""
-    return f"<!-- {part}: written by benchmarks/{part}.py, do not edit between the marks -->", f"<!-- {part}: end -->"
+    """Start and end of what a part of a program writes into a document.
+
+    Args:
+        part: `PROGRAM` or `PROGRAM: NAME` for `benchmarks/PROGRAM.py`.
+    """
+    program = part.partition(":")[0]
+    return (
+        f"<!-- {part}: written by benchmarks/{program}.py, do not edit between the marks -->",
+        f"<!-- {part}: end -->",
+    )
 
 
 def write_between_marks(path: Path, part: str, text: str) -> None:
