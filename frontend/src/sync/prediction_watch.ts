@@ -54,6 +54,7 @@ export class PredictionWatch {
   /** Asking for a prediction that does not exist is answered 404, which browsers report as an error: ask knowingly. */
   #exists = false;
   #asked = false;
+  #ask_after_polls = ASK_AFTER_POLLS - 1;
   #fetching = false;
   #fetch_again = false;
   #polls = 0;
@@ -81,6 +82,7 @@ export class PredictionWatch {
     this.#polls = 0;
     this.#exists = image.uncertainty !== null || this.#prefetched.has(image.id);
     this.#asked = false;
+    this.#ask_after_polls = ASK_AFTER_POLLS - 1;
     this.#stopRefining();
     this.shown.set(this.#prefetched.get(image.id) ?? null);
     this.#prefetched.delete(image.id);
@@ -169,9 +171,9 @@ export class PredictionWatch {
     if (!this.#exists) {
       const found = await this.#look(image.id);
       if (found === null) return null;
-      // Nothing can be predicted of an image whose features are still to be made.
-      const is_time_to_ask =
-        found.features === "ready" && this.#polls >= ASK_AFTER_POLLS && !this.#asked && this.#hasLabels();
+      // Nothing can be predicted of an image whose features are still to be made; once they are, that takes its time.
+      if (found.features !== "ready") this.#ask_after_polls = this.#polls + ASK_AFTER_POLLS;
+      const is_time_to_ask = this.#polls > this.#ask_after_polls && !this.#asked && this.#hasLabels();
       this.#asked ||= is_time_to_ask;
       if (!is_time_to_ask && found.uncertainty === null) return null;
     }
