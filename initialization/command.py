@@ -76,12 +76,19 @@ def _parse(argv: Sequence[str] | None, program: str) -> Options:
     parser.add_argument("--yes", action="store_true", help="do not ask before starting")
     parser.add_argument("--move-aside", action="store_true", help="keep the old session under another name, start anew")
     parser.add_argument(
+        "--change-extractor",
+        action="store_true",
+        help="go on with another extractor, weights or resize: annotations stay, features are made anew",
+    )
+    parser.add_argument(
         "--background", action="store_true", help="only register the images: `fewclick up` makes their features"
     )
     _add_cluster(parser)
     arguments = parser.parse_args(argv)
     if arguments.append and arguments.move_aside:
         parser.error("--append goes on with the old session, --move-aside starts a new one: choose one of them")
+    if arguments.change_extractor and arguments.move_aside:
+        parser.error("--change-extractor goes on with the old session, --move-aside starts a new one: choose one")
     return Options(cluster=_cluster(parser, arguments), **vars(arguments))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,9 @@ from sqlalchemy.orm import Session
 from db.database import Database, database_url
 from db.migrate import migrate
 from db.models import LabelClass, SessionInfo
+from db.queries.checkpoints import deactivate
+from db.queries.feature_repair import forget_features
+from db.queries.session_info import get_session_info
 from initialization.config import SessionConfig
 from initialization.errors import ConfigError, SessionExistsError
 from initialization.existing import ExistingSession, image_root_for
@@ -22,6 +26,10 @@ from initialization.sources import Source
 from models.base import ExtractorInfo
 
 LOCK_NAME = ".init.lock"
+EXTRACTOR_KEYS = (
+    "extractor", "weights_path", "dinov3_repo", "layers", "resize", "features_form", "features_storage", "features_dir",
+)  # fmt: skip
+"""What says how features are made and kept."""
 
 
 def check_writable(session_dir: Path) -> None:
@@ -83,6 +91,23 @@ def open_session(
         elif existing is None or not existing.annotated + existing.imported:
             _apply_changes(db_session, row, config)
     return database
+
+
+def change_extractor(database: Database, config: SessionConfig, info: ExtractorInfo) -> None:
+    """Have a session go on with another extractor: annotations stay, all features are to be made, or found again.
+
+    Nothing on the disk is removed: features of the old extractor are there for a change back, until they are pruned.
+    """
+    with database.write() as db_session:
+        row = get_session_info(db_session)
+        if row.extractor == json.loads(json.dumps(info.to_json())):
+            return
+        row.extractor = info.to_json()
+        stored = stored_config(config)
+        row.config = {**row.config, **{key: stored[key] for key in EXTRACTOR_KEYS}}
+        forget_features(db_session)
+        # Heads of other features predict nothing here any more; they stay as checkpoints.
+        deactivate(db_session)
 
 
 def stored_config(config: SessionConfig) -> dict[str, Any]:

@@ -122,8 +122,21 @@ def check_extractor(existing: ExistingSession, session_dir: Path, info: Extracto
     if key is not None:
         raise SessionExistsError(
             f"session {session_dir} holds features with {key} {found.get(key)!r}, this config gives {wanted[key]!r}: "
-            "put extractor, weights_path, layers and resize back, name another session_dir, or add --move-aside to "
-            "keep the old session under another name and start anew"
+            "put extractor, weights_path, layers and resize back, or add --change-extractor to keep all annotations "
+            "and make the features anew, or --move-aside to keep the old session under another name and start anew"
+        )
+
+
+def check_can_change_extractor(existing: ExistingSession, session_dir: Path, info: ExtractorInfo) -> None:
+    """Refuse to take features away from who works with them, or to change what annotations mean.
+
+    Raises:
+        SessionExistsError: names the way out.
+    """
+    _check_preprocessing(existing, session_dir, info)
+    if existing.live_workers:
+        raise SessionExistsError(
+            f"--change-extractor: a service is at work on session {session_dir}: stop it, then run this again"
         )
 
 

@@ -145,7 +145,8 @@ class ExtractionService:
                 raise WeightsError(
                     f"the session's features are of {wanted.name} ({wanted.weights_hash}) at {wanted.resize} px, but "
                     f"its settings now give {extractor.info.name} ({extractor.info.weights_hash}) at "
-                    f"{extractor.info.resize} px: put the old weights back, or make a new session"
+                    f"{extractor.info.resize} px: put the old weights back, or run init_session.py with "
+                    "--change-extractor"
                 )
             self._extractor = extractor
         return self._extractor

@@ -16,11 +16,12 @@ from initialization.choose_source import choose_source
 from initialization.cluster_engine import ClusterOrder, extract_on_cluster
 from initialization.cluster_pool import ClusterSettings, check_address
 from initialization.config import SessionConfig, load_config, session_dir_of
-from initialization.create import check_writable, exclusive, open_session
+from initialization.create import change_extractor, check_writable, exclusive, open_session
 from initialization.errors import SourceError
 from initialization.estimate import SAMPLES, Estimate, check_disk, estimate_run
 from initialization.existing import (
     ExistingSession,
+    check_can_change_extractor,
     check_can_continue,
     check_can_move,
     check_extractor,
@@ -56,6 +57,8 @@ class Options:
     append: bool = False
     yes: bool = False
     move_aside: bool = False
+    change_extractor: bool = False
+    """Go on with a session whose features another extractor made."""
     background: bool = False
     """Register only: the extraction service of `fewclick up` makes the features."""
     cluster: ClusterSettings | None = None
@@ -83,11 +86,14 @@ def initialize(options: Options, report: Report, load_extractor: LoadExtractor) 
 
     continued = None if options.move_aside else existing
     settings = config.extractor_settings()
-    if continued is not None:
+    changes_extractor = continued is not None and options.change_extractor
+    if continued is not None and not changes_extractor:
         settings = settings.as_in(ExtractorInfo.from_json(continued.extractor))
     extractor = with_preprocessing(load_extractor(settings), config.preprocessing)
     _report_extractor(report, extractor.info, patches=config.task.reads_patches)
-    if continued is not None:
+    if continued is not None and changes_extractor:
+        check_can_change_extractor(continued, session_dir, extractor.info)
+    elif continued is not None:
         check_extractor(continued, session_dir, extractor.info)
     stored = check_store(None if continued is None else session_dir, extractor.info, config.store_settings())
     form = stored.form if config.task.reads_patches else None
@@ -95,7 +101,8 @@ def initialize(options: Options, report: Report, load_extractor: LoadExtractor) 
     plan = source.plan(session_dir)
     images = plan.images[: options.max_files]
     _report_plan(report, source, plan, images, config)
-    todo = [image for image in images if continued is None or image.path not in continued.ready_paths]
+    ready_paths = frozenset[str]() if continued is None or changes_extractor else continued.ready_paths
+    todo = [image for image in images if image.path not in ready_paths]
     if todo and options.background:
         check_disk(source, todo, extractor.info, stored.disk(session_dir), form=form)
     elif todo:
@@ -110,6 +117,8 @@ def initialize(options: Options, report: Report, load_extractor: LoadExtractor) 
     with exclusive(session_dir):
         database = open_session(session_dir, config, source, extractor.info, continued)
         try:
+            if changes_extractor:
+                change_extractor(database, config, extractor.info)
             changes = _fill(database, session_dir, config, source, images, report)
             cluster = None
             if options.cluster is not None:
@@ -128,7 +137,7 @@ def _check_existing(
     if options.move_aside:
         check_can_move(existing, session_dir)
     elif existing is not None:
-        check_can_continue(existing, session_dir, config, source, append=options.append)
+        check_can_continue(existing, session_dir, config, source, append=options.append or options.change_extractor)
     return existing
 
 

@@ -29,6 +29,15 @@ def compute_anew(db_session: Session, image_ids: Sequence[int], reason: str = RE
     _announce(db_session, image_ids)
 
 
+def forget_features(db_session: Session) -> None:
+    """The features and predictions of all images count no more; what a store holds of them may be taken again."""
+    db_session.execute(update(Image).where(Image.features == FeatureState.READY).values(features=FeatureState.PENDING))
+    nothing = {"pooled_ready": False, "claimed_by": None, "predicted_version": 0}
+    db_session.execute(update(Image).values(**nothing, uncertainty=None, predicted_class_id=None))
+    db_session.execute(delete(Prediction))
+    add_event(db_session, "features", image_ids=[], all_named=False, **asdict(read_progress(db_session)))
+
+
 def forget_predictions(db_session: Session, image_ids: Sequence[int]) -> None:
     """Predictions of pictures that are no longer there; the ML service removes maps that nothing names."""
     for start in range(0, len(image_ids), IDS_PER_STATEMENT):

@@ -1,0 +1,104 @@
+"""A session goes on with another extractor: annotations stay, features are made anew; a change back costs nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from db.database import Database
+from db.models import Checkpoint, CheckpointKind, FeatureState, Image, Job, JobKind, Prediction, SessionInfo, Worker
+from db.queries.annotations import NewPoint, replace_points
+from models.base import Features
+from tests.initialization.fakes import FakeExtractor, annotations, init, save_picture, write_config
+
+
+@pytest.fixture
+def session_dir(tmp_path: Path) -> Path:
+    """Three images, two points on the first, a prediction and an active checkpoint."""
+    for name in ("a", "b", "c"):
+        save_picture(tmp_path / f"images/{name}.png")
+    assert init(write_config(tmp_path, resize=64)) == 0
+    database = Database.of_session(tmp_path / "session")
+    with database.write() as db_session:
+        image = db_session.scalars(select(Image).order_by(Image.id)).first()
+        assert image is not None
+        replace_points(db_session, image, [NewPoint(3, 4, 1), NewPoint(9, 9, 2)], expected_revision=None)
+        image.predicted_version, image.uncertainty, image.predicted_class_id = 1, 0.5, 1
+        db_session.add(Prediction(image_id=image.id, version=1, annotation_revision=1, class_ids=[1, 2]))
+        db_session.add(Checkpoint(kind=CheckpointKind.RUN, path="x.safetensors", active=True, head_version=1))
+    database.close()
+    return tmp_path / "session"
+
+
+def test_main__change_extractor_keeps_annotations_and_makes_features_anew(session_dir: Path) -> None:
+    before = annotations(session_dir)
+    assert init(write_config(session_dir.parent, resize=96), "--change-extractor") == 0
+    assert annotations(session_dir) == before
+    database = Database.of_session(session_dir)
+    with database.read() as db_session:
+        info = db_session.get_one(SessionInfo, 1)
+        assert info.extractor["resize"] == info.config["resize"] == 96
+        images = db_session.scalars(select(Image)).all()
+        assert all(image.features is FeatureState.READY and image.pooled_ready for image in images)
+        assert {image.predicted_version for image in images} == {0}
+        assert db_session.scalar(select(Prediction)) is None
+        assert not db_session.scalars(select(Checkpoint)).one().active
+        # The labels are learned from as soon as their new features are there.
+        assert db_session.scalar(select(Job.id).where(Job.kind == JobKind.REFIT)) is not None
+    database.close()
+    assert init(write_config(session_dir.parent, resize=96), "--append") == 0
+
+
+def test_main__change_back_finds_the_features_that_were_made_before(session_dir: Path) -> None:
+    first = {path: path.stat().st_mtime_ns for path in session_dir.glob("features/*/*/*.npy")}
+    assert init(write_config(session_dir.parent, resize=96), "--change-extractor") == 0
+    there = {path: path.stat().st_mtime_ns for path in session_dir.glob("features/*/*/*.npy")}
+    assert len(there) == 2 * len(first)
+    assert init(write_config(session_dir.parent, resize=64), "--change-extractor") == 0
+    assert {path: path.stat().st_mtime_ns for path in there} == there
+    database = Database.of_session(session_dir)
+    with database.read() as db_session:
+        assert set(db_session.scalars(select(Image.features))) == {FeatureState.READY}
+    database.close()
+
+
+def test_main__change_extractor_killed_on_its_way_goes_on(session_dir: Path) -> None:
+    class Killed(FakeExtractor):
+        def extract(self, *_: object, **__: object) -> list[Features]:  # type: ignore[override]
+            raise KeyboardInterrupt
+
+    config = write_config(session_dir.parent, resize=96)
+    assert init(config, "--change-extractor", "--background", load=lambda settings: Killed(settings.resize)) == 130
+    assert init(config, "--append") == 0
+    database = Database.of_session(session_dir)
+    with database.read() as db_session:
+        assert set(db_session.scalars(select(Image.features))) == {FeatureState.READY}
+    database.close()
+
+
+def test_main__change_extractor_refuses_while_a_service_works(
+    session_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    database = Database.of_session(session_dir)
+    with database.write() as db_session:
+        db_session.add(Worker(id="w", pid=1, host="here"))
+    database.close()
+    assert init(write_config(session_dir.parent, resize=96), "--change-extractor") == 2
+    assert "stop it" in capsys.readouterr().err
+
+
+def test_main__another_extractor_is_refused_and_the_way_out_is_told(
+    session_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert init(write_config(session_dir.parent, resize=96), "--append") == 2
+    assert "--change-extractor" in capsys.readouterr().err
+
+
+def test_main__change_extractor_does_not_change_what_coordinates_mean(
+    session_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    changed = write_config(session_dir.parent, resize=64, preprocessing={"crop": {"left": 2}})
+    assert init(changed, "--change-extractor") == 2
+    assert "preprocessing" in capsys.readouterr().err
