@@ -106,7 +106,7 @@ def prepare(
 def finish(images: Sequence[Prepared], store: FeatureStore, extractor: FeatureExtractor) -> list[Computed]:
     """Run the network on what was prepared and store the results; one answer for each, in order.
 
-    Neighbours of one size and the same missing features go through the network together.
+    Neighbours with the same missing features go to the extractor together.
 
     Raises:
         OSError: the store cannot be written.
@@ -128,8 +128,9 @@ def _missing(store: FeatureStore, content_hash: str, wanted: Tiers) -> Tiers:
 
 
 def _batches(images: Sequence[Prepared], size: int) -> Iterator[list[Prepared]]:
+    # Sizes may differ: what has to be of one size, the extractor sorts out itself.
     def kind(image: Prepared) -> tuple[object, ...]:
-        return image.missing, None if image.pixels is None else image.pixels.shape
+        return image.missing, image.pixels is None
 
     for _, group in groupby(images, kind):
         alike = list(group)
