@@ -90,7 +90,7 @@ def test_compute_image__failures_are_facts(tmp_path: Path, store: FeatureStore, 
     assert compute_image(wide, store, Recording(failing=[40]), BOTH).failure == "wide.png: fake failed: cannot"
 
 
-def test_finish__equal_sizes_go_together_and_one_at_fault_fails_alone(tmp_path: Path, store: FeatureStore) -> None:
+def test_finish__neighbours_go_together_and_one_at_fault_fails_alone(tmp_path: Path, store: FeatureStore) -> None:
     sizes = [(24, 16)] * 5 + [(40, 16)] * 2
     paths = [save_picture(tmp_path / f"{n}.png", size=size) for n, size in enumerate(sizes)]
     missing = tmp_path / "missing.png"
@@ -98,7 +98,7 @@ def test_finish__equal_sizes_go_together_and_one_at_fault_fails_alone(tmp_path: 
     prepared = [prepare(path, store, BOTH) for path in (*paths, missing)]
     done = finish(prepared, store, extractor)
     assert [bool(each.failure) for each in done] == [False] * 5 + [True] * 3
-    assert extractor.calls == [(4, True, True), (1, True, True), (2, True, True), (1, True, True), (1, True, True)]
+    assert extractor.calls == [(4, True, True), (3, True, True), *[(1, True, True)] * 3]
     for path, each in zip(paths[:5], done[:5], strict=True):
         assert each.facts.content_hash is not None
         mean = read_image(path).mean(axis=(0, 1), dtype=np.float32) / 255

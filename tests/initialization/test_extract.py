@@ -22,7 +22,7 @@ class Choosy(FakeExtractor):
     def extract(
         self, images: list[npt.NDArray[np.uint8]], *, patches: bool = True, pooled: bool = True
     ) -> list[Features]:
-        if images[0].shape[1] == 40:
+        if any(image.shape[1] == 40 for image in images):
             raise self._error
         return super().extract(images, patches=patches, pooled=pooled)
 

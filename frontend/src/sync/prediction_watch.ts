@@ -14,7 +14,7 @@ const REFINE_MOST_PX = 4_000_000;
 const REFINE_MOST_CLASSES = 4;
 
 /** Polls for a prediction that is missing, before the server is asked for it outright. */
-const ASK_AFTER_POLLS = 2;
+const ASK_AFTER_POLLS = 4;
 
 export interface WatchedImage {
   readonly id: number;
