@@ -1,6 +1,7 @@
 """From a folder of images to the first one that can be clicked with a live prediction.
 
-`python -m benchmarks.features_start [--images N] [--weights FILE]` generates the folder, runs `fewclick up --config`
+`python -m benchmarks.features_start [--images N] [--weights FILE] [--resize PX]` generates the folder, runs
+`fewclick up --config`
 as a person would, opens the session over HTTP, puts points on its first image and waits until a prediction has learned
 from them; then clicks on while the extraction of the rest goes on, and on the same session once it is stopped.
 """
@@ -196,6 +197,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--images", type=int, default=10_000)
     parser.add_argument("--folder", type=Path, help="keep the generated images here for the next time")
     parser.add_argument("--weights", type=Path, help="weights_path; left out: the embedded extractor")
+    parser.add_argument("--resize", type=int, help="longest side that the extractor sees; left out: its own")
     parsed = parser.parse_args(arguments)
     try:
         with tempfile.TemporaryDirectory(prefix="fewclick-start-") as work_dir:
@@ -203,7 +205,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if not image_dir.is_dir() or len(list(image_dir.iterdir())) != parsed.images:
                 make_folder(image_dir, parsed.images)
             weights = None if parsed.weights is None else str(parsed.weights.resolve())
-            start, clicks = measure(image_dir, Path(work_dir), weights_path=weights)
+            start, clicks = measure(image_dir, Path(work_dir), weights_path=weights, resize=parsed.resize)
     except (StartError, ProductError) as error:
         print(f"features_start: {error}", file=sys.stderr)
         return 2

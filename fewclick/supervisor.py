@@ -36,7 +36,7 @@ FIRST_DELAY_S = 0.5
 LONGEST_DELAY_S = 30.0
 STEADY_AFTER_S = 60.0
 """A child that lived this long starts its delays anew when it ends."""
-ML_START_DELAY_S = 1.5
+ML_START_DELAY_S = 0.5
 """Loading torch takes all cores for seconds: the page comes first."""
 EXTRACTION_START_DELAY_S = 4.0
 """After the ML service: the first image of a new session has its features already."""

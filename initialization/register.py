@@ -12,6 +12,7 @@ from sqlalchemy import insert, select
 
 from db.database import Database
 from db.models import FeatureState, Image
+from initialization.inspect_ahead import AheadOfTime
 from initialization.inspection import FileFacts, inspect_file
 from initialization.sources import PlannedImage
 from models.preprocessing import DEFAULT, Preprocessing
@@ -28,11 +29,13 @@ def register_images(
     advance: Callable[[int], None],
     *,
     preprocessing: Preprocessing = DEFAULT,
+    ahead: AheadOfTime | None = None,
 ) -> int:
     """Add a row for each image that has none yet; rows that exist stay as they are.
 
     Args:
         unavailable: Reasons, by path, of images that could not be fetched.
+        ahead: What is known of the files already.
 
     Returns:
         How many rows are new.
@@ -44,7 +47,7 @@ def register_images(
     advance(len(planned) - len(new))
     with ThreadPoolExecutor(THREADS, thread_name_prefix="register") as pool:
         for batch in _batches(new):
-            facts = pool.map(lambda image: _facts(root, image, unavailable, preprocessing), batch)
+            facts = pool.map(lambda image: _facts(root, image, unavailable, preprocessing, ahead), batch)
             rows = [_row(image, fact) for image, fact in zip(batch, facts, strict=True)]
             with database.write() as db_session:
                 db_session.execute(insert(Image), rows)
@@ -56,9 +59,18 @@ def _batches(images: list[PlannedImage]) -> Iterable[list[PlannedImage]]:
     return (images[start : start + BATCH] for start in range(0, len(images), BATCH))
 
 
-def _facts(root: Path, image: PlannedImage, unavailable: Mapping[str, str], preprocessing: Preprocessing) -> FileFacts:
+def _facts(
+    root: Path,
+    image: PlannedImage,
+    unavailable: Mapping[str, str],
+    preprocessing: Preprocessing,
+    ahead: AheadOfTime | None,
+) -> FileFacts:
     reason = unavailable.get(image.path)
-    return FileFacts(failure=reason) if reason else inspect_file(root / image.path, preprocessing)
+    if reason:
+        return FileFacts(failure=reason)
+    known = ahead.get(image.path) if ahead is not None else None
+    return known or inspect_file(root / image.path, preprocessing)
 
 
 def _row(image: PlannedImage, facts: FileFacts) -> dict[str, Any]:

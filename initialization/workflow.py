@@ -17,8 +17,7 @@ from initialization.cluster_engine import ClusterOrder, extract_on_cluster
 from initialization.cluster_pool import ClusterSettings, check_address
 from initialization.config import SessionConfig, load_config, session_dir_of
 from initialization.create import change_extractor, check_writable, exclusive, open_session
-from initialization.errors import SourceError
-from initialization.estimate import SAMPLES, Estimate, check_disk, estimate_run
+from initialization.estimate import check_disk, estimate_run
 from initialization.existing import (
     ExistingSession,
     check_can_change_extractor,
@@ -33,11 +32,13 @@ from initialization.feature_place import open_features
 from initialization.file_changes import FileChanges, notice_changes
 from initialization.heartbeat import Heartbeat
 from initialization.import_labels import import_labels
+from initialization.inspect_ahead import AheadOfTime, inspect_ahead
 from initialization.ray_runtime import check_installed
 from initialization.register import register_images
-from initialization.report import Report, counted, format_bytes, format_duration
+from initialization.report import Report, counted
 from initialization.sources import Plan, PlannedImage, Source
 from initialization.summary import summarize
+from initialization.tell_plan import tell_estimate, tell_extractor, tell_plan
 from models.base import ExtractorInfo, FeatureExtractor
 from models.feature_store import check_store
 from models.preprocessing import with_preprocessing
@@ -84,50 +85,113 @@ def initialize(options: Options, report: Report, load_extractor: LoadExtractor) 
     report.fact("session", f"{session_dir}{_how(existing, options)}")
     report.fact("classes", ", ".join(entry.name for entry in config.classes))
 
-    continued = None if options.move_aside else existing
-    settings = config.extractor_settings()
-    changes_extractor = continued is not None and options.change_extractor
-    if continued is not None and not changes_extractor:
-        settings = settings.as_in(ExtractorInfo.from_json(continued.extractor))
-    extractor = with_preprocessing(load_extractor(settings), config.preprocessing)
-    _report_extractor(report, extractor.info, patches=config.task.reads_patches)
-    if continued is not None and changes_extractor:
-        check_can_change_extractor(continued, session_dir, extractor.info)
-    elif continued is not None:
-        check_extractor(continued, session_dir, extractor.info)
-    stored = check_store(None if continued is None else session_dir, extractor.info, config.store_settings())
-    form = stored.form if config.task.reads_patches else None
-
     plan = source.plan(session_dir)
-    images = plan.images[: options.max_files]
-    _report_plan(report, source, plan, images, config)
-    ready_paths = frozenset[str]() if continued is None or changes_extractor else continued.ready_paths
-    todo = [image for image in images if image.path not in ready_paths]
-    if todo and options.background:
-        check_disk(source, todo, extractor.info, stored.disk(session_dir), form=form)
-    elif todo:
-        estimate = estimate_run(source, todo, extractor, stored.disk(session_dir), form=form)
-        _report_estimate(report, estimate, extractor.info)
-        if not options.yes and report.can_ask and not report.ask("Go on?"):
+    continued = None if options.move_aside else existing
+    start = _Start(options, config, session_dir, source, continued, plan, plan.images[: options.max_files])
+    with inspect_ahead(source.root(session_dir), start.paths_to_inspect(), config.preprocessing) as ahead:
+        extractor = _choose_extractor(start, report, load_extractor)
+        if not _is_agreed(start, extractor, report):
             report.fact("stopped", "nothing was written")
             return
+        _make(start, extractor, ahead, report, load_extractor, started)
 
+
+@dataclass(frozen=True)
+class _Start:
+    """What is known before anything is written."""
+
+    options: Options
+    config: SessionConfig
+    session_dir: Path
+    source: Source
+    continued: ExistingSession | None
+    """The session to go on with."""
+    plan: Plan
+    images: tuple[PlannedImage, ...]
+
+    @property
+    def changes_extractor(self) -> bool:
+        """Whether features that are there do not count."""
+        return self.continued is not None and self.options.change_extractor
+
+    def paths_to_inspect(self) -> list[str]:
+        """Of a new session whose registration somebody waits for; else making the features takes longer by far."""
+        is_worth_it = self.options.background and self.continued is None and self.source.is_in_place
+        return [image.path for image in self.images] if is_worth_it else []
+
+    def to_extract(self) -> list[PlannedImage]:
+        """Images without features."""
+        has_none = self.continued is None or self.changes_extractor
+        ready_paths = frozenset[str]() if has_none or self.continued is None else self.continued.ready_paths
+        return [image for image in self.images if image.path not in ready_paths]
+
+
+def _choose_extractor(start: _Start, report: Report, load_extractor: LoadExtractor) -> FeatureExtractor:
+    config, continued = start.config, start.continued
+    settings = config.extractor_settings()
+    if continued is not None and not start.changes_extractor:
+        settings = settings.as_in(ExtractorInfo.from_json(continued.extractor))
+    extractor = with_preprocessing(load_extractor(settings), config.preprocessing)
+    tell_extractor(report, extractor.info, patches=config.task.reads_patches)
+    if continued is not None:
+        check = check_can_change_extractor if start.changes_extractor else check_extractor
+        check(continued, start.session_dir, extractor.info)
+    return extractor
+
+
+def _is_agreed(start: _Start, extractor: FeatureExtractor, report: Report) -> bool:
+    """Whether to go on, once it is known how long it takes and whether the disk suffices."""
+    config, source = start.config, start.source
+    stored_in = None if start.continued is None else start.session_dir
+    stored = check_store(stored_in, extractor.info, config.store_settings())
+    form = stored.form if config.task.reads_patches else None
+    tell_plan(report, source, start.plan, start.images, config)
+    todo = start.to_extract()
+    if todo and start.options.background:
+        check_disk(source, todo, extractor.info, stored.disk(start.session_dir), form=form)
+    elif todo:
+        tell_estimate(
+            report, estimate_run(source, todo, extractor, stored.disk(start.session_dir), form=form), extractor.info
+        )
+        return start.options.yes or not report.can_ask or report.ask("Go on?")
+    return True
+
+
+def _make(
+    start: _Start,
+    extractor: FeatureExtractor,
+    ahead: AheadOfTime,
+    report: Report,
+    load_extractor: LoadExtractor,
+    started: float,
+) -> None:
+    options, config, session_dir, source = start.options, start.config, start.session_dir, start.source
     if options.move_aside and session_dir.exists():
         report.fact("moved", f"the old session is now {move_aside(session_dir)}")
     with exclusive(session_dir):
-        database = open_session(session_dir, config, source, extractor.info, continued)
+        database = open_session(session_dir, config, source, extractor.info, start.continued)
         try:
-            if changes_extractor:
+            if start.changes_extractor:
                 change_extractor(database, config, extractor.info)
-            changes = _fill(database, session_dir, config, source, images, report)
+            changes = _fill(database, session_dir, config, source, start.images, ahead, report)
             cluster = None
             if options.cluster is not None:
                 cluster = _order(options.cluster, session_dir, config, source, extractor, load_extractor)
             _extract(database, session_dir, config, source, extractor, report, cluster, background=options.background)
-            _import_labels(database, config, len(images), report)
+            _import_labels(database, config, len(start.images), report)
             summarize(database, session_dir, extractor.info, changes, started, report)
         finally:
             database.close()
+
+
+def _how(existing: ExistingSession | None, options: Options) -> str:
+    if existing is None:
+        return " (new)"
+    if options.move_aside:
+        return " (the old one will be moved aside)"
+    annotated = existing.annotated + existing.imported
+    kept = f", {counted(annotated, 'annotated image')} kept as found" if annotated else ""
+    return f" (going on: {counted(len(existing.ready_paths), 'image')} ready{kept})"
 
 
 def _check_existing(
@@ -147,6 +211,7 @@ def _fill(
     config: SessionConfig,
     source: Source,
     images: tuple[PlannedImage, ...],
+    ahead: AheadOfTime,
     report: Report,
 ) -> FileChanges:
     """Fetch, look for changes and register: each step goes on where a killed run stopped."""
@@ -160,7 +225,7 @@ def _fill(
     with database.write() as db_session:
         retry_failed(db_session, except_paths={*unavailable, *changes.refused})
     with report.progress("register", len(images)) as advance:
-        register_images(database, root, images, unavailable, advance, preprocessing=config.preprocessing)
+        register_images(database, root, images, unavailable, advance, preprocessing=config.preprocessing, ahead=ahead)
     return changes
 
 
@@ -225,56 +290,3 @@ def _import_labels(database: Database, config: SessionConfig, total: int, report
     what = counted(imported.images, "image") + f", {counted(imported.points, 'point')}" * bool(imported.points)
     report.fact("imported", what + f"; {imported.left_alone:,} kept as they are" * bool(imported.left_alone))
     report.listing("not used", imported.problems)
-
-
-def _how(existing: ExistingSession | None, options: Options) -> str:
-    if existing is None:
-        return " (new)"
-    if options.move_aside:
-        return " (the old one will be moved aside)"
-    annotated = existing.annotated + existing.imported
-    kept = f", {counted(annotated, 'annotated image')} kept as found" if annotated else ""
-    return f" (going on: {counted(len(existing.ready_paths), 'image')} ready{kept})"
-
-
-def _report_extractor(report: Report, info: ExtractorInfo, *, patches: bool) -> None:
-    sizes_px = [info.resize] if patches else info.options.get("pooled_sizes_px", [info.resize])
-    resized = " and ".join(str(size_px) for size_px in sizes_px)
-    channels = info.dim if patches else info.pooled_dim
-    report.fact("extractor", f"{info.name}, images resized to {resized} px, {channels:,} channels")
-    if info.name.startswith("efficientnet"):
-        report.note("the embedded extractor is at work; DINOv3 knows more shapes and textures: see docs/extractors.md")
-
-
-def _report_plan(
-    report: Report, source: Source, plan: Plan, images: tuple[PlannedImage, ...], config: SessionConfig
-) -> None:
-    others = sum(plan.other_suffixes.values())
-    kinds = ", ".join(f"{count} .{suffix or '(none)'}" for suffix, count in plan.other_suffixes.most_common(4))
-    if not images:
-        found = f"; found {others} other files ({kinds})" if others else "; it is empty"
-        raise SourceError(
-            f"image_dir: no images ending in {', '.join(config.formats)} in {source.identity}{found}: "
-            "name another folder, or set formats"
-        )
-    text = f"{len(images):,} in {source.identity}"
-    if len(images) < len(plan.images):
-        text += f" (the first of {len(plan.images):,})"
-    report.fact("images", text)
-    if others:
-        report.note(f"{others:,} files of other kinds are left out: {kinds}")
-    report.listing("refused", [f"{refusal.path}: {refusal.reason}" for refusal in plan.refusals])
-
-
-def _report_estimate(report: Report, estimate: Estimate, info: ExtractorInfo) -> None:
-    if not estimate.measured:
-        if estimate.images > SAMPLES:  # else all were tried, and the summary says what is wrong with each
-            report.note(f"no estimate: the {SAMPLES} images tried cannot be read; the summary will say why")
-        return
-    each = f"{estimate.grid[0]} x {estimate.grid[1]} cells of {info.dim}" if estimate.grid else "a vector for each"
-    report.fact(
-        "estimate",
-        f"about {format_duration(estimate.seconds)} and {format_bytes(estimate.disk_bytes)} for "
-        f"{counted(estimate.images, 'image')} ({each})"
-        + (f"; {format_bytes(estimate.free_bytes)} free" if estimate.free_bytes is not None else ""),
-    )

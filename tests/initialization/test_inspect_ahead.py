@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from initialization import inspect_ahead as module
+from initialization.inspect_ahead import inspect_ahead
+from initialization.inspection import inspect_file
+from models.preprocessing import DEFAULT
+from tests.initialization.fakes import init, rows, save_picture, write_config
+
+
+@pytest.fixture
+def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "WORTH_IT", 1)
+    monkeypatch.setattr(module, "CHUNK", 2)
+
+
+@pytest.mark.usefixtures("small_chunks")
+def test_inspect_ahead__what_it_knows_is_what_the_files_say(tmp_path: Path) -> None:
+    names = [f"{number}.png" for number in range(5)]
+    for name in names:
+        save_picture(tmp_path / name)
+    (tmp_path / "3.png").write_bytes(b"no picture")
+    with inspect_ahead(tmp_path, names, DEFAULT) as ahead:
+        found = {name: ahead.get(name) for name in [*names, "unknown.png"]}
+    # What the other process has not begun is left to the caller.
+    for name in names:
+        assert found[name] in (None, inspect_file(tmp_path / name))
+    assert found["unknown.png"] is None
+
+
+def test_inspect_ahead__few_files_start_no_process(tmp_path: Path) -> None:
+    save_picture(tmp_path / "a.png")
+    with inspect_ahead(tmp_path, ["a.png"], DEFAULT) as ahead:
+        assert ahead.get("a.png") is None
+
+
+@pytest.mark.usefixtures("small_chunks")
+def test_main__background_gives_the_rows_of_init_in_the_foreground(tmp_path: Path) -> None:
+    for place in ("ahead", "plain"):
+        for number in range(7):
+            save_picture(tmp_path / place / f"images/{number}.png")
+    assert init(write_config(tmp_path / "ahead"), "--background") == 0
+    assert init(write_config(tmp_path / "ahead")) == 0
+    assert init(write_config(tmp_path / "plain")) == 0
+    assert rows(tmp_path / "ahead/session") == rows(tmp_path / "plain/session")
