@@ -23,13 +23,14 @@ from benchmarks.datasets import Dataset, find_datasets
 from benchmarks.tables import Section, show
 from ml_service.heads.live import SEGMENTATION, FeatureScaler, LiveHead
 from models.base import ExtractorInfo, Features
+from models.extractor_settings import ExtractorSettings
 from models.feature_forms import PROJECTED_CHANNELS, FormName, make_form
 from models.feature_storage import npy_bytes
 from models.feature_store import FeatureStore, StoreSettings, open_store
 from models.geometry import resample, sample_bilinear
 from models.images import content_hash, read_image
 from models.projection import Projection
-from models.registry import ExtractorSettings, load_extractor
+from models.registry import load_extractor
 
 FloatArray = npt.NDArray[np.float32]
 LABELLED, CLICKS, HELD_OUT = 8, 4, 16

@@ -12,8 +12,9 @@ from db.database import DATABASE_FILE_NAME, URL_VARIABLE, Database
 from db.errors import InvalidInputError
 from db.queries.session_info import get_session_info
 from models.base import FeatureExtractor
+from models.extractor_settings import ExtractorSettings
 from models.published import GOLDEN_IMAGE
-from models.registry import BUILT_IN_NAMES, EMBEDDED, ExtractorSettings, load_extractor
+from models.registry import BUILT_IN_NAMES, EMBEDDED, load_extractor
 
 PASSED, FAILED = 0, 1
 

@@ -28,8 +28,8 @@ from initialization.heartbeat import Heartbeat
 from initialization.inspection import FileFacts
 from initialization.ray_runtime import running_ray
 from models.base import ExtractorInfo, FeatureExtractor
+from models.extractor_settings import ExtractorSettings
 from models.preprocessing import Preprocessing
-from models.registry import ExtractorSettings
 
 FIRST_WAVE, WAVE_GROWTH, LAST_WAVE = 2_000, 4, 500_000
 """Images given to the cluster at a time: few at first, so that labelling can begin; then so many that loading the

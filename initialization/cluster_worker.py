@@ -20,9 +20,9 @@ from initialization.compute import Prepared, Tiers, finish, prepare
 from initialization.inspection import FileFacts
 from models.base import ExtractorInfo, FeatureExtractor
 from models.errors import ModelsError
+from models.extractor_settings import ExtractorSettings
 from models.feature_store import FeatureStore
 from models.preprocessing import Preprocessing, with_preprocessing
-from models.registry import ExtractorSettings
 
 if TYPE_CHECKING:
     import pyarrow as pa

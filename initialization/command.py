@@ -16,7 +16,7 @@ from initialization.report import Report, print_error
 from initialization.workflow import LoadExtractor, Options, initialize
 from models.base import FeatureExtractor
 from models.errors import ModelsError
-from models.registry import ExtractorSettings
+from models.extractor_settings import ExtractorSettings
 
 BAD_INPUT, ENVIRONMENT_FAILED, INTERRUPTED = 2, 1, 130
 RESUME_HINT = "What is finished is kept: run the same command again to go on."

@@ -30,11 +30,12 @@ from initialization.errors import ConfigError
 from initialization.glob_pattern import split_pattern
 from initialization.yaml_file import read_yaml_mapping
 from models.errors import WeightsError
+from models.extractor_settings import ExtractorSettings
 from models.feature_forms import FormName
 from models.feature_manifest import StoreSettings
 from models.feature_storage import StorageKind
 from models.preprocessing import DEFAULT, Preprocessing
-from models.registry import ExtractorSettings, check_name
+from models.registry import check_name
 
 DEFAULT_FORMATS = ("jpg", "jpeg", "png", "tif", "tiff", "webp", "bmp")
 LIST_SUFFIXES = frozenset({".zip", ".json", ".csv"})

@@ -31,7 +31,7 @@ from initialization.heartbeat import Heartbeat
 from initialization.service_settings import ServiceSettings
 from models.base import ExtractorInfo, FeatureExtractor
 from models.errors import ModelsError
-from models.registry import ExtractorSettings
+from models.extractor_settings import ExtractorSettings
 
 logger = logging.getLogger("extraction")
 BAD_INPUT = 2

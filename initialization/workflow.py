@@ -40,9 +40,9 @@ from initialization.sources import Plan, PlannedImage, Source
 from initialization.summary import summarize
 from initialization.tell_plan import tell_estimate, tell_extractor, tell_plan
 from models.base import ExtractorInfo, FeatureExtractor
+from models.extractor_settings import ExtractorSettings
 from models.feature_store import check_store
 from models.preprocessing import with_preprocessing
-from models.registry import ExtractorSettings
 
 FIRST_IMAGES = 2
 """Of a new session so many come before all others, so that there is something to click on soon."""

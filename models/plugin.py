@@ -19,7 +19,7 @@ from models.base import ExtractorInfo, FeatureExtractor
 from models.errors import WeightsError
 
 if TYPE_CHECKING:
-    from models.registry import ExtractorSettings
+    from models.extractor_settings import ExtractorSettings
 
 GROUP = "fewclick.extractors"
 OBJECT_PATTERN = re.compile(r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")

@@ -24,6 +24,7 @@ from transformers.utils import logging as transformers_logging
 
 from models.backbone import BackboneExtractor, Pretrained
 from models.errors import WeightsError
+from models.extractor_settings import ExtractorSettings
 from models.meta_names import translate
 from models.networks import ConvNeXt, FrozenNetwork, VisionTransformer
 from models.published import (
@@ -35,7 +36,6 @@ from models.published import (
     SATELLITE,
     WITH_REGISTERS,
 )
-from models.registry import ExtractorSettings
 from models.runtime import Runtime
 from models.weights_file import (
     KEPT_DIGITS,

@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from models.backbone import BackboneExtractor, Pretrained
 from models.base import ChannelGroup
 from models.errors import WeightsError
+from models.extractor_settings import TIMM_PREFIX, ExtractorSettings
 from models.networks import FrozenNetwork, NetworkOutput, checked_layers
-from models.registry import TIMM_PREFIX, ExtractorSettings
 from models.weights_file import KEPT_DIGITS, hash_files
 
 DEFAULT_RESIZE = 1024

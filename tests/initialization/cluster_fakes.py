@@ -21,7 +21,7 @@ if __name__ == "__main__":
 
 from initialization.init_session import main
 from models.base import FeatureExtractor, Features
-from models.registry import ExtractorSettings
+from models.extractor_settings import ExtractorSettings
 from tests.initialization.fakes import FakeExtractor
 
 FAILS, KILLS_ONCE, KILLS_ALWAYS = 40, 48, 56

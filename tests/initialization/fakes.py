@@ -19,8 +19,8 @@ from db.database import Database
 from db.models import Image, Label, Point
 from initialization.init_session import main
 from models.base import ExtractorInfo, FeatureExtractor, Features
+from models.extractor_settings import ExtractorSettings
 from models.geometry import make_grid
-from models.registry import ExtractorSettings
 
 
 class FakeExtractor:

@@ -16,7 +16,7 @@ from pathlib import Path
 from initialization.extraction_service import ExtractionService
 from initialization.init_session import main
 from initialization.service_settings import ServiceSettings
-from models.registry import ExtractorSettings
+from models.extractor_settings import ExtractorSettings
 from tests.initialization.fakes import FakeExtractor
 
 START_LIMIT_S = 60.0

@@ -19,9 +19,9 @@ from initialization.cluster_worker import (
 )
 from initialization.compute import Tiers
 from initialization.inspection import inspect_file
+from models.extractor_settings import ExtractorSettings
 from models.feature_store import FeatureStore
 from models.preprocessing import DEFAULT
-from models.registry import ExtractorSettings
 from tests.initialization.fakes import FakeExtractor, load_fake, save_picture
 
 

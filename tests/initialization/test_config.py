@@ -12,7 +12,7 @@ from db.queries.session_info import HeadKind, TrainingSettings
 from db.tasks import Task
 from initialization.config import DEFAULT_FORMATS, SessionConfig, load_config, session_dir_of
 from initialization.errors import ConfigError
-from models.registry import ExtractorSettings
+from models.extractor_settings import ExtractorSettings
 from tests.initialization.fakes import write_config
 
 ROOT = Path(__file__).resolve().parents[2]

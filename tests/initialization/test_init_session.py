@@ -25,10 +25,10 @@ from initialization import compute, workflow
 from initialization.create import exclusive
 from initialization.report import format_bytes
 from models.base import ExtractorInfo, FeatureExtractor, Features
+from models.extractor_settings import ExtractorSettings
 from models.feature_store import FeatureStore
 from models.geometry import make_grid
 from models.images import read_image
-from models.registry import ExtractorSettings
 from tests.initialization.fakes import (
     FakeExtractor,
     annotations,

@@ -12,10 +12,10 @@ from models.backbone import BackboneExtractor
 from models.base import ChannelGroup, ExtractorInfo, Features
 from models.conformance import contract_faults, golden_pixels, golden_values, verify_golden
 from models.errors import ImageReadError, WeightsError
+from models.extractor_settings import ExtractorSettings
 from models.geometry import make_grid
 from models.pretrained import load_pretrained
 from models.published import GOLDEN, GoldenValues
-from models.registry import ExtractorSettings
 from tests.models.tiny_networks import TINY, picture
 
 MEAN, STD = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])

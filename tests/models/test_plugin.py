@@ -12,7 +12,8 @@ import pytest
 
 from models.conformance import contract_faults
 from models.errors import WeightsError
-from models.registry import ExtractorSettings, check_name, load_extractor
+from models.extractor_settings import ExtractorSettings
+from models.registry import check_name, load_extractor
 from tests.models.tiny_networks import picture
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "extractors.md"

@@ -18,10 +18,11 @@ from transformers import DINOv3ConvNextConfig, DINOv3ViTConfig
 
 from models.backbone import BackboneExtractor
 from models.errors import WeightsError
+from models.extractor_settings import ExtractorSettings
 from models.geometry import make_grid
 from models.pretrained import load_pretrained, name_of
 from models.published import DINOV3_VITS, GOLDEN, META_FILES, PRETRAINED_NAMES
-from models.registry import ExtractorSettings, load_extractor
+from models.registry import load_extractor
 from tests.models.tiny_networks import TINY, dinov3_vit, meta_vit_state, picture, plain_forward, save_both
 
 RESIZE = 96

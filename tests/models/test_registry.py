@@ -10,8 +10,9 @@ import pytest
 
 from models.efficientnet_lite import EfficientNetLiteExtractor
 from models.errors import WeightsError
+from models.extractor_settings import ExtractorSettings
 from models.geometry import make_grid
-from models.registry import BUILT_IN_NAMES, ExtractorSettings, check_name, load_extractor
+from models.registry import BUILT_IN_NAMES, check_name, load_extractor
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -9,10 +9,10 @@ import torch
 
 from models.backbone import BackboneExtractor, Pretrained
 from models.errors import WeightsError
+from models.extractor_settings import ExtractorSettings
 from models.int16_library import load_library
 from models.networks import ConvNeXt, FrozenNetwork, VisionTransformer
 from models.pretrained import load_pretrained
-from models.registry import ExtractorSettings
 from models.runtime import (
     VARIABLE,
     Runtime,

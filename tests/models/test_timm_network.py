@@ -10,7 +10,7 @@ import torch
 from models.backbone import BackboneExtractor, Pretrained
 from models.conformance import contract_faults
 from models.errors import WeightsError
-from models.registry import ExtractorSettings
+from models.extractor_settings import ExtractorSettings
 from models.timm_network import TimmNetwork, load_timm
 
 try:
