@@ -112,7 +112,6 @@ def _rows_of(
         lost = 100 * (base - float(np.mean(same)))
         own_iou = float(np.mean([score for _, score in own]))
         rows.append(FormRow(dataset.name, form_name, own_iou, float(np.mean(same)), lost, size, whole_ms, points_ms))
-        print(rows[-1], flush=True)
     return rows
 
 

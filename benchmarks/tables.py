@@ -60,6 +60,8 @@ def _cell(value: object) -> str:
     if value is None:
         return "-"
     if isinstance(value, float):
+        if 0.9 < value < 1:  # a similarity: what is missing to 1 counts
+            return f"{value:.5f}"
         return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
     return f"{value:,}" if isinstance(value, int) else str(value)
 
