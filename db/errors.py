@@ -27,3 +27,7 @@ class ConflictError(FewclickError):
 
 class SessionNotFoundError(FewclickError):
     """There is no session where one was expected."""
+
+
+class MigrationError(FewclickError):
+    """The database cannot be brought to the newest schema."""

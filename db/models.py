@@ -24,7 +24,6 @@ from sqlalchemy import (
     String,
     Text,
     UniqueConstraint,
-    false,
     text,
 )
 from sqlalchemy.engine.interfaces import Dialect
@@ -230,7 +229,7 @@ class Image(Base):
     )
     failure: Mapped[str | None] = mapped_column(Text, default=None)
     """Why `features` is failed, in one line for a person."""
-    pooled_ready: Mapped[bool] = mapped_column(default=False, server_default=false())
+    pooled_ready: Mapped[bool] = mapped_column(default=False, server_default="0")
     """Whether the pooled vector is stored: the cheap tier, which comes before the patch features of most images."""
     feature_priority: Mapped[int] = mapped_column(default=0, server_default="0")
     """Larger is sooner while `features` is pending; the values stand in db/queries/feature_requests.py."""

@@ -12,7 +12,7 @@ depends_on = None
 def upgrade() -> None:
     """Apply."""
     with op.batch_alter_table("images", schema=None) as batch_op:
-        batch_op.add_column(sa.Column("pooled_ready", sa.Boolean(), server_default=sa.false(), nullable=False))
+        batch_op.add_column(sa.Column("pooled_ready", sa.Boolean(), server_default="0", nullable=False))
         batch_op.add_column(sa.Column("feature_priority", sa.Integer(), server_default="0", nullable=False))
         batch_op.add_column(sa.Column("claimed_by", sa.String(length=64), nullable=True))
         batch_op.add_column(sa.Column("file_size", sa.BigInteger(), nullable=True))
@@ -44,6 +44,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Revert."""
     with op.batch_alter_table("workers", schema=None) as batch_op:
+        batch_op.drop_constraint(op.f("ck_workers_worker_role"), type_="check")
         batch_op.drop_column("role")
 
     with op.batch_alter_table("images", schema=None) as batch_op:
