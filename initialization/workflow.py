@@ -247,6 +247,7 @@ def _extract(
     store = open_features(session_dir, config, extractor, database, source.root(session_dir))
     patches = config.task.reads_patches
     with (
+        store,
         Heartbeat(database) as heartbeat,
         Extraction(
             database, source.root(session_dir), store, extractor, heartbeat, patches=patches, pooled_first=False

@@ -13,6 +13,7 @@ from models.base import ExtractorInfo
 from models.errors import FeatureMismatchError
 from models.feature_forms import FormName
 from models.feature_storage import StorageKind
+from models.projection import projection_digest
 
 MANIFEST_NAME = "manifest.json"
 LAYOUT_VERSION = 2
@@ -57,6 +58,9 @@ class Manifest:
             return folder
         # Sessions that share a place can differ in form: each has its own folder there.
         name = f"{self.identity}-{self.form}"
+        # The same holds for projections: bytes of one are noise in another.
+        digest = projection_digest(folder) if self.form is FormName.PCA_INT8 else None
+        name = f"{name}-{digest}" if digest else name
         return f"{self.place.rstrip('/')}/{name}" if "://" in self.place else Path(self.place) / name
 
 

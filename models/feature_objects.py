@@ -134,6 +134,9 @@ class ObjectStorage:
         """As in `Storage`."""
         return f"{self._url}/{file_name(tier, content_hash)}"
 
+    def close(self) -> None:
+        """As in `Storage`: nothing stays open."""
+
     def _object(self, tier: Tier, content_hash: str) -> str:
         return f"{self._root}/{file_name(tier, content_hash)}"
 

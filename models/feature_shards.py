@@ -94,6 +94,11 @@ class ShardStorage:
         location = self._tiers[tier].find(content_hash)
         return f"{content_hash} in {location.shard}" if location else content_hash
 
+    def close(self) -> None:
+        """As in `Storage`."""
+        for shards in self._tiers.values():
+            shards.close()
+
 
 class _TierShards:
     """The shards of one tier: finding, mapping, appending."""
@@ -167,8 +172,7 @@ class _TierShards:
         writer = self._writer
         # After a fork both processes would append to one file.
         if writer is None or writer.pid != os.getpid() or writer.size + size > self._shard_bytes:
-            if writer is not None and writer.pid == os.getpid():
-                self._seal(writer)
+            self.close()
             writer = self._writer = ShardWriter(self._folder, self._tier)
             self._scanned[writer.name] = 0
         try:
@@ -176,6 +180,7 @@ class _TierShards:
         except OSError:
             # What was written of the record stays behind as a torn tail: nothing may follow it.
             self._writer = None
+            writer.close()
             raise
         if kind == KIND_REMOVAL:
             self._index.kill(_target_of(data))
@@ -183,13 +188,24 @@ class _TierShards:
             self._index.add(content_hash, location)
         self._scanned[writer.name] = writer.size
 
+    def close(self) -> None:
+        """Nothing more goes into the shard that is written now."""
+        with self._lock:
+            writer, self._writer = self._writer, None
+            if writer is None:
+                return
+            try:
+                if writer.pid == os.getpid():
+                    self._seal(writer)
+            finally:
+                writer.close()
+
     def _seal(self, writer: ShardWriter) -> None:
         entries, end = scan(self._folder / writer.name, 0)
         if end == writer.size:
             with open_atomically(self._folder / (writer.name + INDEX_SUFFIX)) as stream:
                 stream.write(npy_bytes(entries))
         self._sealed.add(writer.name)
-        writer.close()
 
     def _refresh(self) -> None:
         """Take note of what other processes have written."""
@@ -223,9 +239,7 @@ class _TierShards:
 
     def prune(self, keep: Callable[[Entry], bool], *, dry: bool) -> Pruned:
         with self._lock:
-            if self._writer is not None:
-                self._writer.close()
-                self._writer = None
+            self.close()
             self._forget()
             self._refresh()
             wanted: dict[str, list[tuple[str, Location]]] = {name: [] for name in self._scanned}
@@ -265,9 +279,7 @@ class _TierShards:
         finally:
             for lock in locks:
                 os.close(lock)
-        if self._writer is not None:
-            self._writer.close()
-            self._writer = None
+        self.close()
         self._forget()
 
 

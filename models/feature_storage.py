@@ -100,6 +100,10 @@ class Storage(Protocol):
         """Where the array is, for a message: relative to the storage."""
         ...
 
+    def close(self) -> None:
+        """Finish what is being appended to and free its files."""
+        ...
+
 
 @dataclass(frozen=True)
 class Pruned:
@@ -202,6 +206,9 @@ class FolderStorage:
     def place(self, tier: Tier, content_hash: str) -> str:
         """As in `Storage`."""
         return file_name(tier, content_hash)
+
+    def close(self) -> None:
+        """As in `Storage`: nothing stays open."""
 
     def _files(self) -> Iterator[tuple[Path, int]]:
         """Files in the folders of two digits, and their sizes."""

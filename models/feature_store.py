@@ -9,12 +9,10 @@ the latter only. docs/features.md describes the forms and the storages.
 from __future__ import annotations
 
 import errno
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -23,30 +21,12 @@ from models.atomic_file import write_atomically
 from models.base import ExtractorInfo, Features
 from models.errors import FeatureMismatchError
 from models.feature_forms import PROJECTED_CHANNELS, Form, FormName, PatchMap, make_form
-from models.feature_manifest import (
-    Manifest,
-    StoreSettings,
-    check_store,
-    has_store,
-    identity_name,
-    open_manifest,
-)
-from models.feature_storage import (
-    Buffer,
-    Entry,
-    FolderStorage,
-    Pruned,
-    Storage,
-    StorageKind,
-    Tier,
-    array_of,
-    npy_bytes,
-)
-from models.projection import Projection
+from models.feature_manifest import Manifest, StoreSettings, check_store, has_store, identity_name, open_manifest
+from models.feature_storage import Buffer, Entry, FolderStorage, Pruned, Storage, StorageKind, Tier, array_of, npy_bytes
+from models.projection import PROJECTION_NAME, Projection, keep_projection, read_projection
 
 __all__ = ["FeatureStore", "StoreSettings", "check_store", "has_store", "npy_bytes", "open_store", "write_atomically"]
 
-PROJECTION_NAME = "projection.npy"
 CACHE_FOLDER = "cache"
 PASSING_ERRORS = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 """Errors of the machine at the moment: they say nothing about the file that was to be read."""
@@ -102,12 +82,20 @@ class FeatureStore:
 
     def use_projection(self, projection: Projection) -> None:
         """As `fit`, with a projection fitted elsewhere."""
-        finished = self.folder / f"{PROJECTION_NAME}.{os.getpid()}"
-        write_atomically(finished, npy_bytes(projection.to_array()))
-        with suppress(FileExistsError):
-            (self.folder / PROJECTION_NAME).hardlink_to(finished)
-        finished.unlink()
+        keep_projection(self.folder, projection)
         self._load_form()
+
+    def close(self) -> None:
+        """Finish what is being appended to and free its files; a later use opens them again."""
+        if self._storage is not None:
+            self._storage.close()
+            self._storage = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def patches_path(self, content_hash: str) -> Path:
         """Where the patch features of an image lie, if there is a file for each image."""
@@ -210,9 +198,10 @@ class FeatureStore:
     @property
     def storage(self) -> Storage:
         """Where the arrays are."""
-        if self._storage is None:
-            self._storage = self._open_storage()
-        return self._storage
+        if self._form is None:
+            self._load_form()
+        storage = self._storage = self._storage or self._open_storage()
+        return storage
 
     def _open_storage(self) -> Storage:
         root = self.manifest.root(self.folder)
@@ -230,18 +219,21 @@ class FeatureStore:
         if self.form is not FormName.PCA_INT8:
             self._form = make_form(self.form, self.info.dim)
             return
-        path = self.folder / PROJECTION_NAME
-        if path.exists():
-            try:
-                projection = Projection.from_array(array_of(np.fromfile(path, np.uint8)))
-            except ValueError as error:
-                raise FeatureMismatchError(
-                    f"{self._name(path)} is damaged ({error}): move {self.folder.name} aside and run init_session.py "
-                    "again with --append"
-                ) from error
+        try:
+            projection = read_projection(self.folder)
+        except ValueError as error:
+            raise FeatureMismatchError(
+                f"{self._name(self.folder / PROJECTION_NAME)} is damaged ({error}): move {self.folder.name} aside and "
+                "run init_session.py again with --append"
+            ) from error
+        if projection is not None:
             self._form = make_form(self.form, self.info.dim, projection)
+            # Outside the session, the place is another one from now on.
+            self.close()
 
     def _encoder(self) -> Form:
+        if self._form is None:
+            self._load_form()
         if self._form is None:
             raise FeatureMismatchError(
                 f"{self._name(self.folder)} has no {PROJECTION_NAME} yet: run init_session.py again with --append"

@@ -59,6 +59,25 @@ def test_init__projection_is_the_same_after_a_kill(tmp_path: Path) -> None:
     assert feature_files(tmp_path / "session") == before
 
 
+def test_init__sessions_with_other_projections_in_one_place(tmp_path: Path) -> None:
+    made(tmp_path / "one", features_form="pca_int8", features_dir=str(tmp_path / "elsewhere"))
+    # The same images, among others.
+    for number in range(4):
+        save_picture(tmp_path / "two" / "images" / f"a{number}.png", size=(40 + 8 * number, 48))
+    made(tmp_path / "two", features_form="pca_int8", features_dir=str(tmp_path / "elsewhere"))
+    for name in ("one", "two"):
+        store = FeatureStore(tmp_path / name / "session", INFO)
+        for row in rows(tmp_path / name / "session"):
+            pooled = store.read_pooled(row["content_hash"])
+            np.testing.assert_allclose(store.read_patches(row["content_hash"])[0, 0], pooled, atol=0.01)
+
+
+def test_init__shards_are_finished(tmp_path: Path) -> None:
+    made(tmp_path, features_storage="shards")
+    folder = FeatureStore(tmp_path / "session", INFO).folder / "shards"
+    assert len(list(folder.glob("*.shard"))) == len(list(folder.glob("*.shard.index.npy"))) == 2
+
+
 def _forget(session_dir: Path) -> None:
     database = Database.of_session(session_dir)
     with database.write() as db_session:

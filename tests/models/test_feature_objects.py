@@ -8,6 +8,7 @@ import pytest
 
 from models.base import Features
 from models.errors import FeatureMismatchError
+from models.feature_forms import FormName
 from models.feature_objects import ObjectStorage
 from models.feature_storage import Tier
 from models.feature_store import FeatureStore, StoreSettings, check_store, open_store
@@ -35,6 +36,18 @@ def test_open_store__url_is_found_again_by_the_manifest(tmp_path: Path, url: str
         reader.read_patches("cd" + HASH)
     reader.remove(HASH)
     assert not store.has(HASH, patches=False)
+
+
+def test_open_store__another_projection_has_other_objects(tmp_path: Path, url: str) -> None:
+    settings = StoreSettings(form=FormName.PCA_INT8, place=url)
+    one, other = (open_store(tmp_path / name, INFO, settings) for name in ("one", "other"))
+    one.fit([FEATURES.patches])
+    other.fit([FEATURES.patches[..., ::-1] * 3 + 1])
+    one.write(HASH, FEATURES)
+    assert not other.has(HASH)
+    same = open_store(tmp_path / "same", INFO, settings)
+    same.fit([FEATURES.patches])
+    np.testing.assert_allclose(same.read_patches(HASH), FEATURES.patches, atol=0.03)
 
 
 def test_map__second_read_needs_no_network(tmp_path: Path, url: str) -> None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from models.base import ChannelGroup, ExtractorInfo, Features
@@ -91,6 +92,68 @@ def test_open_store__place_outside_is_found_again_by_the_manifest(tmp_path: Path
     assert FeatureStore(tmp_path / "one", INFO).has(HASH)
     # Another session finds there what is made already.
     assert open_store(tmp_path / "two", INFO, StoreSettings(place=str(place))).has(HASH)
+
+
+@pytest.mark.parametrize("storage", list(StorageKind))
+def test_open_store__place_is_shared_by_sessions_with_the_same_projection_only(
+    tmp_path: Path, storage: StorageKind
+) -> None:
+    settings = StoreSettings(form=FormName.PCA_INT8, storage=storage, place=str(tmp_path / "elsewhere"))
+
+    def fitted(session: str, patches: npt.NDArray[np.float32]) -> FeatureStore:
+        store = open_store(tmp_path / session, INFO, settings)
+        store.fit([patches])
+        return store
+
+    one = fitted("one", FEATURES.patches)
+    one.write(HASH, FEATURES)
+    other = fitted("other", FEATURES.patches[..., ::-1] * 3 + 1)
+    assert not other.has(HASH), "bytes of another projection"
+    other.write(HASH, FEATURES)
+    np.testing.assert_allclose(other.read_patches(HASH), FEATURES.patches, atol=0.1)
+    assert fitted("same", FEATURES.patches).has(HASH)
+    # The folder in the session is moved aside, and fitted on other images than before.
+    one.folder.rename(tmp_path / "aside")
+    assert not fitted("one", FEATURES.patches + FEATURES.patches**2).has(HASH)
+    assert fitted("same", FEATURES.patches).has(HASH)
+
+
+def test_open_patches__opened_before_the_projection_was_there(tmp_path: Path) -> None:
+    settings = StoreSettings(form=FormName.PCA_INT8, place=str(tmp_path / "elsewhere"))
+    store = open_store(tmp_path, INFO, settings)
+    early = FeatureStore(tmp_path, INFO)
+    assert not early.has(HASH)
+    store.fit([FEATURES.patches])
+    store.write(HASH, FEATURES)
+    np.testing.assert_allclose(early.read_patches(HASH), FEATURES.patches, atol=0.03)
+
+
+@pytest.mark.parametrize("storage", list(StorageKind))
+def test_close__can_be_used_again(tmp_path: Path, storage: StorageKind) -> None:
+    with open_store(tmp_path, INFO, StoreSettings(storage=storage)) as store:
+        store.write(HASH, FEATURES)
+    assert store.has(HASH)
+    store.write(HASH[::-1], FEATURES)
+    store.close()
+    store.close()
+    assert FeatureStore(tmp_path, INFO).has(HASH[::-1])
+
+
+def test_close__no_descriptors_stay_open(tmp_path: Path) -> None:
+    descriptors = Path("/proc/self/fd")
+    if not descriptors.is_dir():
+        pytest.skip("this system does not list the open files of a process")
+    settings = StoreSettings(storage=StorageKind.SHARDS)
+    stores = []
+    before = len(list(descriptors.iterdir()))
+    for number in range(5):
+        with open_store(tmp_path, INFO, settings) as store:
+            store.write(f"{number:064x}", FEATURES)
+        stores.append(store)
+    assert len(list(descriptors.iterdir())) == before
+    shards = list((store.folder / "shards").glob("*.shard"))
+    assert len(shards) == 10
+    assert all(path.with_name(f"{path.name}.index.npy").is_file() for path in shards)
 
 
 @pytest.mark.parametrize("form", list(FormName))
