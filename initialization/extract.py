@@ -34,6 +34,7 @@ DECODED_AHEAD = 2
 POOLED_CLAIMS = 16
 """Of the cheap tier so many are claimed at once: each claim is a transaction."""
 COMMIT_INTERVAL_S = 1.0
+PROGRESS_INTERVAL_S = 2.0
 WAIT_FOR_OTHERS_S = 0.1
 RATE_WINDOW = 0.1
 """Weight of the newest image in the moving average of the pace."""
@@ -100,6 +101,7 @@ class Extraction:
         self._outcomes: list[Outcome] = []
         self._somebody_waits = False
         self._committed_at = time.monotonic()
+        self._announced_at = -float("inf")
         self._pace = Pace()
         self._pool = ThreadPoolExecutor(max(1, min(2, (os.cpu_count() or 1) - 1)), thread_name_prefix="decode")
         with database.read() as db_session:
@@ -218,6 +220,17 @@ class Extraction:
                 extraction.record(db_session, worker_id, outcomes, pooled_is_all=pooled_is_all)
             progress = WorkerProgress(self._pace.per_s(whole=True), self._pace.per_s(whole=False))
             self._heartbeat.set_progress(progress)
+            self._announce_progress()
+
+    def _announce_progress(self) -> None:
+        """Tell the counts now and then, and with the last image."""
+        if self._tasks and time.monotonic() < self._announced_at + PROGRESS_INTERVAL_S:
+            return
+        with self._database.read() as db_session:
+            counts = extraction.read_progress(db_session)
+        with self._database.write() as db_session:
+            extraction.announce_progress(db_session, counts)
+        self._announced_at = time.monotonic()
 
 
 def count_pending(database: Database) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import select, text, update
 
 from db.database import Database
 from db.models import Event, FeatureState, Image, ImageStatus, Job, JobKind, Worker, utc_now
@@ -137,11 +137,20 @@ def test_record__failure_frees_the_image_and_is_tried_again_when_asked_for(db: D
 def test_record__one_event_for_many_images(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(extraction, "IDS_PER_EVENT", 4)
     record(db, *rest(db))
+    with db.write() as db_session:
+        extraction.announce_progress(db_session, extraction.read_progress(db_session))
     with db.read() as db_session:
-        (event,) = db_session.scalars(select(Event))
-    assert event.payload == {
-        "image_ids": [1, 2, 3, 4], "all_named": False, "total": 6, "done": 6, "failed": 0, "pooled_done": 6,
+        recorded, counts = db_session.scalars(select(Event).order_by(Event.id))
+    assert recorded.payload == {"image_ids": [1, 2, 3, 4], "all_named": False}
+    assert counts.payload == {
+        "image_ids": [], "all_named": True, "total": 6, "done": 6, "failed": 0, "pooled_done": 6,
     }  # fmt: skip
+
+
+def test_claim_rest__random_order_needs_no_sorting(db: Database) -> None:
+    plan = "EXPLAIN QUERY PLAN SELECT id FROM images WHERE features = 'pending' ORDER BY random_key, id LIMIT 2"
+    with db.read() as db_session:
+        assert "TEMP B-TREE" not in " ".join(str(row) for row in db_session.execute(text(plan)))
 
 
 def test_record__points_set_on_a_pending_image_are_learned_from(db: Database) -> None:
