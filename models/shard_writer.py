@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import uuid
+import weakref
 import zlib
 from pathlib import Path
 
@@ -21,6 +22,8 @@ class ShardWriter:
         self.size = 0
         self.pid = os.getpid()
         self._descriptor = os.open(folder / self.name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o666)
+        # Also for a storage that is dropped without being closed.
+        self._close = weakref.finalize(self, os.close, self._descriptor)
         fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         directory = os.open(folder, os.O_RDONLY)
         try:
@@ -41,4 +44,4 @@ class ShardWriter:
 
     def close(self) -> None:
         """Nothing more will be appended."""
-        os.close(self._descriptor)
+        self._close()

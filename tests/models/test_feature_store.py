@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import json
 import os
 from dataclasses import replace
@@ -139,21 +140,25 @@ def test_close__can_be_used_again(tmp_path: Path, storage: StorageKind) -> None:
     assert FeatureStore(tmp_path, INFO).has(HASH[::-1])
 
 
-def test_close__no_descriptors_stay_open(tmp_path: Path) -> None:
+@pytest.mark.parametrize("closed", [True, False])
+def test_close__no_descriptors_stay_open(tmp_path: Path, closed: bool) -> None:
     descriptors = Path("/proc/self/fd")
     if not descriptors.is_dir():
         pytest.skip("this system does not list the open files of a process")
     settings = StoreSettings(storage=StorageKind.SHARDS)
-    stores = []
     before = len(list(descriptors.iterdir()))
     for number in range(5):
-        with open_store(tmp_path, INFO, settings) as store:
-            store.write(f"{number:064x}", FEATURES)
-        stores.append(store)
+        store = open_store(tmp_path, INFO, settings)
+        store.write(f"{number:064x}", FEATURES)
+        if closed:
+            store.close()
+    folder = store.folder / "shards"
+    del store
+    gc.collect()
     assert len(list(descriptors.iterdir())) == before
-    shards = list((store.folder / "shards").glob("*.shard"))
+    shards = list(folder.glob("*.shard"))
     assert len(shards) == 10
-    assert all(path.with_name(f"{path.name}.index.npy").is_file() for path in shards)
+    assert all(path.with_name(f"{path.name}.index.npy").is_file() == closed for path in shards)
 
 
 @pytest.mark.parametrize("form", list(FormName))
