@@ -20,7 +20,7 @@ from initialization.compute import Prepared, Tiers, finish, prepare
 from initialization.inspection import FileFacts
 from models.base import ExtractorInfo, FeatureExtractor
 from models.errors import ModelsError
-from models.extractor_settings import ExtractorSettings
+from models.extractor_settings import ExtractorSettings, tell_differences
 from models.feature_store import FeatureStore
 from models.preprocessing import Preprocessing, with_preprocessing
 
@@ -161,12 +161,10 @@ def check_extractor(expected: ExtractorInfo, found: ExtractorInfo) -> None:
     Raises:
         WorkerRefusalError: the extractors differ.
     """
-    wanted, here = expected.to_json(), found.to_json()
-    differing = sorted(key for key in wanted if wanted[key] != here.get(key))
-    if differing:
+    differences = tell_differences(expected, found)
+    if differences:
         raise WorkerRefusalError(
-            f"its extractor differs in {', '.join(differing)}: found {[here.get(key) for key in differing]}, expected "
-            f"{[wanted[key] for key in differing]}; all machines, the driver's included, need the same version of "
+            f"its extractor differs ({differences}); all machines, the driver's included, need the same version of "
             "Fewclick, the same weights and the same kind of device (GPU or none)"
         )
 

@@ -80,7 +80,8 @@ def open_session(
     """The database of the session, created if need be.
 
     Settings that changed since the session was made take effect as long as nothing is annotated; after that, the
-    classes and parameters in the database are the truth, as people change them on the page.
+    classes and parameters in the database are the truth, as people change them on the page. Where the same weights lie
+    now is taken over at any time.
     """
     database = Database(database_url(session_dir))
     migrate(database.engine)
@@ -90,6 +91,8 @@ def open_session(
             _create(db_session, session_dir, config, source, info)
         elif existing is None or not existing.annotated + existing.imported:
             _apply_changes(db_session, row, config)
+        elif _is_of(row, info):
+            _tell_place(row, config)
     return database
 
 
@@ -100,11 +103,10 @@ def change_extractor(database: Database, config: SessionConfig, info: ExtractorI
     """
     with database.write() as db_session:
         row = get_session_info(db_session)
-        if row.extractor == json.loads(json.dumps(info.to_json())):
+        _tell_place(row, config)
+        if _is_of(row, info):
             return
         row.extractor = info.to_json()
-        stored = stored_config(config)
-        row.config = {**row.config, **{key: stored[key] for key in EXTRACTOR_KEYS}}
         forget_features(db_session)
         # Heads of other features predict nothing here any more; they stay as checkpoints.
         deactivate(db_session)
@@ -144,6 +146,16 @@ def _create(db_session: Session, session_dir: Path, config: SessionConfig, sourc
         )
     )
     _add_classes(db_session, config)
+
+
+def _is_of(row: SessionInfo, info: ExtractorInfo) -> bool:
+    return bool(row.extractor == json.loads(json.dumps(info.to_json())))
+
+
+def _tell_place(row: SessionInfo, config: SessionConfig) -> None:
+    """Where the extractor and its features are found from now on: the same weights may lie elsewhere."""
+    stored = stored_config(config)
+    row.config = {**row.config, **{key: stored[key] for key in EXTRACTOR_KEYS}}
 
 
 def _apply_changes(db_session: Session, row: SessionInfo, config: SessionConfig) -> None:

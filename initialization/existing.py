@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from initialization.config import SessionConfig
 from initialization.errors import SessionExistsError
 from initialization.sources import Source
 from models.base import ExtractorInfo
+from models.extractor_settings import is_of_earlier_version, tell_differences
 from models.preprocessing import preprocessing_of
 
 LIVE_WORKER = dt.timedelta(seconds=5)
@@ -114,17 +115,23 @@ def check_extractor(existing: ExistingSession, session_dir: Path, info: Extracto
     Raises:
         SessionExistsError: names what differs and the ways out.
     """
-    wanted = json.loads(json.dumps(info.to_json()))
-    found = existing.extractor
-    key = next((key for key in ("name", "weights_hash", "resize", *wanted) if found.get(key) != wanted[key]), None)
-    if key == "options":
+    stored = ExtractorInfo.from_json(existing.extractor)
+    differences = tell_differences(stored, info)
+    if not differences:
+        return
+    if replace(stored, options={}) == replace(info, options={}):
         _check_preprocessing(existing, session_dir, info)
-    if key is not None:
-        raise SessionExistsError(
-            f"session {session_dir} holds features with {key} {found.get(key)!r}, this config gives {wanted[key]!r}: "
-            "put extractor, weights_path, layers and resize back, or add --change-extractor to keep all annotations "
-            "and make the features anew, or --move-aside to keep the old session under another name and start anew"
+    if is_of_earlier_version(stored, info):
+        what = f"holds features that an earlier version of Fewclick made ({differences}): add"
+    else:
+        what = (
+            f"holds features of another extractor than this config gives ({differences}): put extractor, weights_path, "
+            "layers and resize back, or add"
         )
+    raise SessionExistsError(
+        f"session {session_dir} {what} --change-extractor to keep all annotations and make the features anew, or "
+        "--move-aside to keep the old session under another name and start anew"
+    )
 
 
 def check_can_change_extractor(existing: ExistingSession, session_dir: Path, info: ExtractorInfo) -> None:

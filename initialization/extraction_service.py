@@ -31,11 +31,12 @@ from initialization.heartbeat import Heartbeat
 from initialization.service_settings import ServiceSettings
 from models.base import ExtractorInfo, FeatureExtractor
 from models.errors import ModelsError
-from models.extractor_settings import ExtractorSettings
+from models.extractor_settings import ExtractorSettings, is_of_earlier_version, tell_differences
 
 logger = logging.getLogger("extraction")
 BAD_INPUT = 2
 COURTESY_LOOK_S = 0.01
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 LoadExtractor = Callable[[ExtractorSettings], FeatureExtractor]
 
@@ -60,6 +61,11 @@ class ExtractionService:
     def stop(self) -> None:
         """Ask for a clean end after the image at work."""
         self._stopping.set()
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether it was asked to end."""
+        return self._stopping.is_set()
 
     def run(self) -> bool:
         """Work until stopped; True if the process should start afresh, to be rid of a network that nobody needs."""
@@ -142,11 +148,11 @@ class ExtractionService:
             settings = config.extractor_settings().as_in(wanted)
             extractor = with_preprocessing(self._load_extractor(settings), config.preprocessing)
             if extractor.info != wanted:
+                way_back = "" if is_of_earlier_version(wanted, extractor.info) else "put the old weights back, or "
                 raise WeightsError(
-                    f"the session's features are of {wanted.name} ({wanted.weights_hash}) at {wanted.resize} px, but "
-                    f"its settings now give {extractor.info.name} ({extractor.info.weights_hash}) at "
-                    f"{extractor.info.resize} px: put the old weights back, or run init_session.py with "
-                    "--change-extractor"
+                    "the session's settings now give another extractor than its features are of "
+                    f"({tell_differences(wanted, extractor.info)}): {way_back}run init_session.py with "
+                    "--change-extractor (annotations stay)"
                 )
             self._extractor = extractor
         return self._extractor
@@ -195,8 +201,10 @@ def main() -> int:
             logger.info("%s: stopping", signal.Signals(number).name)
             service.stop()
 
-        signal.signal(signal.SIGTERM, stop)
-        signal.signal(signal.SIGINT, stop)
+        for number in STOP_SIGNALS:
+            signal.signal(number, stop)
+        # Before a fresh start they are held back, and reach this process here.
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
         starts_afresh = service.run()
     except ValidationError as error:
         problem = error.errors()[0]
@@ -205,8 +213,11 @@ def main() -> int:
     except FewclickError as error:
         return _refuse(str(error))
     if starts_afresh:
-        # The one way to give all memory of a network back to the system.
-        os.execv(sys.executable, sys.orig_argv)
+        # A new process inherits what is held back; what came before is known by now.
+        signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+        if not service.is_stopping:
+            # The one way to give all memory of a network back to the system.
+            os.execv(sys.executable, sys.orig_argv)
     return 0
 
 

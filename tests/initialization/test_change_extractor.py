@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from db.database import Database
 from db.models import Checkpoint, CheckpointKind, FeatureState, Image, Job, JobKind, Prediction, SessionInfo, Worker
 from db.queries.annotations import NewPoint, replace_points
 from models.base import Features
+from models.registry import load_extractor
 from tests.initialization.fakes import FakeExtractor, annotations, init, save_picture, write_config
 
 
@@ -102,3 +104,45 @@ def test_main__change_extractor_does_not_change_what_coordinates_mean(
     changed = write_config(session_dir.parent, resize=64, preprocessing={"crop": {"left": 2}})
     assert init(changed, "--change-extractor") == 2
     assert "preprocessing" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["--append", "--change-extractor"])
+def test_main__weights_that_moved_are_told_to_an_annotated_session(session_dir: Path, option: str) -> None:
+    moved = session_dir.parent / "moved.pth"
+    moved.write_bytes(b"the same weights")
+    assert init(write_config(session_dir.parent, resize=64, weights_path=str(moved)), option) == 0
+    database = Database.of_session(session_dir)
+    with database.read() as db_session:
+        assert db_session.get_one(SessionInfo, 1).config["weights_path"] == str(moved)
+        assert set(db_session.scalars(select(Image.features))) == {FeatureState.READY}
+    database.close()
+
+
+def test_main__recipe_that_is_no_longer_known_names_the_one_way_out(
+    session_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    database = Database.of_session(session_dir)
+    with database.write() as db_session:
+        row = db_session.get_one(SessionInfo, 1)
+        row.extractor = {**row.extractor, "options": {"recipe": 1}}
+    database.close()
+    assert init(write_config(session_dir.parent, resize=64), "--append") == 2
+    error = " ".join(capsys.readouterr().err.split())
+    assert "an earlier version of Fewclick made (options.recipe: found None, expected 1): add --change-ext" in error
+    assert "back" not in error
+
+
+def test_main__embedded_session_of_the_earlier_recipe_goes_on_as_it_was(tmp_path: Path) -> None:
+    save_picture(tmp_path / "images/a.png")
+    config = write_config(tmp_path, resize=64)
+    assert init(config, load=lambda settings: load_extractor(replace(settings, recipe=2))) == 0
+    database = Database.of_session(tmp_path / "session")
+    with database.write() as db_session:
+        replace_points(db_session, db_session.get_one(Image, 1), [NewPoint(3, 4, 1)])
+        before = db_session.get_one(SessionInfo, 1).extractor
+    save_picture(tmp_path / "images/b.png")
+    assert init(config, "--append", load=load_extractor) == 0
+    with database.read() as db_session:
+        assert db_session.get_one(SessionInfo, 1).extractor == before
+        assert db_session.scalars(select(Image.features)).all() == [FeatureState.READY] * 2
+    database.close()

@@ -94,7 +94,7 @@ def test_call__other_image_folder(job: Job, tmp_path: Path) -> None:
 
 def test_call__other_extractor(job: Job) -> None:
     other = replace(job, settings=ExtractorSettings(resize=128))
-    with pytest.raises(WorkerRefusalError, match=r"differs in resize: found \[128\], expected \[64\]"):
+    with pytest.raises(WorkerRefusalError, match=r"differs \(resize: found 128, expected 64\)"):
         read_answers(ClusterWorker(other)(tasks_table(tasks(job))))
 
 

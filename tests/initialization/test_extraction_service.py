@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,16 +17,17 @@ import numpy.typing as npt
 import pytest
 from sqlalchemy import select
 
-from db.database import Database
+from db.database import ChangeDetector, Database
 from db.models import Event, FeatureState, Image, JobKind, Worker
 from db.queries.extraction import read_progress
 from db.queries.extraction_workers import living_workers
 from db.queries.feature_requests import request_features
 from db.queries.jobs import request_job
-from initialization.extraction_service import ExtractionService, main
+from initialization.extraction_service import STOP_SIGNALS, ExtractionService, main
 from initialization.service_settings import ServiceSettings
 from models.base import Features
 from models.errors import WeightsError
+from models.registry import load_extractor
 from tests.initialization.fakes import FakeExtractor, feature_files, init, rows, save_picture, write_config
 from tests.initialization.killable import run_and_kill, run_service
 
@@ -163,7 +168,7 @@ def test_run__other_weights_are_refused(tmp_path: Path) -> None:
             with database.read() as db_session:
                 return str(next(iter(living_workers(db_session))).message) if db_session.query(Worker).count() else ""
 
-        wait_until(lambda: "at 64 px, but its settings now give fake" in message())
+        wait_until(lambda: "(resize: found 128, expected 64): put the old weights back" in message())
         with database.read() as db_session:
             assert read_progress(db_session).done == 1
 
@@ -216,3 +221,51 @@ def test_run__killed_at_any_moment_gives_the_same_session(tmp_path: Path) -> Non
             assert FeatureState.PENDING not in db_session.scalars(select(Image.features)).all()
     assert rows(tmp_path / "whole/session") == rows(session_dir)
     assert feature_files(tmp_path / "whole/session") == feature_files(session_dir)
+
+
+@pytest.fixture
+def settled_session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A session for `main`, which starts afresh as soon as all is done; signals are as before at the end."""
+    for number in range(3):
+        save_picture(tmp_path / f"images/{number}.png")
+    config = write_config(tmp_path, extractor="tests.initialization.fakes:load_fake")
+    assert init(config, "--background", "--yes", load=load_extractor) == 0
+    monkeypatch.setenv("FEWCLICK_SESSION", str(tmp_path / "session"))
+    monkeypatch.setenv("FEWCLICK_EXTRACTION_NICENESS", "0")
+    monkeypatch.setenv("FEWCLICK_EXTRACTION_IDLE_EXIT_S", "0")
+    handlers = {number: signal.getsignal(number) for number in STOP_SIGNALS}
+    yield tmp_path / "session"
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.parametrize("is_stopped", [True, False])
+def test_main__stopped_just_before_a_fresh_start_ends(
+    settled_session: Path, monkeypatch: pytest.MonkeyPatch, is_stopped: bool
+) -> None:
+    started: list[str] = []
+    close = ChangeDetector.close
+
+    def close_late(detector: ChangeDetector) -> None:  # `run` has decided by then
+        close(detector)
+        if is_stopped:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(ChangeDetector, "close", close_late)
+    monkeypatch.setattr(os, "execv", lambda path, _arguments: started.append(path))
+    assert main() == 0
+    assert bool(started) is not is_stopped
+    assert {row["features"] for row in rows(settled_session)} == {"ready"}
+
+
+@pytest.mark.usefixtures("settled_session")
+def test_main__stop_that_came_while_it_started_afresh_is_heard() -> None:
+    blocked = (
+        "import os, signal, sys; signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM}); "
+        "os.kill(os.getpid(), signal.SIGTERM); "
+        "os.execv(sys.executable, [sys.executable, '-m', 'initialization.extraction_service'])"
+    )
+    done = subprocess.run([sys.executable, "-c", blocked], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "SIGTERM: stopping" in done.stderr + done.stdout

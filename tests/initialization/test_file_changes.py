@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy.orm import Session
 
 from db.database import Database
-from db.models import Image, Prediction
-from db.queries.annotations import NewPoint, replace_points
+from db.models import FeatureState, Image, Prediction
+from db.queries.annotations import NewPoint, clear, replace_points, skip, undo
 from db.queries.session_info import get_session_info
+from initialization import file_changes
+from initialization.file_changes import FileChanges
+from initialization.inspection import inspect_file
 from models.base import ExtractorInfo
 from models.feature_store import FeatureStore
 from models.images import content_hash
@@ -27,6 +33,13 @@ def make_session(tmp_path: Path, count: int = 3) -> tuple[Path, Path]:
     session_dir = tmp_path / "session"
     annotate(session_dir, [NewPoint(3.5, 4.5, 1)])
     return config, session_dir
+
+
+@contextmanager
+def opened(session_dir: Path) -> Iterator[Database]:
+    database = Database.of_session(session_dir)
+    yield database
+    database.close()
 
 
 def annotate(session_dir: Path, points: list[NewPoint], image_id: int = 1) -> None:
@@ -135,7 +148,7 @@ def test_append__other_size_without_annotations_is_taken(tmp_path: Path) -> None
     assert (found["width"], found["height"], found["features"]) == (40, 30, "ready")
 
 
-def test_append__other_size_with_annotations_fails_until_one_of_them_gives_way(
+def test_append__other_size_with_annotations_fails_until_the_old_file_is_back(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     config, session_dir = make_session(tmp_path)
@@ -158,12 +171,55 @@ def test_append__other_size_with_annotations_fails_until_one_of_them_gives_way(
     found = row(session_dir, "0.png")
     assert (found["features"], found["failure"], found["content_hash"]) == ("ready", None, before["content_hash"])
 
-    save_picture(file, size=(40, 30), seed=5)
+
+@pytest.mark.parametrize("change", [clear, skip])
+@pytest.mark.parametrize("has_failed", [False, True])
+def test_append__other_size_fails_while_undo_could_bring_annotations_back(
+    tmp_path: Path, change: Callable[[Session, Image], object], has_failed: bool
+) -> None:
+    config, session_dir = make_session(tmp_path)
+    before = annotations(session_dir)
+    with opened(session_dir) as database, database.write() as db_session:
+        image = db_session.get_one(Image, 1)
+        change(db_session, image)
+        if has_failed:  # then it is the extraction that finds the new file
+            image.features, image.failure = FeatureState.PENDING, "once"
+    save_picture(tmp_path / "images/0.png", size=(6, 5))
     append(config)
-    annotate(session_dir, [])
-    append(config)
+    with opened(session_dir) as database, database.write() as db_session:
+        undo(db_session, db_session.get_one(Image, 1))
     found = row(session_dir, "0.png")
-    assert (found["features"], found["width"], found["height"]) == ("ready", 40, 30)
+    assert (found["features"], found["width"], found["height"]) == ("failed", 24, 16)
+    assert "give the new picture another name" in found["failure"]
+    assert annotations(session_dir) == before
+
+
+def test_apply__annotated_between_look_and_decision(tmp_path: Path) -> None:
+    _config, session_dir = make_session(tmp_path)
+    file = save_picture(tmp_path / "images/1.png", size=(6, 5))
+    with opened(session_dir) as database:
+        known = next(each for each in file_changes._known(database) if each.path == "1.png")
+        annotate(session_dir, [NewPoint(20, 10, 1)], known.id)
+        found = FileChanges()
+        with database.write() as db_session:
+            file_changes._apply(db_session, known, inspect_file(file), found)
+    assert (found.renewed, found.refused) == ([], ["1.png"])
+    after = row(session_dir, "1.png")
+    assert (after["features"], after["width"], after["content_hash"]) == ("failed", 24, known.facts.content_hash)
+
+
+def test_apply__what_somebody_else_found_out_since_stands(tmp_path: Path) -> None:
+    _config, session_dir = make_session(tmp_path)
+    with opened(session_dir) as database:
+        known = next(each for each in file_changes._known(database) if each.path == "1.png")
+        stale = inspect_file(save_picture(tmp_path / "images/1.png", size=(6, 5)))
+        with database.write() as db_session:
+            db_session.get_one(Image, known.id).content_hash = "newer"
+        found = FileChanges()
+        with database.write() as db_session:
+            file_changes._apply(db_session, known, stale, found)
+    assert (found.renewed, found.refused) == ([], [])
+    assert row(session_dir, "1.png")["content_hash"] == "newer"
 
 
 def test_append__annotated_file_that_became_unreadable_keeps_what_its_annotations_mean(tmp_path: Path) -> None:

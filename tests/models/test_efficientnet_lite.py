@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pytest
 import torch
 
+from models.base import ChannelGroup
 from models.efficientnet_lite import CELL, GROUPS, POOLED_GROUPS, POOLED_SIZES_PX, EfficientNetLiteExtractor
 from models.errors import WeightsError
 from models.geometry import make_grid
@@ -186,3 +187,23 @@ def test_init__weights_of_another_network(tmp_path: Path) -> None:
 def test_init__missing_weights(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="cannot be read"):
         EfficientNetLiteExtractor(weights_path=tmp_path / "absent.pth")
+
+
+def test_init__earlier_recipe_has_the_identity_and_the_values_of_its_time(extractor: EfficientNetLiteExtractor) -> None:
+    earlier = EfficientNetLiteExtractor(resize=256, recipe=2)
+    assert earlier.info == replace(
+        extractor.info,
+        pooled_dim=3200,
+        pooled_groups=(
+            ChannelGroup("block15_224", 320),
+            ChannelGroup("head_224", 1280),
+            ChannelGroup("block15_384", 320),
+            ChannelGroup("head_384", 1280),
+        ),
+        options={"pooled_sizes_px": [224, 384], "recipe": 2},
+    )
+    image = noise(200, 120)
+    [then], [now] = earlier.extract([image]), extractor.extract([image])
+    np.testing.assert_array_equal(then.patches, now.patches)
+    np.testing.assert_array_equal(then.pooled, now.pooled[:3200])
+    assert EfficientNetLiteExtractor(resize=256, recipe=1).info == extractor.info
