@@ -53,6 +53,8 @@ class ChildSpec:
     environment: Mapping[str, str] = field(default_factory=dict)
     inherited_fds: tuple[int, ...] = ()
     start_delay_s: float = 0.0
+    is_vital: bool = True
+    """Whether the others are of no use if this one cannot work."""
 
 
 class Child:
@@ -82,6 +84,10 @@ class Child:
     def exit_status(self) -> int | None:
         """Status of a process that has just ended; None while it lives or waits to be started again."""
         return None if self.process is None else self.process.poll()
+
+    def give_up(self) -> None:
+        """Never start again."""
+        self.process = self.due_at = None
 
     def plan_restart(self) -> float:
         """Note when to start again; returns the delay in seconds."""
@@ -121,8 +127,14 @@ class Supervisor:
                 status = child.exit_status()
                 if status == BAD_INPUT:
                     # The child has said why on its own; starting it again would only repeat that.
-                    return BAD_INPUT
-                if status is not None:
+                    if child.spec.is_vital:
+                        return BAD_INPUT
+                    child.give_up()
+                    self._console.print(
+                        f"[yellow]{child.spec.name} cannot work, for the reason it gave; everything else goes on. "
+                        "Start Fewclick again once that is mended[/]"
+                    )
+                elif status is not None:
                     delay_s = child.plan_restart()
                     self._console.print(
                         f"[yellow]{child.spec.name} ended ({_reason(status)}): starting it again in {delay_s:g} s[/]"
@@ -211,7 +223,7 @@ def extraction_spec(mount: SessionMount) -> ChildSpec:
     environment = _service_environment(mount)
     name = f"extraction service of {mount.name}"
     module = "initialization.extraction_service"
-    return ChildSpec(name, module, environment=environment, start_delay_s=EXTRACTION_START_DELAY_S)
+    return ChildSpec(name, module, environment=environment, start_delay_s=EXTRACTION_START_DELAY_S, is_vital=False)
 
 
 def _service_environment(mount: SessionMount) -> dict[str, str]:

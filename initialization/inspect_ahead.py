@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import multiprocessing
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from contextlib import contextmanager
+from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from initialization.inspection import FileFacts, inspect_file
@@ -29,7 +29,13 @@ class AheadOfTime:
         if path not in self._places:
             return None
         future, index = self._places[path]
-        return None if future.cancel() or future.cancelled() else future.result()[index]
+        if future.cancel() or future.cancelled():
+            return None
+        try:
+            return future.result()[index]
+        except BrokenExecutor:
+            # The process was killed, say for want of memory: it was a help only.
+            return None
 
 
 @contextmanager
@@ -42,9 +48,11 @@ def inspect_ahead(root: Path, paths: Sequence[str], preprocessing: Preprocessing
     # Not a fork: this process may have threads by then, and torch does not survive one.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=context) as pool:
-        futures = [pool.submit(_inspect, root, chunk, preprocessing) for chunk in chunks]
+        futures: list[Future[list[FileFacts]]] = []
         try:
-            yield AheadOfTime(list(zip(chunks, futures, strict=True)))
+            with suppress(BrokenExecutor):
+                futures.extend(pool.submit(_inspect, root, chunk, preprocessing) for chunk in chunks)
+            yield AheadOfTime(list(zip(chunks, futures, strict=False)))
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 

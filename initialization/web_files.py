@@ -1,4 +1,4 @@
-"""One file from the web: redirects followed by hand, none of them into a private network, size and time bounded."""
+"""One file from the web: redirects followed by hand, private networks only where the list names them, all bounded."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import ssl
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO, Any
@@ -19,9 +19,31 @@ from urllib.parse import quote, urljoin, urlsplit
 
 USER_AGENT = "fewclick"
 MAX_REDIRECTS = 5
+PeerCheck = Callable[[socket.socket], None]
+"""Raises `RefusedError` for a connection that is not to be used."""
 _REDIRECTS = {301, 302, 303, 307, 308}
 _PASSING_CODES = {408, 425, 429, 500, 502, 503, 504}
 """Answers that another try may turn into a better one."""
+_METADATA_ADDRESSES = frozenset(
+    map(
+        ipaddress.ip_address,
+        ("100.100.100.200", "168.63.129.16", "192.0.0.192", "fd00:ec2::254", "fd20:ce::254"),
+    )
+)
+"""Where clouds tell a machine its secrets, besides the link-local addresses: Alibaba, Azure, Oracle, AWS, Google."""
+_PRIVATE_ENDINGS = (
+    ".localhost",
+    ".local",
+    ".lan",
+    ".home",
+    ".home.arpa",
+    ".internal",
+    ".intranet",
+    ".private",
+    ".corp",
+)
+"""Of names that are no names of the public internet."""
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 _NETWORK_ERRORS = (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError, ssl.SSLError)
 
 
@@ -61,8 +83,10 @@ class TryAgainError(Exception):
 def open_web(url: str, limits: Limits) -> Iterator[BoundedStream]:
     """The body behind an http or https address; reads raise `RefusedError` past the limits.
 
-    A redirect to a private address is refused unless the given address is private itself: a list from elsewhere must
-    not make this machine fetch what only it can reach.
+    A list from elsewhere should not make this machine fetch what only it can reach. So: link-local addresses and those
+    of cloud metadata never; a private address only where the list names a private host (an address, a name without a
+    dot, or one such as `nas.lan`), and by redirect only from a host all of whose addresses are private. A list can
+    still name any other private host. Behind a proxy names are looked up here, and the proxy may see other addresses.
 
     Raises:
         RefusedError, TryAgainError: also while the body is read.
@@ -117,19 +141,45 @@ class BoundedStream:
 
 def is_private(address: str) -> bool:
     """Whether an IP address is not one of the public internet's."""
-    ip = ipaddress.ip_address(address.partition("%")[0])
-    if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped:
-        ip = ip.ipv4_mapped
+    ip = _parse(address)
     return not ip.is_global or ip.is_multicast
+
+
+def is_forbidden(address: str) -> bool:
+    """Whether an IP address is link-local or one of cloud metadata: no list has a reason to name it."""
+    ip = _parse(address)
+    return ip.is_link_local or ip in _METADATA_ADDRESSES
 
 
 def is_private_host(host: str) -> bool:
     """Whether a name or address leads, among others, to a private address; one that leads nowhere does not."""
+    return any(map(is_private, _addresses(host)))
+
+
+def is_private_name(host: str) -> bool:
+    """Whether a host is private by what it is called, wherever it leads: an address, or no name of the internet."""
+    try:
+        return is_private(host)
+    except ValueError:
+        name = host.rstrip(".").lower()
+        return "." not in name or name.endswith(_PRIVATE_ENDINGS)
+
+
+def _addresses(host: str) -> list[str]:
     try:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
-        return False
-    return any(is_private(str(entry[4][0])) for entry in found)
+        return []
+    return [str(entry[4][0]) for entry in found]
+
+
+def _parse(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    """The address that is reached in the end: IPv6 can carry one of IPv4."""
+    ip = ipaddress.ip_address(address.partition("%")[0])
+    if isinstance(ip, ipaddress.IPv6Address):
+        inner = ip.ipv4_mapped or ip.sixtofour
+        return inner or (ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF) if ip in _NAT64 else ip)
+    return ip
 
 
 def host_of(url: str) -> str:
@@ -140,10 +190,14 @@ def host_of(url: str) -> str:
 
 @contextmanager
 def _follow(url: str, limits: Limits) -> Iterator[http.client.HTTPResponse]:
-    listed_is_private: bool | None = None
+    allows_private = is_private_name(_name(url))
     current = _escaped(url)
     for hop in range(MAX_REDIRECTS + 1):
-        opener = _opener(check_peer=hop > 0 and not listed_is_private and not _is_proxied(current))
+        what = f"{url} redirects to {_name(current)}" if hop else f"{url} leads to {_name(current)}"
+        is_proxied = _is_proxied(current)
+        if hop or is_proxied:  # else the peer says it, which saves looking the name up
+            _check_addresses(what, _addresses(_name(current)), allows_private=allows_private)
+        opener = _opener(None if is_proxied else functools.partial(_check_peer, what, allows_private))
         request = urllib.request.Request(current, headers={"User-Agent": USER_AGENT, "Accept": "image/*, */*;q=0.5"})
         try:
             with opener.open(request, timeout=limits.timeout_s) as response:
@@ -155,22 +209,32 @@ def _follow(url: str, limits: Limits) -> Iterator[http.client.HTTPResponse]:
                 if error.code not in _REDIRECTS or not location:
                     raise
         current = urljoin(current, _escaped(location))
-        if listed_is_private is None:
-            listed_is_private = is_private_host(_name(url))
-        _check_redirect(url, current, listed_is_private=listed_is_private)
+        if not hop and allows_private:
+            # A private name that also leads to the internet may be redirected by anyone there.
+            allows_private = all(map(is_private, _addresses(_name(url))))
+        scheme = urlsplit(current).scheme
+        if scheme not in {"http", "https"}:
+            raise RefusedError(f"{url} redirects to a {scheme} address, expected http or https")
     raise RefusedError(f"{url} redirects more than {MAX_REDIRECTS} times")
 
 
-def _check_redirect(listed: str, target: str, *, listed_is_private: bool) -> None:
-    scheme = urlsplit(target).scheme
-    if scheme not in {"http", "https"}:
-        raise RefusedError(f"{listed} redirects to a {scheme} address, expected http or https")
-    if not listed_is_private and is_private_host(_name(target)):
-        raise RefusedError(_private_reason(f"{listed} redirects to {_name(target)}"))
+def _check_addresses(what: str, addresses: Iterable[str], *, allows_private: bool) -> None:
+    for address in addresses:
+        if is_forbidden(address):
+            raise RefusedError(f"{what}, a link-local address or one of cloud metadata ({address}): never fetched")
+        if not allows_private and is_private(address):
+            raise RefusedError(
+                f"{what}, an address of a private network ({address}): list that address itself if it is meant"
+            )
 
 
-def _private_reason(what: str) -> str:
-    return f"{what}, an address of a private network: list that address itself if it is meant"
+def _check_peer(what: str, allows_private: bool, connection: socket.socket) -> None:
+    """A name may lead elsewhere than when it was looked up: whom it leads to now is what counts."""
+    try:
+        _check_addresses(what, [str(connection.getpeername()[0])], allows_private=allows_private)
+    except RefusedError:
+        connection.close()
+        raise
 
 
 def _check_answer(url: str, response: http.client.HTTPResponse, limits: Limits) -> None:
@@ -206,10 +270,10 @@ def _is_proxied(url: str) -> bool:
     return parts.scheme in urllib.request.getproxies() and not urllib.request.proxy_bypass(parts.netloc)
 
 
-def _opener(*, check_peer: bool) -> urllib.request.OpenerDirector:
-    handlers: list[Any] = [_NoRedirects]
-    if check_peer:  # the name was looked up before; whom it leads to now is what counts
-        handlers += [_CheckedHTTPHandler, _CheckedHTTPSHandler]
+def _opener(check: PeerCheck | None) -> urllib.request.OpenerDirector:
+    handlers: list[Any] = [_NoRedirects()]
+    if check:
+        handlers += [_CheckedHTTPHandler(check), _CheckedHTTPSHandler(check)]
     return urllib.request.build_opener(*handlers)
 
 
@@ -218,26 +282,30 @@ class _NoRedirects(urllib.request.HTTPRedirectHandler):
         return None
 
 
-def _connect_checked(*arguments: Any, **named: Any) -> socket.socket:
-    connection = socket.create_connection(*arguments, **named)
-    peer = str(connection.getpeername()[0])
-    if is_private(peer):
-        connection.close()
-        raise RefusedError(_private_reason(f"the redirect leads to {peer}"))
-    return connection
+def _checked(connection: http.client.HTTPConnection, check: PeerCheck) -> http.client.HTTPConnection:
+    def connect(*arguments: Any, **named: Any) -> socket.socket:
+        made = socket.create_connection(*arguments, **named)
+        check(made)
+        return made
 
-
-def _checked(connection: http.client.HTTPConnection) -> http.client.HTTPConnection:
-    connection._create_connection = _connect_checked  # type: ignore[attr-defined]
+    connection._create_connection = connect  # type: ignore[attr-defined]
     return connection
 
 
 class _CheckedHTTPHandler(urllib.request.HTTPHandler):
+    def __init__(self, check: PeerCheck) -> None:
+        super().__init__()
+        self._check = check
+
     def http_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
-        return self.do_open(lambda host, **named: _checked(http.client.HTTPConnection(host, **named)), req)
+        return self.do_open(lambda host, **named: _checked(http.client.HTTPConnection(host, **named), self._check), req)
 
 
 class _CheckedHTTPSHandler(urllib.request.HTTPSHandler):
+    def __init__(self, check: PeerCheck) -> None:
+        super().__init__()
+        self._check = check
+
     def https_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
         make = functools.partial(http.client.HTTPSConnection, context=ssl.create_default_context())
-        return self.do_open(lambda host, **named: _checked(make(host, **named)), req)
+        return self.do_open(lambda host, **named: _checked(make(host, **named), self._check), req)

@@ -16,7 +16,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING
 
 from models.base import ExtractorInfo, FeatureExtractor
-from models.errors import WeightsError
+from models.errors import ModelsError, WeightsError
 
 if TYPE_CHECKING:
     from models.extractor_settings import ExtractorSettings
@@ -36,10 +36,16 @@ def load_plugin(settings: ExtractorSettings) -> FeatureExtractor:
     """Import and call what `settings.extractor` names.
 
     Raises:
-        WeightsError: it cannot be imported, or what it returns is no feature extractor. Errors of its own pass through.
+        WeightsError: it cannot be imported or made, or what it returns is no feature extractor.
     """
     name = settings.extractor or ""
-    extractor = _factory(name)(settings)
+    factory = _factory(name)
+    try:
+        extractor = factory(settings)
+    except ModelsError:
+        raise  # written for a person already
+    except Exception as error:  # The boundary to foreign code, which may raise anything.
+        raise WeightsError(f"extractor: {name} failed when it was made ({_described(error)}): mend it") from error
     lacking = [attribute for attribute in REQUIRED if not hasattr(extractor, attribute)]
     if lacking:
         raise WeightsError(
@@ -62,9 +68,11 @@ def _factory(name: str) -> Callable[[ExtractorSettings], FeatureExtractor]:
         loaded = importlib.import_module(module)
     except ImportError as error:
         raise WeightsError(
-            f"extractor: {name} cannot be imported ({error}): install its package in this environment, or put its "
-            "folder on PYTHONPATH"
+            f"extractor: {name} cannot be imported ({_described(error)}): install its package in this environment, "
+            "or put its folder on PYTHONPATH"
         ) from error
+    except Exception as error:  # The boundary to foreign code, which may raise anything.
+        raise WeightsError(f"extractor: {name} failed on import ({_described(error)}): mend the module") from error
     factory = getattr(loaded, attribute, None)
     if not callable(factory):
         state = "nothing" if factory is None else f"a {type(factory).__name__}"
@@ -74,3 +82,8 @@ def _factory(name: str) -> Callable[[ExtractorSettings], FeatureExtractor]:
         )
     result: Callable[[ExtractorSettings], FeatureExtractor] = factory
     return result
+
+
+def _described(error: Exception) -> str:
+    """Kind and message, in one line."""
+    return " ".join(f"{type(error).__name__}: {error}".split())[:300]

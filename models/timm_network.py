@@ -8,10 +8,15 @@ from __future__ import annotations
 import difflib
 import hashlib
 import importlib
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from models.backbone import BackboneExtractor, Pretrained
@@ -27,6 +32,8 @@ PROBED_CELLS = (3, 4)
 
 # What timm, torch and the hub raise on unknown names, missing or damaged files, and no connection.
 _LOADING_ERRORS = (OSError, RuntimeError, ValueError, KeyError, TypeError, AttributeError)
+_READ_ERRORS = (OSError, RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError, SafetensorError)
+_WRAPPERS = ("state_dict_ema", "model_ema", "state_dict", "model")
 
 
 class TimmNetwork(FrozenNetwork):
@@ -143,18 +150,46 @@ def _create(timm: Any, name: str, settings: ExtractorSettings) -> Any:
     if settings.weights_path is not None:
         if not settings.weights_path.is_file():
             raise WeightsError(f"weights_path: no file {settings.weights_path}: leave it out to let timm download")
-        options["pretrained_cfg_overlay"] = {"file": str(settings.weights_path)}
+        # Read here: timm's own reading may run code that a file carries (torch.load without weights_only).
+        options["pretrained_cfg_overlay"] = {"state_dict": read_state(settings.weights_path)}
     try:
         try:
             # Vision transformers need it to take other sizes than they were trained with; others do not know it.
-            return timm.create_model(model_name, dynamic_img_size=True, **options)
+            model = timm.create_model(model_name, dynamic_img_size=True, **options)
         except TypeError:
-            return timm.create_model(model_name, **options)
+            model = timm.create_model(model_name, **options)
     except _LOADING_ERRORS as error:
         raise WeightsError(
             f"extractor: {name} cannot be loaded ({_first_line(error)}): check the connection and the name, or name a "
             "downloaded file of its weights in weights_path"
         ) from error
+    model.pretrained_cfg.pop("state_dict", None)  # else it keeps all tensors twice
+    return model
+
+
+def read_state(path: Path) -> dict[str, Tensor]:
+    """The tensors of a file of weights, unwrapped as timm does it; no code in it is run.
+
+    Raises:
+        WeightsError: it cannot be read, holds more than data, or no tensors.
+    """
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except _READ_ERRORS as error:
+        raise WeightsError(
+            f"weights_path: {path} is damaged or holds more than tensors ({_first_line(error)}): name a .safetensors "
+            "file, or a .pth file of a state dictionary"
+        ) from error
+    wrapped = content if isinstance(content, Mapping) else {}
+    inner = next((wrapped[key] for key in _WRAPPERS if isinstance(wrapped.get(key), Mapping)), wrapped)
+    state = {str(name).removeprefix("module."): value for name, value in inner.items() if isinstance(value, Tensor)}
+    if not state:
+        raise WeightsError(
+            f"weights_path: {path} holds a {type(content).__name__} without tensors, expected a state dictionary"
+        )
+    return state
 
 
 def _at_size(level: Tensor, size: tuple[int, int]) -> Tensor:

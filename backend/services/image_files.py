@@ -102,9 +102,22 @@ def _cached(context: AppContext, image: Image, path: Path, side: int | None) -> 
             "it was registered: put the old file back, or run init with --append"
         )
     data = _encode(pixels, ".png") if side is None else _encode(shrink(pixels, side), ".jpg")
-    if side is None or side in CACHED_SIDES:
+    if (side is None or side in CACHED_SIDES) and _is_as_registered(image, path):
         write_atomically(cached, data, durable=False)
     return data
+
+
+def _is_as_registered(image: Image, path: Path) -> bool:
+    """Whether the file that was just read is the one of the row's hash, as far as size and time show.
+
+    A replaced one keeps the old hash until init notices; cached by that, it would be shown when the old one is back.
+    """
+    try:
+        status = path.stat()
+    except OSError:
+        return False
+    # Sessions from before these columns know neither.
+    return image.file_size in (None, status.st_size) and image.file_mtime_ns in (None, status.st_mtime_ns)
 
 
 def _encode(pixels: npt.NDArray[np.uint8], kind: str) -> bytes:

@@ -18,7 +18,9 @@ import pytest
 from rich.console import Console
 
 from db.errors import InvalidInputError
-from fewclick.supervisor import ChildSpec, Supervisor, address_of, open_listener
+from db.tasks import Task
+from fewclick.sessions import SessionMount
+from fewclick.supervisor import ChildSpec, Supervisor, address_of, extraction_spec, ml_spec, open_listener
 
 WriteProgram = Callable[[str], str]
 StartParent = Callable[..., "subprocess.Popen[str]"]
@@ -152,6 +154,33 @@ def test_run__bad_input_ends_the_program(tmp_path: Path, child_program: WritePro
     spec = ChildSpec("worker", child_program(COUNTER), (str(count), "2"))
     assert Supervisor([spec], Console(file=io.StringIO())).run() == 2
     assert count.read_text() == "x"
+
+
+def test_run__bad_input_of_a_child_that_is_not_vital_leaves_the_others(
+    tmp_path: Path, child_program: WriteProgram
+) -> None:
+    output = io.StringIO()
+    helper, worker = tmp_path / "helper", tmp_path / "worker"
+    module = child_program(COUNTER)
+    specs = [
+        ChildSpec("helper", module, (str(helper), "2"), is_vital=False),
+        ChildSpec("worker", module, (str(worker), "3")),
+    ]
+    supervisor = Supervisor(specs, Console(file=output, width=200))
+    # Two restarts of the other take longer than one of the helper would.
+    stopper = threading.Thread(
+        target=lambda: (wait_until(lambda: worker.is_file() and len(worker.read_text()) >= 3), supervisor.stop())
+    )
+    stopper.start()
+    assert supervisor.run() == 0
+    stopper.join(timeout=30)
+    assert helper.read_text() == "x"
+    assert output.getvalue().count("helper cannot work") == 1
+
+
+def test_extraction_spec__alone_is_not_vital(tmp_path: Path) -> None:
+    mount = SessionMount(tmp_path, "mine", "mine", Task.SEGMENTATION)
+    assert (ml_spec(mount).is_vital, extraction_spec(mount).is_vital) == (True, False)
 
 
 def test_open_listener__port_in_use() -> None:

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import email.utils
 import http.server
+import ipaddress
 import socket
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from initialization import web_files
 from initialization.downloads import Download, download_all
 from initialization.sources import Refusal
-from initialization.web_files import Limits, is_private, is_private_host
+from initialization.web_files import Limits, is_forbidden, is_private, is_private_host
 from tests.initialization.web_server import WebServer, redirect, send
 
 QUICK = Limits(first_wait_s=0.0, timeout_s=5.0)
 PICTURE = bytes(range(256)) * 40
+PRIVATE = ipaddress.ip_address("127.0.0.2")
 
 
 def fetch(folder: Path, *urls: str, limits: Limits = QUICK) -> list[Refusal]:
@@ -157,7 +161,7 @@ def test_download__web_page_is_no_image(tmp_path: Path, web_server: WebServer) -
 @pytest.fixture
 def only_2_is_private(monkeypatch: pytest.MonkeyPatch) -> None:
     """127.0.0.1 stands for the public internet, 127.0.0.2 for a private network."""
-    monkeypatch.setattr(web_files, "is_private", lambda address: address == "127.0.0.2")
+    monkeypatch.setattr(web_files, "is_private", lambda address: ipaddress.ip_address(address) == PRIVATE)
 
 
 @pytest.mark.parametrize("code", [301, 302, 303, 307, 308])
@@ -197,10 +201,83 @@ def test_redirect__name_that_changes_its_address_is_refused(
     """The name leads to a public address when it is looked up first, and to a private one when it is used."""
     with WebServer("127.0.0.2").running() as private:
         private.files["/secret"] = PICTURE
-        web_server.answers["/a"] = redirect(private.url("/secret"))
-        monkeypatch.setattr(web_files, "is_private_host", lambda _host: False)
+        web_server.answers["/a"] = redirect(private.url("/secret").replace("127.0.0.2", "pictures.example"))
+        answers = iter(["127.0.0.1"])
+        resolve(monkeypatch, {"pictures.example": lambda: [next(answers, "127.0.0.2")]})
         (refusal,) = fetch(tmp_path, web_server.url("/a"))
-        assert "the redirect leads to 127.0.0.2" in refusal.reason
+        assert "redirects to pictures.example, an address of a private network (127.0.0.2)" in refusal.reason
+        assert private.requests == []
+
+
+# --- listed hosts -----------------------------------------------------------------------------------------------------
+
+
+def resolve(monkeypatch: pytest.MonkeyPatch, names: dict[str, Callable[[], list[str]]]) -> None:
+    """What a name server would answer, which no test can ask; the rest is the system's."""
+    real = socket.getaddrinfo
+
+    def answer(host: str, *arguments: Any, **named: Any) -> Any:
+        if host not in names:
+            return real(host, *arguments, **named)
+        return [entry for address in names[host]() for entry in real(address, *arguments, **named)]
+
+    monkeypatch.setattr(socket, "getaddrinfo", answer)
+
+
+@pytest.mark.parametrize(
+    "host", ["169.254.169.254", "[fe80::1]", "[::ffff:169.254.169.254]", "100.100.100.200", "[fd00:ec2::254]"]
+)
+def test_listed__metadata_address_is_forbidden(host: str) -> None:
+    assert is_forbidden(host.strip("[]"))
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "192.168.1.1", "8.8.8.8", "fd00::1", "2606:4700::1111"])
+def test_listed__other_addresses_are_not_forbidden(address: str) -> None:
+    assert not is_forbidden(address)
+
+
+def test_listed__metadata_address_is_never_fetched(
+    tmp_path: Path, web_server: WebServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(web_files, "is_forbidden", lambda address: address == "127.0.0.1")
+    web_server.files["/meta-data"] = PICTURE
+    web_server.answers["/hop"] = redirect(web_server.url("/meta-data"))
+    for path in ("/meta-data", "/hop"):
+        (refusal,) = fetch(tmp_path, web_server.url(path))
+        assert "a link-local address or one of cloud metadata (127.0.0.1): never fetched" in refusal.reason
+    assert web_server.requests == []
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "nas", "nas.lan", "NAS.local."])
+def test_listed__private_host_by_name_is_fetched(
+    tmp_path: Path, web_server: WebServer, monkeypatch: pytest.MonkeyPatch, host: str
+) -> None:
+    resolve(monkeypatch, {host: lambda: ["127.0.0.1"], host.lower(): lambda: ["127.0.0.1"]})
+    web_server.files["/a"] = PICTURE
+    assert fetch(tmp_path, web_server.url("/a").replace("127.0.0.1", host)) == []
+
+
+def test_listed__public_name_that_leads_to_a_private_address_is_refused(
+    tmp_path: Path, web_server: WebServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resolve(monkeypatch, {"pictures.example": lambda: ["127.0.0.1"]})
+    web_server.files["/a"] = PICTURE
+    (refusal,) = fetch(tmp_path, web_server.url("/a").replace("127.0.0.1", "pictures.example"))
+    assert "leads to pictures.example, an address of a private network (127.0.0.1)" in refusal.reason
+    assert web_server.requests == []
+
+
+@pytest.mark.usefixtures("only_2_is_private")
+@pytest.mark.parametrize("host", ["nas", "pictures.example"])
+def test_listed__name_with_public_and_private_addresses_does_not_allow_private_redirects(
+    tmp_path: Path, web_server: WebServer, monkeypatch: pytest.MonkeyPatch, host: str
+) -> None:
+    resolve(monkeypatch, {host: lambda: ["127.0.0.1", "127.0.0.2"]})
+    with WebServer("127.0.0.2").running() as private:
+        private.files["/secret"] = PICTURE
+        web_server.answers["/a"] = redirect(private.url("/secret"))
+        (refusal,) = fetch(tmp_path, web_server.url("/a").replace("127.0.0.1", host))
+        assert "redirects to 127.0.0.2, an address of a private network" in refusal.reason
         assert private.requests == []
 
 

@@ -29,7 +29,15 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     (tmp_path / "my_package" / "my_module.py").write_text(
         example[1] + "\nNUMBER = 3\n\n\ndef half(_settings):\n    return ColourExtractor.extract\n"
         "\n\ndef bare(settings):\n    made = ColourExtractor(settings)\n    made.info = {}\n    return made\n"
+        "\n\nclass HubError(Exception):\n    pass\n"
+        "\n\ndef fails(settings):\n    raise HubError('no such\\nmodel')\n"
+        "\n\ndef greedy(settings, more):\n    return None\n"
+        "\n\ndef tells(settings):\n    from models.errors import WeightsError\n"
+        "    raise WeightsError('weights_path: none given')\n"
     )
+    (tmp_path / "my_package" / "typo.py").write_text("def half(:\n")
+    (tmp_path / "my_package" / "broken.py").write_text("raise ValueError('no GPU')\n")
+    (tmp_path / "my_package" / "lacking.py").write_text("import no_such_library\n")
     monkeypatch.syspath_prepend(tmp_path)
     yield tmp_path
     for name in ("my_package.my_module", "my_package"):
@@ -68,6 +76,12 @@ def test_load_plugin__entry_point(site: Path) -> None:
         ("my_package.my_module:Missing", "found nothing called Missing in my_package.my_module"),
         ("my_package.my_module:NUMBER", "found a int called NUMBER"),
         ("my_package.my_module:half", "returned a function without info, expected a FeatureExtractor"),
+        ("my_package.typo:Mine", "my_package.typo:Mine failed on import .SyntaxError: "),
+        ("my_package.broken:Mine", "my_package.broken:Mine failed on import .ValueError: no GPU"),
+        ("my_package.lacking:Mine", "cannot be imported .ModuleNotFoundError: .*no_such_library"),
+        ("my_package.my_module:fails", "my_module:fails failed when it was made .HubError: no such model"),
+        ("my_package.my_module:greedy", "greedy failed when it was made .TypeError: .*more"),
+        ("my_package.my_module:tells", "^weights_path: none given$"),
         ("my_package.my_module:bare", "has an info of type dict, expected ExtractorInfo"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from models.conformance import contract_faults
 from models.errors import WeightsError
 from models.extractor_settings import ExtractorSettings
 from models.timm_network import TimmNetwork, load_timm
+from tests.models.test_timm_weights import Payload
 
 try:
     import timm
@@ -43,6 +45,25 @@ def test_timm_network__of_one_size_only_is_refused() -> None:
     model = timm.create_model("vit_tiny_patch16_224", pretrained=False, num_classes=0).eval()
     with pytest.raises(WeightsError, match="does not take a picture of 64 x 48"), torch.inference_mode():
         TimmNetwork(model, "timm:vit_tiny_patch16_224", 224)
+
+
+def test_load_timm__weights_of_a_file(tmp_path: Path) -> None:
+    torch.manual_seed(3)
+    state = timm.create_model("resnet18", pretrained=False).state_dict()
+    torch.save({"state_dict": state}, tmp_path / "a.pth")
+    extractor = load_timm(ExtractorSettings(extractor="timm:resnet18", weights_path=tmp_path / "a.pth"))
+    loaded: Any = extractor
+    model = loaded._network.model
+    assert torch.equal(model.state_dict()["layer4.1.conv2.weight"], state["layer4.1.conv2.weight"])
+    assert "state_dict" not in model.pretrained_cfg
+
+
+def test_load_timm__code_in_a_file_is_not_run(tmp_path: Path) -> None:
+    mark = tmp_path / "mark"
+    torch.save({"state_dict": Payload(mark)}, tmp_path / "a.pth")
+    with pytest.raises(WeightsError, match="holds more than tensors"):
+        load_timm(ExtractorSettings(extractor="timm:resnet18", weights_path=tmp_path / "a.pth"))
+    assert not mark.exists()
 
 
 def test_load_timm__unknown_name_names_the_nearest() -> None:

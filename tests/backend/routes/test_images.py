@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from typing import Any
 
 import numpy as np
@@ -104,6 +105,23 @@ def test_get_image_thumbnail__is_cached(seg: TestClient, segmentation_session: A
     assert seg.get("/api/images/1/thumbnail?size=128").content == response.content
     etag = {"if-none-match": response.headers["etag"]}
     assert seg.get("/api/images/1/thumbnail?size=128", headers=etag).status_code == 304
+
+
+def test_get_image_thumbnail__replaced_file_is_not_cached_as_the_old_one(
+    seg: TestClient, segmentation_session: Any
+) -> None:
+    path = segmentation_session.image_root / "image_0.png"
+    old, status = path.read_bytes(), path.stat()
+    with segmentation_session.database.write() as db_session:
+        image = db_session.get_one(Image, 1)
+        image.file_size, image.file_mtime_ns = status.st_size, status.st_mtime_ns
+    PillowImage.new("RGB", (64, 48), "red").save(path)
+    os.utime(path, ns=(0, status.st_mtime_ns + 1))
+    assert decode(seg.get("/api/images/1/thumbnail?size=128").content)[0, 0, 0] > 240
+    path.write_bytes(old)
+    os.utime(path, ns=(0, status.st_mtime_ns))
+    found = decode(seg.get("/api/images/1/thumbnail?size=128").content)
+    assert found[..., 1].mean() > 50, "the old file is all colours"
 
 
 @pytest.mark.parametrize("name", ["../secret.png", "/etc/hostname", "link.png", "folder/../../secret.png"])
