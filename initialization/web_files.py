@@ -5,17 +5,18 @@ from __future__ import annotations
 import email.utils
 import functools
 import http.client
-import ipaddress
 import socket
 import ssl
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO, Any
 from urllib.parse import quote, urljoin, urlsplit
+
+from initialization.web_addresses import addresses_of, is_private_name, leads_only_to_private, refusal
 
 USER_AGENT = "fewclick"
 MAX_REDIRECTS = 5
@@ -24,26 +25,6 @@ PeerCheck = Callable[[socket.socket], None]
 _REDIRECTS = {301, 302, 303, 307, 308}
 _PASSING_CODES = {408, 425, 429, 500, 502, 503, 504}
 """Answers that another try may turn into a better one."""
-_METADATA_ADDRESSES = frozenset(
-    map(
-        ipaddress.ip_address,
-        ("100.100.100.200", "168.63.129.16", "192.0.0.192", "fd00:ec2::254", "fd20:ce::254"),
-    )
-)
-"""Where clouds tell a machine its secrets, besides the link-local addresses: Alibaba, Azure, Oracle, AWS, Google."""
-_PRIVATE_ENDINGS = (
-    ".localhost",
-    ".local",
-    ".lan",
-    ".home",
-    ".home.arpa",
-    ".internal",
-    ".intranet",
-    ".private",
-    ".corp",
-)
-"""Of names that are no names of the public internet."""
-_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 _NETWORK_ERRORS = (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError, ssl.SSLError)
 
 
@@ -139,49 +120,6 @@ class BoundedStream:
         return chunk
 
 
-def is_private(address: str) -> bool:
-    """Whether an IP address is not one of the public internet's."""
-    ip = _parse(address)
-    return not ip.is_global or ip.is_multicast
-
-
-def is_forbidden(address: str) -> bool:
-    """Whether an IP address is link-local or one of cloud metadata: no list has a reason to name it."""
-    ip = _parse(address)
-    return ip.is_link_local or ip in _METADATA_ADDRESSES
-
-
-def is_private_host(host: str) -> bool:
-    """Whether a name or address leads, among others, to a private address; one that leads nowhere does not."""
-    return any(map(is_private, _addresses(host)))
-
-
-def is_private_name(host: str) -> bool:
-    """Whether a host is private by what it is called, wherever it leads: an address, or no name of the internet."""
-    try:
-        return is_private(host)
-    except ValueError:
-        name = host.rstrip(".").lower()
-        return "." not in name or name.endswith(_PRIVATE_ENDINGS)
-
-
-def _addresses(host: str) -> list[str]:
-    try:
-        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError):
-        return []
-    return [str(entry[4][0]) for entry in found]
-
-
-def _parse(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
-    """The address that is reached in the end: IPv6 can carry one of IPv4."""
-    ip = ipaddress.ip_address(address.partition("%")[0])
-    if isinstance(ip, ipaddress.IPv6Address):
-        inner = ip.ipv4_mapped or ip.sixtofour
-        return inner or (ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF) if ip in _NAT64 else ip)
-    return ip
-
-
 def host_of(url: str) -> str:
     """Name and port, empty for what is no web address."""
     parts = urlsplit(url)
@@ -196,7 +134,7 @@ def _follow(url: str, limits: Limits) -> Iterator[http.client.HTTPResponse]:
         what = f"{url} redirects to {_name(current)}" if hop else f"{url} leads to {_name(current)}"
         is_proxied = _is_proxied(current)
         if hop or is_proxied:  # else the peer says it, which saves looking the name up
-            _check_addresses(what, _addresses(_name(current)), allows_private=allows_private)
+            _check_addresses(what, addresses_of(_name(current)), allows_private=allows_private)
         opener = _opener(None if is_proxied else functools.partial(_check_peer, what, allows_private))
         request = urllib.request.Request(current, headers={"User-Agent": USER_AGENT, "Accept": "image/*, */*;q=0.5"})
         try:
@@ -211,21 +149,16 @@ def _follow(url: str, limits: Limits) -> Iterator[http.client.HTTPResponse]:
         current = urljoin(current, _escaped(location))
         if not hop and allows_private:
             # A private name that also leads to the internet may be redirected by anyone there.
-            allows_private = all(map(is_private, _addresses(_name(url))))
+            allows_private = leads_only_to_private(_name(url))
         scheme = urlsplit(current).scheme
         if scheme not in {"http", "https"}:
             raise RefusedError(f"{url} redirects to a {scheme} address, expected http or https")
     raise RefusedError(f"{url} redirects more than {MAX_REDIRECTS} times")
 
 
-def _check_addresses(what: str, addresses: Iterable[str], *, allows_private: bool) -> None:
-    for address in addresses:
-        if is_forbidden(address):
-            raise RefusedError(f"{what}, a link-local address or one of cloud metadata ({address}): never fetched")
-        if not allows_private and is_private(address):
-            raise RefusedError(
-                f"{what}, an address of a private network ({address}): list that address itself if it is meant"
-            )
+def _check_addresses(what: str, addresses: list[str], *, allows_private: bool) -> None:
+    if reason := refusal(addresses, allows_private=allows_private):
+        raise RefusedError(f"{what}, {reason}")
 
 
 def _check_peer(what: str, allows_private: bool, connection: socket.socket) -> None:

@@ -14,10 +14,11 @@ from typing import Any
 
 import pytest
 
-from initialization import web_files
+from initialization import web_addresses
 from initialization.downloads import Download, download_all
 from initialization.sources import Refusal
-from initialization.web_files import Limits, is_forbidden, is_private, is_private_host
+from initialization.web_addresses import addresses_of, is_forbidden, is_private, is_private_name
+from initialization.web_files import Limits
 from tests.initialization.web_server import WebServer, redirect, send
 
 QUICK = Limits(first_wait_s=0.0, timeout_s=5.0)
@@ -161,7 +162,7 @@ def test_download__web_page_is_no_image(tmp_path: Path, web_server: WebServer) -
 @pytest.fixture
 def only_2_is_private(monkeypatch: pytest.MonkeyPatch) -> None:
     """127.0.0.1 stands for the public internet, 127.0.0.2 for a private network."""
-    monkeypatch.setattr(web_files, "is_private", lambda address: ipaddress.ip_address(address) == PRIVATE)
+    monkeypatch.setattr(web_addresses, "is_private", lambda address: ipaddress.ip_address(address) == PRIVATE)
 
 
 @pytest.mark.parametrize("code", [301, 302, 303, 307, 308])
@@ -239,7 +240,7 @@ def test_listed__other_addresses_are_not_forbidden(address: str) -> None:
 def test_listed__metadata_address_is_never_fetched(
     tmp_path: Path, web_server: WebServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(web_files, "is_forbidden", lambda address: address == "127.0.0.1")
+    monkeypatch.setattr(web_addresses, "is_forbidden", lambda address: address == "127.0.0.1")
     web_server.files["/meta-data"] = PICTURE
     web_server.answers["/hop"] = redirect(web_server.url("/meta-data"))
     for path in ("/meta-data", "/hop"):
@@ -307,10 +308,20 @@ def test_is_private(address: str, private: bool) -> None:
     assert is_private(address) is private
 
 
-def test_is_private_host__by_name() -> None:
-    assert is_private_host("localhost")
-    assert not is_private_host("name.invalid")
-    assert not is_private_host("x" * 300)
+@pytest.mark.parametrize(
+    ("host", "private"),
+    [
+        ("localhost", True), ("nas", True), ("NAS.lan.", True), ("10.0.0.1", True), ("fd00::1", True),
+        ("8.8.8.8", False), ("pictures.example", False), ("local.example.org", False),
+    ],
+)  # fmt: skip
+def test_is_private_name(host: str, private: bool) -> None:
+    assert is_private_name(host) is private
+
+
+def test_addresses_of__name_that_leads_nowhere() -> None:
+    assert addresses_of("localhost")
+    assert addresses_of("name.invalid") == addresses_of("x" * 300) == []
 
 
 def test_download__stops_soon_when_interrupted(tmp_path: Path, web_server: WebServer) -> None:
