@@ -10,6 +10,7 @@ import torch
 
 from db.models import Split
 from db.queries.session_info import HeadKind, TrainingSettings
+from db.queries.training_data import labelled_without_features
 from ml_service.context import Context
 from ml_service.data_loaders.base import (
     FloatArray,
@@ -75,7 +76,7 @@ def make_setup(
         found = ", ".join(repr(names[class_id]) for class_id in class_ids) or "none"
         raise NothingToLearnError(
             f"training needs labels of at least 2 classes on training images with features, found {found}: "
-            "label more images, then save again"
+            + _remedy(context)
         )
     training = collect(_inputs_for(context, settings.head, train_images), class_ids, settings.extracted_weight)
     assert training is not None
@@ -142,3 +143,12 @@ def _inputs_for(context: Context, kind: HeadKind, images: Sequence[ImageSamples]
 
 def _as_live_sees(samples: Samples) -> Samples:
     return samples if samples.inputs.ndim == 2 else replace(samples, inputs=samples.inputs[:, CENTRE_CELL])
+
+
+def _remedy(context: Context) -> str:
+    with context.db.read() as db_session:
+        waiting = labelled_without_features(db_session)
+    if not waiting:
+        return "label more images, then save again"
+    images = "1 labelled image is" if waiting == 1 else f"{waiting} labelled images are"
+    return f"{images} still being prepared, save again in a moment"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import ColumnElement, select, update
+from sqlalchemy import ColumnElement, case, select, update
 from sqlalchemy.orm import Session
 
 from db.models import FeatureState, Image, ImageStatus
@@ -28,10 +28,14 @@ def some_behind(db_session: Session, image_ids: Collection[int]) -> bool:
 
 
 def request_features(db_session: Session, image_id: int) -> None:
-    """A person looks at this image: its features come first, and those of images opened before do no longer."""
+    """A person looks at this image: its features come first, and those of images opened before do no longer.
+
+    Images that were annotated meanwhile come next: the head is to learn from them.
+    """
     pending = Image.features == FeatureState.PENDING
     others = (pending, Image.feature_priority == OPEN, Image.id != image_id)
-    db_session.execute(update(Image).where(*others).values(feature_priority=REST))
+    behind = case((Image.label_sequence > 0, NEXT), else_=REST)
+    db_session.execute(update(Image).where(*others).values(feature_priority=behind))
     this = (pending, Image.id == image_id, Image.feature_priority != OPEN)
     db_session.execute(update(Image).where(*this).values(feature_priority=OPEN))
 

@@ -180,3 +180,9 @@ def _targets(db_session: Session, task: Task, image_ids: Sequence[int]) -> dict[
 
 def _chunks(values: Sequence[int]) -> Iterable[Sequence[int]]:
     return (values[start : start + IDS_PER_QUERY] for start in range(0, len(values), IDS_PER_QUERY))
+
+
+def labelled_without_features(db_session: Session) -> int:
+    """How many images have labels that nothing can learn from yet."""
+    waiting = (Image.status == ImageStatus.LABELED, Image.features == FeatureState.PENDING)
+    return db_session.scalar(select(func.count()).select_from(Image).where(*waiting)) or 0

@@ -4,9 +4,20 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
-from db.models import Checkpoint, CheckpointKind, Event, Image, JobState, Origin, RunEpoch, RunState, Split
+from db.models import (
+    Checkpoint,
+    CheckpointKind,
+    Event,
+    FeatureState,
+    Image,
+    JobState,
+    Origin,
+    RunEpoch,
+    RunState,
+    Split,
+)
 from db.queries.checkpoints import active_checkpoint
 from db.queries.runs import request_run, request_stop
 from db.queries.session_info import training_settings
@@ -268,6 +279,18 @@ def test_execute__one_class_is_too_few(segmentation: ToySession) -> None:
     run = segmentation.run(run_id)
     assert run.state is RunState.FAILED
     assert "needs labels of at least 2 classes on training images with features, found 'left':" in run.message
+    assert "label more images" in run.message
+
+
+def test_execute__labelled_images_without_features_are_the_reason(segmentation: ToySession) -> None:
+    segmentation.click(1, (12, 20, LEFT))
+    segmentation.click(2, (12, 20, LEFT), (52, 20, RIGHT))
+    with segmentation.db.write() as db_session:
+        db_session.execute(update(Image).where(Image.id == 2).values(features=FeatureState.PENDING))
+    worker = segmentation.worker()
+    run_id = _save(segmentation)
+    work_off(worker)
+    assert "1 labelled image is still being prepared" in segmentation.run(run_id).message
 
 
 def test_execute__class_only_on_validation_images_keeps_the_live_head(labelled: ToySession) -> None:

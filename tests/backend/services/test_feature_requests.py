@@ -58,6 +58,10 @@ def test_put_annotations__on_a_pending_image_is_kept_and_comes_first(client: Tes
     assert client.put("/api/images/3/annotations", json={"points": points}).status_code == 200
     assert priorities(pending)[2] == OPEN
     assert client.get("/api/images/3/annotations").json()["revision"] == 1
+    # The head is to learn from it soon, although the person has gone on.
+    client.get("/api/images/5")
+    assert priorities(pending)[2] == NEXT
+    assert priorities(pending)[4] == OPEN
 
 
 def test_get_next_image__prepares_what_follows(client: TestClient, pending: Any) -> None:

@@ -3,7 +3,7 @@ import { html, nothing, type PropertyValues, type TemplateResult } from "lit";
 import { ImageStage } from "../../render/image_stage";
 import { textOn } from "../../state/color";
 import type { Command } from "../../state/keymap";
-import type { OverlayStyle } from "../../state/preferences";
+import type { OverlayStyle, Theme } from "../../state/preferences";
 import type { Readable } from "../../state/signal";
 import { AppView } from "./components/AppView";
 import "./components/AppHeader";
@@ -23,7 +23,6 @@ const ZOOM_STEP = 1.25;
 const OPACITY_STEP = 0.1;
 const OVERLAY_STYLES: readonly OverlayStyle[] = ["confidence", "classes", "contour"];
 const BESIDE_GALLERY: ReadonlySet<Command> = new Set<Command>(["gallery", "theme", "help", "escape", "save"]);
-const THEMES = ["auto", "light", "dark"] as const;
 
 /** The page: puts the parts together, turns commands into actions and state into what the stage shows. */
 export class LabelingView extends AppView {
@@ -247,7 +246,7 @@ export class LabelingView extends AppView {
     "zoom-out": () => this.#stage.zoomBy(1 / ZOOM_STEP),
     jump: () => this.querySelector<HTMLInputElement>("[data-testid=jump-to-image]")?.select(),
     gallery: () => this.app.ui.gallery_open.set(!this.app.ui.gallery_open.value),
-    theme: () => this.app.preferences.change({ theme: after(THEMES, this.app.preferences.value.theme) }),
+    theme: () => this.app.preferences.change({ theme: otherTheme(this.app.preferences.value.theme) }),
     help: () => this.app.ui.help_open.set(!this.app.ui.help_open.value),
     escape: () => this.app.ui.gallery_open.set(false),
   };
@@ -269,3 +268,10 @@ function after<T>(values: readonly T[], value: T): T {
 }
 
 customElements.define("labeling-view", LabelingView);
+
+/** The look that is not shown now; where that is what the system asks for, the system goes on deciding. */
+function otherTheme(theme: Theme): Theme {
+  const system = matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
+  const other = (theme === "auto" ? system : theme) === "dark" ? "light" : "dark";
+  return other === system ? "auto" : other;
+}
