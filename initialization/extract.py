@@ -114,10 +114,11 @@ class Extraction:
         self._pool.shutdown(cancel_futures=True)
         if kind is None:
             self._commit()
-            ids = [task.claim.id for task in self._tasks]
-            if ids:
-                with self._database.write() as db_session:
-                    extraction.release(db_session, self._heartbeat.worker_id, ids)
+        elif not issubclass(kind, Exception):
+            return  # the process ends, and its claims with it
+        # After an error too: a worker that goes on living would keep from itself what it is to try again.
+        with self._database.write() as db_session:
+            extraction.release(db_session, self._heartbeat.worker_id)
 
     def step(self, *, only_requested: bool = False) -> int | None:
         """Make the most urgent features there are; how many images got ready or failed, None if there is no work.

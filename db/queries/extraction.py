@@ -126,10 +126,9 @@ def priorities(db_session: Session, image_ids: Collection[int]) -> dict[int, int
     return dict(rows.all())
 
 
-def release(db_session: Session, worker_id: str, image_ids: Collection[int]) -> None:
-    """Give claimed images back."""
-    mine = (Image.id.in_(image_ids), Image.claimed_by == worker_id)
-    db_session.execute(update(Image).where(*mine).values(claimed_by=None))
+def release(db_session: Session, worker_id: str) -> None:
+    """Give back every image that this worker has claimed."""
+    db_session.execute(update(Image).where(Image.claimed_by == worker_id).values(claimed_by=None))
 
 
 def record(db_session: Session, worker_id: str, outcomes: Sequence[Outcome], *, pooled_is_all: bool) -> None:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -171,6 +172,27 @@ def test_run__other_weights_are_refused(tmp_path: Path) -> None:
         wait_until(lambda: "(resize: found 128, expected 64): put the old weights back" in message())
         with database.read() as db_session:
             assert read_progress(db_session).done == 1
+
+
+def test_run__full_disk_is_told_and_all_is_made_once_there_is_room(tmp_path: Path) -> None:
+    class Full(FakeExtractor):
+        def extract(self, *arguments: Any, **options: Any) -> list[Features]:
+            if not is_room.is_set():
+                raise OSError(28, "No space left on device")
+            return super().extract(*arguments, **options)
+
+    is_room = threading.Event()
+    session_dir = make_background_session(tmp_path)
+    with opened(session_dir) as database, running(ExtractionService(session_dir, QUICK, lambda _: Full())):
+
+        def is_told() -> bool:
+            with database.read() as db_session:
+                messages = [worker.message or "" for worker in living_workers(db_session)]
+            return any("cannot be written: No space left" in message for message in messages)
+
+        wait_until(is_told)
+        is_room.set()
+        wait_until(lambda: is_done(database), limit_s=10)
 
 
 def test_run__waits_with_a_network_no_longer_than_told(tmp_path: Path) -> None:
