@@ -124,7 +124,7 @@ class ExtractionService:
         config = restored_config(info.config)
         store = open_features(self._session_dir, config, extractor, self._database, root)
         self._tell(heartbeat, None)
-        with Extraction(
+        with store, Extraction(
             self._database, root, store, extractor, heartbeat, patches=info.task.reads_patches, pooled_first=True
         ) as extraction:
             while not self._stopping.is_set():
