@@ -124,9 +124,12 @@ class ExtractionService:
         config = restored_config(info.config)
         store = open_features(self._session_dir, config, extractor, self._database, root)
         self._tell(heartbeat, None)
-        with store, Extraction(
-            self._database, root, store, extractor, heartbeat, patches=info.task.reads_patches, pooled_first=True
-        ) as extraction:
+        with (
+            store,
+            Extraction(
+                self._database, root, store, extractor, heartbeat, patches=info.task.reads_patches, pooled_first=True
+            ) as extraction,
+        ):
             while not self._stopping.is_set():
                 self._let_clicks_pass()
                 if extraction.step() is None:

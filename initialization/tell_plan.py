@@ -31,7 +31,7 @@ def tell_plan(
     others = sum(plan.other_suffixes.values())
     kinds = ", ".join(f"{count} .{suffix or '(none)'}" for suffix, count in plan.other_suffixes.most_common(4))
     if not images:
-        found = f"; found {others} other files ({kinds})" if others else "; it is empty"
+        found = f"; found {others} other files ({kinds})" if others else "; nothing else either"
         raise SourceError(
             f"image_dir: no images ending in {', '.join(config.formats)} in {source.identity}{found}: "
             "name another folder, or set formats"
