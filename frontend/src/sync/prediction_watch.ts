@@ -13,8 +13,8 @@ const REFINE_AFTER_MS = 400;
 const REFINE_MOST_PX = 4_000_000;
 const REFINE_MOST_CLASSES = 4;
 
-/** Polls for a prediction that is missing, before the server is asked for it outright. */
-const ASK_AFTER_POLLS = 4;
+/** How long a prediction is missing before the server is asked for it outright: a first one takes a moment. */
+const ASK_AFTER_MS = 5_000;
 
 export interface WatchedImage {
   readonly id: number;
@@ -54,7 +54,7 @@ export class PredictionWatch {
   /** Asking for a prediction that does not exist is answered 404, which browsers report as an error: ask knowingly. */
   #exists = false;
   #asked = false;
-  #ask_after_polls = ASK_AFTER_POLLS - 1;
+  #missing_since_ms = 0;
   #fetching = false;
   #fetch_again = false;
   #polls = 0;
@@ -82,7 +82,7 @@ export class PredictionWatch {
     this.#polls = 0;
     this.#exists = image.uncertainty !== null || this.#prefetched.has(image.id);
     this.#asked = false;
-    this.#ask_after_polls = ASK_AFTER_POLLS - 1;
+    this.#missing_since_ms = Date.now();
     this.#stopRefining();
     this.shown.set(this.#prefetched.get(image.id) ?? null);
     this.#prefetched.delete(image.id);
@@ -101,6 +101,7 @@ export class PredictionWatch {
     if (image_id !== this.#image?.id || revision <= this.#wanted_revision) return;
     this.#wanted_revision = revision;
     this.#polls = 0;
+    this.#missing_since_ms = Date.now();
     this.#stopRefining();
     this.#plan();
   }
@@ -172,8 +173,9 @@ export class PredictionWatch {
       const found = await this.#look(image.id);
       if (found === null) return null;
       // Nothing can be predicted of an image whose features are still to be made; once they are, that takes its time.
-      if (found.features !== "ready") this.#ask_after_polls = this.#polls + ASK_AFTER_POLLS;
-      const is_time_to_ask = this.#polls > this.#ask_after_polls && !this.#asked && this.#hasLabels();
+      if (found.features !== "ready") this.#missing_since_ms = Date.now();
+      const is_late = Date.now() > this.#missing_since_ms + ASK_AFTER_MS;
+      const is_time_to_ask = is_late && !this.#asked && this.#hasLabels();
       this.#asked ||= is_time_to_ask;
       if (!is_time_to_ask && found.uncertainty === null) return null;
     }
