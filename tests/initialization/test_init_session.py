@@ -398,7 +398,7 @@ def test_main__move_aside_refuses_while_an_ml_service_works(tmp_path: Path, caps
     ("changes", "part"),
     [
         ({"task": "classification"}, "task is segmentation, found classification"),
-        ({"resize": 96}, "resize 64, this config gives 96"),
+        ({"resize": 96}, "resize: found 96, expected 64"),
         ({"image_dir": "other"}, "the images lie in"),
     ],
 )

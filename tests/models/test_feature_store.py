@@ -146,6 +146,7 @@ def test_close__no_descriptors_stay_open(tmp_path: Path, closed: bool) -> None:
     if not descriptors.is_dir():
         pytest.skip("this system does not list the open files of a process")
     settings = StoreSettings(storage=StorageKind.SHARDS)
+    gc.collect()  # what other tests left open must not close in between
     before = len(list(descriptors.iterdir()))
     for number in range(5):
         store = open_store(tmp_path, INFO, settings)
@@ -155,7 +156,7 @@ def test_close__no_descriptors_stay_open(tmp_path: Path, closed: bool) -> None:
     folder = store.folder / "shards"
     del store
     gc.collect()
-    assert len(list(descriptors.iterdir())) == before
+    assert len(list(descriptors.iterdir())) <= before
     shards = list(folder.glob("*.shard"))
     assert len(shards) == 10
     assert all(path.with_name(f"{path.name}.index.npy").is_file() == closed for path in shards)
