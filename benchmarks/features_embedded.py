@@ -22,7 +22,8 @@ from benchmarks.annotator import Click, Mask, iou, next_click, plan_classificati
 from benchmarks.datasets import Dataset, find_datasets
 from benchmarks.features_embedded_recipes import Recipe, dense_recipes, pooled_recipes
 from benchmarks.tables import Section, show
-from ml_service.heads.live import CLASSIFICATION, SEGMENTATION, FeatureScaler, LiveHead
+from ml_service.heads.live import CLASSIFICATION, SEGMENTATION, LiveHead
+from ml_service.heads.scaler import FeatureScaler
 from models.images import read_image
 
 FloatArray = npt.NDArray[np.float32]

@@ -21,7 +21,8 @@ from rich.console import Console
 from benchmarks.annotator import Click, Mask, iou, next_click, plan_segmentation
 from benchmarks.datasets import Dataset, find_datasets
 from benchmarks.tables import Section, show
-from ml_service.heads.live import SEGMENTATION, FeatureScaler, LiveHead
+from ml_service.heads.live import SEGMENTATION, LiveHead
+from ml_service.heads.scaler import FeatureScaler
 from models.base import ExtractorInfo, Features
 from models.extractor_settings import ExtractorSettings
 from models.feature_forms import PROJECTED_CHANNELS, FormName, make_form

@@ -9,7 +9,7 @@ from db.queries.training_data import class_names
 from ml_service.checkpoint import Description, checkpoint_path, remove_checkpoint_files, save_checkpoint
 from ml_service.context import Context
 from ml_service.data_loaders.base import dataset_hash
-from ml_service.heads.live import FeatureScaler
+from ml_service.heads.scaler import FeatureScaler
 from ml_service.live_learning import measure_live
 from ml_service.metrics import describe_quality
 from ml_service.predictors.base import Model

@@ -16,7 +16,8 @@ from ml_service.data_loaders.base import (
     in_split,
     said_by_people,
 )
-from ml_service.heads.live import FeatureScaler, LiveHead
+from ml_service.heads.live import LiveHead
+from ml_service.heads.scaler import FeatureScaler
 from ml_service.metrics import Quality, measure
 from ml_service.task_factory import TaskParts
 

@@ -25,7 +25,7 @@ from ml_service.data_loaders.base import (
 )
 from ml_service.errors import NothingToLearnError
 from ml_service.heads.base import prepare_inputs
-from ml_service.heads.live import FeatureScaler
+from ml_service.heads.scaler import FeatureScaler
 from ml_service.live_learning import fit_samples
 from ml_service.metrics import Quality, measure
 from ml_service.training_loop import LoopState, Tensors, start_loop

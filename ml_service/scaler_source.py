@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from db.queries.training_data import ImageRef, count_ready, sample_ready
 from ml_service.feature_reader import FeatureReader
-from ml_service.heads.live import FeatureScaler
+from ml_service.heads.scaler import FeatureScaler
 from ml_service.task_factory import TaskParts
 from models.errors import FeatureMismatchError
 

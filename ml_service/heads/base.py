@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from ml_service.heads.live import FeatureScaler
+from ml_service.heads.scaler import FeatureScaler
 
 FloatArray = npt.NDArray[np.float32]
 State = Mapping[str, npt.NDArray[np.generic]]

@@ -8,20 +8,15 @@ NumPy and SciPy only.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import minimize
 from scipy.special import softmax
 
-from models.base import ChannelGroup
-
-FloatArray = npt.NDArray[np.float32]
-
-DEAD_CHANNEL_RATIO = 1e-3
-"""A channel that varies less than this share of its group's typical deviation tells nothing and is ignored."""
+from ml_service.heads.scaler import FeatureScaler, FloatArray
+from ml_service.heads.softmax_fit import balanced, content_order, fit_softmax
 
 UNSEEN_MASS = float(np.exp(-1.0))
 """Odds of all classes without a label together against the mean logit of those with one: a single class gets 0.73."""
@@ -42,69 +37,6 @@ class LiveHeadConfig:
 
 SEGMENTATION = LiveHeadConfig(data_weight=1.0, balance=0.5, unit_norm=False)
 CLASSIFICATION = LiveHeadConfig(data_weight=3.0, balance=0.5, unit_norm=True)
-
-
-@dataclass(frozen=True)
-class FeatureScaler:
-    """Standardises channels and makes every channel group weigh the same, however many channels it has."""
-
-    mean: FloatArray
-    """(D,)"""
-    scale: FloatArray
-    """(D,), zero where a channel is ignored."""
-    group_sizes: tuple[int, ...]
-    """Partition of the D channels, in order."""
-
-    @classmethod
-    def fit(cls, sample: npt.NDArray[np.floating], groups: Sequence[ChannelGroup] = ()) -> FeatureScaler:
-        """Statistics of unlabelled feature vectors (M, D), best of many images.
-
-        Args:
-            sample: Cells of patch features or pooled vectors, at least one.
-            groups: `ExtractorInfo.groups` or `.pooled_groups`; empty means one group.
-        """
-        if sample.ndim != 2 or len(sample) == 0:
-            raise ValueError(f"expected at least one feature vector (M, D), found shape {sample.shape}")
-        values = sample.astype(np.float64)
-        return cls.from_statistics(values.mean(axis=0), values.std(axis=0), groups)
-
-    @classmethod
-    def from_statistics(
-        cls,
-        mean: npt.NDArray[np.float64],
-        deviation: npt.NDArray[np.float64],
-        groups: Sequence[ChannelGroup] = (),
-    ) -> FeatureScaler:
-        """As `fit`, from the mean (D,) and the standard deviation (D,) of such vectors."""
-        dim = len(mean)
-        sizes = tuple(group.size for group in groups) or (dim,)
-        if sum(sizes) != dim:
-            raise ValueError(f"the channel groups {sizes} hold {sum(sizes)} channels, the features have {dim}")
-        if not (np.isfinite(mean).all() and np.isfinite(deviation).all()):
-            raise ValueError("the sample holds features that are not finite")
-        scale = np.zeros(dim)
-        for part in _slices(sizes):
-            typical = np.sqrt(np.mean(deviation[part] ** 2))
-            alive = deviation[part] > max(DEAD_CHANNEL_RATIO * typical, 1e-8)
-            size = part.stop - part.start
-            scale[part] = np.divide(1.0, deviation[part] * np.sqrt(size), out=np.zeros(size), where=alive)
-        return cls(mean.astype(np.float32), scale.astype(np.float32), sizes)
-
-    @classmethod
-    def identity(cls, dim: int) -> FeatureScaler:
-        """Leaves features as they are; one group."""
-        return cls(np.zeros(dim, np.float32), np.ones(dim, np.float32), (dim,))
-
-    def transform(self, features: npt.NDArray[np.floating]) -> FloatArray:
-        """Scaled features (..., D) of raw features (..., D)."""
-        return np.asarray((features.astype(np.float32, copy=False) - self.mean) * self.scale, dtype=np.float32)
-
-    def unit_norm(self, scaled: FloatArray) -> FloatArray:
-        """Scaled features (..., D) with each group divided by its norm; a group of zeros stays zero."""
-        parts = [scaled[..., part] for part in _slices(self.group_sizes)]
-        norms = [np.linalg.norm(part, axis=-1, keepdims=True) for part in parts]
-        unit = [part / np.maximum(norm, 1e-6) for part, norm in zip(parts, norms, strict=True)]
-        return np.concatenate(unit, axis=-1)
 
 
 @dataclass(frozen=True)
@@ -168,10 +100,10 @@ class LiveHead:
         if len(seen) > 1:
             scaled = scaler.transform(x)
             inputs = (scaler.unit_norm(scaled) if config.unit_norm else scaled).astype(np.float64)
-            order = _content_order(np.column_stack([y, w, inputs]))
+            order = content_order(np.column_stack([y, w, inputs]))
             inputs, y, w = inputs[order], np.searchsorted(seen, y[order]), w[order]
-            w = config.data_weight * _balance(w, y, len(seen), config.balance)
-            weight[seen], bias[seen] = _fit_softmax(inputs, y, w, len(seen))
+            w = config.data_weight * balanced(w, y, len(seen), config.balance)
+            weight[seen], bias[seen] = fit_softmax(inputs, y, w, len(seen))
         return cls(weight.astype(np.float32), bias.astype(np.float32), scaler, config.unit_norm)
 
     def logits(self, features: npt.NDArray[np.floating]) -> FloatArray:
@@ -214,11 +146,6 @@ class LiveHead:
         return cls(weight, bias, scaler, bool(np.asarray(state["unit_norm"], dtype=np.uint8)[0]))
 
 
-def _slices(sizes: Sequence[int]) -> list[slice]:
-    ends = np.cumsum(sizes)
-    return [slice(int(end) - size, int(end)) for end, size in zip(ends, sizes, strict=True)]
-
-
 def _check_points(
     features: npt.NDArray[np.floating],
     class_index: npt.NDArray[np.integer],
@@ -236,64 +163,3 @@ def _check_points(
         raise ValueError(f"class indices run {class_index.min()}..{class_index.max()}, expected 0..{n_classes - 1}")
     if not (np.isfinite(features).all() and np.isfinite(weights).all() and (weights >= 0).all()):
         raise ValueError("features and weights of points must be finite, and weights not negative")
-
-
-def _content_order(rows: npt.NDArray[np.float64]) -> npt.NDArray[np.intp]:
-    """Permutation that sorts rows (N, M) by their bytes: floating-point sums then do not depend on the order given."""
-    contents = [row.tobytes() for row in rows]
-    return np.array(sorted(range(len(rows)), key=contents.__getitem__), dtype=np.intp)
-
-
-def _balance(
-    weights: npt.NDArray[np.float64], class_index: npt.NDArray[np.int64], n_classes: int, balance: float
-) -> npt.NDArray[np.float64]:
-    """Point weights (N,) moved towards equal totals per class; the grand total stays."""
-    totals = np.bincount(class_index, weights, minlength=n_classes)
-    balanced = weights * (totals.mean() / totals[class_index]) ** balance
-    return np.asarray(balanced * (weights.sum() / balanced.sum()), dtype=np.float64)
-
-
-def _fit_softmax(
-    inputs: npt.NDArray[np.float64],
-    class_index: npt.NDArray[np.int64],
-    weights: npt.NDArray[np.float64],
-    n_classes: int,
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Weights (K, D) and zero-mean biases (K,) that minimise weighted log loss + half the squared norm of the weights.
-
-    The biases are free in the loss; fixing their mean at zero, which no probability sees, keeps the largest logit of
-    every input at zero or above, so a class of constant negative logit never wins.
-    """
-    # The best weights lie in the span of the points: with fewer points than channels, solve in that smaller space.
-    basis, coordinates = None, inputs
-    if len(inputs) < inputs.shape[1]:
-        basis, triangle = np.linalg.qr(inputs.T)
-        coordinates = np.ascontiguousarray(triangle.T)
-    n_points, dim = coordinates.shape
-    rows = np.arange(n_points)
-
-    def loss_and_gradient(parameters: npt.NDArray[np.float64]) -> tuple[float, npt.NDArray[np.float64]]:
-        weight, bias = parameters[:-n_classes].reshape(dim, n_classes), parameters[-n_classes:]
-        # By hand: on arrays as small as these, SciPy's log_softmax takes about half the time of the whole function.
-        logits = coordinates @ weight + bias
-        logits -= logits.max(axis=1, keepdims=True)
-        exponentials = np.exp(logits)
-        totals = exponentials.sum(axis=1, keepdims=True)
-        log_p = logits[rows, class_index] - np.log(totals[:, 0])
-        error = exponentials / totals
-        error[rows, class_index] -= 1.0
-        error *= weights[:, None]
-        penalty = 0.5 * float(np.vdot(weight, weight))
-        loss = penalty - float(weights @ log_p)
-        return loss, np.concatenate([(coordinates.T @ error + weight).ravel(), error.sum(axis=0)])
-
-    solution = minimize(
-        loss_and_gradient,
-        np.zeros((dim + 1) * n_classes),
-        jac=True,
-        method="L-BFGS-B",
-        options={"maxiter": 500, "ftol": 1e-8, "gtol": 1e-4},
-    ).x
-    weight, bias = solution[:-n_classes].reshape(dim, n_classes), solution[-n_classes:]
-    weight = weight if basis is None else basis @ weight
-    return weight.T, bias - bias.mean()

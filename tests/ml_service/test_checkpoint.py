@@ -18,7 +18,8 @@ from ml_service.checkpoint import (
     save_checkpoint,
 )
 from ml_service.errors import CheckpointError
-from ml_service.heads.live import SEGMENTATION, FeatureScaler, LiveHead
+from ml_service.heads.live import SEGMENTATION, LiveHead
+from ml_service.heads.scaler import FeatureScaler
 from ml_service.task_factory import make_task_parts
 from models.errors import FeatureMismatchError
 from tests.ml_service.toy_session import EXTRACTOR

@@ -13,7 +13,8 @@ from db.models import Image
 from db.queries.annotations import undo
 from db.tasks import Task
 from ml_service.context import Context
-from ml_service.heads.live import FeatureScaler, LiveHead
+from ml_service.heads.live import LiveHead
+from ml_service.heads.scaler import FeatureScaler
 from ml_service.scaler_source import STEPS_AT_FIRST, RunningMoments, ScalerSource
 from ml_service.worker import Worker
 from models.feature_store import FeatureStore

@@ -5,7 +5,7 @@ import torch
 
 from db.queries.session_info import HeadKind
 from ml_service.heads.base import TorchHead, load_torch_head
-from ml_service.heads.live import FeatureScaler
+from ml_service.heads.scaler import FeatureScaler
 from ml_service.heads.segmentation_head import NEIGHBOURHOOD, make_segmentation_module
 from models.geometry import sample_bilinear
 
