@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import csv
 import posixpath
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from initialization.errors import SourceError
 from initialization.list_source import ListSource
-from initialization.sources import Plan, PlannedImage, Refusal, Source, is_storable, leaves, printable
+from initialization.sources import FilesInPlace, Plan, PlannedImage, Refusal, Source, is_storable, leaves, printable
 from initialization.web_files import Limits
 
 IMAGE_COLUMNS = ("path", "file", "url")
@@ -43,12 +43,12 @@ def open_csv(csv_file: Path, *, limits: Limits | None = None) -> Source:
     return CsvSource(csv_file, column, rows)
 
 
-class CsvSource:
+class CsvSource(FilesInPlace):
     """The files that a .csv names by paths relative to its folder, taken where they are."""
 
     def __init__(self, csv_file: Path, column: str, rows: list[CsvRow]) -> None:
+        super().__init__(csv_file.resolve().parent)
         self._csv_file = csv_file.resolve()
-        self._folder = self._csv_file.parent
         self._column = column
         self._rows = rows
 
@@ -56,15 +56,6 @@ class CsvSource:
     def identity(self) -> str:
         """See `Source`."""
         return str(self._csv_file)
-
-    @property
-    def is_in_place(self) -> bool:
-        """See `Source`."""
-        return True
-
-    def root(self, session_dir: Path) -> Path:  # noqa: ARG002
-        """The folder of the .csv."""
-        return self._folder
 
     def plan(self, session_dir: Path) -> Plan:  # noqa: ARG002
         """The files in the order of the lines; one that is missing is planned, and fails with its reason later."""
@@ -79,19 +70,6 @@ class CsvSource:
             else:
                 refusals.append(Refusal(f"line {row.number}", f"{printable(row.image) or self._column} {reason}"))
         return Plan(tuple(images.values()), tuple(refusals))
-
-    def sample(self, images: Iterable[PlannedImage], folder: Path) -> list[Path]:  # noqa: ARG002
-        """The originals."""
-        return [self._folder / image.path for image in images]
-
-    def fetch(
-        self,
-        images: Iterable[PlannedImage],  # noqa: ARG002
-        session_dir: Path,  # noqa: ARG002
-        advance: Callable[[], None],  # noqa: ARG002
-    ) -> list[Refusal]:
-        """Nothing to do."""
-        return []
 
     def _checked(self, text: str) -> tuple[str, str | None]:
         """The path relative to the folder, and why it is not taken."""

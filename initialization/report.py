@@ -84,19 +84,21 @@ class Report:
         else:
             yield _PlainProgress(self._console, label, total, unit)
 
-    def summary(self, rows: Sequence[tuple[str, str]], failures: Sequence[tuple[str, str]], then: str) -> None:
-        """The closing table: what there is now, what failed and why, and what to run next."""
+    def summary(self, rows: Sequence[tuple[str, str]], failures: Sequence[tuple[str, str]], then: str | None) -> None:
+        """The closing table: what there is now, what failed and why, and what to run next; None: nothing can be."""
         self._console.print()
         table = Table.grid(padding=(0, 2))
         table.add_column(style="dim", min_width=LABEL_WIDTH)
         table.add_column(overflow="fold")
         for label, text in rows:
             table.add_row(label, text)
-        self._console.print(Panel(table, title="session ready", title_align="left", border_style="green", expand=False))
+        title, style = ("no image can be used", "red") if then is None else ("session ready", "green")
+        self._console.print(Panel(table, title=title, title_align="left", border_style=style, expand=False))
         if failures:
             self._failures(failures)
-        self._console.print(Text.assemble(("  next       ", "dim"), (then, "bold")), soft_wrap=True)
-        self._console.print()
+        if then is not None:
+            self._console.print(Text.assemble(("  next       ", "dim"), (then, "bold")), soft_wrap=True)
+            self._console.print()
 
     def _failures(self, failures: Sequence[tuple[str, str]]) -> None:
         count = len(failures)

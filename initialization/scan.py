@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from initialization.errors import SourceError
 from initialization.glob_pattern import GlobPattern
 from initialization.sources import (
+    FilesInPlace,
     Plan,
     PlannedImage,
     Refusal,
@@ -23,7 +24,7 @@ from initialization.sources import (
 )
 
 
-class FolderSource:
+class FolderSource(FilesInPlace):
     """All images in a folder and the folders below it."""
 
     def __init__(
@@ -33,7 +34,7 @@ class FolderSource:
         labels_dir: Path | None = None,
         pattern: GlobPattern | None = None,
     ) -> None:
-        self._folder = folder.resolve()
+        super().__init__(folder)
         self._formats = formats
         # Masks below the images are pictures too, but no images of the session.
         self._labels_dir = labels_dir.resolve() if labels_dir else None
@@ -43,15 +44,6 @@ class FolderSource:
     def identity(self) -> str:
         """See `Source`."""
         return str(self._folder) if self._pattern is None else f"{self._folder}/{self._pattern}"
-
-    @property
-    def is_in_place(self) -> bool:
-        """See `Source`."""
-        return True
-
-    def root(self, session_dir: Path) -> Path:  # noqa: ARG002
-        """The folder itself."""
-        return self._folder
 
     def plan(self, session_dir: Path) -> Plan:
         """Every file with a fitting name, in natural order; what could lead elsewhere or do harm is refused."""
@@ -75,19 +67,6 @@ class FolderSource:
                     refusals.append(Refusal(printable(relative), reason))
         images = tuple(PlannedImage(path) for path in sorted(found, key=natural_key))
         return Plan(images, tuple(sorted(refusals, key=lambda refusal: refusal.path)), others)
-
-    def sample(self, images: Iterable[PlannedImage], folder: Path) -> list[Path]:  # noqa: ARG002
-        """The originals."""
-        return [self._folder / image.path for image in images]
-
-    def fetch(
-        self,
-        images: Iterable[PlannedImage],  # noqa: ARG002
-        session_dir: Path,  # noqa: ARG002
-        advance: Callable[[], None],  # noqa: ARG002
-    ) -> list[Refusal]:
-        """Nothing to do."""
-        return []
 
     def _refusal(self, relative: str, entry: os.DirEntry[str], *, is_link: bool) -> str | None:
         if not is_storable(relative):

@@ -86,6 +86,35 @@ class Source(Protocol):
         ...
 
 
+class FilesInPlace:
+    """The part of a `Source` that is the same for all whose images stay where they are, in one folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder.resolve()
+
+    @property
+    def is_in_place(self) -> bool:
+        """See `Source`."""
+        return True
+
+    def root(self, session_dir: Path) -> Path:  # noqa: ARG002
+        """The folder itself."""
+        return self._folder
+
+    def sample(self, images: Iterable[PlannedImage], folder: Path) -> list[Path]:  # noqa: ARG002
+        """The originals."""
+        return [self._folder / image.path for image in images]
+
+    def fetch(
+        self,
+        images: Iterable[PlannedImage],  # noqa: ARG002
+        session_dir: Path,  # noqa: ARG002
+        advance: Callable[[], None],  # noqa: ARG002
+    ) -> list[Refusal]:
+        """Nothing to do."""
+        return []
+
+
 _NUMBER = re.compile(r"(\d+)")
 
 

@@ -9,6 +9,7 @@ from sqlalchemy import func, select
 
 from db.database import Database
 from db.models import FeatureState, Image, ImageStatus
+from initialization.errors import SourceError
 from initialization.file_changes import FileChanges
 from initialization.report import Report, counted, format_bytes, format_duration
 from models.base import ExtractorInfo
@@ -23,7 +24,11 @@ def summarize(
     started: float,
     report: Report,
 ) -> None:
-    """The closing table."""
+    """The closing table.
+
+    Raises:
+        SourceError: not one image can be used; the reasons stand in the table.
+    """
     with database.read() as db_session:
         states = dict(db_session.execute(select(Image.features, func.count()).group_by(Image.features)).all())
         failures = db_session.execute(
@@ -43,7 +48,13 @@ def summarize(
         ("features", format_bytes(size)),
         ("took", format_duration(time.monotonic() - started)),
     ]
-    report.summary(rows, failed, next_command(session_dir))
+    is_usable = bool(pending or states.get(FeatureState.READY))
+    report.summary(rows, failed, next_command(session_dir) if is_usable else None)
+    if not is_usable:
+        raise SourceError(
+            f"found {counted(len(failed), 'image')}, and none that can be used: mend or replace what is listed above, "
+            "then run the same command again"
+        )
 
 
 def _changed_files(changes: FileChanges) -> list[tuple[str, str]]:

@@ -255,6 +255,19 @@ def test_main__repaired_image_is_taken_on_the_next_run(tmp_path: Path) -> None:
     assert (repaired["features"], repaired["failure"], repaired["width"]) == ("ready", None, 24)
 
 
+def test_main__says_so_when_no_image_can_be_used(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    make_images(tmp_path, 1)
+    (tmp_path / "images/0.png").write_bytes(b"")
+    config = write_config(tmp_path)
+    assert init(config) == 2
+    said = capsys.readouterr()
+    assert "found 1 image, and none that can be used" in said.err
+    assert "no image can be used" in said.out
+    assert "fewclick up" not in said.out
+    save_picture(tmp_path / "images/0.png")
+    assert init(config) == 0
+
+
 def test_main__image_that_vanishes_is_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     make_images(tmp_path, 3)
 
