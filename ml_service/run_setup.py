@@ -16,6 +16,7 @@ from ml_service.data_loaders.base import (
     FloatArray,
     ImageSamples,
     Samples,
+    balance,
     balanced_weights,
     classes_of,
     collect,
@@ -82,7 +83,7 @@ def make_setup(
     assert training is not None
     held_out_images = said_by_people(in_split(images, Split.VALIDATION), context.parts.guesses)
     held_out = collect(_inputs_for(context, settings.head, held_out_images), class_ids, settings.extracted_weight)
-    class_weights = balanced_weights(training, len(class_ids))
+    class_weights = balanced_weights(training)
     setup = RunSetup(
         settings=settings,
         scaler=scaler,
@@ -117,11 +118,12 @@ def start_run_loop(context: Context, setup: RunSetup) -> LoopState:
 
 
 def to_tensors(context: Context, setup: RunSetup, samples: Samples) -> Tensors:
-    """Scaled inputs, and sample weights that let every class weigh the same in all."""
+    """Scaled inputs, and weights that let every class weigh the same in all."""
+    balanced = balance(samples, setup.class_weights) if context.parts.is_exclusive else samples
     return Tensors(
         inputs=prepare_inputs(samples.inputs, setup.scaler, unit_norm=context.parts.live_config.unit_norm),
-        class_index=torch.from_numpy(samples.class_index.astype(np.int64)),
-        weights=torch.from_numpy(samples.weights * setup.class_weights[samples.class_index]),
+        targets=torch.from_numpy(balanced.targets),
+        weights=torch.from_numpy(balanced.weights),
     )
 
 

@@ -30,6 +30,7 @@ from ml_service.predictors.segmentation import SegmentationPredictor
 from models.base import ChannelGroup, ExtractorInfo
 
 Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""Logits (N, K), targets (N, K) in 0..1 and weights (N,), not all zero, to a scalar."""
 MakeModule = Callable[[HeadKind, int, int, torch.Generator], nn.Module]
 LIVE_KIND = "live"
 """What a checkpoint calls a live head; those of runs have the name of their `HeadKind`."""
@@ -57,6 +58,8 @@ class TaskParts:
     """How many of them are read between two looks for a click: few enough that nobody waits for them."""
     read_scaler_sample: Callable[[FeatureReader, ImageRef], npt.NDArray[np.float32]]
     """Vectors (m, D) of one of them."""
+    is_exclusive: bool = True
+    """Whether exactly one class holds of each sample, so that its targets sum to 1."""
     guesses: frozenset[Origin] = frozenset({Origin.EXTRACTED})
     """Origins of annotations that a model made: they train, and measure nothing."""
 

@@ -25,14 +25,14 @@ WEIGHT_DECAY = 1e-2
 
 @dataclass(frozen=True)
 class Tensors:
-    """N samples: inputs (N, ...), class_index (N,) int64, weights (N,)."""
+    """N samples: inputs (N, ...), targets (N, K) in 0..1, weights (N,)."""
 
     inputs: Tensor
-    class_index: Tensor
+    targets: Tensor
     weights: Tensor
 
     def __len__(self) -> int:
-        return len(self.class_index)
+        return len(self.targets)
 
 
 @dataclass(frozen=True)
@@ -148,14 +148,14 @@ def train(
 @torch.no_grad()
 def evaluate(state: LoopState, samples: Tensors, loss: Loss) -> float:
     """Loss of the weights at hand on samples that are not trained on."""
-    value = float(loss(state.module(samples.inputs), samples.class_index, samples.weights))
+    value = float(loss(state.module(samples.inputs), samples.targets, samples.weights))
     return _checked(value, "held-out loss", state)
 
 
 def _step(state: LoopState, training: Tensors, chosen: Tensor, loss: Loss) -> float:
     state.optimizer.zero_grad()
     logits = state.module(training.inputs[chosen])
-    value = loss(logits, training.class_index[chosen], training.weights[chosen])
+    value = loss(logits, training.targets[chosen], training.weights[chosen])
     checked = _checked(float(value.detach()), "training loss", state)
     value.backward()  # type: ignore[no-untyped-call]
     state.optimizer.step()

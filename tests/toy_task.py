@@ -106,9 +106,9 @@ def make_texture_module(kind: HeadKind, dim: int, n_classes: int, generator: tor
     return nn.Linear(dim, n_classes)
 
 
-def texture_loss(logits: Tensor, class_index: Tensor, weights: Tensor) -> Tensor:
+def texture_loss(logits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
     """Smoothed cross-entropy."""
-    losses = functional.cross_entropy(logits, class_index, reduction="none", label_smoothing=0.1)
+    losses = functional.cross_entropy(logits, targets, reduction="none", label_smoothing=0.1)
     return (losses * weights).sum() / weights.sum()
 
 

@@ -34,15 +34,21 @@ class Samples:
 
     inputs: FloatArray
     """(N, ...)"""
-    class_index: npt.NDArray[np.intp]
-    """(N,), into the list of class ids that they were collected for."""
+    targets: FloatArray
+    """(N, K), for each of the class ids that they were collected for: how much of it holds, 0..1. Where classes exclude
+    each other, rows sum to 1."""
     weights: FloatArray
     """(N,), positive."""
     image_ids: npt.NDArray[np.intp]
     """(N,)"""
 
+    @property
+    def class_index(self) -> npt.NDArray[np.intp]:
+        """The foremost class (N,) of each, into the list of class ids."""
+        return self.targets.argmax(axis=1)
+
     def __len__(self) -> int:
-        return len(self.class_index)
+        return len(self.targets)
 
 
 def collect(images: Iterable[ImageSamples], class_ids: Sequence[int], extracted_weight: float) -> Samples | None:
@@ -69,10 +75,17 @@ def collect(images: Iterable[ImageSamples], class_ids: Sequence[int], extracted_
         return None
     return Samples(
         inputs=np.concatenate(inputs),
-        class_index=np.array(class_index, dtype=np.intp),
+        targets=one_hot(class_index, len(class_ids)),
         weights=np.array(weights, dtype=np.float32),
         image_ids=np.array(image_ids, dtype=np.intp),
     )
+
+
+def one_hot(class_index: Sequence[int], n_classes: int) -> FloatArray:
+    """Targets (N, K) of samples of which one class holds and no other."""
+    targets = np.zeros((len(class_index), n_classes), dtype=np.float32)
+    targets[np.arange(len(class_index)), np.asarray(class_index, dtype=np.intp)] = 1.0
+    return targets
 
 
 def classes_of(images: Iterable[ImageSamples], present: Sequence[int], extracted_weight: float) -> tuple[int, ...]:
@@ -105,13 +118,24 @@ def said_by_people(images: Iterable[ImageSamples], guesses: Collection[Origin]) 
     return kept
 
 
-def balanced_weights(samples: Samples, n_classes: int) -> FloatArray:
+def balanced_weights(samples: Samples) -> FloatArray:
     """Factor for each class (K,), so that each one present weighs as much as any other in all."""
-    totals = np.bincount(samples.class_index, weights=samples.weights, minlength=n_classes)
+    totals = samples.weights.astype(np.float64) @ samples.targets.astype(np.float64)
     present = totals > 0
-    factors = np.zeros(n_classes, dtype=np.float32)
+    factors = np.zeros(len(totals), dtype=np.float32)
     factors[present] = totals.sum() / (present.sum() * totals[present])
     return factors
+
+
+def balance(samples: Samples, factors: FloatArray) -> Samples:
+    """The same samples with each class weighed by its factor (K,), where classes exclude each other.
+
+    A soft target is weighed class by class: its cross-entropy becomes the sum over k of factor x target x -log p.
+    """
+    shares = samples.targets * factors
+    totals = shares.sum(axis=1)
+    known = np.where(totals > 0, totals, 1.0).astype(np.float32)
+    return replace(samples, targets=shares / known[:, None], weights=samples.weights * totals)
 
 
 def dataset_hash(images: Iterable[ImageSamples]) -> str:

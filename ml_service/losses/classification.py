@@ -6,13 +6,13 @@ from torch import Tensor
 from torch.nn import functional
 
 
-def classification_loss(logits: Tensor, class_index: Tensor, weights: Tensor) -> Tensor:
+def classification_loss(logits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
     """Mean cross-entropy over images, weighted.
 
     Args:
         logits: (N, K).
-        class_index: (N,) int64.
+        targets: (N, K), rows sum to 1.
         weights: (N,), not all zero.
     """
-    losses = functional.cross_entropy(logits, class_index, reduction="none")
+    losses = functional.cross_entropy(logits, targets, reduction="none")
     return (losses * weights).sum() / weights.sum()

@@ -5,6 +5,7 @@ import itertools
 import pytest
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from db.queries.session_info import HeadKind
 from ml_service.errors import DivergedError
@@ -19,7 +20,11 @@ def _samples(count: int, seed: int) -> Tensors:
     generator = torch.Generator().manual_seed(seed)
     inputs = torch.randn(count, DIM, generator=generator)
     noise = torch.randn(count, generator=generator)
-    return Tensors(inputs, (inputs[:, 0] + noise > 0).long(), torch.rand(count, generator=generator) + 0.5)
+    return Tensors(
+        inputs,
+        functional.one_hot((inputs[:, 0] + noise > 0).long(), 2).float(),
+        torch.rand(count, generator=generator) + 0.5,
+    )
 
 
 def _state(patience: int = 5, threshold: float = 0.001, learning_rate: float = 0.05) -> LoopState:
@@ -98,7 +103,7 @@ def test_train__ended_loop_has_nothing_more_to_do() -> None:
 
 @pytest.mark.parametrize("value", [float("inf"), float("nan")])
 def test_train__infinite_loss_raises(value: float) -> None:
-    def loss(logits: Tensor, _class_index: Tensor, _weights: Tensor) -> Tensor:
+    def loss(logits: Tensor, _targets: Tensor, _weights: Tensor) -> Tensor:
         return logits.sum() * 0 + value
 
     with pytest.raises(DivergedError, match=r"training loss became (inf|nan) in epoch 1 with learning_rate 0.05"):

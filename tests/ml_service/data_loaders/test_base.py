@@ -64,7 +64,7 @@ def test_said_by_people__leaves_out_what_a_model_set() -> None:
 def test_balanced_weights__each_class_weighs_the_same() -> None:
     samples = collect(IMAGES, (7, 8, 9, 4), 0.25)
     assert samples is not None
-    factors = balanced_weights(samples, 4)
+    factors = balanced_weights(samples)
     totals = np.bincount(samples.class_index, weights=samples.weights * factors[samples.class_index], minlength=4)
     np.testing.assert_allclose(totals, [2.5 / 3, 2.5 / 3, 2.5 / 3, 0], rtol=1e-6)
 

@@ -15,16 +15,17 @@ from ml_service.task_factory import Loss
 def test_loss__is_the_weighted_cross_entropy_of_the_softmax(loss: Loss, n_classes: int) -> None:
     generator = torch.Generator().manual_seed(0)
     logits = torch.randn(9, n_classes, generator=generator)
-    truth = torch.randint(n_classes, (9,), generator=generator)
+    targets = functional.softmax(torch.randn(9, n_classes, generator=generator), dim=1)
     weights = torch.rand(9, generator=generator)
-    each = -functional.log_softmax(logits, dim=1)[torch.arange(9), truth]
-    assert float(loss(logits, truth, weights)) == pytest.approx(float((each * weights).sum() / weights.sum()), rel=1e-5)
+    each = -(targets * functional.log_softmax(logits, dim=1)).sum(dim=1)
+    expected = float((each * weights).sum() / weights.sum())
+    assert float(loss(logits, targets, weights)) == pytest.approx(expected, rel=1e-5)
 
 
 @pytest.mark.parametrize("loss", [segmentation_loss, classification_loss])
 def test_loss__far_from_the_truth_is_finite_with_a_full_gradient(loss: Loss) -> None:
     logits = torch.tensor([[0.0, 500.0]], requires_grad=True)
-    value: Tensor = loss(logits, torch.tensor([0]), torch.ones(1))
+    value: Tensor = loss(logits, torch.tensor([[1.0, 0.0]]), torch.ones(1))
     value.backward()  # type: ignore[no-untyped-call]
     assert float(value.detach()) == pytest.approx(500)
     assert logits.grad is not None
