@@ -9,9 +9,9 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
 
 Mask = npt.NDArray[np.bool_]
 AVOID_FRACTION = 0.01
@@ -51,9 +51,9 @@ def largest_region(*masks: Mask) -> Mask:
     """The connected region with the most pixels (4-neighbourhood) among all masks; empty if all are."""
     best, best_size = np.zeros_like(masks[0]), 0
     for mask in masks:
-        labels, count = ndimage.label(mask)
-        if count:
-            sizes = np.bincount(labels.ravel())[1:]
+        count, labels, statistics, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=4)
+        if count > 1:
+            sizes = statistics[1:, cv2.CC_STAT_AREA]
             if sizes.max() > best_size:
                 best, best_size = labels == sizes.argmax() + 1, int(sizes.max())
     return best
@@ -64,7 +64,8 @@ def deepest_point(region: Mask) -> tuple[int, int] | None:
     if not region.any():
         return None
     # Padded, so that the image border counts as a border of the region.
-    distance = ndimage.distance_transform_edt(np.pad(region, 1))[1:-1, 1:-1]
+    padded = np.pad(region, 1).astype(np.uint8)
+    distance = cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1]
     row, column = np.unravel_index(int(distance.argmax()), region.shape)
     return int(row), int(column)
 

@@ -87,7 +87,7 @@ def majority_pixel_share(truths: Sequence[Mask]) -> float:
 
 
 @lru_cache(maxsize=2048)
-def _image_features(path: Path) -> npt.NDArray[np.float32]:
+def image_features(path: Path) -> npt.NDArray[np.float32]:
     """Colour histograms (HSV, one per channel), then mean and standard deviation of each filter response."""
     rgb = read_rgb(path, CLASSIFICATION_SIDE_PX)
     hsv = rgb2hsv(rgb)
@@ -104,8 +104,8 @@ def classification_forest_accuracy(
 ) -> float:
     """Accuracy on the held-out images of a forest on colour histograms and filter statistics."""
     forest = RandomForestClassifier(TREES, random_state=seed, n_jobs=-1)
-    forest.fit(np.stack([_image_features(path) for path, _ in labelled]), [name for _, name in labelled])
-    predicted = forest.predict(np.stack([_image_features(path) for path, _ in held_out]))
+    forest.fit(np.stack([image_features(path) for path, _ in labelled]), [name for _, name in labelled])
+    predicted = forest.predict(np.stack([image_features(path) for path, _ in held_out]))
     return float(np.mean([guess == name for guess, (_, name) in zip(predicted, held_out, strict=True)]))
 
 
@@ -117,4 +117,4 @@ def majority_class_share(names: Sequence[str]) -> float:
 def forget() -> None:
     """Release the cached features."""
     _pixel_features.cache_clear()
-    _image_features.cache_clear()
+    image_features.cache_clear()
