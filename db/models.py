@@ -349,6 +349,54 @@ class PredictionOutcome(Base):
     created_at: Mapped[dt.datetime] = mapped_column(default=utc_now, index=True)
 
 
+class Agreement(Base):
+    """Did a point or one class of an image agree with the prediction in sight? The newest few thousand are kept.
+
+    For the class of a whole image see `PredictionOutcome`.
+    """
+
+    __tablename__ = "agreements"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    image_id: Mapped[int] = mapped_column(ForeignKey("images.id", ondelete="CASCADE"), index=True)
+    class_id: Mapped[int]
+    """What the person said something about."""
+    predicted_class_id: Mapped[int | None] = mapped_column(default=None)
+    """Of a point; None where the statement is that the class holds or does not."""
+    agreed: Mapped[bool]
+    confidence: Mapped[float] = mapped_column(Float)
+    """Of the prediction, in what it said."""
+    unprompted: Mapped[bool] = mapped_column(default=False)
+    """The first statement on an image that the model had not picked: the least biased there is."""
+    created_at: Mapped[dt.datetime] = mapped_column(default=utc_now)
+
+
+class Measurement(Base):
+    """Quality of the live head at one time: a point of the learning curve. Thinned out to a few hundred."""
+
+    __tablename__ = "measurements"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    label_sequence: Mapped[int]
+    """`SessionInfo.label_sequence` that was measured."""
+    content_hash: Mapped[str] = mapped_column(String(64))
+    """Equal where labels, features and the way to learn are: measuring again would say the same."""
+    n_labels: Mapped[int]
+    n_images: Mapped[int]
+    """That were labelled in all."""
+    method: Mapped[str | None] = mapped_column(String(24), default=None)
+    """held_out, or cross_validation; None where too few are labelled for either."""
+    value: Mapped[float | None] = mapped_column(Float, default=None)
+    """Accuracy, 0..1, and"""
+    low: Mapped[float | None] = mapped_column(Float, default=None)
+    """the bounds of its"""
+    high: Mapped[float | None] = mapped_column(Float, default=None)
+    """95 % interval."""
+    details: Mapped[dict[str, Any] | None] = mapped_column(default=None)
+    """Everything measured; kept of the newest measurement alone."""
+    created_at: Mapped[dt.datetime] = mapped_column(default=utc_now)
+
+
 class Job(Base):
     """Work for the ML service. Equal requests coalesce while queued; a request during a run queues the next one."""
 

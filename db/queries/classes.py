@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from db.errors import ConflictError, InvalidInputError, NotFoundError
 from db.models import (
+    Agreement,
     AnnotationState,
     Event,
     Image,
@@ -95,13 +96,12 @@ def merge_class(db_session: Session, class_id: int, into_id: int) -> tuple[Label
     source, target = get_class(db_session, class_id), get_class(db_session, into_id)
     count, images = _count(db_session, class_id), _affected(db_session, class_id)
     _merge_histories(db_session, class_id, into_id)
-    for table in (Point, Label, PredictionOutcome):
+    for table in (Point, Label, PredictionOutcome, Agreement):
         db_session.execute(update(table).where(table.class_id == class_id).values(class_id=into_id))
-    db_session.execute(
-        update(PredictionOutcome)
-        .where(PredictionOutcome.predicted_class_id == class_id)
-        .values(predicted_class_id=into_id)
-    )
+    for foretold in (PredictionOutcome, Agreement):
+        db_session.execute(
+            update(foretold).where(foretold.predicted_class_id == class_id).values(predicted_class_id=into_id)
+        )
     source.removed_at = utc_now()
     _note_change(db_session, images)
     return target, count

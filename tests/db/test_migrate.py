@@ -83,7 +83,7 @@ def test_migrate__keeps_every_row_of_every_table(database: Database, tmp_path: P
     before = counts(database.engine)
     assert min(before.values()) == 1
     migrate(database.engine)
-    assert counts(database.engine) == before
+    assert counts(database.engine).items() >= before.items()
     with database.read() as db_session:
         assert db_session.scalar(sa.text("PRAGMA foreign_keys")) == 1
         assert db_session.scalar(sa.text("SELECT pooled_ready FROM images")) == 1
@@ -103,8 +103,11 @@ def test_migrate__table_that_is_rebuilt_takes_no_rows_with_it(database: Database
         config = alembic_config()
         config.attributes["connection"] = connection
         command.downgrade(config, "0001")
+    # Tables that revision did not know are gone, all others must keep what they hold.
+    kept = counts(database.engine)
     migrate(database.engine)
-    assert counts(database.engine) == before
+    after = counts(database.engine)
+    assert {name: after[name] for name in kept} == {name: before[name] for name in kept}
 
 
 def test_migrate__rows_that_refer_to_nothing_are_told_and_nothing_is_changed(database: Database) -> None:
