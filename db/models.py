@@ -143,11 +143,22 @@ class RunState(StrEnum):
     FAILED = "FAILED"
 
 
+class RunKind(StrEnum):
+    """What a full run trains."""
+
+    HEAD = "head"
+    """A head on the session's features."""
+    FINETUNE = "finetune"
+    """The extractor itself, by an adapter."""
+
+
 class CheckpointKind(StrEnum):
     """How a head came to be: refitted live after an annotation, or trained by a full run."""
 
     LIVE = "live"
     RUN = "run"
+    ADAPTER = "adapter"
+    """No head: what a fine-tuning run changed in the extractor's weights. It is adopted, never activated."""
 
 
 class WorkerRole(StrEnum):
@@ -431,6 +442,7 @@ class Run(Base):
     __tablename__ = "runs"
 
     id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[RunKind] = mapped_column(_enum(RunKind, "run_kind"), default=RunKind.HEAD, server_default="head")
     state: Mapped[RunState] = mapped_column(_enum(RunState, "run_state"), default=RunState.QUEUED)
     reason: Mapped[str | None] = mapped_column(String(40), default=None)
     """Why it FINISHED: early_stop, max_epochs, stopped, superseded."""

@@ -18,7 +18,7 @@ from db.models import Base
 
 FITTING = {
     "task": "segmentation", "status": "labeled", "features": "ready", "origin": "human", "split": "train",
-    "images.extra": {}, "jobs.kind": "refit", "jobs.state": "queued", "runs.state": "FINISHED",
+    "images.extra": {}, "jobs.kind": "refit", "jobs.state": "queued", "runs.state": "FINISHED", "runs.kind": "head",
     "checkpoints.kind": "run", "workers.role": "learning",
 }  # fmt: skip
 """Values of columns that take only some; all others get one by their type."""
