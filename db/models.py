@@ -122,6 +122,8 @@ class JobKind(StrEnum):
     REFIT = "refit"
     PREDICT = "predict"
     TRAIN = "train"
+    COMPARE = "compare"
+    """Measure two checkpoints on the same held-out images."""
 
 
 class JobState(StrEnum):
@@ -324,6 +326,17 @@ class Checkpoint(Base):
     parent_id: Mapped[int | None] = mapped_column(ForeignKey("checkpoints.id", ondelete="SET NULL"), default=None)
     run_id: Mapped[int | None] = mapped_column(ForeignKey("runs.id", ondelete="SET NULL"), default=None)
     metrics: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    name: Mapped[str | None] = mapped_column(String(80), default=None)
+    """Given by a person; a checkpoint with a name is never pruned."""
+    pinned: Mapped[bool] = mapped_column(default=False, server_default="0")
+    """Never pruned."""
+    dataset_hash: Mapped[str | None] = mapped_column(String(64), default=None, index=True)
+    """Names the data snapshot; None for checkpoints of earlier versions."""
+    label_sequence: Mapped[int | None] = mapped_column(default=None)
+    """`SessionInfo.label_sequence` that it has learned from."""
+    n_labels: Mapped[int | None] = mapped_column(default=None)
+    activated_at: Mapped[dt.datetime | None] = mapped_column(default=None)
+    """When it last began to predict; a live head did when it was saved."""
     created_at: Mapped[dt.datetime] = mapped_column(default=utc_now)
 
 
@@ -432,6 +445,10 @@ class Job(Base):
     heartbeat_at: Mapped[dt.datetime | None] = mapped_column(default=None)
     progress: Mapped[float] = mapped_column(Float, default=0.0)
     error: Mapped[str | None] = mapped_column(Text, default=None)
+    payload: Mapped[dict[str, Any] | None] = mapped_column(default=None)
+    """What is asked for, where the kind and the image do not say it."""
+    result: Mapped[dict[str, Any] | None] = mapped_column(default=None)
+    """What came of it, where no other table keeps that."""
     created_at: Mapped[dt.datetime] = mapped_column(default=utc_now)
     finished_at: Mapped[dt.datetime | None] = mapped_column(default=None)
 
