@@ -8,13 +8,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import Engine, PoolProxiedConnection, create_engine, event, text
 from sqlalchemy.orm import Session, sessionmaker
 
 from db.errors import SessionNotFoundError
 
 DATABASE_FILE_NAME = "annotations.db"
 URL_VARIABLE = "FEWCLICK_DATABASE_URL"
+WRITE_LOCK = 0x6665_7763
+"""Advisory lock that every writer holds on PostgreSQL: writers take turns there as they do on SQLite."""
+CHANGE_CHANNEL = "fewclick_change"
+"""PostgreSQL notification that every writing transaction sends with its commit."""
 
 
 def database_url(session_dir: Path) -> str:
@@ -75,7 +79,10 @@ class Database:
     def __init__(self, url: str) -> None:
         self.url = url
         self.engine = make_engine(url)
-        self._read = sessionmaker(self.engine, expire_on_commit=False)
+        self._is_sqlite = self.engine.dialect.name == "sqlite"
+        # On PostgreSQL a plain transaction would see what others commit between two of its statements.
+        snapshot = {} if self._is_sqlite else {"isolation_level": "REPEATABLE READ"}
+        self._read = sessionmaker(self.engine.execution_options(**snapshot), expire_on_commit=False)
         self._write = sessionmaker(self.engine.execution_options(sqlite_begin="IMMEDIATE"), expire_on_commit=False)
 
     @classmethod
@@ -95,9 +102,17 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[Session]:
-        """One transaction: committed, durably, when the block ends; rolled back whole when it raises."""
+        """One transaction: committed, durably, when the block ends; rolled back whole when it raises.
+
+        Writers take turns, on both databases: what a transaction has read is still true when it commits.
+        """
         with self._write.begin() as db_session:
+            if self._is_sqlite:
+                yield db_session
+                return
+            db_session.execute(text(f"SELECT pg_advisory_xact_lock({WRITE_LOCK})"))
             yield db_session
+            db_session.execute(text(f"NOTIFY {CHANGE_CHANNEL}"))
 
     def close(self) -> None:
         """Release the connections."""
@@ -107,20 +122,31 @@ class Database:
 class ChangeDetector:
     """Says cheaply whether another connection has committed since the last look.
 
-    On SQLite `PRAGMA data_version` costs microseconds, so a 5 ms polling period is nothing; elsewhere every look
-    answers yes and the caller's query decides. Keeps a connection of its own, as the pragma is per connection.
-    Use from one thread.
+    SQLite: `PRAGMA data_version` costs microseconds, so a 5 ms polling period is nothing. PostgreSQL: a connection that
+    listens to the notifications of writers. Keeps a connection of its own. Use from one thread.
     """
 
     def __init__(self, engine: Engine) -> None:
+        self._engine = engine
         self._is_sqlite = engine.dialect.name == "sqlite"
-        self._connection = engine.raw_connection() if self._is_sqlite else None
+        self._connection: PoolProxiedConnection | None = engine.raw_connection() if self._is_sqlite else None
         self._version: int | None = None
 
     def changed(self) -> bool:
         """True on the first call and whenever something was committed since the last call."""
-        if self._connection is None:
-            return True
+        return self._has_new_version() if self._is_sqlite else self._has_notification()
+
+    def close(self) -> None:
+        """Give the connection back."""
+        if self._connection is not None and self._is_sqlite:
+            self._connection.close()
+        elif self._connection is not None:
+            # Not back to the pool: it would go on listening.
+            self._connection.invalidate()
+        self._connection = None
+
+    def _has_new_version(self) -> bool:
+        assert self._connection is not None
         cursor = self._connection.cursor()
         version = int(cursor.execute("PRAGMA data_version").fetchone()[0])
         cursor.close()
@@ -128,7 +154,17 @@ class ChangeDetector:
         self._version = version
         return changed
 
-    def close(self) -> None:
-        """Give the connection back."""
-        if self._connection is not None:
-            self._connection.close()
+    def _has_notification(self) -> bool:
+        if self._connection is None:
+            self._connection = self._engine.raw_connection()
+            driver: Any = self._connection.driver_connection
+            driver.autocommit = True
+            driver.execute(f"LISTEN {CHANGE_CHANNEL}")
+            return True
+        driver = self._connection.driver_connection
+        try:
+            return bool(list(driver.notifies(timeout=0)))
+        except self._engine.dialect.loaded_dbapi.OperationalError:
+            # The server went away. What it announced meanwhile is lost: the next look connects anew and says yes.
+            self.close()
+            return True

@@ -54,9 +54,6 @@ class ExtractionService:
         self._extractor: FeatureExtractor | None = None
         self._message: str | None = None
         self._stopping = threading.Event()
-        is_sqlite = self._database.engine.dialect.name == "sqlite"
-        # Databases without a cheap sign of change are asked less often.
-        self._interval_s = settings.poll_interval_s if is_sqlite else max(settings.poll_interval_s, 0.5)
 
     def stop(self) -> None:
         """Ask for a clean end after the image at work."""
@@ -88,7 +85,7 @@ class ExtractionService:
             is_first_look = False
             if self._extractor is not None and time.monotonic() - idle_since > self._settings.idle_exit_s:
                 return True
-            self._stopping.wait(self._interval_s)
+            self._stopping.wait(self._settings.poll_interval_s)
         return False
 
     def _is_work_left(self) -> bool:

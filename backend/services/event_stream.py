@@ -26,8 +26,6 @@ QUEUE_LENGTH = 2_000
 """A listener that lags behind by more is cut off; it comes back with Last-Event-ID and catches up."""
 PRUNE_INTERVAL_S = 300.0
 RETRY_INTERVAL_S = 1.0
-POLL_INTERVAL_WITHOUT_PRAGMA_S = 0.05
-"""Databases without a cheap sign of change are asked less often."""
 REPLAY_BATCH = 500
 
 Listener = asyncio.Queue[Event | None]
@@ -38,8 +36,7 @@ class EventBroker:
 
     def __init__(self, database: Database, poll_interval_s: float, keep_s: float) -> None:
         self.database = database
-        is_sqlite = database.engine.dialect.name == "sqlite"
-        self._interval_s = poll_interval_s if is_sqlite else max(poll_interval_s, POLL_INTERVAL_WITHOUT_PRAGMA_S)
+        self._interval_s = poll_interval_s
         self._keep = dt.timedelta(seconds=keep_s)
         self._listeners: set[Listener] = set()
         self._stop = threading.Event()
