@@ -22,10 +22,11 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails, PydanticCustomError
 
+from db.errors import InvalidInputError
 from db.palette import PALETTE
-from db.queries.session_info import TrainingSettings
+from db.queries.session_info import TrainingSettings, check_head, head_name
 from db.session_dir import DEFAULT_NAME, SESSION_VARIABLE
-from db.tasks import Task
+from db.tasks import TASKS, Task
 from initialization.errors import ConfigError
 from initialization.glob_pattern import split_pattern
 from initialization.yaml_file import read_yaml_mapping
@@ -164,6 +165,22 @@ class SessionConfig(TrainingSettings):
         except WeightsError as error:
             raise PydanticCustomError("unknown_extractor", "{reason}", {"reason": str(error)}) from error
         return value
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_old_head(cls, data: Any) -> Any:
+        """`head: nonlinear` of files for older versions."""
+        if isinstance(data, dict) and data.get("task") in TASKS and "head" in data:
+            return {**data, "head": head_name(data["head"], TASKS[data["task"]])}
+        return data
+
+    @model_validator(mode="after")
+    def _check_head(self) -> Self:
+        try:
+            check_head(self.head, self.task)
+        except InvalidInputError as error:
+            raise ValueError(str(error)) from error
+        return self
 
     @model_validator(mode="after")
     def _check_class_names(self) -> Self:

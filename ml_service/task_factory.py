@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from db.models import Origin
-from db.queries.session_info import HeadKind
+from db.queries.session_info import OLD_NONLINEAR, HeadKind
 from db.queries.training_data import ImageRef
 from db.tasks import Task
 from ml_service.data_loaders.base import ReadInputs
@@ -47,7 +47,7 @@ class TaskParts:
     groups: tuple[ChannelGroup, ...]
     live_config: LiveHeadConfig
     read_inputs: dict[HeadKind, ReadInputs]
-    """How the samples of an image are read; the live head takes those of the linear one."""
+    """The heads there are, and how each reads the samples of an image; the live head takes those of the linear one."""
     batch_size: int
     make_module: MakeModule
     loss: Loss
@@ -71,8 +71,18 @@ class TaskParts:
         """
         if kind == LIVE_KIND:
             return LiveHead.from_state(state)
-        module = self.make_module(HeadKind(kind), self.dim, n_classes, torch.Generator())
+        module = self.make_module(self.head_kind(kind), self.dim, n_classes, torch.Generator())
         return load_torch_head(state, module, unit_norm=self.live_config.unit_norm)
+
+    def head_kind(self, stored: str) -> HeadKind:
+        """The kind that a checkpoint names.
+
+        Raises:
+            ValueError: there is none of that name.
+        """
+        if stored == OLD_NONLINEAR:
+            return HeadKind.CONV if HeadKind.CONV in self.read_inputs else HeadKind.MLP
+        return HeadKind(stored)
 
 
 def read_scaler_cells(reader: FeatureReader, image: ImageRef) -> npt.NDArray[np.float32]:
@@ -91,7 +101,11 @@ def make_segmentation_parts(extractor: ExtractorInfo) -> TaskParts:
         dim=extractor.dim,
         groups=extractor.groups,
         live_config=SEGMENTATION,
-        read_inputs={HeadKind.LINEAR: read_point_inputs, HeadKind.NONLINEAR: read_neighbourhood_inputs},
+        read_inputs={
+            HeadKind.LINEAR: read_point_inputs,
+            HeadKind.CONV: read_neighbourhood_inputs,
+            HeadKind.MLP: read_point_inputs,
+        },
         batch_size=POINTS_PER_BATCH,
         make_module=make_segmentation_module,
         loss=segmentation_loss,
@@ -110,7 +124,7 @@ def make_classification_parts(extractor: ExtractorInfo) -> TaskParts:
         dim=extractor.pooled_dim,
         groups=extractor.pooled_groups,
         live_config=CLASSIFICATION,
-        read_inputs={HeadKind.LINEAR: read_pooled_inputs, HeadKind.NONLINEAR: read_pooled_inputs},
+        read_inputs={HeadKind.LINEAR: read_pooled_inputs, HeadKind.MLP: read_pooled_inputs},
         batch_size=IMAGES_PER_BATCH,
         make_module=make_classification_module,
         loss=classification_loss,

@@ -115,7 +115,7 @@ def test_recipe__full_run(client: TestClient, worker: Worker, session: ReadySess
     with session.database.write() as db_session:
         for image in db_session.query(Image):
             image.split = Split.VALIDATION if image.id > 4 else Split.TRAIN
-    assert client.patch("/api/config", json={"max_epochs": 12, "head": "nonlinear"}).status_code == 200
+    assert client.patch("/api/config", json={"max_epochs": 12, "head": "mlp"}).status_code == 200
     assert client.post("/api/training/start").status_code == 202
     work_off(worker)
     training = client.get("/api/training").json()

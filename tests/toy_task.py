@@ -140,7 +140,7 @@ def make_texture_parts(extractor: ExtractorInfo) -> TaskParts:
         dim=extractor.dim,
         groups=extractor.groups,
         live_config=LiveHeadConfig(data_weight=3.0, balance=0.5, unit_norm=False),
-        read_inputs={HeadKind.LINEAR: read_spread_inputs, HeadKind.NONLINEAR: read_spread_inputs},
+        read_inputs={HeadKind.LINEAR: read_spread_inputs, HeadKind.MLP: read_spread_inputs},
         batch_size=64,
         make_module=make_texture_module,
         loss=texture_loss,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Annotated, Literal
 
-from pydantic import Field, StrictFloat, StrictInt, StringConstraints
+from pydantic import Field, StrictBool, StrictFloat, StrictInt, StringConstraints
 
 from backend.schemas.base import Id, RequestModel, ResponseModel
 from db.queries.session_info import HeadKind, Strategy, TrainingSettings
@@ -136,6 +136,7 @@ class TrainingPatch(RequestModel):
     early_stop_patience: StrictInt | None = None
     early_stop_threshold: StrictFloat | None = None
     max_epochs: StrictInt | None = None
+    follow_labels: StrictBool | None = None
     learning_rate: StrictFloat | None = None
     max_points: StrictInt | None = None
     confidence_threshold: StrictFloat | None = None

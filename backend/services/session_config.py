@@ -8,21 +8,22 @@ from backend.context import AppContext
 from backend.schemas.session import Config, ConfigPatch
 from backend.services.session_snapshot import read_snapshot
 from db.errors import InvalidInputError
-from db.queries.session_info import TrainingSettings, get_session_info
+from db.queries.session_info import TrainingSettings, get_session_info, read_training
+from db.tasks import Task
 
 
 def update_training(context: AppContext, patch: ConfigPatch) -> Config:
     """Change training parameters; the ML service reads them when it begins its next work.
 
     Raises:
-        InvalidInputError: a value outside its bounds; nothing is changed then.
+        InvalidInputError: a value outside its bounds, or a head that the task does not have; nothing is changed then.
     """
     changes = patch.model_dump(exclude_none=True, exclude={"training"})
     if patch.training is not None:
         changes |= patch.training.model_dump(exclude_none=True)
     with context.database.write() as db_session:
         info = get_session_info(db_session)
-        info.training = _merged(info.training, changes).model_dump(mode="json")
+        info.training = _merged({**info.training, **changes}, info.task).model_dump(mode="json")
     refresh(context)
     return context.config.to_schema()
 
@@ -33,9 +34,9 @@ def refresh(context: AppContext) -> None:
         context.config = read_snapshot(db_session, context.settings.session_dir)
 
 
-def _merged(current: dict[str, object], changes: dict[str, object]) -> TrainingSettings:
+def _merged(values: dict[str, object], task: Task) -> TrainingSettings:
     try:
-        return TrainingSettings.model_validate({**current, **changes})
+        return read_training(values, task)
     except ValidationError as error:
         first = error.errors()[0]
         raise InvalidInputError(f"{first['loc'][0]} is {first['input']!r}: {first['msg'].lower()}") from error

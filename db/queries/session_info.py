@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.orm import Session
 
-from db.errors import SessionNotFoundError
+from db.errors import InvalidInputError, SessionNotFoundError
 from db.models import SessionInfo
+from db.tasks import Annotates, Task
 
 
 class Strategy(StrEnum):
@@ -21,10 +24,18 @@ class Strategy(StrEnum):
 
 
 class HeadKind(StrEnum):
-    """What a full run trains: one linear layer, or a hidden layer that in segmentation sees 3 x 3 cells."""
+    """What a full run trains; `heads_of` says which a task has."""
 
     LINEAR = "linear"
-    NONLINEAR = "nonlinear"
+    """One layer."""
+    CONV = "conv"
+    """Of points: a hidden layer, then a 3 x 3 convolution."""
+    MLP = "mlp"
+    """A hidden layer, then the linear one, each cell or image by itself."""
+
+
+OLD_NONLINEAR = "nonlinear"
+"""Sessions, YAML files and checkpoints of versions before 2 call the head with a hidden layer so, in either task."""
 
 
 class TrainingSettings(BaseModel):
@@ -34,12 +45,13 @@ class TrainingSettings(BaseModel):
 
     strategy: Strategy = Strategy.SEQUENTIAL
     head: HeadKind = HeadKind.LINEAR
-    prediction_interval: int = Field(default=20, ge=1, le=10_000, description="epochs between predictions of a run")
-    early_stop_patience: int = Field(
-        default=5, ge=1, le=10_000, description="checks without improvement, one per epoch"
+    prediction_interval: int = Field(
+        default=20, ge=1, le=10_000, description="epochs between predictions of a run; one more comes at its end"
     )
+    early_stop_patience: int = Field(default=5, ge=1, le=10_000, description="epochs without improvement")
     early_stop_threshold: float = Field(default=0.001, ge=0, description="least improvement of the held-out loss")
-    max_epochs: int = Field(default=500, ge=1, le=100_000)
+    max_epochs: int = Field(default=500, ge=1, le=100_000, description="epochs on the same labels")
+    follow_labels: bool = Field(default=True, description="whether a run at work goes on with labels that arrive")
     learning_rate: float = Field(default=0.01, gt=0, le=10)
     max_points: int = Field(default=500, ge=2, le=100_000, description="points to extract from one prediction")
     confidence_threshold: float = Field(default=0.15, gt=0, lt=0.5)
@@ -64,4 +76,39 @@ def get_session_info(db_session: Session) -> SessionInfo:
 
 def training_settings(info: SessionInfo) -> TrainingSettings:
     """The session's training parameters, typed."""
-    return TrainingSettings.model_validate(info.training)
+    return read_training(info.training, info.task)
+
+
+def read_training(values: Mapping[str, Any], task: Task) -> TrainingSettings:
+    """Training parameters of a session of `task`.
+
+    Raises:
+        pydantic.ValidationError: a value outside its bounds.
+        InvalidInputError: the task has no such head.
+    """
+    settings = TrainingSettings.model_validate({**values, "head": head_name(values.get("head", "linear"), task)})
+    check_head(settings.head, task)
+    return settings
+
+
+def heads_of(task: Task) -> tuple[HeadKind, ...]:
+    """What a full run can train in a session of that task: a whole image has no neighbours to convolve with."""
+    return tuple(HeadKind) if task.annotates is Annotates.POINTS else (HeadKind.LINEAR, HeadKind.MLP)
+
+
+def head_name(name: Any, task: Task) -> Any:
+    """The name of today for the head that an older version called `nonlinear`."""
+    if name != OLD_NONLINEAR:
+        return name
+    return (HeadKind.CONV if HeadKind.CONV in heads_of(task) else HeadKind.MLP).value
+
+
+def check_head(head: HeadKind, task: Task) -> None:
+    """Refuse a head that the task does not have.
+
+    Raises:
+        InvalidInputError: it is not one of `heads_of`.
+    """
+    if head not in heads_of(task):
+        known = " or ".join(repr(kind.value) for kind in heads_of(task))
+        raise InvalidInputError(f"head is {head.value!r}, a {task.name} session has {known}")

@@ -45,7 +45,8 @@ class Samples:
     @property
     def class_index(self) -> npt.NDArray[np.intp]:
         """The foremost class (N,) of each, into the list of class ids."""
-        return self.targets.argmax(axis=1)
+        foremost: npt.NDArray[np.intp] = self.targets.argmax(axis=1)
+        return foremost
 
     def __len__(self) -> int:
         return len(self.targets)

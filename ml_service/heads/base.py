@@ -80,6 +80,11 @@ def make_linear(dim: int, n_classes: int) -> nn.Linear:
     return layer
 
 
+def make_mlp(dim: int, width: int, n_classes: int, generator: torch.Generator) -> nn.Sequential:
+    """One hidden layer and a linear one, along the last axis: (..., D) -> (..., K)."""
+    return nn.Sequential(make_hidden(dim, width, generator), nn.GELU(), make_linear(width, n_classes))
+
+
 def make_hidden(dim: int, width: int, generator: torch.Generator) -> nn.Linear:
     """A hidden layer drawn from `generator` alone, so that the global random state plays no part."""
     layer = nn.Linear(dim, width)

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from db.queries.session_info import HeadKind
-from ml_service.heads.base import make_hidden, make_linear
+from ml_service.heads.base import make_linear, make_mlp
 
 HIDDEN_WIDTH = 64
 
@@ -15,5 +15,4 @@ def make_classification_module(kind: HeadKind, dim: int, n_classes: int, generat
     """The module to train for classification: (N, P) -> (N, K)."""
     if kind is HeadKind.LINEAR:
         return make_linear(dim, n_classes)
-    hidden = make_hidden(dim, HIDDEN_WIDTH, generator)
-    return nn.Sequential(hidden, nn.GELU(), make_linear(HIDDEN_WIDTH, n_classes))
+    return make_mlp(dim, HIDDEN_WIDTH, n_classes, generator)

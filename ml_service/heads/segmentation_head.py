@@ -7,11 +7,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from db.queries.session_info import HeadKind
-from ml_service.heads.base import make_hidden, make_linear
+from ml_service.heads.base import make_hidden, make_linear, make_mlp
 
 HIDDEN_WIDTH = 32
 NEIGHBOURHOOD = tuple((du, dv) for dv in (-1, 0, 1) for du in (-1, 0, 1))
-"""Offsets in cells, row by row: the 3 x 3 cells that the nonlinear head sees around a point."""
+"""Offsets in cells, row by row: the 3 x 3 cells that the convolutional head sees around a point."""
 
 
 class NeighbourhoodHead(nn.Module):
@@ -40,4 +40,6 @@ def make_segmentation_module(kind: HeadKind, dim: int, n_classes: int, generator
     """The module to train for segmentation."""
     if kind is HeadKind.LINEAR:
         return make_linear(dim, n_classes)
+    if kind is HeadKind.MLP:
+        return make_mlp(dim, HIDDEN_WIDTH, n_classes, generator)
     return NeighbourhoodHead(dim, n_classes, generator)

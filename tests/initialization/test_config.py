@@ -122,7 +122,8 @@ CONFIG_ERRORS: list[tuple[dict[str, Any], list[str]]] = [
     ({"layers": "last"}, ["layers: found 'last'", "counted from 0"]),
     ({"layers": [1, 2.5]}, ["layers: found [1, 2.5]", "such as [3, 7, 11]"]),
     ({"layers": []}, ["layers: found []"]),
-    ({"head": "deep"}, ["head: found 'deep'", "'linear' or 'nonlinear'"]),
+    ({"head": "deep"}, ["head: found 'deep'", "'linear', 'conv' or 'mlp'"]),
+    ({"head": "conv", "task": "classification"}, ["head is 'conv', a classification session has 'linear' or 'mlp'"]),
     ({"prediction_interval": 0}, ["prediction_interval: found 0", "greater than or equal to 1"]),
     ({"confidence_threshold": 0.7}, ["confidence_threshold: found 0.7", "less than 0.5"]),
     ({"min_distance": -1}, ["min_distance: found -1"]),
@@ -180,3 +181,8 @@ def test_session_dir_of__environment_then_config_then_here(tmp_path: Path, monke
     assert session_dir_of(with_dir, {"FEWCLICK_SESSION": str(tmp_path / "e")}) == tmp_path / "e"
     assert session_dir_of(with_dir, {}) == tmp_path / "s"
     assert session_dir_of(without, {}) == tmp_path / "session"
+
+
+@pytest.mark.parametrize(("task", "head"), [("segmentation", HeadKind.CONV), ("classification", HeadKind.MLP)])
+def test_load_config__head_of_older_files(tmp_path: Path, task: str, head: HeadKind) -> None:
+    assert load_config(write_config(tmp_path, task=task, head="nonlinear")).head is head

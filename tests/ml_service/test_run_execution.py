@@ -310,15 +310,23 @@ def test_execute__settings_are_read_at_each_start(labelled: ToySession) -> None:
         assert labelled.run(run_id).epoch == max_epochs
 
 
-@pytest.mark.parametrize("task", [Task.SEGMENTATION, Task.CLASSIFICATION])
-def test_execute__nonlinear_head(tmp_path: Path, task: Task) -> None:
+@pytest.mark.parametrize(
+    ("task", "stored", "kind"),
+    [
+        (Task.SEGMENTATION, "conv", "conv"),
+        (Task.SEGMENTATION, "mlp", "mlp"),
+        (Task.SEGMENTATION, "nonlinear", "conv"),
+        (Task.CLASSIFICATION, "nonlinear", "mlp"),
+    ],
+)
+def test_execute__hidden_layer(tmp_path: Path, task: Task, stored: str, kind: str) -> None:
     session = make_session(tmp_path, task, 10)
     if task is Task.SEGMENTATION:
         session.click_halves(*range(1, 9))
     else:
         session.label_rightly(range(1, 9))
     session.hold_out(2, 5)
-    session.tune(max_epochs=60, head="nonlinear")
+    session.tune(max_epochs=60, head=stored)
     worker = session.worker()
     run_id = _save(session)
     work_off(worker)
@@ -326,7 +334,7 @@ def test_execute__nonlinear_head(tmp_path: Path, task: Task) -> None:
     assert run.state is RunState.FINISHED
     with session.db.read() as db_session:
         checkpoint = db_session.scalars(select(Checkpoint).where(Checkpoint.run_id == run_id)).one()
-    assert read_description(session.folder, checkpoint.path).head_kind == "nonlinear"
+    assert read_description(session.folder, checkpoint.path).head_kind == kind
     assert checkpoint.active
     prediction = session.prediction(9)
     assert prediction is not None

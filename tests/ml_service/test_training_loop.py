@@ -29,7 +29,7 @@ def _samples(count: int, seed: int) -> Tensors:
 
 def _state(patience: int = 5, threshold: float = 0.001, learning_rate: float = 0.05) -> LoopState:
     generator = torch.Generator().manual_seed(0)
-    module = make_classification_module(HeadKind.NONLINEAR, DIM, 2, generator)
+    module = make_classification_module(HeadKind.MLP, DIM, 2, generator)
     return start_loop(module, generator, learning_rate=learning_rate, patience=patience, threshold=threshold)
 
 

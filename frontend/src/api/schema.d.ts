@@ -684,7 +684,7 @@ export interface components {
          * @description How a head came to be: refitted live after an annotation, or trained by a full run.
          * @enum {string}
          */
-        CheckpointKind: "live" | "run";
+        CheckpointKind: "live" | "run" | "adapter";
         /**
          * CheckpointOut
          * @description A saved head.
@@ -766,6 +766,8 @@ export interface components {
             early_stop_threshold?: number | null;
             /** Max Epochs */
             max_epochs?: number | null;
+            /** Follow Labels */
+            follow_labels?: boolean | null;
             /** Learning Rate */
             learning_rate?: number | null;
             /** Max Points */
@@ -961,10 +963,10 @@ export interface components {
         };
         /**
          * HeadKind
-         * @description What a full run trains: one linear layer, or a hidden layer that in segmentation sees 3 x 3 cells.
+         * @description What a full run trains; `heads_of` says which a task has.
          * @enum {string}
          */
-        HeadKind: "linear" | "nonlinear";
+        HeadKind: "linear" | "conv" | "mlp";
         /**
          * Health
          * @description Whether everything is at work.
@@ -1603,6 +1605,8 @@ export interface components {
             early_stop_threshold?: number | null;
             /** Max Epochs */
             max_epochs?: number | null;
+            /** Follow Labels */
+            follow_labels?: boolean | null;
             /** Learning Rate */
             learning_rate?: number | null;
             /** Max Points */
@@ -1627,13 +1631,13 @@ export interface components {
             head: components["schemas"]["HeadKind"];
             /**
              * Prediction Interval
-             * @description epochs between predictions of a run
+             * @description epochs between predictions of a run; one more comes at its end
              * @default 20
              */
             prediction_interval: number;
             /**
              * Early Stop Patience
-             * @description checks without improvement, one per epoch
+             * @description epochs without improvement
              * @default 5
              */
             early_stop_patience: number;
@@ -1645,9 +1649,16 @@ export interface components {
             early_stop_threshold: number;
             /**
              * Max Epochs
+             * @description epochs on the same labels
              * @default 500
              */
             max_epochs: number;
+            /**
+             * Follow Labels
+             * @description whether a run at work goes on with labels that arrive
+             * @default true
+             */
+            follow_labels: boolean;
             /**
              * Learning Rate
              * @default 0.01
