@@ -212,6 +212,8 @@ class LabelClass(Base):
     color: Mapped[str] = mapped_column(String(7))
     """#RRGGBB."""
     position: Mapped[int] = mapped_column(default=0)
+    exclusive_group: Mapped[str | None] = mapped_column(String(200), default=None)
+    """Where an image may have several classes: of those with the same group it has one at most."""
     removed_at: Mapped[dt.datetime | None] = mapped_column(default=None)
 
 
@@ -298,6 +300,23 @@ class Label(Base):
     created_at: Mapped[dt.datetime] = mapped_column(default=utc_now)
 
 
+class ImageClass(Base):
+    """One of the classes of a whole image in a multi-label session.
+
+    An image with a row is answered for every class: those without a row do not hold. `class_id` None stands alone and
+    says that none holds. Rows of a removed class stay, hidden; the image is answered all the same.
+    """
+
+    __tablename__ = "image_classes"
+    __table_args__ = (UniqueConstraint("image_id", "class_id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    image_id: Mapped[int] = mapped_column(ForeignKey("images.id", ondelete="CASCADE"))
+    class_id: Mapped[int | None] = mapped_column(ForeignKey("classes.id", ondelete="RESTRICT"), index=True)
+    origin: Mapped[Origin] = mapped_column(_enum(Origin, "image_class_origin"), default=Origin.HUMAN)
+    created_at: Mapped[dt.datetime] = mapped_column(default=utc_now)
+
+
 class AnnotationState(Base):
     """One complete annotation of one image as it once was: what undo and redo step through, across reloads."""
 
@@ -308,7 +327,8 @@ class AnnotationState(Base):
     image_id: Mapped[int] = mapped_column(ForeignKey("images.id", ondelete="CASCADE"))
     position: Mapped[int]
     state: Mapped[dict[str, Any]]
-    """{"points": [{"x", "y", "class_id", "origin"}], "label": {"class_id", "origin"} | None, "skipped": bool}"""
+    """{"points": [{"x", "y", "class_id", "origin"}], "label": {"class_id", "origin"} | None, "skipped": bool}, and
+    "classes": [{"class_id", "origin"}] where an image may have several."""
     created_at: Mapped[dt.datetime] = mapped_column(default=utc_now)
 
 

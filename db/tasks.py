@@ -22,6 +22,8 @@ class Annotates(StrEnum):
     """Places in the image, each with a class: table `points`."""
     IMAGE = "image"
     """The whole image, one class: table `labels`."""
+    CLASSES = "classes"
+    """The whole image, any number of classes, none included: table `image_classes`."""
 
 
 @dataclass(frozen=True)

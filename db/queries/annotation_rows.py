@@ -7,8 +7,8 @@ from dataclasses import replace
 from sqlalchemy import bindparam, delete, insert, select, update
 from sqlalchemy.orm import Session
 
-from db.models import Image, ImageStatus, Label, Origin, Point, utc_now
-from db.queries.annotation_state import State, StoredPoint
+from db.models import Image, ImageClass, ImageStatus, Label, Origin, Point, utc_now
+from db.queries.annotation_state import ClassMark, State, StoredPoint, marks
 from db.tasks import Annotates, Task
 
 # Built once: every click runs them, and putting a statement together takes longer than running it.
@@ -17,6 +17,7 @@ _POINTS = (
     .where(Point.image_id == bindparam("image_id"))
     .order_by(Point.id)
 )
+_CLASSES = select(ImageClass.class_id, ImageClass.origin).where(ImageClass.image_id == bindparam("image_id"))
 _INSERT_POINTS = insert(Point)
 _UPDATE_POINT = update(Point).where(Point.id == bindparam("row_id"))
 IDS_PER_QUERY = 500
@@ -29,6 +30,9 @@ def read_state(db_session: Session, image: Image, task: Task) -> State:
     if task.annotates is Annotates.IMAGE:
         label = db_session.execute(select(Label.class_id, Label.origin).where(Label.image_id == image.id)).first()
         return State(label=None if label is None else (label.class_id, label.origin), skipped=skipped)
+    if task.annotates is Annotates.CLASSES:
+        found = db_session.execute(_CLASSES, {"image_id": image.id})
+        return State(classes=marks((row.class_id, row.origin) for row in found), skipped=skipped)
     rows = db_session.execute(_POINTS, {"image_id": image.id})
     return State(points=tuple(StoredPoint(*row) for row in rows), skipped=skipped)
 
@@ -40,6 +44,8 @@ def write_rows(db_session: Session, image: Image, before: State, after: State) -
         if after.label is not None:
             class_id, origin = after.label
             db_session.execute(insert(Label).values(image_id=image.id, class_id=class_id, origin=origin))
+    if set(before.classes) != set(after.classes):
+        _write_marks(db_session, image, before.classes, after.classes)
     if before.points == after.points:
         return after
     points = _with_known_ids(before, after)
@@ -50,6 +56,19 @@ def write_rows(db_session: Session, image: Image, before: State, after: State) -
         values = [{"row_id": p.id, "x": p.x, "y": p.y, "class_id": p.class_id, "origin": p.origin} for p in moved]
         db_session.connection().execute(_UPDATE_POINT, values)
     return replace(after, points=_insert_new(db_session, image, points))
+
+
+def _write_marks(
+    db_session: Session, image: Image, before: tuple[ClassMark, ...], after: tuple[ClassMark, ...]
+) -> None:
+    """Marks that stay keep their rows, and with them the time at which they were made."""
+    for class_id, _origin in set(before).difference(after):
+        is_it = ImageClass.class_id.is_(None) if class_id is None else ImageClass.class_id == class_id
+        db_session.execute(delete(ImageClass).where(ImageClass.image_id == image.id, is_it))
+    new = [mark for mark in after if mark not in before]
+    if new:
+        values = [{"image_id": image.id, "class_id": class_id, "origin": origin} for class_id, origin in new]
+        db_session.execute(insert(ImageClass), values)
 
 
 def _delete(db_session: Session, ids: list[int]) -> None:

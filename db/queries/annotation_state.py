@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Container
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from db.models import Origin
+
+ClassMark = tuple[int | None, Origin]
+"""A class that holds, and who said so; None: no class holds."""
 
 
 @dataclass(frozen=True)
@@ -33,25 +36,38 @@ class State:
     points: tuple[StoredPoint, ...] = ()
     label: tuple[int, Origin] | None = None
     skipped: bool = False
+    classes: tuple[ClassMark, ...] = ()
+    """Of a multi-label session, as `marks` gives them; empty while nobody has answered."""
 
     def visible(self, present: Container[int]) -> State:
         """What is left of it with the classes that are present."""
         label = self.label if self.label is not None and self.label[0] in present else None
-        return State(tuple(point for point in self.points if point.class_id in present), label, self.skipped)
+        points = tuple(point for point in self.points if point.class_id in present)
+        return State(points, label, self.skipped, _visible_marks(self.classes, present))
+
+    @property
+    def says_something(self) -> bool:
+        """Whether it makes an image labelled."""
+        return bool(self.points) or self.label is not None or bool(self.classes)
 
     def same_as(self, other: State) -> bool:
         """Equal up to ids and order of the points."""
         if (self.label, self.skipped, len(self.points)) != (other.label, other.skipped, len(other.points)):
             return False
+        if set(self.classes) != set(other.classes):
+            return False
         return Counter(point.content for point in self.points) == Counter(point.content for point in other.points)
 
     def to_json(self) -> dict[str, Any]:
         """As kept in `annotation_states`."""
-        return {
+        content = {
             "points": [{"x": p.x, "y": p.y, "class_id": p.class_id, "origin": p.origin.value} for p in self.points],
             "label": None if self.label is None else {"class_id": self.label[0], "origin": self.label[1].value},
             "skipped": self.skipped,
         }
+        if self.classes:
+            content["classes"] = [{"class_id": class_id, "origin": origin.value} for class_id, origin in self.classes]
+        return content
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> State:
@@ -59,5 +75,24 @@ class State:
         points = (StoredPoint(p["x"], p["y"], p["class_id"], Origin(p["origin"])) for p in data["points"])
         label = data["label"]
         return cls(
-            tuple(points), None if label is None else (label["class_id"], Origin(label["origin"])), data["skipped"]
+            tuple(points),
+            None if label is None else (label["class_id"], Origin(label["origin"])),
+            data["skipped"],
+            tuple((mark["class_id"], Origin(mark["origin"])) for mark in data.get("classes", ())),
         )
+
+
+def marks(found: Iterable[ClassMark]) -> tuple[ClassMark, ...]:
+    """The answer that these make together: each class once, by id; None only where no class holds."""
+    by_class: dict[int | None, Origin] = {}
+    for class_id, origin in found:
+        by_class.setdefault(class_id, origin)
+    if len(by_class) > 1:
+        by_class.pop(None, None)
+    return tuple(sorted(by_class.items(), key=lambda mark: mark[0] or 0))
+
+
+def _visible_marks(classes: tuple[ClassMark, ...], present: Container[int]) -> tuple[ClassMark, ...]:
+    """An image all of whose classes were removed is still answered: none of those that are left holds."""
+    left = tuple((class_id, origin) for class_id, origin in classes if class_id is None or class_id in present)
+    return left or tuple((None, origin) for _class_id, origin in classes[:1])

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Collection
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, union_all
 from sqlalchemy.orm import Session
 
-from db.models import Image, Label, Split
+from db.models import Image, ImageClass, Label, Split
 
 VALIDATION_SHARE = 0.2
 
@@ -21,19 +22,35 @@ def draw_split(db_session: Session, image: Image, class_id: int | None) -> Split
     tells nothing about the others.
 
     Args:
-        class_id: class of the whole image; None in a segmentation session.
+        class_id: class of the whole image, of several the one that `rarest_class` gives; None without any.
     """
     if image.picked_by_model:
         return Split.TRAIN
     counts = select(Image.split, func.count()).where(Image.split.is_not(None), Image.id != image.id)
     if class_id is not None:
-        counts = counts.join(Label, Label.image_id == Image.id).where(Label.class_id == class_id)
+        has_class = union_all(
+            *(select(table.image_id).where(table.class_id == class_id) for table in (Label, ImageClass))
+        )
+        counts = counts.where(Image.id.in_(has_class))
     by_split = dict(db_session.execute(counts.group_by(Image.split)).all())
     labelled = sum(by_split.values())
     if labelled == 0:
         return Split.TRAIN
     lag = (labelled + 1) * VALIDATION_SHARE - by_split.get(Split.VALIDATION, 0)
     return Split.VALIDATION if _draw(image.id) < lag else Split.TRAIN
+
+
+def rarest_class(db_session: Session, class_ids: Collection[int]) -> int | None:
+    """Of several classes of an image the one that fewest images have: by it the image is balanced between the parts.
+
+    Iterative stratification (Sechidis, Tsoumakas and Vlahavas, 2011), image by image as they are labelled: a class
+    that many images have finds its balance on the others.
+    """
+    if not class_ids:
+        return None
+    statement = select(ImageClass.class_id, func.count()).where(ImageClass.class_id.in_(class_ids))
+    counts = dict(db_session.execute(statement.group_by(ImageClass.class_id)).all())
+    return min(class_ids, key=lambda class_id: (counts.get(class_id, 0), class_id))
 
 
 def _draw(image_id: int) -> float:

@@ -28,7 +28,8 @@ from db.models import (
     Split,
 )
 from db.queries import annotations, classes
-from db.queries.annotations import HISTORY_LENGTH, NewPoint
+from db.queries.annotation_change import HISTORY_LENGTH
+from db.queries.annotations import NewPoint
 from db.queries.images import get_image
 
 

@@ -1,0 +1,209 @@
+"""One change of one image: what was before, what is allowed, and the writing of what comes after."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection
+from typing import Any
+
+from sqlalchemy import bindparam, delete, func, insert, select
+from sqlalchemy.orm import Session
+
+from db.errors import ConflictError, InvalidInputError, SessionNotFoundError
+from db.models import AnnotationState, Image, ImageStatus, JobKind, LabelClass, SessionInfo
+from db.queries.annotation_rows import read_state, write_rows
+from db.queries.annotation_state import State, marks
+from db.queries.events import add_event
+from db.queries.jobs import request_job
+from db.queries.outcomes import record_outcome
+from db.queries.splits import draw_split, rarest_class
+from db.tasks import Annotates
+
+PAYLOADS = {Annotates.POINTS: "points", Annotates.IMAGE: "class_id", Annotates.CLASSES: "class_ids"}
+"""What a request about such an annotation brings."""
+HISTORY_LENGTH = 200
+"""States kept of an image; undo reaches no further."""
+
+# Built once: every click runs all of these, and putting a statement together takes longer than running it.
+_PRESENT_CLASSES = (
+    select(LabelClass.id, LabelClass.name)
+    .where(LabelClass.removed_at.is_(None))
+    .order_by(LabelClass.position, LabelClass.id)
+)
+_GROUPS = (
+    select(LabelClass.id, LabelClass.exclusive_group)
+    .where(LabelClass.removed_at.is_(None), LabelClass.exclusive_group.is_not(None))
+    .order_by(LabelClass.position, LabelClass.id)
+)
+_HISTORY_RANGE = select(func.min(AnnotationState.position), func.max(AnnotationState.position)).where(
+    AnnotationState.image_id == bindparam("image_id")
+)
+
+
+class Change:
+    """One change of one image: what was before, what is allowed, and the writing."""
+
+    def __init__(
+        self, db_session: Session, image: Image, annotates: Annotates | None, expected_revision: int | None
+    ) -> None:
+        self.db_session = db_session
+        self.image = image
+        self.info = session_info(db_session)
+        self.task = self.info.task
+        if annotates is not None and annotates is not self.task.annotates:
+            wanted, found = PAYLOADS[self.task.annotates], PAYLOADS[annotates]
+            raise InvalidInputError(f"this is a {self.task.name} session: send {wanted}, found {found}")
+        self.before = read_state(db_session, image, self.task)
+        self.present = present_classes(db_session)
+        if expected_revision is not None and expected_revision != image.revision:
+            raise ConflictError(
+                f"image {image.id} is at revision {image.revision}, the request replaces {expected_revision}: "
+                "look at the current state and send the change again",
+                current=describe(db_session, image, self.before),
+            )
+
+    def hidden(self) -> State:
+        """Annotations of removed classes, which every change leaves in place.
+
+        Among several classes of an image they are part of an answer: where that goes as a whole, they go with it.
+        """
+        label = self.before.label
+        return State(
+            tuple(point for point in self.before.points if point.class_id not in self.present),
+            label if label is not None and label[0] not in self.present else None,
+            classes=tuple(mark for mark in self.before.classes if mark[0] is not None and mark[0] not in self.present),
+        )
+
+    def beside_hidden(self, after: State) -> State:
+        """An earlier state, with the hidden points left as they are now.
+
+        A label stands alone in its image: the earlier one comes back, hidden or not, in place of a hidden one.
+        """
+        visible, hidden = after.visible(self.present), self.hidden()
+        classes = marks(hidden.classes + visible.classes) if after.classes else ()
+        return State(hidden.points + visible.points, after.label or hidden.label, after.skipped, classes)
+
+    def require_readable(self) -> None:
+        """Refuse to label what nobody can see."""
+        if self.image.width is None or self.image.height is None:
+            raise ConflictError(
+                f"image {self.image.id} could not be read ({self.image.failure or 'no reason recorded'}) "
+                "and cannot be labelled: skip it, or repair the file and run init_session.py again with --append"
+            )
+
+    def require_classes(self, class_ids: set[int]) -> None:
+        """Refuse classes that cannot be assigned."""
+        unknown = sorted(class_ids - self.present.keys())
+        if unknown:
+            listed = ", ".join(f"{class_id} ({name})" for class_id, name in self.present.items()) or "none"
+            raise InvalidInputError(f"there is no class {unknown[0]}: the classes are {listed}")
+
+    def require_compatible(self, class_ids: Collection[int]) -> None:
+        """Refuse a class that is named twice, and classes that exclude each other."""
+        twice = [class_id for class_id, count in Counter(class_ids).items() if count > 1]
+        if twice:
+            raise InvalidInputError(f"class {twice[0]} ({self.present[twice[0]]}) is named twice: name it once")
+        taken: dict[str, int] = {}
+        for class_id, group in self.db_session.execute(_GROUPS).all():
+            if class_id not in class_ids:
+                continue
+            if group in taken:
+                first = taken[group]
+                raise InvalidInputError(
+                    f"classes {first} ({self.present[first]}) and {class_id} ({self.present[class_id]}) exclude each "
+                    f"other, as both are of the group {group!r}: choose one of them"
+                )
+            taken[group] = class_id
+
+    def apply(self, after: State) -> dict[str, Any]:
+        """Make `after` the state in force and the newest step of the history."""
+        if after.same_as(self.before):
+            return describe(self.db_session, self.image, self.before)
+        position = self.image.history_position + 1
+        of_image = AnnotationState.image_id == self.image.id
+        self.db_session.execute(
+            delete(AnnotationState).where(
+                of_image,
+                (AnnotationState.position >= position) | (AnnotationState.position <= position - HISTORY_LENGTH),
+            )
+        )
+        self.db_session.execute(
+            insert(AnnotationState).values(image_id=self.image.id, position=position, state=after.to_json())
+        )
+        return self.put_in_force(after, position)
+
+    def put_in_force(self, after: State, position: int) -> dict[str, Any]:
+        """Write the rows of `after`, and all that follows from a change."""
+        stored = write_rows(self.db_session, self.image, self.before, after)
+        visible = stored.visible(self.present)
+        image, info = self.image, self.info
+        is_labelled = visible.says_something
+        image.history_position = position
+        image.revision += 1
+        info.label_sequence += 1
+        image.label_sequence = info.label_sequence
+        image.status = status_of(labelled=is_labelled, skipped=visible.skipped)
+        if is_labelled and image.split is None:
+            if visible.label is not None:
+                record_outcome(self.db_session, image.id, visible.label[0])
+            class_ids = [class_id for class_id, _origin in visible.classes if class_id is not None]
+            stratum = visible.label[0] if visible.label else rarest_class(self.db_session, class_ids)
+            image.split = draw_split(self.db_session, image, stratum)
+        request_job(self.db_session, JobKind.REFIT, image.id)
+        add_event(self.db_session, "annotation", image_id=image.id, revision=image.revision)
+        self.db_session.flush()
+        return describe(self.db_session, image, stored, self.present)
+
+
+def present_classes(db_session: Session) -> dict[int, str]:
+    """Name by id of the classes that can be assigned, in their order."""
+    return dict(db_session.execute(_PRESENT_CLASSES).all())
+
+
+def status_of(*, labelled: bool, skipped: bool) -> ImageStatus:
+    """Status of an image with such a state."""
+    if skipped:
+        return ImageStatus.SKIPPED
+    return ImageStatus.LABELED if labelled else ImageStatus.UNLABELED
+
+
+def session_info(db_session: Session) -> SessionInfo:
+    """The session's row, ours until the transaction ends.
+
+    Raises:
+        SessionNotFoundError: there is none.
+    """
+    # Locked where the database can lock a row; SQLite's write transactions exclude each other anyway.
+    info = db_session.get(SessionInfo, 1, with_for_update=True)
+    if info is None:
+        raise SessionNotFoundError("the database holds no session yet: run init_session.py first")
+    return info
+
+
+def describe(db_session: Session, image: Image, state: State, present: dict[int, str] | None = None) -> dict[str, Any]:
+    """A state as `current_state` gives it."""
+    visible = state.visible(present_classes(db_session) if present is None else present)
+    lowest, highest = db_session.execute(_HISTORY_RANGE, {"image_id": image.id}).one()
+    # Position 0, the empty state before the first change, has no row.
+    oldest = 0 if lowest in (None, 1) else lowest
+    label = visible.label
+    return {
+        "image_id": image.id,
+        "revision": image.revision,
+        "points": [
+            {"id": p.id, "x": p.x, "y": p.y, "class_id": p.class_id, "origin": p.origin.value} for p in visible.points
+        ],
+        "label": None if label is None else {"class_id": label[0], "origin": label[1].value},
+        "labels": _labels(visible),
+        "skipped": visible.skipped,
+        "can_undo": image.history_position > oldest,
+        "can_redo": image.history_position < (highest or 0),
+    }
+
+
+def _labels(visible: State) -> list[dict[str, Any]] | None:
+    if not visible.classes:
+        return None
+    return [
+        {"class_id": class_id, "origin": origin.value} for class_id, origin in visible.classes if class_id is not None
+    ]
