@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -29,9 +30,23 @@ class ExtractorSettings:
     """Which layers' outputs make the patch features, counted from 0; None takes the extractor's own default."""
     precision: str | None = None
     """float32 or bfloat16; None takes what is fastest on this machine (models/runtime.py)."""
-
+    adapter_path: Path | None = None
+    """What fine-tuning changed in the weights (models/adapter_files.py); None leaves them as they are."""
     recipe: int | None = None
     """How the embedded extractor makes its features, where earlier versions did it otherwise; None takes the newest."""
+
+    @classmethod
+    def of_session(cls, config: Mapping[str, Any], session_dir: Path) -> ExtractorSettings:
+        """What the session row keeps of its YAML file."""
+        paths = {key: config.get(key) for key in ("weights_path", "dinov3_repo", "adapter_path")}
+        layers = config.get("layers")
+        return cls(
+            # An absolute path replaces session_dir here.
+            **{key: None if value is None else session_dir / value for key, value in paths.items()},
+            resize=config.get("resize"),
+            extractor=config.get("extractor"),
+            layers=None if layers is None else tuple(layers),
+        )
 
     def as_in(self, info: ExtractorInfo) -> ExtractorSettings:
         """For more features of a session that has some, on whatever machine: in their precision, by their recipe."""

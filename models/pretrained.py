@@ -6,6 +6,7 @@ and no clone of Meta's repository is needed; architecture and sizes are read off
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,9 +23,11 @@ from transformers import (
 )
 from transformers.utils import logging as transformers_logging
 
+from models.adapter_files import SUFFIX, adapted_hash
 from models.backbone import BackboneExtractor, Pretrained
 from models.errors import WeightsError
 from models.extractor_settings import ExtractorSettings
+from models.lora import load_adapter, merge_factors
 from models.meta_names import translate
 from models.networks import ConvNeXt, FrozenNetwork, VisionTransformer
 from models.published import (
@@ -92,6 +95,16 @@ def load_pretrained(settings: ExtractorSettings, *, runtime: Runtime | None = No
         runtime: How the network is run; None leaves the choice to `BackboneExtractor`.
 
     Raises:
+        WeightsError: as `load_network`.
+    """
+    pretrained = load_network(settings)
+    return BackboneExtractor(pretrained, resize=settings.resize, precision=settings.precision, runtime=runtime)
+
+
+def load_network(settings: ExtractorSettings) -> Pretrained:
+    """The network alone, in float32, with the adapter merged into its weights if there is one.
+
+    Raises:
         WeightsError: missing, damaged, not one of these, or not the one that `extractor` names; says what to get from
             where.
     """
@@ -111,7 +124,7 @@ def load_pretrained(settings: ExtractorSettings, *, runtime: Runtime | None = No
     name = name_of(loaded.model.config)
     _check_wanted(settings.extractor, name, path)
     pretrained = _pretrained(name, loaded, settings.layers)
-    return BackboneExtractor(pretrained, resize=settings.resize, precision=settings.precision, runtime=runtime)
+    return pretrained if settings.adapter_path is None else _adapted(pretrained, settings.adapter_path)
 
 
 def name_of(config: PreTrainedConfig) -> str:
@@ -147,6 +160,16 @@ def _pretrained(name: str, loaded: _Loaded, layers: tuple[int, ...] | None) -> P
         std=loaded.std,
         resize=family.resize,
         pooled_size_px=family.pooled_size_px,
+    )
+
+
+def _adapted(pretrained: Pretrained, path: Path) -> Pretrained:
+    adapter, factors = load_adapter(path, pretrained.weights_hash)
+    merge_factors(pretrained.network, factors, adapter.description.scale)
+    return replace(
+        pretrained,
+        name=pretrained.name + SUFFIX,
+        weights_hash=adapted_hash(pretrained.weights_hash, adapter.sha256),
     )
 
 

@@ -23,6 +23,11 @@ def load_extractor(settings: ExtractorSettings) -> FeatureExtractor:
     """
     name = settings.extractor
     check_name(name)
+    if settings.adapter_path is not None and not _is_pretrained(settings):
+        raise WeightsError(
+            f"adapter_path: found {settings.adapter_path}, but adapters are for DINOv3 and DINOv2 ViTs alone, and the "
+            f"extractor is {name or EMBEDDED}: write `adapter_path: null`, or name the weights in weights_path"
+        )
     # Each branch imports only its own network: transformers alone takes seconds.
     if name == EMBEDDED or (name is None and settings.weights_path is None):
         _check_embedded(settings)
@@ -59,6 +64,11 @@ def check_name(name: str | None) -> None:
         f"extractor: found {name!r}, which no extractor is called: {hint} Others are `{TIMM_PREFIX}NAME` and "
         "`package.module:Name`: see docs/extractors.md"
     )
+
+
+def _is_pretrained(settings: ExtractorSettings) -> bool:
+    name = settings.extractor
+    return settings.weights_path is not None if name is None else name in (*FAMILIES, *PRETRAINED_NAMES)
 
 
 def _is_timm(name: str) -> bool:
