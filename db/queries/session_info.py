@@ -38,6 +38,41 @@ OLD_NONLINEAR = "nonlinear"
 """Sessions, YAML files and checkpoints of versions before 2 call the head with a hidden layer so, in either task."""
 
 
+class AdaptedPart(StrEnum):
+    """Linear layers of each block of a ViT that fine-tuning can adapt."""
+
+    QUERY = "q"
+    KEY = "k"
+    VALUE = "v"
+    OUT = "out"
+    """Of the attention."""
+    MLP = "mlp"
+
+
+class Flips(StrEnum):
+    """How pictures are mirrored at random while the extractor learns from them."""
+
+    NONE = "none"
+    HORIZONTAL = "horizontal"
+    BOTH = "both"
+
+
+class FinetuneSettings(BaseModel):
+    """How an extractor is fine-tuned; docs/finetuning.md says what each costs."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    rank: int = Field(default=8, ge=1, le=256, description="of the adapter's factors")
+    alpha: float = Field(default=16.0, gt=0, le=1024, description="the adapter counts alpha / rank")
+    dropout: float = Field(default=0.05, ge=0, lt=1)
+    targets: tuple[AdaptedPart, ...] = Field(default=(AdaptedPart.QUERY, AdaptedPart.VALUE), min_length=1)
+    learning_rate: float = Field(default=5e-4, gt=0, le=1)
+    max_epochs: int = Field(default=30, ge=1, le=10_000)
+    patience: int = Field(default=5, ge=1, le=10_000, description="epochs without improvement of the held-out loss")
+    batch_size: int = Field(default=8, ge=1, le=1024, description="images to a step")
+    flips: Flips = Flips.HORIZONTAL
+
+
 class TrainingSettings(BaseModel):
     """`SessionInfo.training`: from the YAML file at first, then PATCH /api/config."""
 
@@ -58,6 +93,7 @@ class TrainingSettings(BaseModel):
     min_distance: float = Field(default=3.0, ge=0, description="between extracted points, pixels of the image")
     gradient_weight: float = Field(default=2.0, ge=0)
     extracted_weight: float = Field(default=0.3, ge=0, le=1, description="weight of an extracted point in training")
+    finetune: FinetuneSettings = FinetuneSettings()
 
 
 def get_session_info(db_session: Session) -> SessionInfo:
