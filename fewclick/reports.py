@@ -14,7 +14,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from db.database import Database
 from db.errors import InvalidInputError
-from db.models import Checkpoint, FeatureState, Image, ImageStatus, Label, LabelClass, Point, Run
+from db.models import Checkpoint, FeatureState, Image, ImageClass, ImageStatus, Label, LabelClass, Point, Run
 from db.queries.checkpoints import list_checkpoints
 from db.queries.images import next_image, note_model_pick
 from db.queries.session_info import Strategy, get_session_info, training_settings
@@ -127,10 +127,12 @@ def _spell(counts: dict[Any, int], order: type[ImageStatus] | type[FeatureState]
 
 
 def _spell_classes(db_session: Session) -> str:
-    points, labels = _counts(db_session, Point.class_id), _counts(db_session, Label.class_id)
+    columns: tuple[InstrumentedAttribute[Any], ...] = (Point.class_id, Label.class_id, ImageClass.class_id)
+    tables = [_counts(db_session, column) for column in columns]
     present = select(LabelClass.id, LabelClass.name).where(LabelClass.removed_at.is_(None))
     classes = db_session.execute(present.order_by(LabelClass.position, LabelClass.id)).all()
-    counted = [(name, points.get(class_id, 0) + labels.get(class_id, 0)) for class_id, name in classes]
+    counted = [(name, sum(counts.get(class_id, 0) for counts in tables)) for class_id, name in classes]
+    counted.append(("without a class", tables[-1].get(None, 0)))
     return ", ".join(f"{count} {name}" for name, count in counted if count) or "none"
 
 

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from db.database import DATABASE_FILE_NAME, URL_VARIABLE, Database, database_url
 from db.migrate import migrate
-from db.models import Checkpoint, FeatureState, Image, Label, Origin, Point, SessionInfo, Worker, utc_now
+from db.models import Checkpoint, FeatureState, Image, ImageClass, Label, Origin, Point, SessionInfo, Worker, utc_now
 from initialization.config import SessionConfig
 from initialization.errors import SessionExistsError
 from initialization.sources import Source
@@ -61,8 +61,10 @@ def _describe(db_session: Session, info: SessionInfo) -> ExistingSession:
     imported_only = and_(
         Image.revision == 1,
         or_(
-            Image.id.in_(select(Point.image_id).where(Point.origin == Origin.IMPORTED)),
-            Image.id.in_(select(Label.image_id).where(Label.origin == Origin.IMPORTED)),
+            *(
+                Image.id.in_(select(table.image_id).where(table.origin == Origin.IMPORTED))
+                for table in (Point, Label, ImageClass)
+            )
         ),
     )
     changed = db_session.scalar(select(func.count()).select_from(Image).where(Image.revision > 0)) or 0

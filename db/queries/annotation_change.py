@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from sqlalchemy import bindparam, delete, func, insert, select
@@ -12,7 +12,8 @@ from sqlalchemy.orm import Session
 from db.errors import ConflictError, InvalidInputError, SessionNotFoundError
 from db.models import AnnotationState, Image, ImageStatus, JobKind, LabelClass, SessionInfo
 from db.queries.annotation_rows import read_state, write_rows
-from db.queries.annotation_state import State, marks
+from db.queries.annotation_state import ClassMark, State, marks
+from db.queries.class_groups import class_groups
 from db.queries.events import add_event
 from db.queries.jobs import request_job
 from db.queries.outcomes import record_outcome
@@ -28,11 +29,6 @@ HISTORY_LENGTH = 200
 _PRESENT_CLASSES = (
     select(LabelClass.id, LabelClass.name)
     .where(LabelClass.removed_at.is_(None))
-    .order_by(LabelClass.position, LabelClass.id)
-)
-_GROUPS = (
-    select(LabelClass.id, LabelClass.exclusive_group)
-    .where(LabelClass.removed_at.is_(None), LabelClass.exclusive_group.is_not(None))
     .order_by(LabelClass.position, LabelClass.id)
 )
 _HISTORY_RANGE = select(func.min(AnnotationState.position), func.max(AnnotationState.position)).where(
@@ -80,8 +76,20 @@ class Change:
         A label stands alone in its image: the earlier one comes back, hidden or not, in place of a hidden one.
         """
         visible, hidden = after.visible(self.present), self.hidden()
-        classes = marks(hidden.classes + visible.classes) if after.classes else ()
+        classes = self.answer(visible.classes) if after.classes else ()
         return State(hidden.points + visible.points, after.label or hidden.label, after.skipped, classes)
+
+    def answer(self, visible: Iterable[ClassMark]) -> tuple[ClassMark, ...]:
+        """These classes and the hidden ones, without those that they exclude."""
+        chosen = tuple(visible)
+        groups = class_groups(self.db_session)
+        taken = {groups.get(class_id) for class_id, _origin in chosen if class_id is not None}
+        kept = (
+            (class_id, origin)
+            for class_id, origin in self.hidden().classes
+            if class_id is not None and (class_id not in groups or groups[class_id] not in taken)
+        )
+        return marks((*kept, *chosen))
 
     def require_readable(self) -> None:
         """Refuse to label what nobody can see."""
@@ -104,7 +112,7 @@ class Change:
         if twice:
             raise InvalidInputError(f"class {twice[0]} ({self.present[twice[0]]}) is named twice: name it once")
         taken: dict[str, int] = {}
-        for class_id, group in self.db_session.execute(_GROUPS).all():
+        for class_id, group in class_groups(self.db_session).items():
             if class_id not in class_ids:
                 continue
             if group in taken:

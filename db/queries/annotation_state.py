@@ -60,7 +60,7 @@ class State:
 
     def to_json(self) -> dict[str, Any]:
         """As kept in `annotation_states`."""
-        content = {
+        content: dict[str, Any] = {
             "points": [{"x": p.x, "y": p.y, "class_id": p.class_id, "origin": p.origin.value} for p in self.points],
             "label": None if self.label is None else {"class_id": self.label[0], "origin": self.label[1].value},
             "skipped": self.skipped,

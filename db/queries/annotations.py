@@ -20,7 +20,7 @@ from db.errors import ConflictError, InvalidInputError
 from db.models import AnnotationState, Image, Origin
 from db.queries.annotation_change import Change, describe, session_info
 from db.queries.annotation_rows import read_state
-from db.queries.annotation_state import State, StoredPoint, marks
+from db.queries.annotation_state import State, StoredPoint
 from db.tasks import Annotates
 
 
@@ -120,7 +120,7 @@ def set_classes(
     if {class_id for class_id, _origin in visible} == (wanted or {None}):
         return describe(db_session, image, change.before)
     chosen = [(class_id, known.get(class_id, origin)) for class_id in wanted or {None}]
-    return change.apply(State(classes=marks([*change.hidden().classes, *chosen])))
+    return change.apply(State(classes=change.answer(chosen)))
 
 
 def clear(db_session: Session, image: Image, *, expected_revision: int | None = None) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Text, case, cast, exists, func, insert, select, update
@@ -14,6 +15,7 @@ from db.models import (
     AnnotationState,
     Event,
     Image,
+    ImageClass,
     ImageStatus,
     JobKind,
     Label,
@@ -23,6 +25,8 @@ from db.models import (
     utc_now,
 )
 from db.palette import PALETTE
+from db.queries.annotation_state import State, marks
+from db.queries.class_groups import merge_image_classes, put_into_group
 from db.queries.jobs import request_job
 from db.queries.session_info import get_session_info
 
@@ -46,11 +50,12 @@ def get_class(db_session: Session, class_id: int) -> LabelClass:
     return label_class
 
 
-def add_class(db_session: Session, name: str, color: str | None) -> LabelClass:
+def add_class(db_session: Session, name: str, color: str | None, group: str | None = None) -> LabelClass:
     """Add a class behind the others; without a colour it gets one that none of them has.
 
     Raises:
         ConflictError: the name is taken.
+        InvalidInputError: a group, though an image of this session has one class anyway.
     """
     _require_free_name(db_session, name)
     present = list_classes(db_session)
@@ -61,6 +66,7 @@ def add_class(db_session: Session, name: str, color: str | None) -> LabelClass:
     )
     db_session.add(label_class)
     db_session.flush()
+    put_into_group(db_session, label_class, group)
     return label_class
 
 
@@ -90,11 +96,13 @@ def merge_class(db_session: Session, class_id: int, into_id: int) -> tuple[Label
     Raises:
         NotFoundError: one of the two does not exist.
         InvalidInputError: both are the same.
+        ConflictError: images have the class together with one that excludes the other.
     """
     if class_id == into_id:
         raise InvalidInputError(f"class {class_id} cannot be merged into itself: name another one in merge_into")
     source, target = get_class(db_session, class_id), get_class(db_session, into_id)
     count, images = _count(db_session, class_id), _affected(db_session, class_id)
+    merge_image_classes(db_session, source, target)
     _merge_histories(db_session, class_id, into_id)
     for table in (Point, Label, PredictionOutcome, Agreement):
         db_session.execute(update(table).where(table.class_id == class_id).values(class_id=into_id))
@@ -164,15 +172,17 @@ def _free_color(used: set[str]) -> str:
 
 def _count(db_session: Session, class_id: int) -> int:
     return sum(
-        db_session.scalar(select(func.count()).where(table.class_id == class_id)) or 0 for table in (Point, Label)
+        db_session.scalar(select(func.count()).where(table.class_id == class_id)) or 0
+        for table in (Point, Label, ImageClass)
     )
 
 
 def _affected(db_session: Session, class_id: int) -> list[int]:
     """Images with an annotation of the class."""
-    in_points = set(db_session.scalars(select(Point.image_id).where(Point.class_id == class_id)))
-    in_labels = set(db_session.scalars(select(Label.image_id).where(Label.class_id == class_id)))
-    return sorted(in_points | in_labels)
+    found: set[int] = set()
+    for table in (Point, Label, ImageClass):
+        found.update(db_session.scalars(select(table.image_id).where(table.class_id == class_id)))
+    return sorted(found)
 
 
 def _note_change(db_session: Session, image_ids: list[int]) -> None:
@@ -182,8 +192,11 @@ def _note_change(db_session: Session, image_ids: list[int]) -> None:
     info = get_session_info(db_session)
     info.label_sequence += 1
     present = select(LabelClass.id).where(LabelClass.removed_at.is_(None))
-    is_labelled = exists().where(Point.image_id == Image.id, Point.class_id.in_(present)) | exists().where(
-        Label.image_id == Image.id, Label.class_id.in_(present)
+    is_labelled = (
+        exists().where(Point.image_id == Image.id, Point.class_id.in_(present))
+        | exists().where(Label.image_id == Image.id, Label.class_id.in_(present))
+        # An answer stays one for the classes that are left.
+        | exists().where(ImageClass.image_id == Image.id)
     )
     status = case(
         (Image.status == ImageStatus.SKIPPED, Image.status),
@@ -216,8 +229,12 @@ def _with_class(state: dict[str, Any], class_id: int, into_id: int) -> dict[str,
         return {**item, "class_id": into_id} if item["class_id"] == class_id else item
 
     label = state["label"]
-    return {
-        **state,
-        "points": [moved(point) for point in state["points"]],
-        "label": None if label is None else moved(label),
-    }
+    merged = State.from_json(
+        {
+            **state,
+            "points": [moved(point) for point in state["points"]],
+            "label": None if label is None else moved(label),
+            "classes": [moved(mark) for mark in state.get("classes", ())],
+        }
+    )
+    return replace(merged, classes=marks(merged.classes)).to_json()

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Select, String, and_, cast, exists, func, or_, select, update
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from db.errors import InvalidInputError, NotFoundError
-from db.models import FeatureState, Image, ImageStatus, Label, LabelClass, Point, Split
+from db.models import FeatureState, Image, ImageClass, ImageStatus, Label, LabelClass, Point, Split
 from db.queries.session_info import Strategy
 
 ASKING_THE_MODEL = frozenset({Strategy.LEAST_CONFIDENT, Strategy.LEAST_CONFIDENT_MINORITY})
@@ -51,6 +51,8 @@ class ImageRow:
     image: Image
     class_id: int | None
     point_count: int
+    class_ids: tuple[int, ...] = ()
+    """Where an image may have several."""
 
 
 @dataclass(frozen=True)
@@ -178,7 +180,7 @@ def _audit_is_due(db_session: Session) -> bool:
     return labelled % AUDIT_INTERVAL == AUDIT_INTERVAL - 1
 
 
-def _rows() -> Select[tuple[Image, int | None, int]]:
+def _rows() -> Select[tuple[Image, int | None, int, str | None]]:
     present = select(LabelClass.id).where(LabelClass.removed_at.is_(None))
     label = (
         select(Label.class_id).where(Label.image_id == Image.id, Label.class_id.in_(present)).correlate(Image)
@@ -186,7 +188,12 @@ def _rows() -> Select[tuple[Image, int | None, int]]:
     points = (
         select(func.count()).where(Point.image_id == Image.id, Point.class_id.in_(present)).correlate(Image)
     ).scalar_subquery()
-    return select(Image, label, points)
+    classes = (
+        select(func.aggregate_strings(cast(ImageClass.class_id, String), ","))
+        .where(ImageClass.image_id == Image.id, ImageClass.class_id.in_(present))
+        .correlate(Image)
+    ).scalar_subquery()
+    return select(Image, label, points, classes)
 
 
 def _conditions(wanted: ImageFilter) -> list[ColumnElement[bool]]:
@@ -202,6 +209,7 @@ def _conditions(wanted: ImageFilter) -> list[ColumnElement[bool]]:
         conditions.append(
             exists().where(Point.image_id == Image.id, Point.class_id == wanted.class_id)
             | exists().where(Label.image_id == Image.id, Label.class_id == wanted.class_id)
+            | exists().where(ImageClass.image_id == Image.id, ImageClass.class_id == wanted.class_id)
         )
     if wanted.q:
         in_path: ColumnElement[bool] = Image.path.icontains(wanted.q, autoescape=True)
@@ -297,10 +305,12 @@ def _least_certain_minority(db_session: Session, candidates: Select[Any]) -> Ima
 
 def _classes_by_count(db_session: Session) -> list[int]:
     """Present classes, fewest annotations first."""
-    points = select(func.count()).where(Point.class_id == LabelClass.id).correlate(LabelClass).scalar_subquery()
-    labels = select(func.count()).where(Label.class_id == LabelClass.id).correlate(LabelClass).scalar_subquery()
+    points, labels, marks = (
+        select(func.count()).where(table.class_id == LabelClass.id).correlate(LabelClass).scalar_subquery()
+        for table in (Point, Label, ImageClass)
+    )
     statement = select(LabelClass.id).where(LabelClass.removed_at.is_(None))
-    return list(db_session.scalars(statement.order_by(points + labels, LabelClass.position, LabelClass.id)))
+    return list(db_session.scalars(statement.order_by(points + labels + marks, LabelClass.position, LabelClass.id)))
 
 
 def _optional(row: Any) -> ImageRow | None:
@@ -308,5 +318,7 @@ def _optional(row: Any) -> ImageRow | None:
 
 
 def _image_row(row: Any) -> ImageRow:
-    image, class_id, point_count = row
-    return ImageRow(image, class_id, point_count)
+    image, class_id, point_count, classes = row
+    return ImageRow(
+        image, class_id, point_count, tuple(sorted(int(found) for found in (classes or "").split(",") if found))
+    )

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import BigInteger, Column, cast, distinct, extract, func, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from db.models import FeatureState, Image, ImageStatus, Label, LabelClass, Origin, Point, PredictionOutcome
+from db.models import FeatureState, Image, ImageClass, ImageStatus, Label, LabelClass, Origin, Point, PredictionOutcome
 
 MADE_BY_PEOPLE = (Origin.HUMAN, Origin.ACCEPTED)
 HOUR_S = 3600
@@ -40,21 +40,24 @@ def count_by_class(db_session: Session) -> list[tuple[int, int, int]]:
             select(Point.class_id, func.count(distinct(Point.image_id)), func.count()).group_by(Point.class_id)
         )
     }
-    labels = dict(db_session.execute(select(Label.class_id, func.count()).group_by(Label.class_id)).all())
+    labels: dict[int | None, int] = {}
+    for column in (Label.class_id, ImageClass.class_id):
+        labels |= dict(db_session.execute(select(column, func.count()).group_by(column)).all())
     present = select(LabelClass.id).where(LabelClass.removed_at.is_(None))
     ordered = db_session.scalars(present.order_by(LabelClass.position, LabelClass.id))
     return [(c, points.get(c, (0, 0))[0] + labels.get(c, 0), points.get(c, (0, 0))[1]) for c in ordered]
 
 
 def count_annotations(db_session: Session) -> int:
-    """Points and labels of the classes that are present."""
-    return sum(max(images, points) for _class_id, images, points in count_by_class(db_session))
+    """Points and labels of the classes that are present, and images that were said to have none of the classes."""
+    without = db_session.scalar(select(func.count()).where(ImageClass.class_id.is_(None))) or 0
+    return without + sum(max(images, points) for _class_id, images, points in count_by_class(db_session))
 
 
 def annotations_per_hour(db_session: Session, hours: int) -> list[tuple[dt.datetime, int]]:
     """(start of the hour, points and labels made by people in it), the last `hours` with any, oldest first."""
     counts: dict[int, int] = defaultdict(int)
-    for table in (Point, Label):
+    for table in (Point, Label, ImageClass):
         seconds = cast(extract("epoch", table.created_at), BigInteger)
         start = (seconds - seconds % HOUR_S).label("start")
         statement = select(start, func.count()).where(table.origin.in_(MADE_BY_PEOPLE)).group_by(start)

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Select, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
-from db.models import FeatureState, Image, ImageStatus, Label, LabelClass, Origin, Point, Prediction, Split
+from db.models import FeatureState, Image, ImageClass, ImageStatus, Label, LabelClass, Origin, Point, Prediction, Split
 from db.queries.events import add_event
 from db.tasks import Annotates, Task
 
@@ -52,6 +52,8 @@ class LabelledImage:
     split: Split | None
     features_ready: bool
     targets: tuple[Target, ...] = field(default=())
+    picked_by_model: bool = False
+    """As `Image.picked_by_model`."""
 
 
 def annotated_images(
@@ -63,7 +65,7 @@ def annotated_images(
     can be undone: leave out those that `present_class_ids` does not name.
     """
     columns = (Image.id, Image.content_hash, Image.width, Image.height, Image.revision, Image.label_sequence,
-               Image.split, Image.features, Image.status)  # fmt: skip
+               Image.split, Image.features, Image.status, Image.picked_by_model)  # fmt: skip
     wanted = [Image.label_sequence > after_sequence]
     wanted += [Image.id.in_(chunk) for chunk in _chunks(sorted(also))]
     rows = db_session.execute(select(*columns).where(or_(*wanted)).order_by(Image.id)).all()
@@ -79,6 +81,7 @@ def annotated_images(
             split=row.split,
             features_ready=row.features is FeatureState.READY,
             targets=tuple(targets.get(row.id, ())),
+            picked_by_model=row.picked_by_model,
         )
         for row in rows
     ]
@@ -169,6 +172,9 @@ def _targets(db_session: Session, task: Task, image_ids: Sequence[int]) -> dict[
         if task.annotates is Annotates.POINTS:
             points = select(Point.image_id, Point.class_id, Point.origin, Point.x, Point.y)
             rows = db_session.execute(points.where(Point.image_id.in_(chunk)).order_by(Point.image_id, Point.id))
+        elif task.annotates is Annotates.CLASSES:
+            held = select(ImageClass.image_id, ImageClass.class_id, ImageClass.origin)
+            rows = db_session.execute(held.where(ImageClass.image_id.in_(chunk), ImageClass.class_id.is_not(None)))
         else:
             rows = db_session.execute(
                 select(Label.image_id, Label.class_id, Label.origin).where(Label.image_id.in_(chunk))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from db.models import AnnotationState, Image, ImageStatus, Label, Point, Prediction
+from db.models import AnnotationState, Image, ImageClass, ImageStatus, Label, Point, Prediction
 
 BATCH = 500
 
@@ -21,6 +21,8 @@ class ExportedImage:
     image: Image
     points: list[Point]
     label: Label | None
+    classes: list[ImageClass] | None
+    """Where an image may have several; None while nobody has answered."""
     prediction: Prediction | None
     history: list[AnnotationState]
     """Oldest first; empty unless asked for."""
@@ -60,6 +62,7 @@ def _with_annotations(
         for label in db_session.scalars(select(Label).where(Label.image_id.in_(ids)))
         if label.class_id in class_ids
     }
+    answers = _answers(db_session, ids, class_ids)
     predictions = {p.image_id: p for p in db_session.scalars(select(Prediction).where(Prediction.image_id.in_(ids)))}
     states: dict[int, list[AnnotationState]] = defaultdict(list)
     if history:
@@ -67,4 +70,22 @@ def _with_annotations(
         for state in db_session.scalars(wanted.order_by(AnnotationState.image_id, AnnotationState.position)):
             states[state.image_id].append(state)
     for image in images:
-        yield ExportedImage(image, points[image.id], labels.get(image.id), predictions.get(image.id), states[image.id])
+        yield ExportedImage(
+            image=image,
+            points=points[image.id],
+            label=labels.get(image.id),
+            classes=answers.get(image.id),
+            prediction=predictions.get(image.id),
+            history=states[image.id],
+        )
+
+
+def _answers(db_session: Session, ids: list[int], class_ids: frozenset[int]) -> dict[int, list[ImageClass]]:
+    answers: dict[int, list[ImageClass]] = defaultdict(list)
+    wanted = select(ImageClass).where(ImageClass.image_id.in_(ids))
+    for mark in db_session.scalars(wanted.order_by(ImageClass.image_id, ImageClass.class_id)):
+        # Also where all its classes were removed: the image is answered for those that are left.
+        found = answers[mark.image_id]
+        if mark.class_id in class_ids:
+            found.append(mark)
+    return answers
