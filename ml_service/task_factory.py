@@ -12,11 +12,16 @@ from torch import Tensor, nn
 
 from db.models import Origin
 from db.queries.session_info import OLD_NONLINEAR, HeadKind
-from db.queries.training_data import ImageRef
+from db.queries.training_data import ImageRef, LabelledImage
 from db.tasks import Task
 from ml_service.data_loaders.base import ReadInputs
 from ml_service.data_loaders.classification import IMAGES_PER_BATCH, read_pooled_inputs
-from ml_service.data_loaders.segmentation import POINTS_PER_BATCH, read_neighbourhood_inputs, read_point_inputs
+from ml_service.data_loaders.segmentation import (
+    POINTS_PER_BATCH,
+    point_cells,
+    read_neighbourhood_inputs,
+    read_point_inputs,
+)
 from ml_service.feature_reader import FeatureReader
 from ml_service.heads.base import Head, State, load_torch_head
 from ml_service.heads.classification_head import make_classification_module
@@ -27,6 +32,7 @@ from ml_service.losses.segmentation import segmentation_loss
 from ml_service.predictors.base import Predictor
 from ml_service.predictors.classification import ClassificationPredictor
 from ml_service.predictors.segmentation import SegmentationPredictor
+from ml_service.probability_calibration import ANY_CLASSES, ONE_CLASS, Output
 from models.base import ChannelGroup, ExtractorInfo
 
 Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
@@ -60,8 +66,15 @@ class TaskParts:
     """Vectors (m, D) of one of them."""
     is_exclusive: bool = True
     """Whether exactly one class holds of each sample, so that its targets sum to 1."""
+    read_cells: Callable[[ExtractorInfo, LabelledImage], npt.NDArray[np.intp]] | None = None
+    """Cell (n,) of each target of an image, where several can lie in one and contradict each other."""
     guesses: frozenset[Origin] = frozenset({Origin.EXTRACTED})
     """Origins of annotations that a model made: they train, and measure nothing."""
+
+    @property
+    def output(self) -> Output:
+        """What the logits of the task's heads stand for."""
+        return ONE_CLASS if self.is_exclusive else ANY_CLASSES
 
     def restore_head(self, kind: str, state: State, n_classes: int) -> Head:
         """The head that a checkpoint holds.
@@ -113,6 +126,7 @@ def make_segmentation_parts(extractor: ExtractorInfo) -> TaskParts:
         scaler_images=64,
         scaler_images_per_step=2,
         read_scaler_sample=read_scaler_cells,
+        read_cells=point_cells,
         # A person accepts a mask as a whole; the points that stand for it were set by the head.
         guesses=frozenset({Origin.EXTRACTED, Origin.ACCEPTED}),
     )

@@ -62,14 +62,11 @@ def collect(images: Iterable[ImageSamples], class_ids: Sequence[int], extracted_
     index_of = {class_id: index for index, class_id in enumerate(class_ids)}
     inputs, class_index, weights, image_ids = [], [], [], []
     for samples in images:
-        chosen = []
-        for position, target in enumerate(samples.image.targets):
-            weight = extracted_weight if target.origin is Origin.EXTRACTED else 1.0
-            if target.class_id in index_of and weight > 0:
-                chosen.append(position)
-                class_index.append(index_of[target.class_id])
-                weights.append(weight)
-                image_ids.append(samples.image.id)
+        chosen = teaching(samples.image, index_of, extracted_weight)
+        for target in (samples.image.targets[position] for position in chosen):
+            class_index.append(index_of[target.class_id])
+            weights.append(extracted_weight if target.origin is Origin.EXTRACTED else 1.0)
+            image_ids.append(samples.image.id)
         if chosen:
             inputs.append(samples.inputs[chosen])
     if not inputs:
@@ -80,6 +77,15 @@ def collect(images: Iterable[ImageSamples], class_ids: Sequence[int], extracted_
         weights=np.array(weights, dtype=np.float32),
         image_ids=np.array(image_ids, dtype=np.intp),
     )
+
+
+def teaching(image: LabelledImage, class_ids: Collection[int], extracted_weight: float) -> list[int]:
+    """Positions of those targets of an image that `collect` takes."""
+    return [
+        position
+        for position, target in enumerate(image.targets)
+        if target.class_id in class_ids and (target.origin is not Origin.EXTRACTED or extracted_weight > 0)
+    ]
 
 
 def one_hot(class_index: Sequence[int], n_classes: int) -> FloatArray:
