@@ -1,7 +1,8 @@
 """Saved heads: arrays in safetensors, everything else in JSON beside it. Nothing is ever unpickled.
 
-The JSON is written last and holds the hash of the arrays, so a pair is either whole or refused. A new state of a
-checkpoint gets a new file name; no file is ever changed.
+Written in this order, each file durable before the next: the data snapshot, the arrays, the JSON, and after them the
+row. The JSON holds the hash of the arrays, so a pair is either whole or refused. A new state of a checkpoint gets a new
+file name; no file is ever changed.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,8 @@ import numpy.typing as npt
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
+from ml_service.checkpoint_description import Description, locate, missing, read_json_file, to_text
+from ml_service.data_snapshot import DataSnapshot, save_snapshot
 from ml_service.errors import CheckpointError
 from ml_service.heads.base import Head
 from ml_service.task_factory import TaskParts
@@ -25,54 +27,28 @@ from models.base import ExtractorInfo
 from models.errors import FeatureMismatchError
 from models.feature_store import write_atomically
 
-FORMAT_VERSION = 1
-FOLDER = "checkpoints"
+MAX_ARRAY_BYTES = 1 << 30
+"""Of the safetensors file. Heads have kilobytes to some megabytes: more is no head of this program."""
+MAX_HEADER_BYTES = 1 << 20
+"""Of the JSON header in it, which lists a handful of arrays."""
 
 
-@dataclass(frozen=True)
-class Description:
-    """What the JSON says."""
-
-    head_kind: str
-    """live, linear or nonlinear."""
-    class_ids: tuple[int, ...]
-    class_names: tuple[str, ...]
-    extractor: dict[str, Any]
-    """`ExtractorInfo.to_json()`."""
-    dataset_hash: str
-    """Identity of the labels it was trained on."""
-    revisions: dict[int, int]
-    """By image id, the annotation revision it has learned from."""
-    metrics: dict[str, Any] = field(default_factory=dict)
-    run_id: int | None = None
-    parent_id: int | None = None
-
-
-def checkpoint_path(stem: str) -> str:
-    """Path of the safetensors file relative to the session folder."""
-    return f"{FOLDER}/{stem}.safetensors"
-
-
-def save_checkpoint(session_dir: Path, path: str, head: Head, description: Description) -> None:
-    """Write both files, durably.
+def save_checkpoint(
+    session_dir: Path, path: str, head: Head, description: Description, snapshot: DataSnapshot | None = None
+) -> None:
+    """Write the files, durably.
 
     Args:
         path: of the safetensors file, relative to the session folder.
+        snapshot: what the head was trained on; its hash is the description's.
     """
+    if snapshot is not None:
+        save_snapshot(session_dir, snapshot)
     arrays = save({name: np.ascontiguousarray(value) for name, value in head.state().items()})
-    target = session_dir / path
+    target = locate(session_dir, path)
     write_atomically(target, arrays)
-    content = {"format_version": FORMAT_VERSION, "sha256": hashlib.sha256(arrays).hexdigest()} | asdict(description)
-    write_atomically(target.with_suffix(".json"), json.dumps(content, indent=2).encode())
-
-
-def read_description(session_dir: Path, path: str) -> Description:
-    """What a checkpoint is, without its arrays.
-
-    Raises:
-        CheckpointError: the JSON is missing or not of this program.
-    """
-    return _parse(session_dir / path)[0]
+    text = to_text(description, hashlib.sha256(arrays).hexdigest())
+    write_atomically(target.with_suffix(".json"), text.encode())
 
 
 def load_head(session_dir: Path, path: str, parts: TaskParts, extractor: ExtractorInfo) -> tuple[Head, Description]:
@@ -82,55 +58,82 @@ def load_head(session_dir: Path, path: str, parts: TaskParts, extractor: Extract
         CheckpointError: files are missing, damaged, or not of this program.
         FeatureMismatchError: it was trained on features other than the session's.
     """
-    target = session_dir / path
-    description, sha256 = _parse(target)
-    _check_extractor(path, description.extractor, extractor)
+    return load_head_file(locate(session_dir, path), parts, extractor)
+
+
+def load_head_file(target: Path, parts: TaskParts, extractor: ExtractorInfo) -> tuple[Head, Description]:
+    """As `load_head`, from a pair of files that may lie anywhere."""
+    written = read_json_file(target.with_suffix(".json"))
+    description = written.description
+    _check_extractor(target.name, description.extractor, extractor)
     arrays = _read(target)
     found = hashlib.sha256(arrays).hexdigest()
-    if found != sha256:
+    if found != written.sha256:
         raise CheckpointError(
-            f"{target} has SHA-256 {found[:12]}..., its JSON expects {sha256[:12]}...: it is damaged, use another"
+            f"{target} has SHA-256 {found[:12]}..., its JSON expects {written.sha256[:12]}...: it is damaged, "
+            "use another"
         )
     try:
         state: Mapping[str, npt.NDArray[np.generic]] = load(arrays)
+        _check_finite(state)
         head = parts.restore_head(description.head_kind, state, len(description.class_ids))
-    except (SafetensorError, KeyError, ValueError, RuntimeError) as error:
+        _check_state(state, head.state())
+        _check_output(head, parts.dim, len(description.class_ids))
+    except (SafetensorError, LookupError, TypeError, ValueError, RuntimeError, OverflowError, MemoryError) as error:
         raise CheckpointError(
-            f"{target} holds no {description.head_kind} head of this program ({error}): activate another checkpoint"
+            f"{target} holds no {description.head_kind} head of this program ({_first_line(error)}): activate another "
+            "checkpoint"
         ) from error
     return head, description
 
 
-def remove_checkpoint_files(session_dir: Path, path: str) -> None:
-    """Remove both files of a checkpoint that no row names any more."""
-    target = session_dir / path
-    target.unlink(missing_ok=True)
-    target.with_suffix(".json").unlink(missing_ok=True)
-
-
-def _parse(target: Path) -> tuple[Description, str]:
-    source = target.with_suffix(".json")
-    try:
-        content = json.loads(_read(source))
-        if content.pop("format_version") != FORMAT_VERSION:
-            raise ValueError(f"format_version is not {FORMAT_VERSION}")
-        sha256 = str(content.pop("sha256"))
-        content["class_ids"] = tuple(content["class_ids"])
-        content["class_names"] = tuple(content["class_names"])
-        # JSON has text keys only.
-        content["revisions"] = {int(image_id): revision for image_id, revision in content["revisions"].items()}
-        return Description(**content), sha256
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise CheckpointError(
-            f"{source} does not describe a checkpoint of this program ({error}): activate another checkpoint"
-        ) from error
-
-
 def _read(path: Path) -> bytes:
+    """The whole file, if it can be one of ours at all: looked at before memory is given away."""
     try:
-        return path.read_bytes()
+        size = path.stat().st_size
+        if size > MAX_ARRAY_BYTES:
+            raise CheckpointError(f"{path} has {size:,} bytes, a head at most {MAX_ARRAY_BYTES:,}: not read")
+        data = path.read_bytes()
     except FileNotFoundError as error:
-        raise CheckpointError(f"{path} is missing: activate another checkpoint, or put the file back") from error
+        raise missing(path) from error
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read ({error.strerror}): activate another checkpoint") from error
+    header = int.from_bytes(data[:8], "little")
+    if len(data) >= 8 and header > MAX_HEADER_BYTES:
+        raise CheckpointError(
+            f"{path} is damaged, or no safetensors file of this program: it announces a header of {header:,} bytes, "
+            f"at most {MAX_HEADER_BYTES:,} are read"
+        )
+    return data
+
+
+def _check_finite(state: Mapping[str, npt.NDArray[np.generic]]) -> None:
+    for name, value in state.items():
+        if np.issubdtype(value.dtype, np.inexact) and not np.isfinite(value).all():
+            raise ValueError(f"{name} holds values that are not finite")
+
+
+def _check_state(found: Mapping[str, npt.NDArray[np.generic]], expected: Mapping[str, npt.NDArray[np.generic]]) -> None:
+    """The arrays must be those that the head itself would write: nothing is converted, nothing left over."""
+    if found.keys() != expected.keys():
+        raise ValueError(f"found the arrays {sorted(found)}, expected {sorted(expected)}")
+    for name, value in found.items():
+        wanted = expected[name]
+        if value.dtype != wanted.dtype or value.shape != wanted.shape:
+            raise ValueError(
+                f"{name} is {value.dtype} of shape {value.shape}, expected {wanted.dtype} of shape {wanted.shape}"
+            )
+
+
+def _check_output(head: Head, dim: int, n_classes: int) -> None:
+    """What it says of features of zeros: a number for each class. Finds whatever else does not fit together."""
+    logits = head.logits(np.zeros((2, 2, dim), np.float32))
+    if logits.shape != (2, 2, n_classes) or not np.isfinite(logits).all():
+        raise ValueError(f"it gives logits of shape {logits.shape[2:]}, expected {n_classes} finite ones")
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:200]
 
 
 def _check_extractor(path: str, found: dict[str, Any], expected: ExtractorInfo) -> None:
@@ -141,5 +144,6 @@ def _check_extractor(path: str, found: dict[str, Any], expected: ExtractorInfo) 
     raise FeatureMismatchError(
         f"checkpoint {path} was trained on features with D={found.get('dim')} ({found.get('name')}, "
         f"resize {found.get('resize')}), this session has {expected.dim} ({expected.name}, resize {expected.resize}); "
-        f"they differ in {names}: activate another checkpoint, or make a session with that extractor"
+        f"they differ in {names or 'what is not known here'}: activate another checkpoint, or make a session with that "
+        "extractor"
     )

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from db.models import CheckpointKind
-from db.queries.checkpoints import prune_live_checkpoints, save_checkpoint_row
+from db.queries.checkpoints import newest_checkpoint_id, prune_live_checkpoints, save_checkpoint_row
 from db.queries.session_info import get_session_info, training_settings
-from db.queries.training_data import class_names
-from ml_service.checkpoint import Description, checkpoint_path, remove_checkpoint_files, save_checkpoint
+from ml_service.checkpoint import save_checkpoint
+from ml_service.checkpoint_description import checkpoint_path
+from ml_service.checkpoint_files import remove_unnamed_files
 from ml_service.context import Context
-from ml_service.data_loaders.base import dataset_hash
+from ml_service.data_snapshot import DataSnapshot
 from ml_service.heads.scaler import FeatureScaler
 from ml_service.live_learning import measure_live
 from ml_service.metrics import describe_quality
 from ml_service.predictors.base import Model
+from ml_service.provenance import describe, row_facts
 from ml_service.task_factory import LIVE_KIND
 
 
@@ -25,23 +27,26 @@ def save_live_checkpoint(context: Context, model: Model, scaler: FeatureScaler) 
     training_set = context.training_set
     with context.db.read() as db_session:
         extracted_weight = training_settings(get_session_info(db_session)).extracted_weight
-        names = class_names(db_session)
     held_out = measure_live(context.parts, scaler, training_set.images, training_set.class_ids, extracted_weight)
     n_val = 0 if held_out is None else held_out.n_images
     metrics = describe_quality(held_out, len(training_set.images) - n_val)
     path = checkpoint_path(f"live-{model.version}")
-    description = Description(
-        head_kind=LIVE_KIND,
-        class_ids=model.class_ids,
-        class_names=tuple(names[class_id] for class_id in model.class_ids),
-        extractor=context.extractor.to_json(),
-        dataset_hash=dataset_hash(training_set.images),
-        revisions=dict(model.revisions),
-        metrics=metrics,
-    )
-    save_checkpoint(context.session_dir, path, model.head, description)
+    snapshot = DataSnapshot.of(samples.image for samples in training_set.images)
+    with context.db.read() as db_session:
+        description = describe(
+            context,
+            db_session,
+            snapshot,
+            kind=CheckpointKind.LIVE,
+            head_kind=LIVE_KIND,
+            class_ids=model.class_ids,
+            revisions=model.revisions,
+            label_sequence=training_set.sequence,
+            metrics=metrics,
+            parent_id=newest_checkpoint_id(db_session),
+        )
+    save_checkpoint(context.session_dir, path, model.head, description, snapshot)
     with context.db.write() as db_session:
-        save_checkpoint_row(db_session, CheckpointKind.LIVE, path, metrics=metrics)
+        save_checkpoint_row(db_session, CheckpointKind.LIVE, path, metrics=metrics, **row_facts(description))
         surplus = prune_live_checkpoints(db_session, context.settings.live_checkpoints_kept)
-    for old in surplus:
-        remove_checkpoint_files(context.session_dir, old)
+    remove_unnamed_files(context.db, context.session_dir, surplus)

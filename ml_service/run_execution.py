@@ -11,17 +11,20 @@ import torch
 from sqlalchemy.orm import Session
 
 from db.models import CheckpointKind, Run, RunEpoch, RunState
-from db.queries.checkpoints import activate, newest_checkpoint_id, save_checkpoint_row
+from db.queries.checkpoints import activate, next_parent_id, save_checkpoint_row
 from db.queries.jobs import finish_job, own_job
 from db.queries.runs import record_epochs, transition
 from db.queries.session_info import get_session_info, training_settings
 from db.queries.training_data import class_names
-from ml_service.checkpoint import Description, checkpoint_path, remove_checkpoint_files, save_checkpoint
+from ml_service.checkpoint import save_checkpoint
+from ml_service.checkpoint_description import checkpoint_path
+from ml_service.checkpoint_files import remove_unnamed_files
 from ml_service.context import Context
 from ml_service.errors import StoppingError
 from ml_service.head_keeper import HeadKeeper
 from ml_service.heads.base import TorchHead
 from ml_service.metrics import Quality, describe_quality
+from ml_service.provenance import describe, row_facts
 from ml_service.run_setup import RunSetup, make_setup, quality, start_run_loop, to_tensors
 from ml_service.training_loop import EpochDone, LoopState, train
 
@@ -174,29 +177,31 @@ class RunExecution:
         path = checkpoint_path(f"run-{self._run_id}-epoch-{state.best_epoch}")
         metrics = self._metrics(setup, state)
         with context.db.read() as db_session:
-            parent_id = newest_checkpoint_id(db_session) if self._checkpoint_id is None else None
-        description = Description(
-            head_kind=setup.settings.head.value,
-            class_ids=setup.class_ids,
-            class_names=tuple(self._names[class_id] for class_id in setup.class_ids),
-            extractor=context.extractor.to_json(),
-            dataset_hash=setup.dataset_hash,
-            revisions=setup.revisions,
-            metrics=metrics,
-            run_id=self._run_id,
-            parent_id=parent_id,
-        )
-        save_checkpoint(context.session_dir, path, self._best_head(setup, state), description)
+            description = describe(
+                context,
+                db_session,
+                setup.snapshot,
+                kind=CheckpointKind.RUN,
+                head_kind=setup.settings.head.value,
+                class_ids=setup.class_ids,
+                revisions=setup.revisions,
+                label_sequence=setup.label_sequence,
+                metrics=metrics,
+                run_id=self._run_id,
+                parent_id=next_parent_id(db_session, self._checkpoint_id),
+                training=setup.settings,
+            )
+        save_checkpoint(context.session_dir, path, self._best_head(setup, state), description, setup.snapshot)
         with self._transaction() as (db_session, run):
             run.metrics = metrics
             row, replaced = save_checkpoint_row(
-                db_session, CheckpointKind.RUN, path, metrics=metrics, run_id=self._run_id
+                db_session, CheckpointKind.RUN, path, metrics=metrics, run_id=self._run_id, **row_facts(description)
             )
             if self._is_winner(db_session, setup, state):
                 activate(db_session, row.id)
             self._checkpoint_id, self._checkpoint_epoch = row.id, state.best_epoch
         if replaced is not None:
-            remove_checkpoint_files(context.session_dir, replaced)
+            remove_unnamed_files(context.db, context.session_dir, [replaced])
 
     def _is_winner(self, db_session: Session, setup: RunSetup, state: LoopState) -> bool:
         return _obstacle(db_session, setup, self._quality(setup, state)) is None

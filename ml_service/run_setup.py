@@ -20,10 +20,10 @@ from ml_service.data_loaders.base import (
     balanced_weights,
     classes_of,
     collect,
-    dataset_hash,
     in_split,
     said_by_people,
 )
+from ml_service.data_snapshot import DataSnapshot
 from ml_service.errors import NothingToLearnError
 from ml_service.heads.base import prepare_inputs
 from ml_service.heads.scaler import FeatureScaler
@@ -51,7 +51,7 @@ class RunSetup:
     """(K,)"""
     label_sequence: int
     revisions: dict[int, int]
-    dataset_hash: str
+    snapshot: DataSnapshot
     n_train_images: int
     live_quality: Quality | None
     """Of a live head of the same training samples on the same held-out ones."""
@@ -94,7 +94,7 @@ def make_setup(
         class_weights=class_weights,
         label_sequence=context.training_set.sequence,
         revisions=context.training_set.revisions,
-        dataset_hash=dataset_hash(images),
+        snapshot=DataSnapshot.of(samples.image for samples in images),
         n_train_images=len(np.unique(training.image_ids)),
         live_quality=None,
     )

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from db.errors import NotFoundError
-from db.models import Checkpoint, CheckpointKind
+from db.errors import ConflictError, InvalidInputError, NotFoundError
+from db.models import Checkpoint, CheckpointKind, utc_now
 from db.queries.events import add_event
+from db.queries.runs import runs_at_work
 from db.queries.session_info import get_session_info
+
+MAX_NAME_LENGTH = 80
 
 
 def list_checkpoints(db_session: Session) -> list[Checkpoint]:
@@ -46,16 +50,18 @@ def activate(db_session: Session, checkpoint_id: int) -> Checkpoint:
 
     Raises:
         NotFoundError: there is none with this id.
+        ConflictError: it is no head.
     """
     checkpoint = get_checkpoint(db_session, checkpoint_id)
+    if checkpoint.kind is CheckpointKind.ADAPTER:
+        raise ConflictError(
+            f"checkpoint {checkpoint_id} is an adapter of the extractor, no head: adopt it as docs/fine_tuning.md says"
+        )
     deactivate(db_session)
     checkpoint.active = True
-    info = get_session_info(db_session)
-    info.head_version += 1
-    # A refit that is still queued for older annotations must not undo this choice.
-    info.head_label_sequence = info.label_sequence
-    checkpoint.head_version = info.head_version
-    add_event(db_session, "prediction", version=info.head_version, checkpoint_id=checkpoint.id)
+    checkpoint.activated_at = utc_now()
+    checkpoint.head_version = _next_version(db_session)
+    add_event(db_session, "prediction", version=checkpoint.head_version, checkpoint_id=checkpoint.id)
     return checkpoint
 
 
@@ -64,8 +70,65 @@ def deactivate(db_session: Session) -> None:
     db_session.execute(update(Checkpoint).where(Checkpoint.active).values(active=False))
 
 
+def release(db_session: Session) -> bool:
+    """Let the live head predict again at once, not only after the next annotation; false if it does already."""
+    if active_checkpoint(db_session) is None:
+        return False
+    deactivate(db_session)
+    add_event(db_session, "prediction", version=_next_version(db_session))
+    return True
+
+
+def _next_version(db_session: Session) -> int:
+    info = get_session_info(db_session)
+    info.head_version += 1
+    # A refit that is still queued for older annotations must not undo this choice.
+    info.head_label_sequence = info.label_sequence
+    return info.head_version
+
+
+def rollback_target(db_session: Session) -> Checkpoint | None:
+    """The checkpoint that predicted before the present head; None if there is none.
+
+    While the live head predicts, the newest saved one is the present head if it has learned from all labels there are.
+    Heads of runs that never predicted are passed over.
+    """
+    active = active_checkpoint(db_session)
+    live = newest_live_checkpoint(db_session)
+    present_id = None if active is None else active.id
+    if active is None and live is not None and live.label_sequence == get_session_info(db_session).label_sequence:
+        present_id = live.id
+    has_predicted = (Checkpoint.kind == CheckpointKind.LIVE) | Checkpoint.activated_at.is_not(None)
+    statement = select(Checkpoint).where(has_predicted, Checkpoint.kind != CheckpointKind.ADAPTER)
+    if present_id is not None:
+        statement = statement.where(Checkpoint.id < present_id)
+    return db_session.scalar(statement.order_by(Checkpoint.id.desc()).limit(1))
+
+
+def rename(checkpoint: Checkpoint, name: str | None) -> None:
+    """Give a checkpoint a name, or take it away.
+
+    Raises:
+        InvalidInputError: the name is too long or has no visible character, or control characters.
+    """
+    wanted = None if name is None else " ".join(name.split())
+    if wanted is not None and not (0 < len(wanted) <= MAX_NAME_LENGTH and wanted.isprintable()):
+        raise InvalidInputError(
+            f"name: found {wanted[:MAX_NAME_LENGTH]!r}, expected 1 to {MAX_NAME_LENGTH} printable characters"
+        )
+    checkpoint.name = wanted
+
+
 def save_checkpoint_row(
-    db_session: Session, kind: CheckpointKind, path: str, *, metrics: dict[str, Any], run_id: int | None = None
+    db_session: Session,
+    kind: CheckpointKind,
+    path: str,
+    *,
+    metrics: dict[str, Any],
+    run_id: int | None = None,
+    dataset_hash: str | None = None,
+    label_sequence: int | None = None,
+    n_labels: int | None = None,
 ) -> tuple[Checkpoint, str | None]:
     """Register a checkpoint file; a run has one row, which follows its best weights from file to file.
 
@@ -73,7 +136,7 @@ def save_checkpoint_row(
         The row, and the path of the file that it no longer names, to be removed after the commit.
     """
     is_same = Checkpoint.path == path if run_id is None else Checkpoint.run_id == run_id
-    checkpoint = db_session.scalar(select(Checkpoint).where(is_same))
+    checkpoint = db_session.scalar(select(Checkpoint).where(is_same, Checkpoint.kind == kind))
     replaced = checkpoint.path if checkpoint is not None and checkpoint.path != path else None
     if checkpoint is None:
         parent_id = newest_checkpoint_id(db_session)
@@ -82,6 +145,7 @@ def save_checkpoint_row(
         db_session.add(checkpoint)
     checkpoint.path = path
     checkpoint.metrics = metrics
+    checkpoint.dataset_hash, checkpoint.label_sequence, checkpoint.n_labels = dataset_hash, label_sequence, n_labels
     db_session.flush()
     return checkpoint, replaced
 
@@ -91,10 +155,83 @@ def newest_checkpoint_id(db_session: Session) -> int | None:
     return db_session.scalar(select(Checkpoint.id).order_by(Checkpoint.id.desc()).limit(1))
 
 
-def prune_live_checkpoints(db_session: Session, keep: int) -> list[str]:
-    """Forget all but the newest `keep` live heads, never the active one; returns the paths of their files."""
-    statement = select(Checkpoint).where(Checkpoint.kind == CheckpointKind.LIVE).order_by(Checkpoint.id.desc())
-    surplus = [checkpoint for checkpoint in db_session.scalars(statement.offset(keep)) if not checkpoint.active]
-    for checkpoint in surplus:
+def next_parent_id(db_session: Session, checkpoint_id: int | None) -> int | None:
+    """The parent of a checkpoint that is about to be written, or, with an id, of one that is written anew."""
+    if checkpoint_id is None:
+        return newest_checkpoint_id(db_session)
+    return db_session.scalar(select(Checkpoint.parent_id).where(Checkpoint.id == checkpoint_id))
+
+
+def named_paths(db_session: Session) -> set[str]:
+    """Paths of all checkpoint files that a row names."""
+    return set(db_session.scalars(select(Checkpoint.path)))
+
+
+def named_datasets(db_session: Session) -> set[str]:
+    """Hashes of all data snapshots that a row names."""
+    found = db_session.scalars(select(Checkpoint.dataset_hash).where(Checkpoint.dataset_hash.is_not(None)).distinct())
+    return {dataset_hash for dataset_hash in found if dataset_hash is not None}
+
+
+def why_kept(db_session: Session, checkpoint: Checkpoint) -> str | None:
+    """Why a checkpoint must not go without being asked for by its id; None if it may."""
+    if checkpoint.active:
+        return "it predicts now"
+    if checkpoint.pinned:
+        return "it is pinned"
+    if checkpoint.name is not None:
+        return "it has a name"
+    if checkpoint.kind is CheckpointKind.ADAPTER:
+        return "it is an adapter of the extractor"
+    if checkpoint.run_id in {run.id for run in runs_at_work(db_session)}:
+        return "its run is at work"
+    newest = newest_live_checkpoint(db_session)
+    if newest is not None and newest.id == checkpoint.id:
+        return "the newest live head is measured by it"
+    return None
+
+
+def prunable(db_session: Session, keep: int) -> list[Checkpoint]:
+    """All but the newest `keep` of those that may go, newest first."""
+    may_go = [checkpoint for checkpoint in list_checkpoints(db_session) if why_kept(db_session, checkpoint) is None]
+    return may_go[keep:]
+
+
+def remove(db_session: Session, checkpoints: Sequence[Checkpoint]) -> list[str]:
+    """Forget checkpoints; the children of each become its parent's. Returns the paths of their files, to be removed
+    after the commit."""
+    for checkpoint in checkpoints:
+        # One by one and flushed, so that a chain within those that go is followed to its end.
+        parent_id = db_session.scalar(select(Checkpoint.parent_id).where(Checkpoint.id == checkpoint.id))
+        children = update(Checkpoint).where(Checkpoint.parent_id == checkpoint.id).values(parent_id=parent_id)
+        db_session.execute(children.execution_options(synchronize_session="fetch"))
         db_session.delete(checkpoint)
-    return [checkpoint.path for checkpoint in surplus]
+        db_session.flush()
+    return [checkpoint.path for checkpoint in checkpoints]
+
+
+def removable(db_session: Session, checkpoint_id: int) -> Checkpoint:
+    """A checkpoint that a person may remove by its id.
+
+    Raises:
+        NotFoundError: there is none.
+        ConflictError: it predicts now, is pinned, or its run is at work.
+    """
+    checkpoint = get_checkpoint(db_session, checkpoint_id)
+    why = why_kept(db_session, checkpoint)
+    remedies = {
+        "it predicts now": "activate another one, or let the live head predict",
+        "it is pinned": "unpin it first",
+        "its run is at work": "stop the run first",
+    }
+    if why in remedies:
+        raise ConflictError(f"checkpoint {checkpoint_id} cannot be removed, as {why}: {remedies[why]}")
+    return checkpoint
+
+
+def prune_live_checkpoints(db_session: Session, keep: int) -> list[str]:
+    """Forget all but the newest `keep` live heads, never one that is active, pinned or named; the paths of their
+    files."""
+    statement = select(Checkpoint).where(Checkpoint.kind == CheckpointKind.LIVE).order_by(Checkpoint.id.desc())
+    surplus = db_session.scalars(statement.offset(keep)).all()
+    return remove(db_session, [c for c in surplus if not (c.active or c.pinned or c.name is not None)])

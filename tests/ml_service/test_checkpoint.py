@@ -9,13 +9,11 @@ import numpy as np
 import pytest
 
 from db.tasks import Task
-from ml_service.checkpoint import (
+from ml_service.checkpoint import load_head, save_checkpoint
+from ml_service.checkpoint_description import (
     Description,
     checkpoint_path,
-    load_head,
     read_description,
-    remove_checkpoint_files,
-    save_checkpoint,
 )
 from ml_service.errors import CheckpointError
 from ml_service.heads.live import SEGMENTATION, LiveHead
@@ -86,17 +84,10 @@ def test_load_head__head_of_another_kind_is_refused(saved: tuple[Path, LiveHead,
         load_head(saved[0], PATH, PARTS, EXTRACTOR)
 
 
-@pytest.mark.parametrize("content", ["", "[]", '{"format_version": 2}', '{"format_version": 1}'])
+@pytest.mark.parametrize("content", ["", "[]", '{"format_version": 2}', '{"format_version": 1}', "{" * 5000])
 def test_read_description__of_something_else_is_refused(
     saved: tuple[Path, LiveHead, Description], content: str
 ) -> None:
     (saved[0] / PATH).with_suffix(".json").write_text(content)
     with pytest.raises(CheckpointError, match="does not describe a checkpoint"):
-        read_description(saved[0], PATH)
-
-
-def test_remove_checkpoint_files__removes_both(saved: tuple[Path, LiveHead, Description]) -> None:
-    remove_checkpoint_files(saved[0], PATH)
-    assert list((saved[0] / "checkpoints").iterdir()) == []
-    with pytest.raises(CheckpointError, match="is missing"):
         read_description(saved[0], PATH)

@@ -22,7 +22,7 @@ from db.queries.checkpoints import active_checkpoint
 from db.queries.runs import request_run, request_stop
 from db.queries.session_info import training_settings
 from db.tasks import Task
-from ml_service.checkpoint import read_description
+from ml_service.checkpoint_description import read_description
 from ml_service.run_setup import make_setup
 from ml_service.worker import Worker
 from tests.ml_service.toy_session import LEFT, RIGHT, ToySession, make_session, work_off

@@ -322,8 +322,12 @@ def test_step__live_head_is_saved_in_idle_time_with_its_held_out_quality(classif
     assert checkpoints[-1].kind is CheckpointKind.LIVE
     assert metrics["n_val"] == n_validation
     assert metrics["held_out_accuracy"] > 0.9
-    files = sorted(path.name for path in (classification.folder / "checkpoints").iterdir())
+    folder = classification.folder / "checkpoints"
+    files = sorted(path.name for path in folder.iterdir() if path.is_file())
     assert len(files) == 4
+    assert {f"{checkpoint.dataset_hash}.json.z" for checkpoint in checkpoints} <= {
+        path.name for path in (folder / "data").iterdir()
+    }
 
 
 def test_step__live_head_without_validation_images_has_no_quality(segmentation: ToySession) -> None:
