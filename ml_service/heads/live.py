@@ -9,7 +9,7 @@ NumPy and SciPy only.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -127,16 +127,17 @@ class LiveHead:
         if 0 < len(seen) < n_classes:
             bias[:] = np.log(UNSEEN_MASS / (n_classes - len(seen)))
             bias[seen] = 0.0
-        passes, problem = 0, None
+        solution, problem = Solution(weight, bias), None
         if len(seen) > 1:
             targets = (class_index[:, None] == seen).astype(np.float32)
             moved = config.data_weight * balanced(weights, targets, config.balance)
             problem = Problem(inputs, targets, moved.astype(np.float32))
-            first = None if start is None else Solution(start.weight[seen], start.bias[seen])
+            first = None if start is None else Solution(start.weight[seen], start.bias[seen], pairs=start.pairs)
             found = fit_softmax(problem, start=first, curvature=curvature, give_up=give_up)
-            weight[seen], bias[seen], passes = found.weight, found.bias, found.passes
+            weight[seen], bias[seen] = found.weight, found.bias
+            solution = replace(found, weight=weight, bias=bias)
         head = cls(weight.astype(np.float32), bias.astype(np.float32), scaler, config.unit_norm)
-        return head, Solution(weight, bias, passes), problem
+        return head, solution, problem
 
     def logits(self, features: npt.NDArray[np.floating]) -> FloatArray:
         """Logits (..., K) of raw features (..., D); float32 features are fastest, float16 are converted first."""

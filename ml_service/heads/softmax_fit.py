@@ -18,13 +18,15 @@ import numpy.typing as npt
 Float32s = npt.NDArray[np.float32]
 Float64s = npt.NDArray[np.float64]
 
-TOLERANCE = 2e-5
+TOLERANCE = 4e-5
 """Distance from the minimum at which a fit ends. No logit of an input of norm 1 is further off than this."""
 FLAT = 5e-5
 """Norm of the gradient at which a fit without curvature ends: the distance from the minimum is at most that."""
 MAX_ITERATIONS = 500
-MEMORY = 15
-"""Steps that L-BFGS remembers."""
+SHORT_MEMORY, LONG_MEMORY = 10, 30
+"""Steps that L-BFGS remembers, those of earlier fits included: as problems change little, they go on being of use."""
+LONG_FROM_POINTS = 1000
+"""With fewer points, a pass over them is cheaper than many remembered steps."""
 BLOCK_ROWS = 1024
 """1024 points of 384 channels take 1.5 MB."""
 NOISE = 1e-6
@@ -33,6 +35,15 @@ NOISE = 1e-6
 
 class FitAbandonedError(Exception):
     """`give_up` said so."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A step and by how much it changed the gradient."""
+
+    step: Float64s
+    change: Float64s
+    rate: float
 
 
 @dataclass(frozen=True)
@@ -45,6 +56,8 @@ class Solution:
     """(K,); of mean zero."""
     passes: int = 0
     """Passes over the points that it took."""
+    pairs: tuple[Pair, ...] = field(default=(), repr=False)
+    """What the last steps told of the curvature."""
 
 
 @dataclass(frozen=True)
@@ -163,9 +176,10 @@ def fit_softmax(
     parameters = np.zeros((n_classes - 1, dim + 1)) if start is None else _parameters(problem, start)
     if curvature is not None and not curvature.matches(problem):
         curvature = None
-    parameters, passes = _minimise(problem, parameters, curvature, give_up)
+    known = () if start is None else tuple(pair for pair in start.pairs if pair.step.shape == parameters.shape)
+    parameters, passes, pairs = _minimise(problem, parameters, known, curvature, give_up)
     full = problem.basis.astype(np.float64) @ parameters
-    return Solution(full[:, :-1], full[:, -1] - full[:, -1].mean(), passes)
+    return Solution(full[:, :-1], full[:, -1] - full[:, -1].mean(), passes, pairs)
 
 
 def balanced(weights: Float32s, targets: Float32s, balance: float) -> Float32s:
@@ -201,19 +215,15 @@ def _parameters(problem: Problem, solution: Solution) -> Float64s:
     return np.asarray(problem.basis.T.astype(np.float64) @ full, dtype=np.float64)
 
 
-@dataclass(frozen=True)
-class _Pair:
-    """A step and by how much it changed the gradient."""
-
-    step: Float64s
-    change: Float64s
-    rate: float
-
-
 def _minimise(
-    problem: Problem, parameters: Float64s, curvature: Curvature | None, give_up: Callable[[], bool]
-) -> tuple[Float64s, int]:
-    pairs: deque[_Pair] = deque(maxlen=MEMORY)
+    problem: Problem,
+    parameters: Float64s,
+    known: tuple[Pair, ...],
+    curvature: Curvature | None,
+    give_up: Callable[[], bool],
+) -> tuple[Float64s, int, tuple[Pair, ...]]:
+    memory = LONG_MEMORY if len(problem.inputs) >= LONG_FROM_POINTS else SHORT_MEMORY
+    pairs = deque(known, maxlen=memory)
     loss, gradient = problem.loss_and_gradient(parameters)
     passes = 1
     for _ in range(MAX_ITERATIONS):
@@ -241,9 +251,9 @@ def _minimise(
         step, change = ahead - parameters, gradient_ahead - gradient
         rate = float(np.vdot(step, change))
         if rate > 1e-10 * float(np.vdot(change, change)):
-            pairs.append(_Pair(step, change, rate))
+            pairs.append(Pair(step, change, rate))
         parameters, loss, gradient = ahead, loss_ahead, gradient_ahead
-    return parameters, passes
+    return parameters, passes, tuple(pairs)
 
 
 def _is_better(loss: float, loss_ahead: float, slope: float, slope_ahead: float, length: float) -> bool:
@@ -253,7 +263,7 @@ def _is_better(loss: float, loss_ahead: float, slope: float, slope_ahead: float,
     return loss_ahead <= loss + NOISE * abs(loss) and slope_ahead <= -0.8 * slope
 
 
-def _times_inverse(gradient: Float64s, pairs: deque[_Pair], curvature: Curvature | None) -> Float64s:
+def _times_inverse(gradient: Float64s, pairs: deque[Pair], curvature: Curvature | None) -> Float64s:
     """Gradient times the inverse second derivative as the pairs tell it (two loops of Nocedal 1980)."""
     vector = gradient.copy()
     shares = []
