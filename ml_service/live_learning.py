@@ -82,4 +82,4 @@ def measure_live(
     if samples is None:
         return None
     logits = training.head.logits(samples.inputs)
-    return measure(logits, samples.class_index, np.ones(len(samples)), samples.image_ids)
+    return measure(logits, samples.targets, np.ones(len(samples)), samples.image_ids, parts.output)

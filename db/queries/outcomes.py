@@ -1,11 +1,31 @@
-"""Was the prediction that a person saw right? The live accuracy of a classification session."""
+"""Was the prediction that a person saw right? Noted when the person says what is there."""
 
 from __future__ import annotations
 
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
+from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
-from db.models import Prediction, PredictionOutcome
+from db.models import Agreement, Prediction, PredictionOutcome
+
+AGREEMENTS_KEPT = 5000
+"""Of the newest clicks; what was longer ago tells nothing about the head of today."""
+
+
+@dataclass(frozen=True)
+class Statement:
+    """What a person said of a point, or of one class of an image, beside what the prediction in sight had said."""
+
+    class_id: int
+    agreed: bool
+    confidence: float
+    """Of the prediction, 0..1."""
+    predicted_class_id: int | None = None
+    """Of a point; None where the statement is that the class holds or does not."""
 
 
 def record_outcome(db_session: Session, image_id: int, class_id: int) -> None:
@@ -24,3 +44,46 @@ def record_outcome(db_session: Session, image_id: int, class_id: int) -> None:
             confidence=float(prediction.probabilities[top]),
         )
     )
+
+
+def record_statements(
+    db_session: Session, image_id: int, statements: Sequence[Statement], *, is_unprompted: bool
+) -> None:
+    """Note what a person said where a prediction was in sight; the oldest notes go.
+
+    Args:
+        is_unprompted: The first said of an image that the model had not picked. Of several points the first alone is.
+    """
+    rows = [
+        Agreement(
+            image_id=image_id,
+            class_id=statement.class_id,
+            predicted_class_id=statement.predicted_class_id,
+            agreed=statement.agreed,
+            confidence=statement.confidence,
+            unprompted=is_unprompted and (position == 0 or statement.predicted_class_id is None),
+        )
+        for position, statement in enumerate(statements)
+    ]
+    if not rows:
+        return
+    db_session.add_all(rows)
+    db_session.flush()
+    db_session.execute(delete(Agreement).where(Agreement.id <= rows[-1].id - AGREEMENTS_KEPT))
+
+
+def count_outcomes(db_session: Session) -> int:
+    """Images that had a prediction when they were labelled for the first time."""
+    return db_session.scalar(select(func.count()).select_from(PredictionOutcome)) or 0
+
+
+def newest_outcomes(db_session: Session, limit: int) -> list[tuple[dt.datetime, bool]]:
+    """(when, was the prediction right) for the last first labels, oldest first."""
+    right = (PredictionOutcome.predicted_class_id == PredictionOutcome.class_id).label("right")
+    newest = select(PredictionOutcome.created_at, right).order_by(PredictionOutcome.created_at.desc()).limit(limit)
+    return [(at, bool(was_right)) for at, was_right in db_session.execute(newest)][::-1]
+
+
+def newest_agreements(db_session: Session, limit: int) -> list[Agreement]:
+    """The last statements, oldest first."""
+    return list(db_session.scalars(select(Agreement).order_by(Agreement.id.desc()).limit(limit)))[::-1]

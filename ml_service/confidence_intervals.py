@@ -1,0 +1,61 @@
+"""How sure a share is: 95 % intervals that know that points of one image are not independent."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.stats import t
+
+Z = 1.959964
+"""Of a two-sided 95 % interval."""
+
+
+@dataclass(frozen=True)
+class Share:
+    """A share with its 95 % interval, all 0..1."""
+
+    value: float
+    low: float
+    high: float
+
+    def to_json(self) -> dict[str, float]:
+        """As plain JSON values."""
+        return asdict(self)
+
+
+def wilson(value: float, n: float) -> Share:
+    """Interval of a share `value` of `n` independent trials (Wilson 1927); n may be a fraction."""
+    if n <= 0:
+        return Share(value, 0.0, 1.0)
+    centre = (value + Z**2 / (2 * n)) / (1 + Z**2 / n)
+    half = Z / (1 + Z**2 / n) * np.sqrt(value * (1 - value) / n + Z**2 / (4 * n**2))
+    # At 0 and 1 the interval ends there exactly; rounding must not put the value outside.
+    low = min(value, max(0.0, float(centre - half)))
+    high = max(value, min(1.0, float(centre + half)))
+    return Share(value, low, high)
+
+
+def clustered_share(right: npt.NDArray[np.bool_], image_ids: npt.NDArray[np.integer]) -> Share:
+    """Share of the samples (N,) that are right, N > 0, where those of one image go together.
+
+    Wilson's interval for as many independent samples as the given ones are worth (Korn and Graubard 1998): fewer, the
+    more alike the samples of one image are, and fewer still where few images tell how alike that is.
+    """
+    value = float(right.mean())
+    _, position = np.unique(image_ids, return_inverse=True)
+    totals = np.bincount(position)
+    n_images, n = len(totals), len(right)
+    if n_images == n:
+        return wilson(value, n)
+    if n_images == 1:
+        return Share(value, 0.0, 1.0)
+    degrees_of_freedom = (Z / float(t.ppf(0.975, n_images - 1))) ** 2
+    if value in (0.0, 1.0):
+        # No two samples differ, so nothing tells them apart from one sample an image.
+        return wilson(value, n_images * degrees_of_freedom)
+    residuals = np.bincount(position, weights=right) - value * totals
+    variance = n_images / (n_images - 1) * float(np.square(residuals).sum()) / n**2
+    design_effect = max(1.0, variance / (value * (1 - value) / n))
+    return wilson(value, n / design_effect * degrees_of_freedom)
