@@ -25,7 +25,8 @@ from ml_service.head_keeper import HeadKeeper
 from ml_service.heads.base import TorchHead
 from ml_service.metrics import Quality, describe_quality
 from ml_service.provenance import describe, row_facts
-from ml_service.run_setup import RunSetup, make_setup, quality, start_run_loop, to_tensors
+from ml_service.quality_figures import Figures
+from ml_service.run_setup import RunSetup, figures, make_setup, quality, start_run_loop, to_tensors
 from ml_service.training_loop import EpochDone, LoopState, train
 
 FLUSH_INTERVAL_S = 0.25
@@ -70,7 +71,7 @@ class RunExecution:
         self._names: dict[int, str] = {}
         self._unrecorded: list[RunEpoch] = []
         self._flushed_at = time.monotonic()
-        self._measured: tuple[int, Quality] | None = None
+        self._measured: tuple[int, Quality, Figures] | None = None
         self._checkpoint_epoch: int | None = None
         self._checkpoint_id: int | None = None
 
@@ -222,11 +223,13 @@ class RunExecution:
         if self._measured is None or self._measured[0] != state.best_epoch:
             module = self._best_head(setup, state).module
             logits = module(to_tensors(self._context, setup, setup.held_out).inputs).numpy()
-            self._measured = (state.best_epoch, quality(setup, logits))
+            self._measured = (state.best_epoch, quality(setup, logits), figures(setup, logits))
         return self._measured[1]
 
     def _metrics(self, setup: RunSetup, state: LoopState) -> dict[str, Any]:
-        return describe_quality(self._quality(setup, state), setup.n_train_images) | {
+        held_out = self._quality(setup, state)
+        details = None if held_out is None or self._measured is None else self._measured[2]
+        return describe_quality(held_out, setup.n_train_images, details) | {
             "live": None if setup.live_quality is None else setup.live_quality.to_json(),
             "n_train_samples": len(setup.training),
         }

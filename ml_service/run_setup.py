@@ -1,8 +1,8 @@
-"""What a full run trains on, fixed at its start."""
+"""What a full run trains on: the labels of one moment, with the inputs that its head reads."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -22,22 +22,39 @@ from ml_service.data_loaders.base import (
     collect,
     in_split,
     said_by_people,
+    teaching,
 )
+from ml_service.data_loaders.conflicts import soften_conflicts
 from ml_service.data_snapshot import DataSnapshot
 from ml_service.errors import NothingToLearnError
 from ml_service.heads.base import prepare_inputs
 from ml_service.heads.scaler import FeatureScaler
 from ml_service.live_learning import fit_samples
 from ml_service.metrics import Quality, measure
+from ml_service.probability_calibration import ONE_CLASS, Output
+from ml_service.quality_figures import Figures, describe
 from ml_service.training_loop import LoopState, Tensors, start_loop
 
 CENTRE_CELL = 4
-"""Of the 3 x 3 cells of a nonlinear head: the point itself, which is all that the live head sees."""
+"""Of the 3 x 3 cells of a convolutional head: the point itself, which is all that the live head sees."""
+
+
+@dataclass(frozen=True)
+class Labels:
+    """What people said, at one moment."""
+
+    images: tuple[ImageSamples, ...]
+    """With the inputs of the linear head."""
+    class_ids: tuple[int, ...]
+    """Classes that were not removed."""
+    sequence: int
+    """`SessionInfo.label_sequence`"""
+    revisions: dict[int, int]
 
 
 @dataclass(frozen=True)
 class RunSetup:
-    """Samples and settings of one run; nothing in it changes while the run goes on."""
+    """Samples and settings of one run, as long as it learns from the same labels; nothing in it changes."""
 
     settings: TrainingSettings
     scaler: FeatureScaler
@@ -54,13 +71,58 @@ class RunSetup:
     snapshot: DataSnapshot
     n_train_images: int
     live_quality: Quality | None
-    """Of a live head of the same training samples on the same held-out ones."""
+    """Of a live head of the same training labels on the same held-out ones."""
+    output: Output = ONE_CLASS
+
+    def is_equal_to(self, other: RunSetup) -> bool:
+        """Whether the same labels lie on the same images, in the same classes."""
+        mine, theirs = (
+            (setup.snapshot.hash, setup.class_ids, setup.missing_class_ids) for setup in (self, other)
+        )
+        return mine == theirs
+
+
+class RunInputs:
+    """Reads what heads of one kind see of labelled images; again only where an annotation changed."""
+
+    def __init__(self, context: Context, kind: HeadKind, pause: Callable[[], None]) -> None:
+        """`pause` is called before each image that has to be read; what it raises ends the reading."""
+        self._reader = context.reader
+        self._read = context.parts.read_inputs[kind]
+        self._is_in_memory = self._read is context.parts.read_inputs[HeadKind.LINEAR]
+        self._pause = pause
+        self._kept: dict[int, ImageSamples] = {}
+
+    def of(self, images: Sequence[ImageSamples]) -> list[ImageSamples]:
+        """The same images with this head's inputs."""
+        if self._is_in_memory:
+            return list(images)
+        self._kept = {samples.image.id: self._one(samples) for samples in images}
+        return list(self._kept.values())
+
+    def _one(self, samples: ImageSamples) -> ImageSamples:
+        kept = self._kept.get(samples.image.id)
+        if kept is not None and kept.image.targets == samples.image.targets:
+            return ImageSamples(samples.image, kept.inputs)
+        self._pause()
+        return ImageSamples(samples.image, self._read(self._reader, samples.image))
+
+
+def labels_now(context: Context) -> Labels:
+    """The labels in the context's training set as they are now."""
+    training_set = context.training_set
+    return Labels(tuple(training_set.images), training_set.class_ids, training_set.sequence, training_set.revisions)
 
 
 def make_setup(
-    context: Context, scaler: FeatureScaler | None, settings: TrainingSettings, names: dict[int, str]
+    context: Context,
+    scaler: FeatureScaler | None,
+    settings: TrainingSettings,
+    names: dict[int, str],
+    inputs: RunInputs,
+    labels: Labels,
 ) -> RunSetup:
-    """Fix what a run learns from: the labels in the context's training set as they are now.
+    """Fix what a run learns from.
 
     Args:
         names: of the classes, for messages.
@@ -69,37 +131,40 @@ def make_setup(
         NothingToLearnError: the training images have no two classes.
         FeatureMismatchError: features of a labelled image cannot be read.
     """
-    images = context.training_set.images
-    present = context.training_set.class_ids
-    train_images = in_split(images, Split.TRAIN)
-    class_ids = classes_of(train_images, present, settings.extracted_weight)
+    weight = settings.extracted_weight
+    class_ids = classes_of(in_split(labels.images, Split.TRAIN), labels.class_ids, weight)
     if scaler is None or len(class_ids) < 2:
         found = ", ".join(repr(names[class_id]) for class_id in class_ids) or "none"
         raise NothingToLearnError(
             f"training needs labels of at least 2 classes on training images with features, found {found}: "
             + _remedy(context)
         )
-    training = collect(_inputs_for(context, settings.head, train_images), class_ids, settings.extracted_weight)
+    images = inputs.of(labels.images)
+    train_images = in_split(images, Split.TRAIN)
+    training = collect(train_images, class_ids, weight)
     assert training is not None
-    held_out_images = said_by_people(in_split(images, Split.VALIDATION), context.parts.guesses)
-    held_out = collect(_inputs_for(context, settings.head, held_out_images), class_ids, settings.extracted_weight)
-    class_weights = balanced_weights(training)
+    held_out = collect(
+        said_by_people(in_split(images, Split.VALIDATION), context.parts.guesses), class_ids, weight
+    )
+    softened = _soften(context, training, train_images, class_ids, weight)
     setup = RunSetup(
         settings=settings,
         scaler=scaler,
         class_ids=class_ids,
-        missing_class_ids=tuple(set(classes_of(images, present, settings.extracted_weight)).difference(class_ids)),
-        training=training,
+        missing_class_ids=tuple(set(classes_of(images, labels.class_ids, weight)).difference(class_ids)),
+        training=softened,
         held_out=held_out,
-        class_weights=class_weights,
-        label_sequence=context.training_set.sequence,
-        revisions=context.training_set.revisions,
+        class_weights=balanced_weights(softened),
+        label_sequence=labels.sequence,
+        revisions=labels.revisions,
         snapshot=DataSnapshot.of(samples.image for samples in images),
         n_train_images=len(np.unique(training.image_ids)),
         live_quality=None,
+        output=context.parts.output,
     )
     if held_out is None:
         return setup
+    # The live head learns from contradicting points one by one, here as everywhere.
     live = fit_samples(context.parts, scaler, _as_live_sees(training), len(class_ids))
     return replace(setup, live_quality=quality(setup, live.logits(_as_live_sees(held_out).inputs)))
 
@@ -119,7 +184,7 @@ def start_run_loop(context: Context, setup: RunSetup) -> LoopState:
 
 def to_tensors(context: Context, setup: RunSetup, samples: Samples) -> Tensors:
     """Scaled inputs, and weights that let every class weigh the same in all."""
-    balanced = balance(samples, setup.class_weights) if context.parts.is_exclusive else samples
+    balanced = balance(samples, setup.class_weights) if setup.output.one_class else samples
     return Tensors(
         inputs=prepare_inputs(samples.inputs, setup.scaler, unit_norm=context.parts.live_config.unit_norm),
         targets=torch.from_numpy(balanced.targets),
@@ -131,16 +196,35 @@ def quality(setup: RunSetup, held_out_logits: FloatArray) -> Quality:
     """Quality of logits (N, K) of the held-out samples."""
     held_out = setup.held_out
     assert held_out is not None
-    weights = held_out.weights * setup.class_weights[held_out.class_index]
-    return measure(held_out_logits, held_out.class_index, weights, held_out.image_ids)
+    weights = held_out.weights
+    if setup.output.one_class:
+        weights = weights * setup.class_weights[held_out.class_index]
+    return measure(held_out_logits, held_out.targets, weights, held_out.image_ids, setup.output)
 
 
-def _inputs_for(context: Context, kind: HeadKind, images: Sequence[ImageSamples]) -> list[ImageSamples]:
-    """The samples as a head of `kind` takes them; those in memory are the linear head's."""
-    read = context.parts.read_inputs[kind]
-    if read is context.parts.read_inputs[HeadKind.LINEAR]:
-        return list(images)
-    return [ImageSamples(samples.image, read(context.reader, samples.image)) for samples in images]
+def figures(setup: RunSetup, held_out_logits: FloatArray) -> Figures:
+    """Class by class, as `quality`."""
+    held_out = setup.held_out
+    assert held_out is not None
+    return describe(held_out_logits, held_out.targets, held_out.image_ids, setup.class_ids, setup.output)
+
+
+def _soften(
+    context: Context,
+    training: Samples,
+    images: Sequence[ImageSamples],
+    class_ids: tuple[int, ...],
+    extracted_weight: float,
+) -> Samples:
+    read_cells = context.parts.read_cells
+    if read_cells is None:
+        return training
+    cells = [
+        read_cells(context.extractor, samples.image)[chosen]
+        for samples in images
+        if (chosen := teaching(samples.image, class_ids, extracted_weight))
+    ]
+    return soften_conflicts(training, np.concatenate(cells))
 
 
 def _as_live_sees(samples: Samples) -> Samples:
