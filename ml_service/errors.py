@@ -23,6 +23,14 @@ class CheckpointError(LearningError):
     """A checkpoint's files are missing, damaged, or not of this program."""
 
 
+class FinetuneError(LearningError):
+    """An extractor cannot be fine-tuned, or its fine-tuning failed."""
+
+
+class ExtractorChangedError(Exception):
+    """The session has another extractor now: what is in memory of it is void, and the session is to be opened anew."""
+
+
 class StoppingError(Exception):
     """The service was told to stop: put the work back."""
 

@@ -63,7 +63,7 @@ class FinetuneSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     rank: int = Field(default=8, ge=1, le=256, description="of the adapter's factors")
-    alpha: float = Field(default=16.0, gt=0, le=1024, description="the adapter counts alpha / rank")
+    alpha: int = Field(default=16, ge=1, le=1024, description="the adapter counts alpha / rank")
     dropout: float = Field(default=0.05, ge=0, lt=1)
     targets: tuple[AdaptedPart, ...] = Field(default=(AdaptedPart.QUERY, AdaptedPart.VALUE), min_length=1)
     learning_rate: float = Field(default=5e-4, gt=0, le=1)
