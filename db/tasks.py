@@ -38,6 +38,7 @@ class Task:
 
     SEGMENTATION: ClassVar[Task]
     CLASSIFICATION: ClassVar[Task]
+    MULTILABEL: ClassVar[Task]
 
     @classmethod
     def __get_pydantic_core_schema__(cls, _source: Any, _handler: GetCoreSchemaHandler) -> CoreSchema:
@@ -51,14 +52,15 @@ class Task:
     @classmethod
     def __get_pydantic_json_schema__(cls, _schema: CoreSchema, _handler: GetJsonSchemaHandler) -> dict[str, Any]:
         """An enumeration of the names."""
-        description = "What is labelled: points in images, or one class per image."
+        description = "What is labelled: points in images, one class per image, or any number of classes per image."
         return {"type": "string", "enum": list(TASKS), "title": "Task", "description": description}
 
 
 Task.SEGMENTATION = Task("segmentation", Annotates.POINTS)
 Task.CLASSIFICATION = Task("classification", Annotates.IMAGE, reads_patches=False)
+Task.MULTILABEL = Task("multilabel", Annotates.CLASSES, reads_patches=False)
 
-TASKS: dict[str, Task] = {task.name: task for task in (Task.SEGMENTATION, Task.CLASSIFICATION)}
+TASKS: dict[str, Task] = {task.name: task for task in (Task.SEGMENTATION, Task.CLASSIFICATION, Task.MULTILABEL)}
 """By name."""
 
 

@@ -29,7 +29,10 @@ SIZES = ((64, 48), (48, 64), (40, 40), (64, 64), (30, 20), (64, 16))
 CLASSES = {
     Annotates.POINTS: (("foreground", "#00FF00"), ("background", "#FF0000")),
     Annotates.IMAGE: (("cat", "#1F77B4"), ("dog", "#FF7F0E"), ("bird", "#2CA02C")),
+    Annotates.CLASSES: (("day", "#1F77B4"), ("night", "#FF7F0E"), ("car", "#2CA02C")),
 }
+GROUPS = {"day": "light", "night": "light"}
+"""Of the classes that exclude each other where an image may have several."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +109,10 @@ def make_session(folder: Path, task: Task, *, features: bool = True) -> ReadySes
                 extractor=EXTRACTOR.to_json(),
             )
         )
-        classes = [LabelClass(name=n, color=c, position=i) for i, (n, c) in enumerate(CLASSES[task.annotates])]
+        classes = [
+            LabelClass(name=n, color=c, position=i, exclusive_group=GROUPS.get(n))
+            for i, (n, c) in enumerate(CLASSES[task.annotates])
+        ]
         db_session.add_all(classes)
         images = []
         for number, (width, height) in enumerate(SIZES):
@@ -158,3 +164,9 @@ def segmentation_session(session_maker: Callable[..., ReadySession]) -> ReadySes
 def classification_session(session_maker: Callable[..., ReadySession]) -> ReadySession:
     """Three classes; nothing labelled."""
     return session_maker("session", Task.CLASSIFICATION)
+
+
+@pytest.fixture
+def multilabel_session(session_maker: Callable[..., ReadySession]) -> ReadySession:
+    """Three classes, of which day and night exclude each other; nothing labelled."""
+    return session_maker("session", Task.MULTILABEL)

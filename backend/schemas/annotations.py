@@ -10,6 +10,7 @@ from backend.schemas.base import Id, RequestModel, ResponseModel, Revision
 from db.models import Origin
 
 MAX_POINTS = 100_000
+MAX_CLASSES = 1000
 
 
 class PointOut(ResponseModel):
@@ -23,7 +24,7 @@ class PointOut(ResponseModel):
 
 
 class LabelOut(ResponseModel):
-    """The class of a whole image."""
+    """The class of a whole image, or one of several."""
 
     class_id: int
     origin: Origin
@@ -36,6 +37,9 @@ class AnnotationStateOut(ResponseModel):
     revision: int = Field(description="grows with every change, undo and redo included")
     points: list[PointOut]
     label: LabelOut | None
+    labels: list[LabelOut] | None = Field(
+        description="multilabel: the classes that hold, empty for none of them; null while nobody has answered"
+    )
     skipped: bool
     can_undo: bool
     can_redo: bool
@@ -53,18 +57,21 @@ class PointIn(BaseModel):
 
 
 class AnnotationPut(RequestModel):
-    """The new annotation of an image: either `points` (segmentation) or `class_id` (classification)."""
+    """The new annotation of an image: `points` (segmentation), `class_id` (classification) or `class_ids`."""
 
     revision: Revision | None = Field(
         default=None, description="the revision this replaces, 409 if it is no longer the newest; left out: overwrite"
     )
     points: Annotated[list[PointIn], Field(max_length=MAX_POINTS)] | None = None
     class_id: Id | None = None
+    class_ids: Annotated[list[Id], Field(max_length=MAX_CLASSES)] | None = Field(
+        default=None, description="all classes that hold; empty: none of them, which is an answer too"
+    )
 
     @model_validator(mode="after")
     def _one_kind(self) -> AnnotationPut:
-        if (self.points is None) == (self.class_id is None):
-            raise ValueError("give either points (segmentation) or class_id (classification)")
+        if sum(given is not None for given in (self.points, self.class_id, self.class_ids)) != 1:
+            raise ValueError("give either points (segmentation), class_id (classification) or class_ids (multilabel)")
         return self
 
 

@@ -22,9 +22,14 @@ class ImageOut(ResponseModel):
     failure: str | None = Field(description="why `features` is failed")
     revision: int = Field(description="number of annotation changes so far")
     class_id: int | None = Field(description="label of the whole image (classification)")
+    class_ids: list[int] | None = Field(
+        description="classes of the whole image (multilabel), empty for none of them; null while nobody has answered"
+    )
     point_count: int = Field(description="labelled points (segmentation)")
     uncertainty: float | None = Field(description="1 - confidence of the newest prediction, 0..1")
-    predicted_class_id: int | None = Field(description="most probable class, or the one with the largest area")
+    predicted_class_id: int | None = Field(
+        description="most probable class, or the one with the largest area; multilabel: the rarest of those predicted"
+    )
     metadata: dict[str, Any]
 
 

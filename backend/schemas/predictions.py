@@ -42,6 +42,8 @@ class PredictionOut(ResponseModel):
     stale: bool = Field(description="a newer head exists that has not predicted this image yet")
     created_at: dt.datetime
     probabilities: list[ClassProbability] | None = Field(
-        default=None, description="classification: sorted, most probable first; classes the head knows"
+        default=None,
+        description="classification, multilabel: sorted, most probable first; classes the head knows. They sum to 1 in "
+        "a classification; in a multilabel session each stands alone, and those of a group sum to 1 at most",
     )
     map: PredictionMap | None = Field(default=None, description="segmentation")

@@ -62,6 +62,9 @@ class LabelClassOut(ResponseModel):
     id: int
     name: str
     color: str = Field(description="#RRGGBB")
+    group: str | None = Field(
+        default=None, description="multilabel: an image has at most one of the classes of a group; null: any number"
+    )
 
 
 class LabelClassNew(RequestModel):
@@ -69,6 +72,7 @@ class LabelClassNew(RequestModel):
 
     name: ClassName
     color: Color | None = Field(default=None, description="#RRGGBB; left out: one unlike those in use is chosen")
+    group: ClassName | None = Field(default=None, description="multilabel: of classes that exclude each other")
 
 
 class LabelClassChange(RequestModel):
@@ -76,6 +80,10 @@ class LabelClassChange(RequestModel):
 
     name: ClassName | None = None
     color: Color | None = Field(default=None, description="#RRGGBB")
+    group: ClassName | None = Field(
+        default=None,
+        description="multilabel: of classes that exclude each other; null takes the class out of its group",
+    )
     merge_into: Id | None = Field(
         default=None, description="id of another class that takes over all annotations; this class is then removed"
     )

@@ -128,7 +128,15 @@ def _read_source(context: AppContext, image_id: int) -> PredictedImage:
             raise no_prediction(image_id)
         annotation = annotation_queries.current_state(db_session, image)
     config = context.config
-    return PredictedImage(image, prediction, annotation, config.class_ids, config.training, config.session_dir)
+    return PredictedImage(
+        image=image,
+        prediction=prediction,
+        annotation=annotation,
+        class_ids=config.class_ids,
+        class_groups=config.class_groups,
+        training=config.training,
+        session_dir=config.session_dir,
+    )
 
 
 def _schema(state: dict[str, Any]) -> AnnotationStateOut:

@@ -6,7 +6,7 @@ from backend.context import AppContext
 from backend.schemas.images import ImageDetails, ImageOut, ImagePage
 from backend.services import feature_requests
 from backend.services.plain_text import without_folders
-from db.models import Image
+from db.models import Image, ImageStatus
 from db.queries.images import (
     ImageFilter,
     ImageRow,
@@ -18,6 +18,7 @@ from db.queries.images import (
     note_model_pick,
 )
 from db.queries.session_info import Strategy
+from db.tasks import Annotates
 
 
 def list_page(
@@ -26,7 +27,7 @@ def list_page(
     """One page of the images that match."""
     with context.database.read() as db_session:
         page = list_images(db_session, wanted, sort=sort, cursor=cursor, limit=limit)
-    return ImagePage(items=[_schema(row) for row in page.rows], next_cursor=page.next_cursor, total=page.total)
+    return ImagePage(items=[_schema(context, row) for row in page.rows], next_cursor=page.next_cursor, total=page.total)
 
 
 def choose_next(
@@ -43,7 +44,7 @@ def choose_next(
     if pick.by_model and not pick.row.image.picked_by_model:
         with context.database.write() as db_session:
             note_model_pick(db_session, pick.row.image.id)
-    return _schema(pick.row)
+    return _schema(context, pick.row)
 
 
 def get_details(context: AppContext, image_id: int) -> ImageDetails:
@@ -52,10 +53,18 @@ def get_details(context: AppContext, image_id: int) -> ImageDetails:
         row = get_image_row(db_session, image_id)
         previous_id, next_id = neighbours(db_session, image_id)
     feature_requests.note_opened(context, row.image)
-    return ImageDetails(**_schema(row).model_dump(), split=row.image.split, previous_id=previous_id, next_id=next_id)
+    return ImageDetails(
+        **_schema(context, row).model_dump(), split=row.image.split, previous_id=previous_id, next_id=next_id
+    )
 
 
-def _schema(row: ImageRow) -> ImageOut:
+def _class_ids(context: AppContext, row: ImageRow) -> list[int] | None:
+    """An image that is labelled has an answer, if only that none of the classes holds."""
+    is_answered = context.config.task.annotates is Annotates.CLASSES and row.image.status is ImageStatus.LABELED
+    return list(row.class_ids) if is_answered else None
+
+
+def _schema(context: AppContext, row: ImageRow) -> ImageOut:
     image: Image = row.image
     return ImageOut(
         id=image.id,
@@ -67,6 +76,7 @@ def _schema(row: ImageRow) -> ImageOut:
         failure=None if image.failure is None else without_folders(image.failure),
         revision=image.revision,
         class_id=row.class_id,
+        class_ids=_class_ids(context, row),
         point_count=row.point_count,
         uncertainty=image.uncertainty,
         predicted_class_id=image.predicted_class_id,

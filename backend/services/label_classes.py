@@ -14,13 +14,14 @@ from backend.schemas.session import (
 from backend.services.session_config import refresh
 from backend.services.session_snapshot import class_schema
 from db.errors import InvalidInputError
+from db.queries.class_groups import put_into_group
 from db.queries.classes import add_class, change_class, merge_class, remove_class, restore_class
 
 
 def add(context: AppContext, new: LabelClassNew) -> LabelClassOut:
     """Add a class behind the others."""
     with context.database.write() as db_session:
-        added = class_schema(add_class(db_session, new.name, new.color))
+        added = class_schema(add_class(db_session, new.name, new.color, new.group))
     refresh(context)
     return added
 
@@ -29,15 +30,18 @@ def change(context: AppContext, class_id: int, wanted: LabelClassChange) -> Labe
     """Rename and recolour, or merge.
 
     Raises:
-        InvalidInputError: a merge together with a new name or colour, of which it is unclear whose they are.
+        InvalidInputError: a merge together with other changes, of which it is unclear whose they are.
+        ConflictError: images have classes together that would exclude each other.
     """
-    if wanted.merge_into is not None and (wanted.name is not None or wanted.color is not None):
-        raise InvalidInputError("merge_into stands alone: rename or recolour in another request")
+    if wanted.merge_into is not None and (wanted.name, wanted.color, wanted.group) != (None, None, None):
+        raise InvalidInputError("merge_into stands alone: make other changes in another request")
     with context.database.write() as db_session:
         if wanted.merge_into is not None:
             label_class, moved = merge_class(db_session, class_id, wanted.merge_into)
         else:
             label_class, moved = change_class(db_session, class_id, name=wanted.name, color=wanted.color), 0
+            if "group" in wanted.model_fields_set:
+                put_into_group(db_session, label_class, wanted.group)
         changed = LabelClassChanged(**class_schema(label_class).model_dump(), annotations_moved=moved)
     refresh(context)
     return changed

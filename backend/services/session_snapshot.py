@@ -39,6 +39,11 @@ class SessionSnapshot:
         """Ids of `classes`."""
         return frozenset(label_class.id for label_class in self.classes)
 
+    @property
+    def class_groups(self) -> dict[int, str]:
+        """Group by class id, of the classes that exclude others."""
+        return {label_class.id: label_class.group for label_class in self.classes if label_class.group is not None}
+
     def to_schema(self) -> Config:
         """As GET /config tells it."""
         info = self.extractor
@@ -75,4 +80,6 @@ def read_snapshot(db_session: Session, session_dir: Path) -> SessionSnapshot:
 
 def class_schema(label_class: LabelClass) -> LabelClassOut:
     """A class as it goes over the wire."""
-    return LabelClassOut(id=label_class.id, name=label_class.name, color=label_class.color)
+    return LabelClassOut(
+        id=label_class.id, name=label_class.name, color=label_class.color, group=label_class.exclusive_group
+    )

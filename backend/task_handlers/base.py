@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -28,16 +28,19 @@ class PredictedImage:
     """As `db.queries.annotations.current_state` gives it."""
     class_ids: Collection[int]
     """Classes that can be assigned."""
+    class_groups: Mapping[int, str]
+    """Group by class id, of the classes that exclude others."""
     training: TrainingSettings
     session_dir: Path
 
 
 @dataclass(frozen=True)
 class Proposal:
-    """An annotation made of a prediction: points, or a class of the whole image."""
+    """An annotation made of a prediction: points, a class of the whole image, or several."""
 
     points: tuple[NewPoint, ...] = ()
     class_id: int | None = None
+    class_ids: tuple[int, ...] | None = None
 
 
 class TaskHandler(Protocol):

@@ -9,9 +9,10 @@ from sqlalchemy.orm import Session
 
 from backend.schemas.annotations import AnnotationPut
 from backend.schemas.export import ExportFormat
-from backend.schemas.predictions import ClassProbability, PredictionOut
+from backend.schemas.predictions import PredictionOut
 from backend.task_handlers.base import PredictedImage, Proposal
-from db.errors import ConflictError, InvalidInputError
+from backend.task_handlers.whole_images import encode_probabilities, ranked_classes, refuse_extraction
+from db.errors import InvalidInputError
 from db.models import Image, Origin, Prediction
 from db.queries.annotations import set_label
 from db.tasks import Task
@@ -28,7 +29,8 @@ class ClassificationHandler:
         """See TaskHandler."""
         if body.class_id is None:
             raise InvalidInputError(
-                'this is a classification session: an image has one class, send {"class_id": ID}, found points'
+                'this is a classification session: an image has one class, send {"class_id": ID}, found '
+                + ("points" if body.points is not None else "class_ids")
             )
         return set_label(db_session, image, body.class_id, expected_revision=body.revision)
 
@@ -37,30 +39,15 @@ class ClassificationHandler:
     ) -> PredictionOut:
         """See TaskHandler."""
         del map_url
-        return PredictionOut(
-            version=prediction.version,
-            checkpoint_id=prediction.checkpoint_id,
-            annotation_revision=prediction.annotation_revision,
-            stale=stale,
-            created_at=prediction.created_at,
-            probabilities=[ClassProbability(class_id=c, p=p) for c, p in _ranked(prediction, class_ids)],
-        )
+        return encode_probabilities(prediction, stale=stale, class_ids=class_ids)
 
     def extract(self, source: PredictedImage) -> Proposal:
         """See TaskHandler."""
-        raise InvalidInputError(
-            f"image {source.image.id} has no map to extract points from: this is a classification session. "
-            "Use accept-prediction"
-        )
+        return refuse_extraction(source, self.task)
 
     def accept(self, source: PredictedImage) -> Proposal:
         """See TaskHandler."""
-        ranked = _ranked(source.prediction, source.class_ids)
-        if not ranked:
-            raise ConflictError(
-                f"the prediction of image {source.image.id} knows none of the classes that are left: label some images"
-            )
-        return Proposal(class_id=ranked[0][0])
+        return Proposal(class_id=ranked_classes(source)[0][0])
 
     def write_proposal(
         self, db_session: Session, image: Image, proposal: Proposal, *, expected_revision: int, origin: Origin
@@ -68,9 +55,3 @@ class ClassificationHandler:
         """See TaskHandler."""
         assert proposal.class_id is not None
         return set_label(db_session, image, proposal.class_id, expected_revision=expected_revision, origin=origin)
-
-
-def _ranked(prediction: Prediction, class_ids: Collection[int]) -> list[tuple[int, float]]:
-    """(class id, probability) of the classes that are left, most probable first."""
-    pairs = zip(prediction.class_ids, prediction.probabilities or (), strict=True)
-    return sorted(((c, float(p)) for c, p in pairs if c in class_ids), key=lambda pair: -pair[1])

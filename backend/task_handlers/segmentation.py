@@ -37,7 +37,8 @@ class SegmentationHandler:
         """See TaskHandler."""
         if body.points is None:
             raise InvalidInputError(
-                'this is a segmentation session: send {"points": [{"x", "y", "class_id"}]}, found class_id'
+                'this is a segmentation session: send {"points": [{"x", "y", "class_id"}]}, found '
+                + ("class_id" if body.class_id is not None else "class_ids")
             )
         points = [NewPoint(point.x, point.y, point.class_id, point.id) for point in body.points]
         return replace_points(db_session, image, points, expected_revision=body.revision)

@@ -6,7 +6,8 @@ from sqlalchemy import ColumnElement, delete, func, select, update
 from sqlalchemy.orm import Session, aliased
 
 from db.errors import ConflictError, InvalidInputError
-from db.models import ImageClass, LabelClass
+from db.models import ImageClass, JobKind, LabelClass
+from db.queries.jobs import request_job
 from db.queries.session_info import get_session_info
 from db.tasks import Annotates
 
@@ -34,7 +35,11 @@ def put_into_group(db_session: Session, label_class: LabelClass, group: str | No
                 f"{_images(count)} {label_class.name} together with another class of the group {group!r}: "
                 "take one of the two off them first"
             )
+    if label_class.exclusive_group == group:
+        return
     label_class.exclusive_group = group
+    get_session_info(db_session).label_sequence += 1
+    request_job(db_session, JobKind.REFIT)
     db_session.flush()
 
 

@@ -66,7 +66,8 @@ def add_class(db_session: Session, name: str, color: str | None, group: str | No
     )
     db_session.add(label_class)
     db_session.flush()
-    put_into_group(db_session, label_class, group)
+    if group is not None:
+        put_into_group(db_session, label_class, group)
     return label_class
 
 

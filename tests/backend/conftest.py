@@ -37,3 +37,9 @@ def seg(segmentation_session: Any, serve: Callable[..., TestClient]) -> TestClie
 def cla(classification_session: Any, serve: Callable[..., TestClient]) -> TestClient:
     """Client of a classification session."""
     return serve(classification_session)
+
+
+@pytest.fixture
+def mul(multilabel_session: Any, serve: Callable[..., TestClient]) -> TestClient:
+    """Client of a multilabel session: day and night exclude each other, car stands alone."""
+    return serve(multilabel_session)

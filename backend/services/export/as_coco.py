@@ -64,7 +64,7 @@ def _annotations(
 ) -> Iterator[dict[str, Any]]:
     number = 0
     for exported in read_images(db_session, session.class_ids, status=status):
-        if session.task.annotates is Annotates.IMAGE:
+        if session.task.annotates is not Annotates.POINTS:
             found = _whole_image(exported)
         else:
             mask = read_mask(session, exported, max_work_side)
@@ -75,20 +75,23 @@ def _annotations(
 
 
 def _whole_image(exported: ExportedImage) -> list[dict[str, Any]]:
-    image, label = exported.image, exported.label
-    if label is None:
-        return []
+    """One annotation for each class of the image."""
+    image = exported.image
+    found = [(mark.class_id, mark.origin) for mark in exported.classes or ()]
+    if exported.label is not None:
+        found.append((exported.label.class_id, exported.label.origin))
     width, height = image.width or 0, image.height or 0
     return [
         {
             "image_id": image.id,
-            "category_id": label.class_id,
+            "category_id": class_id,
             "bbox": [0, 0, width, height],
             "area": width * height,
             "iscrowd": 0,
             "segmentation": [],
-            "origin": label.origin.value,
+            "origin": origin.value,
         }
+        for class_id, origin in found
     ]
 
 

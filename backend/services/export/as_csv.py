@@ -1,10 +1,10 @@
-"""One line per point, or per labelled image."""
+"""One line per point, or per labelled image; where images have several classes, with a column for each class."""
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from sqlalchemy.orm import Session
 
@@ -14,17 +14,30 @@ from db.tasks import Annotates
 
 POINT_COLUMNS = ("image_id", "path", "width", "height", "x", "y", "class_id", "class", "origin")
 LABEL_COLUMNS = ("image_id", "path", "class_id", "class", "origin")
+CLASSES_COLUMNS = ("image_id", "path")
+RowsOf = Callable[[ExportedImage, dict[int, str]], list[tuple[object, ...]]]
 
 
 def stream(db_session: Session, session: SessionSnapshot) -> Iterator[bytes]:
     """A header, then the lines (UTF-8, RFC 4180)."""
     names = {label_class.id: label_class.name for label_class in session.classes}
-    has_points = session.task.annotates is Annotates.POINTS
-    yield _lines([POINT_COLUMNS if has_points else LABEL_COLUMNS])
+    header, rows_of = _layout(session.task.annotates)
+    yield _lines([header if session.task.annotates is not Annotates.CLASSES else (*header, *names.values())])
     for exported in read_images(db_session, session.class_ids):
-        rows = _points(exported, names) if has_points else _label(exported, names)
+        rows = rows_of(exported, names)
         if rows:
             yield _lines(rows)
+
+
+def _layout(annotates: Annotates) -> tuple[tuple[str, ...], RowsOf]:
+    """The columns, and what fills them."""
+    match annotates:
+        case Annotates.POINTS:
+            return POINT_COLUMNS, _points
+        case Annotates.IMAGE:
+            return LABEL_COLUMNS, _label
+        case Annotates.CLASSES:
+            return CLASSES_COLUMNS, _classes
 
 
 def _points(exported: ExportedImage, names: dict[int, str]) -> list[tuple[object, ...]]:
@@ -40,6 +53,14 @@ def _label(exported: ExportedImage, names: dict[int, str]) -> list[tuple[object,
     if label is None:
         return []
     return [(image.id, image.path, label.class_id, names[label.class_id], label.origin.value)]
+
+
+def _classes(exported: ExportedImage, names: dict[int, str]) -> list[tuple[object, ...]]:
+    """1 for each class that holds, 0 for each other; an image that nobody has answered for has no line."""
+    if exported.classes is None:
+        return []
+    held = {mark.class_id for mark in exported.classes}
+    return [(exported.image.id, exported.image.path, *(int(class_id in held) for class_id in names))]
 
 
 def _lines(rows: Sequence[Sequence[object]]) -> bytes:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from backend.services.export.source import ExportedImage, read_images
 from backend.services.session_snapshot import SessionSnapshot
-from db.models import ImageStatus, LabelClass
+from db.models import ImageClass, ImageStatus, Label, LabelClass
 from db.queries.session_info import get_session_info
 
 FORMAT_VERSION = 1
@@ -45,7 +45,17 @@ def _session(db_session: Session, session: SessionSnapshot) -> dict[str, Any]:
 
 
 def _label_class(row: LabelClass) -> dict[str, Any]:
-    return {"id": row.id, "name": row.name, "color": row.color, "removed": row.removed_at is not None}
+    return {
+        "id": row.id,
+        "name": row.name,
+        "color": row.color,
+        "group": row.exclusive_group,
+        "removed": row.removed_at is not None,
+    }
+
+
+def _mark(row: Label | ImageClass) -> dict[str, Any]:
+    return {"class_id": row.class_id, "origin": row.origin.value, "created_at": row.created_at.isoformat()}
 
 
 def _image(exported: ExportedImage, *, history: bool) -> dict[str, Any]:
@@ -72,13 +82,8 @@ def _image(exported: ExportedImage, *, history: bool) -> dict[str, Any]:
             }
             for point in exported.points
         ],
-        "label": None
-        if label is None
-        else {
-            "class_id": label.class_id,
-            "origin": label.origin.value,
-            "created_at": label.created_at.isoformat(),
-        },
+        "label": None if label is None else _mark(label),
+        "labels": None if exported.classes is None else [_mark(mark) for mark in exported.classes],
     }
     if history:
         content["history_position"] = image.history_position

@@ -605,8 +605,14 @@ export interface components {
             revision?: number | null;
         };
         /**
+         * AdaptedPart
+         * @description Linear layers of each block of a ViT that fine-tuning can adapt.
+         * @enum {string}
+         */
+        AdaptedPart: "q" | "k" | "v" | "out" | "mlp";
+        /**
          * AnnotationPut
-         * @description The new annotation of an image: either `points` (segmentation) or `class_id` (classification).
+         * @description The new annotation of an image: `points` (segmentation), `class_id` (classification) or `class_ids`.
          */
         AnnotationPut: {
             /**
@@ -618,6 +624,11 @@ export interface components {
             points?: components["schemas"]["PointIn"][] | null;
             /** Class Id */
             class_id?: number | null;
+            /**
+             * Class Ids
+             * @description all classes that hold; empty: none of them, which is an answer too
+             */
+            class_ids?: number[] | null;
         };
         /**
          * AnnotationStateOut
@@ -634,6 +645,11 @@ export interface components {
             /** Points */
             points: components["schemas"]["PointOut"][];
             label: components["schemas"]["LabelOut"] | null;
+            /**
+             * Labels
+             * @description multilabel: the classes that hold, empty for none of them; null while nobody has answered
+             */
+            labels: components["schemas"]["LabelOut"][] | null;
             /** Skipped */
             skipped: boolean;
             /** Can Undo */
@@ -944,6 +960,67 @@ export interface components {
          */
         FeatureState: "pending" | "ready" | "failed";
         /**
+         * FinetuneSettings
+         * @description How an extractor is fine-tuned; docs/finetuning.md says what each costs.
+         */
+        FinetuneSettings: {
+            /**
+             * Rank
+             * @description of the adapter's factors
+             * @default 8
+             */
+            rank: number;
+            /**
+             * Alpha
+             * @description the adapter counts alpha / rank
+             * @default 16
+             */
+            alpha: number;
+            /**
+             * Dropout
+             * @default 0.05
+             */
+            dropout: number;
+            /**
+             * Targets
+             * @default [
+             *       "q",
+             *       "v"
+             *     ]
+             */
+            targets: components["schemas"]["AdaptedPart"][];
+            /**
+             * Learning Rate
+             * @default 0.0005
+             */
+            learning_rate: number;
+            /**
+             * Max Epochs
+             * @default 30
+             */
+            max_epochs: number;
+            /**
+             * Patience
+             * @description epochs without improvement of the held-out loss
+             * @default 5
+             */
+            patience: number;
+            /**
+             * Batch Size
+             * @description images to a step
+             * @default 8
+             */
+            batch_size: number;
+            /** @default horizontal */
+            flips: components["schemas"]["Flips"];
+        };
+        /**
+         * Flips
+         * @description How pictures are mirrored at random while the extractor learns from them.
+         * @enum {string}
+         */
+        Flips: "none" | "horizontal" | "both";
+        /**
          * HeadInForce
          * @description Which head predicts.
          */
@@ -1074,6 +1151,11 @@ export interface components {
              */
             class_id: number | null;
             /**
+             * Class Ids
+             * @description classes of the whole image (multilabel), empty for none of them; null while nobody has answered
+             */
+            class_ids: number[] | null;
+            /**
              * Point Count
              * @description labelled points (segmentation)
              */
@@ -1085,7 +1167,7 @@ export interface components {
             uncertainty: number | null;
             /**
              * Predicted Class Id
-             * @description most probable class, or the one with the largest area
+             * @description most probable class, or the one with the largest area; multilabel: the rarest of those predicted
              */
             predicted_class_id: number | null;
             /** Metadata */
@@ -1139,6 +1221,11 @@ export interface components {
              */
             class_id: number | null;
             /**
+             * Class Ids
+             * @description classes of the whole image (multilabel), empty for none of them; null while nobody has answered
+             */
+            class_ids: number[] | null;
+            /**
              * Point Count
              * @description labelled points (segmentation)
              */
@@ -1150,7 +1237,7 @@ export interface components {
             uncertainty: number | null;
             /**
              * Predicted Class Id
-             * @description most probable class, or the one with the largest area
+             * @description most probable class, or the one with the largest area; multilabel: the rarest of those predicted
              */
             predicted_class_id: number | null;
             /** Metadata */
@@ -1201,6 +1288,11 @@ export interface components {
              */
             color?: string | null;
             /**
+             * Group
+             * @description multilabel: of classes that exclude each other; null takes the class out of its group
+             */
+            group?: string | null;
+            /**
              * Merge Into
              * @description id of another class that takes over all annotations; this class is then removed
              */
@@ -1221,6 +1313,11 @@ export interface components {
              */
             color: string;
             /**
+             * Group
+             * @description multilabel: an image has at most one of the classes of a group; null: any number
+             */
+            group?: string | null;
+            /**
              * Annotations Moved
              * @description points or labels that a merge gave to this class
              * @default 0
@@ -1239,6 +1336,11 @@ export interface components {
              * @description #RRGGBB; left out: one unlike those in use is chosen
              */
             color?: string | null;
+            /**
+             * Group
+             * @description multilabel: of classes that exclude each other
+             */
+            group?: string | null;
         };
         /**
          * LabelClassOut
@@ -1254,6 +1356,11 @@ export interface components {
              * @description #RRGGBB
              */
             color: string;
+            /**
+             * Group
+             * @description multilabel: an image has at most one of the classes of a group; null: any number
+             */
+            group?: string | null;
         };
         /**
          * LabelClassRemoved
@@ -1284,12 +1391,17 @@ export interface components {
              * @description #RRGGBB
              */
             color: string;
+            /**
+             * Group
+             * @description multilabel: an image has at most one of the classes of a group; null: any number
+             */
+            group?: string | null;
             /** Annotations Restored */
             annotations_restored: number;
         };
         /**
          * LabelOut
-         * @description The class of a whole image.
+         * @description The class of a whole image, or one of several.
          */
         LabelOut: {
             /** Class Id */
@@ -1447,7 +1559,7 @@ export interface components {
             created_at: string;
             /**
              * Probabilities
-             * @description classification: sorted, most probable first; classes the head knows
+             * @description classification, multilabel: sorted, most probable first; classes the head knows. They sum to 1 in a classification; in a multilabel session each stands alone, and those of a group sum to 1 at most
              */
             probabilities?: components["schemas"]["ClassProbability"][] | null;
             /** @description segmentation */
@@ -1541,10 +1653,10 @@ export interface components {
         Strategy: "sequential" | "random" | "least_confident" | "least_confident_minority";
         /**
          * Task
-         * @description What is labelled: points in images, or one class per image.
+         * @description What is labelled: points in images, one class per image, or any number of classes per image.
          * @enum {string}
          */
-        Task: "segmentation" | "classification";
+        Task: "segmentation" | "classification" | "multilabel";
         /**
          * TrainingOut
          * @description The newest run.
@@ -1692,6 +1804,23 @@ export interface components {
              * @default 0.3
              */
             extracted_weight: number;
+            /**
+             * @default {
+             *       "rank": 8,
+             *       "alpha": 16,
+             *       "dropout": 0.05,
+             *       "targets": [
+             *         "q",
+             *         "v"
+             *       ],
+             *       "learning_rate": 0.0005,
+             *       "max_epochs": 30,
+             *       "patience": 5,
+             *       "batch_size": 8,
+             *       "flips": "horizontal"
+             *     }
+             */
+            finetune: components["schemas"]["FinetuneSettings"];
         };
         /**
          * TrainingState

@@ -1,0 +1,68 @@
+"""Several classes per image, with groups of which one holds at most."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from backend.schemas.annotations import AnnotationPut
+from backend.schemas.export import ExportFormat
+from backend.schemas.predictions import PredictionOut
+from backend.task_handlers.base import PredictedImage, Proposal
+from backend.task_handlers.whole_images import encode_probabilities, ranked_classes, refuse_extraction
+from db.errors import InvalidInputError
+from db.models import Image, Origin, Prediction
+from db.queries.annotations import set_classes
+from db.tasks import Task
+
+ACCEPTED_ABOVE = 0.5
+"""An accepted prediction says of a class that it holds where this is less than its probability."""
+
+
+class MultilabelHandler:
+    """Payload: {"class_ids"}, all that hold. Prediction: a probability for each class, most probable first."""
+
+    task = Task.MULTILABEL
+    has_maps = False
+    export_formats = frozenset({ExportFormat.JSON, ExportFormat.CSV, ExportFormat.COCO})
+
+    def write(self, db_session: Session, image: Image, body: AnnotationPut) -> dict[str, Any]:
+        """See TaskHandler."""
+        if body.class_ids is None:
+            found = "points" if body.points is not None else "class_id"
+            raise InvalidInputError(
+                'this is a multilabel session: an image has any number of classes, send {"class_ids": [ID, ...]}, '
+                f"found {found}"
+            )
+        return set_classes(db_session, image, body.class_ids, expected_revision=body.revision)
+
+    def encode_prediction(
+        self, prediction: Prediction, *, stale: bool, class_ids: Collection[int], map_url: str
+    ) -> PredictionOut:
+        """See TaskHandler."""
+        del map_url
+        return encode_probabilities(prediction, stale=stale, class_ids=class_ids)
+
+    def extract(self, source: PredictedImage) -> Proposal:
+        """See TaskHandler."""
+        return refuse_extraction(source, self.task)
+
+    def accept(self, source: PredictedImage) -> Proposal:
+        """See TaskHandler. Of a group the most probable class alone can be accepted."""
+        accepted: list[int] = []
+        taken: set[str] = set()
+        for class_id, p in ranked_classes(source):
+            group = source.class_groups.get(class_id)
+            if p > ACCEPTED_ABOVE and group not in taken:
+                accepted.append(class_id)
+                taken |= {group} if group is not None else set()
+        return Proposal(class_ids=tuple(accepted))
+
+    def write_proposal(
+        self, db_session: Session, image: Image, proposal: Proposal, *, expected_revision: int, origin: Origin
+    ) -> dict[str, Any]:
+        """See TaskHandler."""
+        assert proposal.class_ids is not None
+        return set_classes(db_session, image, proposal.class_ids, expected_revision=expected_revision, origin=origin)

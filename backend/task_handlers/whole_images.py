@@ -1,0 +1,54 @@
+"""What tasks about whole images share: predictions that are probabilities, not maps."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from backend.schemas.predictions import ClassProbability, PredictionOut
+from backend.task_handlers.base import PredictedImage, Proposal
+from db.errors import ConflictError, InvalidInputError
+from db.models import Prediction
+from db.tasks import Task
+
+
+def encode_probabilities(prediction: Prediction, *, stale: bool, class_ids: Collection[int]) -> PredictionOut:
+    """The probabilities of the classes that are left, most probable first."""
+    return PredictionOut(
+        version=prediction.version,
+        checkpoint_id=prediction.checkpoint_id,
+        annotation_revision=prediction.annotation_revision,
+        stale=stale,
+        created_at=prediction.created_at,
+        probabilities=[ClassProbability(class_id=c, p=p) for c, p in _ranked(prediction, class_ids)],
+    )
+
+
+def ranked_classes(source: PredictedImage) -> list[tuple[int, float]]:
+    """(class id, probability) of the classes that are left, most probable first.
+
+    Raises:
+        ConflictError: none is left of those that the prediction knows.
+    """
+    ranked = _ranked(source.prediction, source.class_ids)
+    if not ranked:
+        raise ConflictError(
+            f"the prediction of image {source.image.id} knows none of the classes that are left: label some images"
+        )
+    return ranked
+
+
+def refuse_extraction(source: PredictedImage, task: Task) -> Proposal:
+    """The answer to extract-points.
+
+    Raises:
+        InvalidInputError: always.
+    """
+    raise InvalidInputError(
+        f"image {source.image.id} has no map to extract points from: this is a {task.name} session. "
+        "Use accept-prediction"
+    )
+
+
+def _ranked(prediction: Prediction, class_ids: Collection[int]) -> list[tuple[int, float]]:
+    pairs = zip(prediction.class_ids, prediction.probabilities or (), strict=True)
+    return sorted(((c, float(p)) for c, p in pairs if c in class_ids), key=lambda pair: -pair[1])
