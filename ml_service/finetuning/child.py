@@ -69,8 +69,8 @@ class Child:
             return None
         if event is None:
             raise FinetuneError(
-                f"the process that fine-tunes ended with status {self._process.wait()} (-9: killed, most often for want "
-                "of memory); the log of the ML service has its last lines: choose a smaller resize or other weights"
+                f"the process that fine-tunes ended with status {self._process.wait()} (-9: killed, most often for "
+                "want of memory); the log of the ML service tells more: choose a smaller resize or other weights"
             )
         if isinstance(event, Failed):
             raise FinetuneError(event.message)

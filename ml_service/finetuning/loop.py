@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from db.tasks import find_task
+from ml_service.data_loaders.base import FloatArray
 from ml_service.early_stopping import EarlyStopping
 from ml_service.errors import DivergedError
 from ml_service.finetuning.adapted_network import AdaptedNetwork
@@ -56,7 +57,7 @@ class Finetuning:
         cells = (size_px // pretrained.network.cell_px) ** 2
         self._together = choose_batch_size(device, cells)
         pictures = Pictures(plan, size_px)
-        factors = class_factors(plan.training, is_exclusive=self._parts.is_exclusive)
+        factors = class_factors(plan.training, is_exclusive=self._parts.output.one_class)
         self._training, self._held_out = (
             SampleSource(samples, pictures, self.network, reads_patches=task.reads_patches, factors=factors)
             for samples in (plan.training, plan.held_out)
@@ -241,8 +242,8 @@ class Finetuning:
 
     def _quality(self, logits: Tensor) -> Quality:
         held_out = self._plan.held_out
-        weights = np.asarray(self._held_out.labels.weights, dtype=np.float32)
-        return measure(logits.numpy(), held_out.class_index, weights, held_out.image_ids)
+        weights: FloatArray = self._held_out.labels.weights.numpy().astype(np.float32)
+        return measure(logits.numpy(), held_out.targets, weights, held_out.image_ids, self._parts.output)
 
     def _held_out_loss(self, logits: Tensor) -> float:
         labels = self._held_out.labels
