@@ -1,0 +1,130 @@
+"""Two checkpoints, measured on the same held-out images."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from db.models import Checkpoint, CheckpointKind, Job, JobState, Run
+from db.queries.comparisons import newest_comparison, request_comparison
+from db.queries.runs import request_run
+from ml_service.checkpoint_comparison import compare_checkpoints
+from ml_service.data_snapshot import snapshot_path
+from tests.ml_service.toy_session import LEFT, RIGHT, ToySession, work_off
+
+HELD_OUT = (31, 32, 33, 34, 35, 36)
+
+
+def checkpoints(session: ToySession) -> list[Checkpoint]:
+    with session.db.read() as db_session:
+        return list(db_session.scalars(select(Checkpoint).order_by(Checkpoint.id)))
+
+
+@pytest.fixture
+def two_live(classification: ToySession) -> tuple[ToySession, int, int]:
+    """A live head of wrong labels, and one of right labels; six validation images."""
+    worker = classification.worker()
+    classification.label_rightly(HELD_OUT)
+    for image_id in range(1, 9):
+        classification.label(image_id, LEFT if image_id % 2 else RIGHT)
+    classification.hold_out(*HELD_OUT)
+    work_off(worker)
+    classification.label_rightly(range(1, 13))
+    classification.hold_out(*HELD_OUT)
+    work_off(worker)
+    worker.close()
+    first, *_, last = checkpoints(classification)
+    return classification, first.id, last.id
+
+
+def test_compare_checkpoints__live_heads_are_measured_without_what_is_held_out(
+    two_live: tuple[ToySession, int, int],
+) -> None:
+    session, wrong, right = two_live
+    result = compare_checkpoints(session.context(), wrong, right)
+    assert result["held_out"]["n_images"] == len(HELD_OUT)
+    assert (result["a"]["how"], result["b"]["how"]) == ("refitted", "refitted")
+    # The head that was saved has learned from the right labels of the validation images too, and would do better.
+    assert result["a"]["quality"]["accuracy"] < 0.2
+    assert result["b"]["quality"]["accuracy"] > 0.8
+    assert result["difference"]["accuracy"] > 0.5
+    assert result["agreement"]["n_images"] == 40
+    assert result["agreement"]["of"] == "images"
+
+
+def test_compare_checkpoints__with_itself(two_live: tuple[ToySession, int, int]) -> None:
+    session, _, right = two_live
+    result = compare_checkpoints(session.context(), right, right)
+    assert result["difference"] == {"accuracy": 0.0, "standard_error": 0.0}
+    assert result["agreement"]["share"] == 1.0
+
+
+def test_compare_checkpoints__what_a_head_has_learned_from_is_left_out(two_live: tuple[ToySession, int, int]) -> None:
+    session, wrong, right = two_live
+    session.hold_out(*HELD_OUT, 1, 2)  # as if these two had been moved to the validation part since
+    result = compare_checkpoints(session.context(), wrong, right)
+    assert (result["held_out"]["n_images"], result["held_out"]["left_out_images"]) == (len(HELD_OUT), 2)
+
+
+def test_compare_checkpoints__without_a_snapshot_a_live_head_is_not_measured(
+    two_live: tuple[ToySession, int, int],
+) -> None:
+    session, wrong, right = two_live
+    first = checkpoints(session)[0]
+    assert first.dataset_hash is not None
+    snapshot_path(session.folder, first.dataset_hash).unlink()
+    result = compare_checkpoints(session.context(), wrong, right)
+    assert (result["a"]["quality"], result["a"]["how"], result["difference"]) == (None, None, None)
+    assert "validation images too" in result["a"]["note"]
+    assert result["b"]["quality"]["n_images"] == len(HELD_OUT)
+
+
+@pytest.mark.parametrize("head", ["linear", "conv"])
+def test_compare_checkpoints__of_a_run_and_a_live_head(segmentation: ToySession, head: str) -> None:
+    segmentation.tune(head=head, max_epochs=40)
+    worker = segmentation.worker()
+    segmentation.click_halves(1, 2, 3, 4)
+    segmentation.hold_out(3, 4)
+    with segmentation.db.write() as db_session:
+        request_run(db_session)
+    work_off(worker)
+    saved = {checkpoint.kind: checkpoint.id for checkpoint in checkpoints(segmentation)}
+    result = compare_checkpoints(segmentation.context(), saved[CheckpointKind.LIVE], saved[CheckpointKind.RUN])
+    assert (result["a"]["how"], result["b"]["how"]) == ("refitted", "itself")
+    with segmentation.db.read() as db_session:
+        run = db_session.scalars(select(Run)).one()
+    again: dict[str, Any] = result["b"]["quality"]
+    assert again["accuracy"] == pytest.approx(run.metrics["held_out"]["accuracy"])
+    assert result["held_out"]["n_images"] == 2
+    assert result["agreement"]["of"] == "cells"
+
+
+def test_worker__compares_on_request(two_live: tuple[ToySession, int, int]) -> None:
+    session, wrong, right = two_live
+    with session.db.write() as db_session:
+        first = request_comparison(db_session, wrong, right)
+        assert request_comparison(db_session, wrong, right).id == first.id
+    worker = session.worker()
+    work_off(worker)
+    with session.db.read() as db_session:
+        job = newest_comparison(db_session, wrong, right)
+    assert job is not None
+    assert job.state is JobState.DONE
+    assert job.result is not None
+    assert job.result["held_out"]["n_images"] == len(HELD_OUT)
+
+
+def test_worker__comparison_of_what_is_gone_fails_with_a_reason(two_live: tuple[ToySession, int, int]) -> None:
+    session, wrong, right = two_live
+    (session.folder / checkpoints(session)[0].path).unlink()
+    with session.db.write() as db_session:
+        request_comparison(db_session, wrong, right)
+    worker = session.worker()
+    work_off(worker)
+    with session.db.read() as db_session:
+        job = db_session.scalars(select(Job).where(Job.kind == "compare")).one()
+    assert job.state is JobState.FAILED
+    assert "is missing" in (job.error or "")
+    assert str(session.folder) not in (job.error or "")
