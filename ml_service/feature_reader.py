@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
+from threading import Lock
 
 import numpy as np
 import numpy.typing as npt
@@ -17,26 +18,30 @@ FloatArray = npt.NDArray[np.float32]
 
 
 class ByteLimitedCache:
-    """Keeps the arrays used last, as many as fit into `limit_bytes`."""
+    """Keeps the arrays used last, as many as fit into `limit_bytes`. Use from any thread."""
 
     def __init__(self, limit_bytes: int) -> None:
         self._limit_bytes = limit_bytes
         self._bytes = 0
         self._arrays: OrderedDict[str, FloatArray] = OrderedDict()
+        self._lock = Lock()
 
     def get(self, key: str) -> FloatArray | None:
         """The array, which now counts as used last; None if it is not kept."""
-        if key in self._arrays:
-            self._arrays.move_to_end(key)
-        return self._arrays.get(key)
+        with self._lock:
+            if key in self._arrays:
+                self._arrays.move_to_end(key)
+            return self._arrays.get(key)
 
     def put(self, key: str, array: FloatArray) -> None:
         """Keep an array; those unused for longest give way."""
-        self._bytes += array.nbytes
-        self._arrays[key] = array
-        while self._bytes > self._limit_bytes and len(self._arrays) > 1:
-            _, dropped = self._arrays.popitem(last=False)
-            self._bytes -= dropped.nbytes
+        with self._lock:
+            before = self._arrays.pop(key, None)
+            self._bytes += array.nbytes - (0 if before is None else before.nbytes)
+            self._arrays[key] = array
+            while self._bytes > self._limit_bytes and len(self._arrays) > 1:
+                _, dropped = self._arrays.popitem(last=False)
+                self._bytes -= dropped.nbytes
 
 
 class FeatureReader:
@@ -63,7 +68,8 @@ class FeatureReader:
         Args:
             size: width and height of the upright image, pixels.
         """
-        features = self._store.open_patches(content_hash)
+        kept = self._maps.get(content_hash)
+        features = self._store.open_patches(content_hash) if kept is None else kept
         grid = make_grid(*size, self._store.info)
         if features.shape[:2] != (grid.height, grid.width):
             raise FeatureMismatchError(
@@ -94,6 +100,15 @@ class FeatureReader:
         if keep:
             self._maps.put(image.content_hash, features)
         return features
+
+    def stored_map(self, image: ImageRef) -> npt.NDArray[np.floating]:
+        """Features (Hp, Wp, D) of a whole image as they are stored, float16 or float32, finite or not."""
+        kept = self._maps.get(image.content_hash)
+        return self._store.read_patches(image.content_hash) if kept is None else kept
+
+    def is_kept(self, image: ImageRef) -> bool:
+        """Whether the map of an image is in memory."""
+        return self._maps.get(image.content_hash) is not None
 
     def pooled(self, content_hashes: Sequence[str]) -> FloatArray:
         """Pooled vectors (N, P)."""

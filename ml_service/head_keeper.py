@@ -22,15 +22,15 @@ from db.queries.training_data import (
     ready_image,
     record_broken_features,
     remove_predictions,
-    stale_images,
 )
 from ml_service.checkpoint import load_head
 from ml_service.context import Context
 from ml_service.errors import CheckpointError, client_text
 from ml_service.heads.live import LiveHead
+from ml_service.heads.scaler import FeatureScaler
 from ml_service.inference import predict_readable, record_predictions, remove_maps
 from ml_service.live_checkpoint import save_live_checkpoint
-from ml_service.live_learning import fit_live
+from ml_service.live_fitter import LiveFitter
 from ml_service.predictors.base import ImagePrediction, Model
 from ml_service.scaler_source import ScalerSource
 from models.errors import FeatureMismatchError
@@ -38,8 +38,6 @@ from models.errors import FeatureMismatchError
 logger = logging.getLogger(__name__)
 Finish = Callable[[Session], None]
 """Ends a job in the transaction that records its result; raises where the job was lost."""
-KEPT_AHEAD = 3
-"""Images after the open one whose features are kept in memory, as they are likely to be opened next."""
 
 
 class HeadKeeper:
@@ -49,8 +47,7 @@ class HeadKeeper:
         self._context = context
         self._scalers = ScalerSource(context.parts, context.reader)
         self._unsaved_since: float | None = None
-        self._swept_version = -1
-        self._swept_images = 0
+        self._fitter = LiveFitter(context.parts, context.training_set)
         self.model: Model | None = None
         """None while nothing is labelled."""
         self.version = -1
@@ -62,6 +59,11 @@ class HeadKeeper:
     def scalers(self) -> ScalerSource:
         """Source of the scaler that live heads and runs share."""
         return self._scalers
+
+    @property
+    def measured_scaler(self) -> FeatureScaler | None:
+        """Of the live head that predicts now; None while something else predicts, or nothing does."""
+        return None if self.model is None or self.model.checkpoint_id is not None else self._scalers.scaler
 
     def start(self) -> None:
         """Be ready for the first click: read all labels, fit the scaler and the head."""
@@ -160,30 +162,13 @@ class HeadKeeper:
             open_image = self._ready_open_image(db_session)
         self.predict(open_image)
 
-    def sweep(self) -> bool:
-        """Predict the next images that the head in force has not seen; False if there are none."""
-        context = self._context
-        self.ensure_current()
-        if self.model is None:
-            return False
-        with context.db.read() as db_session:
-            chunk_size = context.parts.predictor.chunk_size
-            images = stale_images(db_session, self.version, self.open_image_id or 0, chunk_size)
-        if not images:
-            return False
-        if self._swept_version != self.version:
-            self._swept_version, self._swept_images = self.version, 0
-        self._swept_images += len(images)
-        keep = self._swept_images <= KEPT_AHEAD
-        predictions, broken = predict_readable(context.parts.predictor, self.model, context.reader, images, keep=keep)
-        with context.db.write() as db_session:
-            record_broken_features(db_session, broken)
-            replaced = record_predictions(db_session, context.session_dir, self.model, predictions)
-            if replaced is not None:
-                image_ids = [prediction.image_id for prediction in predictions]
-                add_event(db_session, "prediction", image_ids=image_ids, version=self.version)
-        remove_maps(context.session_dir, replaced or [])
-        return True
+    def look_ahead(self) -> None:
+        """Begin to compute what makes the next refits fast, if that is due."""
+        self._fitter.look_ahead()
+
+    def close(self) -> None:
+        """End what runs beside."""
+        self._fitter.close()
 
     def look_for_features(self) -> bool:
         """Refit if features that labels waited for have come; see whether there are enough for a new scaler."""
@@ -236,7 +221,7 @@ class HeadKeeper:
         scaler, training_set = self._scalers.scaler, self._context.training_set
         if scaler is None:
             return None
-        fitted = fit_live(self._context.parts, scaler, training_set.images, training_set.class_ids, extracted_weight)
+        fitted = self._fitter.fit(scaler, extracted_weight)
         if fitted is None:
             return None
         return Model(fitted.head, fitted.class_ids, training_set.revisions, version=0)

@@ -19,4 +19,7 @@ class ServiceSettings(BaseSettings):
     map_cache_bytes: int = Field(default=256 << 20, ge=0, description="feature maps of recently opened images")
     pooled_cache_bytes: int = Field(default=256 << 20, ge=0, description="pooled vectors")
     threads: int = Field(default=1, ge=1, description="of torch and BLAS: for small matrices one is the fastest")
+    sweep_threads: int = Field(default=0, ge=0, description="of the background predictions; 0: as many as cores, to 4")
+    finetune_threads: int = Field(default=0, ge=0, description="of the process that fine-tunes; 0 takes all processors")
+    finetune_niceness: int = Field(default=10, ge=0, le=19, description="how much it stands back behind the others")
     seed: int = 0

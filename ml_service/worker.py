@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from db.database import ChangeDetector
 from db.errors import FewclickError
 from db.models import Job, JobKind, JobState, RunState
-from db.queries.events import prune_events
+from db.queries.events import add_event, prune_events
 from db.queries.jobs import (
     JobLostError,
     claim_job,
@@ -32,11 +32,14 @@ from db.queries.refits import request_due_refit
 from db.queries.runs import recover_runs, runs_at_work, start_next_run, transition
 from db.queries.training_data import ready_image
 from db.queries.workers import beat, remove_silent_workers, remove_worker
+from ml_service.checkpoint_comparison import compare_checkpoints
 from ml_service.context import Context
 from ml_service.errors import LearningError, StoppingError, client_text
 from ml_service.head_keeper import HeadKeeper
 from ml_service.map_collector import MapCollector
+from ml_service.quality_measurement import QualityMeasurement
 from ml_service.run_execution import RunExecution
+from ml_service.sweeping import Sweep
 from models.errors import ModelsError
 
 logger = logging.getLogger(__name__)
@@ -58,6 +61,7 @@ class Worker:
         self._detector = ChangeDetector(context.db.engine)
         self._stopping = threading.Event()
         self._keeper = HeadKeeper(context)
+        self._quality = QualityMeasurement(context)
         self._collector = MapCollector(context.db, context.session_dir)
         self._may_have_work = True
         self._ticked_at = -float("inf")
@@ -65,6 +69,7 @@ class Worker:
         self._rest_s = 0.0
         self._resting_until = self._idle_until = -float("inf")
         self.worker_id = f"{socket.gethostname()[:40]}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
+        self._sweep = Sweep(context, self.worker_id, self._is_wanted)
 
     @property
     def keeper(self) -> HeadKeeper:
@@ -103,6 +108,8 @@ class Worker:
         with self._context.db.write() as db_session:
             remove_worker(db_session, self.worker_id)
         self._detector.close()
+        self._sweep.close()
+        self._keeper.close()
 
     def step(self) -> bool:
         """Do the most urgent thing there is; False if nothing is left to do for now."""
@@ -121,16 +128,37 @@ class Worker:
         except Exception:  # The boundary of idle work: whatever is wrong with it, clicks are answered.
             logger.exception("idle work failed; it rests for %g s", LONGEST_REST_S)
             self._idle_until = time.monotonic() + LONGEST_REST_S
+            self._may_have_work = True
             return False
 
     def _do_idle_work(self, has_ticked: bool) -> bool:
+        self._keeper.look_ahead()
         # A new scaler comes before the sweep: with it all images have to be predicted anew.
-        if self._keeper.gather() or (self._may_have_work and self._keeper.sweep()):
+        # Quality too: it is told after a second of rest, and a sweep of a large session takes longer than people rest.
+        if self._keeper.gather() or self._quality.step(self._keeper.measured_scaler):
             return True
-        self._may_have_work = False
+        if self._may_have_work and self._sweep_on():
+            return True
         if (has_ticked and self._keeper.look_for_features()) or self._keeper.save_live_if_due():
             return True
         return has_ticked and self._collector.step()
+
+    def _sweep_on(self) -> bool:
+        # First, as the sweep itself notices when there is work again.
+        self._may_have_work = False
+        self._keeper.ensure_current()
+        model = self._keeper.model
+        if model is None or not self._sweep.step(model, self._keeper.open_image_id):
+            return False
+        self._may_have_work = True
+        return True
+
+    def _is_wanted(self) -> bool:
+        """Whether a person began to wait since the last look."""
+        if not self._detector.changed():
+            return False
+        self._may_have_work = True
+        return self.has_urgent_jobs()
 
     def is_stopping(self) -> bool:
         """As in `Attendant`."""
@@ -238,8 +266,26 @@ class Worker:
             with self._context.db.read() as db_session:
                 image = None if job.image_id is None else ready_image(db_session, job.image_id)
             self._keeper.predict(image, finish)
+        elif job.kind is JobKind.COMPARE:
+            self._do_comparison(job)
         else:
             self._do_run(job)
+
+    def _do_comparison(self, job: Job) -> None:
+        a_id, b_id = (job.payload or {})["checkpoint_ids"]
+        result = compare_checkpoints(self._context, a_id, b_id, self._attend_between_images)
+        with self._context.db.write() as db_session:
+            finish_job(db_session, job.id, self.worker_id)
+            db_session.get_one(Job, job.id).result = result
+            add_event(db_session, "job", job_id=job.id, job_kind=job.kind.value, state=JobState.DONE.value)
+
+    def _attend_between_images(self) -> None:
+        if self.is_stopping():
+            raise StoppingError
+        self.tick_if_due()
+        if self.has_news():
+            self._may_have_work = True
+            self.serve_urgent_jobs()
 
     def _do_run(self, job: Job) -> None:
         with self._context.db.write() as db_session:

@@ -41,7 +41,10 @@ class Target:
 
 @dataclass(frozen=True)
 class LabelledImage:
-    """An image that was annotated at least once; `targets` is empty when nothing of it is left."""
+    """An image that was annotated at least once; `targets` is empty when nothing of it is left.
+
+    Where an image may have several classes, each that holds is a target, and `answered` says that no other holds.
+    """
 
     id: int
     content_hash: str | None
@@ -52,8 +55,15 @@ class LabelledImage:
     split: Split | None
     features_ready: bool
     targets: tuple[Target, ...] = field(default=())
+    answered: bool = False
+    """For all classes at once, also if none holds."""
     picked_by_model: bool = False
     """As `Image.picked_by_model`."""
+
+    @property
+    def teaches(self) -> bool:
+        """Whether there is anything to learn from it."""
+        return self.answered or bool(self.targets)
 
 
 def annotated_images(
@@ -81,6 +91,7 @@ def annotated_images(
             split=row.split,
             features_ready=row.features is FeatureState.READY,
             targets=tuple(targets.get(row.id, ())),
+            answered=task.annotates is Annotates.CLASSES and row.status is ImageStatus.LABELED,
             picked_by_model=row.picked_by_model,
         )
         for row in rows
@@ -131,15 +142,19 @@ def record_broken_features(db_session: Session, broken: Mapping[int, str]) -> No
             add_event(db_session, "features", image_id=image_id, features=FeatureState.FAILED.value)
 
 
-def stale_images(db_session: Session, head_version: int, after_id: int, limit: int) -> list[ImageRef]:
-    """Images to predict anew: those after `after_id` first, as they are likely to be opened next, then the rest."""
-    is_stale = (_IS_READY, Image.predicted_version < head_version)
-    following = _refs(db_session, select(*_REF).where(*is_stale, Image.id > after_id).order_by(Image.id).limit(limit))
-    missing = limit - len(following)
-    if not missing:
-        return following
-    rest = select(*_REF).where(*is_stale, Image.id <= after_id).order_by(Image.id).limit(missing)
-    return following + _refs(db_session, rest)
+def stale_images(
+    db_session: Session, head_version: int, limit: int, *, share: tuple[int, int] = (0, 1)
+) -> list[ImageRef]:
+    """Images to predict anew, those of the oldest prediction first.
+
+    Args:
+        share: (k, n): the k-th of n workers takes other images than the others do, as long as it has any.
+    """
+    stale = select(*_REF).where(_IS_READY, Image.predicted_version < head_version)
+    ordered = stale.order_by(Image.predicted_version, Image.id).limit(limit)
+    place, count = share
+    images = _refs(db_session, ordered.where(Image.id % count == place) if count > 1 else ordered)
+    return images or (_refs(db_session, ordered) if count > 1 else [])
 
 
 def last_annotated_image_id(db_session: Session) -> int | None:

@@ -44,6 +44,13 @@ def remove_silent_workers(db_session: Session, older_than: dt.timedelta) -> None
     db_session.execute(delete(Worker).where(Worker.heartbeat_at < utc_now() - older_than))
 
 
+def rank_among_learners(db_session: Session, worker_id: str) -> tuple[int, int]:
+    """(place, number) of a worker among the ML services that live, by id; (0, 1) if it is not known."""
+    learners = select(Worker.id).where(Worker.role == WorkerRole.LEARNING).order_by(Worker.id)
+    ids = list(db_session.scalars(learners))
+    return (ids.index(worker_id), len(ids)) if worker_id in ids else (0, 1)
+
+
 def heartbeat_age_s(db_session: Session) -> float | None:
     """Seconds since the last sign of life of any ML service; None if there is none."""
     newest = db_session.scalar(select(func.max(Worker.heartbeat_at)).where(Worker.role == WorkerRole.LEARNING))

@@ -21,6 +21,8 @@ from ml_service.heads.softmax_fit import Curvature, Problem, Solution, balanced,
 UNSEEN_MASS = float(np.exp(-1.0))
 """Odds of all classes without a label together against the mean logit of those with one: a single class gets 0.73."""
 
+CONVERTED_ROWS = 512
+
 
 @dataclass(frozen=True)
 class LiveHeadConfig:
@@ -144,12 +146,22 @@ class LiveHead:
         dim = len(self.scaler.mean)
         if features.shape[-1] != dim:
             raise ValueError(f"the features have D={features.shape[-1]}, this head expects {dim}")
-        rows = features.reshape(-1, dim).astype(np.float32, copy=False)
+        rows = features.reshape(-1, dim)
+        if rows.dtype == np.float32:
+            values = self._logits(rows)
+        else:
+            # Block by block, the converted rows stay in the processor's cache.
+            starts = range(0, len(rows), CONVERTED_ROWS)
+            blocks = [self._logits(rows[start : start + CONVERTED_ROWS].astype(np.float32)) for start in starts]
+            values = np.concatenate(blocks) if blocks else np.empty((0, self.n_classes), np.float32)
+        return values.reshape(*features.shape[:-1], self.n_classes)
+
+    def _logits(self, rows: FloatArray) -> FloatArray:
         if self.unit_norm:
             values = self.scaler.unit_norm(self.scaler.transform(rows)) @ self.weight.T + self.bias
         else:
             values = rows @ self.raw_weight.T + self.raw_bias
-        return np.asarray(values, dtype=np.float32).reshape(*features.shape[:-1], self.n_classes)
+        return np.asarray(values, dtype=np.float32)
 
     def probabilities(self, features: npt.NDArray[np.floating]) -> FloatArray:
         """Class probabilities (..., K) of raw features (..., D)."""

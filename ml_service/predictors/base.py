@@ -50,6 +50,10 @@ class Predictor(Protocol):
         """Images that the background sweep predicts and records at once."""
         ...
 
+    def is_kept(self, reader: FeatureReader, image: ImageRef) -> bool:
+        """Whether an image can be predicted without reading from the disk."""
+        ...
+
     def predict(
         self, model: Model, reader: FeatureReader, images: Sequence[ImageRef], *, keep: bool
     ) -> list[ImagePrediction]:

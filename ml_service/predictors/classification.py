@@ -15,6 +15,10 @@ class ClassificationPredictor:
 
     chunk_size = 256
 
+    def is_kept(self, reader: FeatureReader, image: ImageRef) -> bool:  # noqa: ARG002 - as above
+        """As in `Predictor`."""
+        return True
+
     def predict(
         self,
         model: Model,

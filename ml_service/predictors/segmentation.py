@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from db.queries.training_data import ImageRef
 from ml_service.feature_reader import FeatureReader
+from ml_service.heads.live import LiveHead
 from ml_service.predictors.base import ImagePrediction, Model
 from models.prediction_store import softmax
 
@@ -17,6 +19,10 @@ class SegmentationPredictor:
 
     chunk_size = 1
 
+    def is_kept(self, reader: FeatureReader, image: ImageRef) -> bool:
+        """As in `Predictor`."""
+        return reader.is_kept(image)
+
     def predict(
         self, model: Model, reader: FeatureReader, images: Sequence[ImageRef], *, keep: bool
     ) -> list[ImagePrediction]:
@@ -24,8 +30,18 @@ class SegmentationPredictor:
         return [_predict_map(model, reader, image, keep=keep) for image in images]
 
 
+def _logits(model: Model, reader: FeatureReader, image: ImageRef, *, keep: bool) -> npt.NDArray[np.float32]:
+    if keep or not isinstance(model.head, LiveHead):
+        return model.head.logits(reader.feature_map(image, keep=keep))
+    logits = model.head.logits(reader.stored_map(image))
+    if not np.isfinite(logits).all():
+        # Every value of the features goes into the logits: the one that is wrong is named by a reading that looks.
+        logits = model.head.logits(reader.feature_map(image, keep=False))
+    return logits
+
+
 def _predict_map(model: Model, reader: FeatureReader, image: ImageRef, *, keep: bool) -> ImagePrediction:
-    logits = model.head.logits(reader.feature_map(image, keep=keep))
+    logits = _logits(model, reader, image, keep=keep)
     cells = logits.reshape(-1, logits.shape[-1])
     area = np.bincount(cells.argmax(axis=1), minlength=cells.shape[1])
     return ImagePrediction(

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import datetime as dt
 import time
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -123,9 +124,10 @@ def test_step__order_of_labelling_does_not_matter(tmp_path: Path) -> None:
         for image_id in order:
             session.click_halves(image_id)
             work_off(worker)
-        maps.append(session.map_bytes(2))
+        maps.append(np.load(BytesIO(session.map_bytes(2))).astype(np.float32))
         session.db.close()
-    assert maps[0] == maps[1]
+    # To what is left of a logit in half precision.
+    np.testing.assert_allclose(maps[0], maps[1], rtol=2e-3, atol=2e-3)
 
 
 def test_step__one_class_alone_still_predicts(segmentation: ToySession) -> None:

@@ -1,0 +1,187 @@
+"""The live head as it follows the clicks: what was computed for the labels before is used for the labels now."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from ml_service.heads.live import LiveHead, prepare_inputs
+from ml_service.heads.scaler import FeatureScaler
+from ml_service.heads.softmax_fit import Curvature, Problem, Solution
+from ml_service.label_rows import NO_CLASS, LabelRows
+from ml_service.live_learning import FittedHead
+from ml_service.task_factory import TaskParts
+from ml_service.training_set import TrainingSet
+
+KEPT_BYTES = 32 << 20
+"""Of heads that are kept for an undo: some hundred of them."""
+CURVATURE_FROM_POINTS = 200
+"""With fewer, a fit is fast without."""
+CURVATURE_CHANGE = 0.15
+"""Share of the points that has to be new before curvature is computed again."""
+
+
+@dataclass(frozen=True)
+class _Last:
+    """What the fit before left."""
+
+    class_ids: tuple[int, ...]
+    solution: Solution
+    problem: Problem | None
+
+
+class HeadCache:
+    """The heads fitted last, by what they were fitted on: equal labels find the very head that they had."""
+
+    def __init__(self, limit_bytes: int = KEPT_BYTES) -> None:
+        self._limit_bytes = limit_bytes
+        self._bytes = 0
+        self._heads: OrderedDict[object, FittedHead] = OrderedDict()
+
+    def get(self, key: object) -> FittedHead | None:
+        """The head, which now counts as used last."""
+        if key in self._heads:
+            self._heads.move_to_end(key)
+        return self._heads.get(key)
+
+    def put(self, key: object, fitted: FittedHead) -> None:
+        """Keep a head; those unused for longest give way."""
+        self._heads[key] = fitted
+        self._bytes += _size(fitted)
+        while self._bytes > self._limit_bytes and len(self._heads) > 1:
+            self._bytes -= _size(self._heads.popitem(last=False)[1])
+
+    def clear(self) -> None:
+        """Forget all."""
+        self._heads.clear()
+        self._bytes = 0
+
+
+class LiveFitter:
+    """Fits live heads for one training set. Use from one thread; `close` ends its helper."""
+
+    def __init__(self, parts: TaskParts, training_set: TrainingSet) -> None:
+        self._parts = parts
+        self._training_set = training_set
+        self._scaler: FeatureScaler | None = None
+        self._rows: LabelRows | None = None
+        self._n_changes = 0
+        self._cache = HeadCache()
+        self._last: _Last | None = None
+        self._curvature: Curvature | None = None
+        self._curvature_points = 0
+        self._coming: Future[Curvature] | None = None
+        self._helper = ThreadPoolExecutor(1, thread_name_prefix="curvature")
+
+    def fit(self, scaler: FeatureScaler, extracted_weight: float) -> FittedHead | None:
+        """The live head of the labels as last read; None without any.
+
+        The same labels get the same head, bitwise, as long as it is kept; else within 1e-4 in logits.
+        """
+        rows = self._follow(scaler)
+        present = self._training_set.class_ids
+        key = (rows.content, present, extracted_weight)
+        known = self._cache.get(key)
+        if known is None:
+            known = self._fit(scaler, rows, present, extracted_weight)
+            if known is not None:
+                self._cache.put(key, known)
+        return known
+
+    def look_ahead(self) -> None:
+        """Begin to compute, beside everything else, what makes the next fits fast, if that is due."""
+        problem = None if self._last is None else self._last.problem
+        if self._coming is not None or self._last is None or problem is None:
+            return
+        n_points = len(problem.inputs)
+        if n_points < CURVATURE_FROM_POINTS or not self._is_outdated(problem):
+            return
+        inputs = problem.inputs.copy()  # the rows may change while the helper reads
+        seen = np.flatnonzero(np.any(self._last.solution.weight != 0, axis=1))
+        if len(seen) != problem.targets.shape[1]:
+            return
+        solution = Solution(self._last.solution.weight[seen], self._last.solution.bias[seen])
+        self._curvature_points = n_points
+        self._coming = self._helper.submit(Curvature, replace(problem, inputs=inputs), solution)
+
+    def close(self) -> None:
+        """End the helper."""
+        self._helper.shutdown(wait=True, cancel_futures=True)
+
+    def _is_outdated(self, problem: Problem) -> bool:
+        if self._curvature is None or not self._curvature.matches(problem):
+            return True
+        return abs(len(problem.inputs) - self._curvature_points) > CURVATURE_CHANGE * self._curvature_points
+
+    def _follow(self, scaler: FeatureScaler) -> LabelRows:
+        """The rows of all labels as they are now."""
+        if self._rows is None or self._scaler is not scaler:
+            self._scaler = scaler
+            self._rows = LabelRows(self._preparation(scaler), len(scaler.mean))
+            self._n_changes = 0
+            self._cache.clear()
+            self._curvature = self._coming = None
+        for image_id, samples in self._training_set.changed_after(self._n_changes):
+            if samples is None:
+                self._rows.remove(image_id)
+            else:
+                self._rows.put(samples)
+        self._n_changes = self._training_set.n_changes
+        return self._rows
+
+    def _preparation(self, scaler: FeatureScaler) -> Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]:
+        return lambda raw: prepare_inputs(raw, scaler, self._parts.live_config)
+
+    def _fit(
+        self, scaler: FeatureScaler, rows: LabelRows, present: tuple[int, ...], extracted_weight: float
+    ) -> FittedHead | None:
+        weights = np.where(rows.is_extracted, np.float32(extracted_weight), np.float32(1.0))
+        weights[~np.isin(rows.class_ids, present) | (rows.class_ids == NO_CLASS)] = 0.0
+        class_ids = tuple(np.unique(rows.class_ids[weights > 0]).tolist())
+        if not class_ids:
+            return None
+        if len(class_ids) == 1:
+            # One class alone says nothing; beside the others, as yet without labels, it gets a probability below 1.
+            class_ids = tuple(sorted(present))
+        n_classes = len(class_ids)
+        class_index = np.searchsorted(class_ids, rows.class_ids).clip(max=n_classes - 1)
+        if self._coming is not None and self._coming.done():
+            self._curvature, self._coming = self._coming.result(), None
+        head, solution, problem = LiveHead.fit_prepared(
+            rows.inputs,
+            class_index,
+            weights,
+            # The head wants two classes at least. A session with one class has one output, of probability 1.
+            max(2, n_classes),
+            scaler=scaler,
+            config=self._parts.live_config,
+            start=self._start(class_ids, len(scaler.mean)),
+            curvature=self._curvature,
+        )
+        self._last = _Last(class_ids, solution, problem)
+        if n_classes == 1:
+            head = replace(head, weight=head.weight[:1], bias=head.bias[:1])
+        return FittedHead(head, class_ids)
+
+    def _start(self, class_ids: tuple[int, ...], dim: int) -> Solution | None:
+        """The last solution, with nothing for classes that it did not know."""
+        last = self._last
+        if last is None or len(class_ids) < 2 or last.solution.weight.shape[1] != dim:
+            return None
+        if last.class_ids == class_ids:
+            return last.solution
+        weight, bias = np.zeros((len(class_ids), dim)), np.zeros(len(class_ids))
+        for index, class_id in enumerate(class_ids):
+            if class_id in last.class_ids:
+                before = last.class_ids.index(class_id)
+                weight[index], bias[index] = last.solution.weight[before], last.solution.bias[before]
+        return Solution(weight, bias)
+
+
+def _size(fitted: FittedHead) -> int:
+    return 2 * (fitted.head.weight.nbytes + fitted.head.bias.nbytes)
