@@ -1,13 +1,12 @@
-"""Full training runs and checkpoints."""
+"""Full training runs."""
 
 from __future__ import annotations
 
 from fastapi import APIRouter, status
 
 from backend.context import Context
-from backend.schemas.base import PathId
-from backend.schemas.training import CheckpointDetails, CheckpointOut, TrainingOut
-from backend.services import checkpoints, training
+from backend.schemas.training import TrainingOut
+from backend.services import training
 
 router = APIRouter(tags=["training"])
 
@@ -28,21 +27,3 @@ def start_training(context: Context) -> TrainingOut:
 def stop_training(context: Context) -> TrainingOut:
     """Ask the runs at work and in the queue to end; the best weights so far are kept."""
     return training.stop(context)
-
-
-@router.get("/checkpoints")
-def list_checkpoints(context: Context) -> list[CheckpointOut]:
-    """Saved heads, newest first."""
-    return checkpoints.list_all(context)
-
-
-@router.get("/checkpoints/{checkpoint_id}")
-def get_checkpoint(context: Context, checkpoint_id: PathId) -> CheckpointDetails:
-    """One saved head and what is written beside it."""
-    return checkpoints.get_details(context, checkpoint_id)
-
-
-@router.post("/checkpoints/{checkpoint_id}/activate")
-def activate_checkpoint(context: Context, checkpoint_id: PathId) -> CheckpointOut:
-    """Predict with this head until the next annotation change or run."""
-    return checkpoints.activate(context, checkpoint_id)

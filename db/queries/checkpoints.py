@@ -15,6 +15,7 @@ from db.queries.runs import runs_at_work
 from db.queries.session_info import get_session_info
 
 MAX_NAME_LENGTH = 80
+MEASURES_LIVE = "the figures of the live head are its"
 
 
 def list_checkpoints(db_session: Session) -> list[Checkpoint]:
@@ -87,22 +88,25 @@ def _next_version(db_session: Session) -> int:
     return info.head_version
 
 
-def rollback_target(db_session: Session) -> Checkpoint | None:
-    """The checkpoint that predicted before the present head; None if there is none.
-
-    While the live head predicts, the newest saved one is the present head if it has learned from all labels there are.
-    Heads of runs that never predicted are passed over.
-    """
+def head_in_force(db_session: Session) -> Checkpoint | None:
+    """The checkpoint that predicts: the active one, or the newest live one if it has learned from all labels there
+    are; None if the live head that predicts has not been saved yet."""
     active = active_checkpoint(db_session)
+    if active is not None:
+        return active
     live = newest_live_checkpoint(db_session)
-    present_id = None if active is None else active.id
-    if active is None and live is not None and live.label_sequence == get_session_info(db_session).label_sequence:
-        present_id = live.id
+    is_present = live is not None and live.label_sequence == get_session_info(db_session).label_sequence
+    return live if is_present else None
+
+
+def earlier_heads(db_session: Session) -> list[Checkpoint]:
+    """Checkpoints that predicted before the present head, the last one first; runs that never did are left out."""
+    present = head_in_force(db_session)
     has_predicted = (Checkpoint.kind == CheckpointKind.LIVE) | Checkpoint.activated_at.is_not(None)
     statement = select(Checkpoint).where(has_predicted, Checkpoint.kind != CheckpointKind.ADAPTER)
-    if present_id is not None:
-        statement = statement.where(Checkpoint.id < present_id)
-    return db_session.scalar(statement.order_by(Checkpoint.id.desc()).limit(1))
+    if present is not None:
+        statement = statement.where(Checkpoint.id < present.id)
+    return list(db_session.scalars(statement.order_by(Checkpoint.id.desc())))
 
 
 def rename(checkpoint: Checkpoint, name: str | None) -> None:
@@ -187,7 +191,7 @@ def why_kept(db_session: Session, checkpoint: Checkpoint) -> str | None:
         return "its run is at work"
     newest = newest_live_checkpoint(db_session)
     if newest is not None and newest.id == checkpoint.id:
-        return "the newest live head is measured by it"
+        return MEASURES_LIVE
     return None
 
 

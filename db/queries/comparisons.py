@@ -1,4 +1,4 @@
-"""Measurements of two checkpoints on the same images: asked for by the backend, made by an ML service, kept in the job."""
+"""Measurements of two checkpoints on the same images: asked for by the backend, kept in the ML service's job."""
 
 from __future__ import annotations
 

@@ -484,6 +484,90 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/checkpoints/compare": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Compare Checkpoints
+         * @description How b differs from a: configuration, labels, figures as saved, and the last measurement on the same images.
+         */
+        get: operations["compareCheckpoints"];
+        put?: never;
+        /**
+         * Measure Checkpoints
+         * @description Have both measured on the held-out labels of now, by the ML service; GET /checkpoints/compare has the result.
+         */
+        post: operations["measureCheckpoints"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/checkpoints/rollback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Roll Back
+         * @description Predict with the checkpoint before the present head, until the next annotation change. 409 if there is none.
+         */
+        post: operations["rollBack"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/checkpoints/release": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Release Checkpoint
+         * @description Let the live head predict at once, not only after the next annotation change.
+         */
+        post: operations["releaseCheckpoint"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/checkpoints/prune": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Prune Checkpoints
+         * @description Remove all but the newest `keep`, never what predicts, is pinned or has a name; `dry_run` only says what goes.
+         */
+        post: operations["pruneCheckpoints"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/checkpoints/{checkpoint_id}": {
         parameters: {
             query?: never;
@@ -493,9 +577,37 @@ export interface paths {
         };
         /**
          * Get Checkpoint
-         * @description One saved head and what is written beside it.
+         * @description One saved head with its provenance.
          */
         get: operations["getCheckpoint"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete Checkpoint
+         * @description Remove one, its files too; its children become its parent's. 409 if it predicts or is pinned.
+         */
+        delete: operations["deleteCheckpoint"];
+        options?: never;
+        head?: never;
+        /**
+         * Change Checkpoint
+         * @description Name, unname, pin or unpin.
+         */
+        patch: operations["changeCheckpoint"];
+        trace?: never;
+    };
+    "/api/checkpoints/{checkpoint_id}/data": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Checkpoint Data
+         * @description The images it was trained on, by id, with the revision, part and labels they had.
+         */
+        get: operations["getCheckpointData"];
         put?: never;
         post?: never;
         delete?: never;
@@ -611,6 +723,51 @@ export interface components {
          */
         AdaptedPart: "q" | "k" | "v" | "out" | "mlp";
         /**
+         * Agreement
+         * @description How often people's clicks confirmed the prediction in sight. People click on errors: it leans low.
+         */
+        Agreement: {
+            /**
+             * Count
+             * @description statements looked at, the newest 2,000 at most
+             */
+            count: number;
+            /**
+             * Share
+             * @description over the last 50
+             */
+            share: number;
+            /**
+             * Over Time
+             * @description at most 200, oldest first
+             */
+            over_time: components["schemas"]["AgreementPoint"][];
+            /** @description first statements on images that the model had not picked, the last 200; null below 5 */
+            unprompted: components["schemas"]["Interval"] | null;
+            /** Unprompted Count */
+            unprompted_count: number;
+            /** By Class */
+            by_class: components["schemas"]["ClassAgreement"][];
+        };
+        /**
+         * AgreementPoint
+         * @description Share over the last 50 statements.
+         */
+        AgreementPoint: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /**
+             * Count
+             * @description statements in the share, 50 at most
+             */
+            count: number;
+            /** Share */
+            share: number;
+        };
+        /**
          * AnnotationPut
          * @description The new annotation of an image: `points` (segmentation), `class_id` (classification) or `class_ids`.
          */
@@ -658,42 +815,149 @@ export interface components {
             can_redo: boolean;
         };
         /**
+         * Calibration
+         * @description Whether probabilities mean what they say.
+         */
+        Calibration: {
+            /** Bins */
+            bins: components["schemas"]["ReliabilityBin"][];
+            /**
+             * Expected Error
+             * @description expected calibration error, 0..1
+             */
+            expected_error: number;
+            /**
+             * Brier
+             * @description mean squared distance from the truth, summed over classes
+             */
+            brier: number;
+            /** Log Loss */
+            log_loss: number;
+            /**
+             * Temperature
+             * @description logits would have to be divided by it; above 1: too sure. Not applied.
+             */
+            temperature: number;
+            /**
+             * Log Loss After
+             * @description with the temperature of the other half of the images
+             */
+            log_loss_after: number;
+            /** Expected Error After */
+            expected_error_after: number;
+        };
+        /**
+         * CheckpointComparison
+         * @description Two checkpoints side by side.
+         */
+        CheckpointComparison: {
+            a: components["schemas"]["CheckpointOut"];
+            b: components["schemas"]["CheckpointOut"];
+            /** Config */
+            config: components["schemas"]["ConfigDifference"][];
+            /**
+             * Config Equal
+             * @description keys that do not differ
+             */
+            config_equal: number;
+            data: components["schemas"]["DataDifference"] | null;
+            /**
+             * Data Problem
+             * @description why there is no data difference
+             */
+            data_problem: string | null;
+            /**
+             * Metrics
+             * @description as measured when each was saved
+             */
+            metrics: components["schemas"]["MetricPair"][];
+            /** @description on the same images, now; ask for it by POST */
+            measurement: components["schemas"]["Measurement"];
+        };
+        /**
          * CheckpointDetails
-         * @description A saved head and what is written beside it.
+         * @description A saved head and its complete provenance.
          */
         CheckpointDetails: {
             /** Id */
             id: number;
             kind: components["schemas"]["CheckpointKind"];
-            /** Active */
+            /**
+             * Name
+             * @description given by a person; a checkpoint with a name is never pruned
+             */
+            name: string | null;
+            /**
+             * Pinned
+             * @description never pruned
+             */
+            pinned: boolean;
+            /**
+             * Active
+             * @description it was activated, and predicts until the next annotation change
+             */
             active: boolean;
+            /**
+             * In Force
+             * @description it predicts now: it is active, or the live head's newest state is just this
+             */
+            in_force: boolean;
             /** Head Version */
             head_version: number;
-            /** Parent Id */
+            /**
+             * Parent Id
+             * @description the checkpoint before it, of those that are left
+             */
             parent_id: number | null;
             /** Run Id */
             run_id: number | null;
-            /** Metrics */
+            /**
+             * Metrics
+             * @description held-out quality as measured when it was saved
+             */
             metrics: {
                 [key: string]: unknown;
             };
             /**
-             * Created At
-             * Format: date-time
+             * N Labels
+             * @description that it has learned from; null for checkpoints of earlier versions
              */
-            created_at: string;
+            n_labels: number | null;
             /**
-             * Description
-             * @description head configuration, classes, extractor, hash of the data set, metrics; empty if the file is gone
+             * Dataset Hash
+             * @description identity of those labels
              */
-            description: {
-                [key: string]: unknown;
-            };
+            dataset_hash: string | null;
+            /** Label Sequence */
+            label_sequence: number | null;
             /**
              * Size Bytes
              * @description of the weights file; null if it is gone
              */
             size_bytes: number | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Activated At */
+            activated_at: string | null;
+            /**
+             * Description
+             * @description what the JSON beside the weights says: head, classes, extractor, configuration, metrics, code and library versions, seed, hash of the data, revisions learned from; empty if the file is gone
+             */
+            description: {
+                [key: string]: unknown;
+            };
+            /**
+             * Problem
+             * @description why it cannot be activated; null if it can
+             */
+            problem: string | null;
+            /** @description null where the data snapshot was not kept */
+            data: components["schemas"]["DataSummary"] | null;
+            /** Data Problem */
+            data_problem: string | null;
         };
         /**
          * CheckpointKind
@@ -709,23 +973,91 @@ export interface components {
             /** Id */
             id: number;
             kind: components["schemas"]["CheckpointKind"];
-            /** Active */
+            /**
+             * Name
+             * @description given by a person; a checkpoint with a name is never pruned
+             */
+            name: string | null;
+            /**
+             * Pinned
+             * @description never pruned
+             */
+            pinned: boolean;
+            /**
+             * Active
+             * @description it was activated, and predicts until the next annotation change
+             */
             active: boolean;
+            /**
+             * In Force
+             * @description it predicts now: it is active, or the live head's newest state is just this
+             */
+            in_force: boolean;
             /** Head Version */
             head_version: number;
-            /** Parent Id */
+            /**
+             * Parent Id
+             * @description the checkpoint before it, of those that are left
+             */
             parent_id: number | null;
             /** Run Id */
             run_id: number | null;
-            /** Metrics */
+            /**
+             * Metrics
+             * @description held-out quality as measured when it was saved
+             */
             metrics: {
                 [key: string]: unknown;
             };
+            /**
+             * N Labels
+             * @description that it has learned from; null for checkpoints of earlier versions
+             */
+            n_labels: number | null;
+            /**
+             * Dataset Hash
+             * @description identity of those labels
+             */
+            dataset_hash: string | null;
+            /** Label Sequence */
+            label_sequence: number | null;
+            /**
+             * Size Bytes
+             * @description of the weights file; null if it is gone
+             */
+            size_bytes: number | null;
             /**
              * Created At
              * Format: date-time
              */
             created_at: string;
+            /** Activated At */
+            activated_at: string | null;
+        };
+        /**
+         * CheckpointPatch
+         * @description What to change; what is left out stays.
+         */
+        CheckpointPatch: {
+            /**
+             * Name
+             * @description null takes the name away
+             */
+            name?: string | null;
+            /** Pinned */
+            pinned?: boolean | null;
+        };
+        /**
+         * ClassAgreement
+         * @description Of the statements about one class.
+         */
+        ClassAgreement: {
+            /** Class Id */
+            class_id: number;
+            /** Count */
+            count: number;
+            /** Agreed */
+            agreed: number;
         };
         /**
          * ClassCount
@@ -741,6 +1073,88 @@ export interface components {
              * @description 0 in a classification session
              */
             points: number;
+        };
+        /**
+         * ClassCounts
+         * @description Labels of one class in a data snapshot.
+         */
+        ClassCounts: {
+            /** Class Id */
+            class_id: number;
+            /** Name */
+            name: string;
+            /** Color */
+            color: string;
+            /** By Origin */
+            by_origin: {
+                [key: string]: number;
+            };
+            /** Total */
+            total: number;
+        };
+        /**
+         * ClassDifference
+         * @description One class in two data snapshots. b = a + added - removed + changed_to - changed_from.
+         */
+        ClassDifference: {
+            /** Class Id */
+            class_id: number;
+            /** Name */
+            name: string;
+            /** Color */
+            color: string;
+            /** A */
+            a: number;
+            /** B */
+            b: number;
+            /** Added */
+            added: number;
+            /** Removed */
+            removed: number;
+            /**
+             * Changed To
+             * @description labels of another class in a, at the same place
+             */
+            changed_to: number;
+            /**
+             * Changed From
+             * @description labels of another class in b, at the same place
+             */
+            changed_from: number;
+        };
+        /**
+         * ClassFigures
+         * @description One class. null: fewer than 5 samples of it, or, for the precision, predicted as it.
+         */
+        ClassFigures: {
+            /** Class Id */
+            class_id: number;
+            /**
+             * Support
+             * @description samples of the class
+             */
+            support: number;
+            /**
+             * Predicted
+             * @description samples predicted as it
+             */
+            predicted: number;
+            /**
+             * Right
+             * @description samples of the class that were predicted as it
+             */
+            right: number;
+            /** Precision */
+            precision: number | null;
+            /** Recall */
+            recall: number | null;
+            /** F1 */
+            f1: number | null;
+            /**
+             * Iou
+             * @description of the labelled samples alone, not of whole masks
+             */
+            iou: number | null;
         };
         /**
          * ClassProbability
@@ -766,6 +1180,21 @@ export interface components {
             extractor: components["schemas"]["ExtractorOut"];
             training: components["schemas"]["TrainingSettings"];
             session: components["schemas"]["SessionOut"];
+        };
+        /**
+         * ConfigDifference
+         * @description One key in which the two differ.
+         */
+        ConfigDifference: {
+            /**
+             * Key
+             * @example training.extracted_weight
+             */
+            key: string;
+            /** A */
+            a: unknown;
+            /** B */
+            b: unknown;
         };
         /**
          * ConfigPatch
@@ -819,6 +1248,72 @@ export interface components {
              * @description the state found; for annotations an AnnotationState
              */
             current?: unknown;
+        };
+        /**
+         * Confusion
+         * @description counts[i][j]: samples of class_ids[i] that were predicted as class_ids[j].
+         */
+        Confusion: {
+            /**
+             * Class Ids
+             * @description those that occur
+             */
+            class_ids: number[];
+            /** Counts */
+            counts: number[][];
+        };
+        /**
+         * CurvePoint
+         * @description A head of a part of the labels.
+         */
+        CurvePoint: {
+            /** N Labels */
+            n_labels: number;
+            /** N Images */
+            n_images: number;
+            accuracy: components["schemas"]["Interval"];
+        };
+        /**
+         * DataDifference
+         * @description How the labels of b differ from those of a.
+         */
+        DataDifference: {
+            /** Identical */
+            identical: boolean;
+            /**
+             * Same Held Out
+             * @description whether both were measured on the same labels when they were saved
+             */
+            same_held_out: boolean;
+            /** Images Added */
+            images_added: number;
+            /** Images Removed */
+            images_removed: number;
+            /** Images Changed */
+            images_changed: number;
+            /** Classes */
+            classes: components["schemas"]["ClassDifference"][];
+        };
+        /**
+         * DataSummary
+         * @description What a checkpoint was trained on, in numbers.
+         */
+        DataSummary: {
+            /** N Images */
+            n_images: number;
+            /** N Training Images */
+            n_training_images: number;
+            /** N Validation Images */
+            n_validation_images: number;
+            /** N Labels */
+            n_labels: number;
+            /** By Class */
+            by_class: components["schemas"]["ClassCounts"][];
+            /**
+             * Size Bytes
+             * @description of the snapshot, which checkpoints of equal labels share
+             */
+            size_bytes: number;
         };
         /**
          * ErrorBody
@@ -960,6 +1455,53 @@ export interface components {
          */
         FeatureState: "pending" | "ready" | "failed";
         /**
+         * Figures
+         * @description Of a head on samples that it did not learn from.
+         */
+        Figures: {
+            /**
+             * One Class
+             * @description whether exactly one class holds for each sample
+             */
+            one_class: boolean;
+            /**
+             * N Samples
+             * @description points, or labels of whole images
+             */
+            n_samples: number;
+            /** N Images */
+            n_images: number;
+            /**
+             * Unknown
+             * @description why there is no accuracy, and what is missing; null where there is
+             */
+            unknown: string | null;
+            /** @description samples with the right class, or with exactly the right ones; the interval is one by image */
+            accuracy: components["schemas"]["Interval"] | null;
+            /**
+             * Majority Share
+             * @description accuracy of always saying the same
+             */
+            majority_share: number | null;
+            /**
+             * Mean Iou
+             * @description over classes, on the labelled samples
+             */
+            mean_iou: number | null;
+            /**
+             * Macro F1
+             * @description mean over classes
+             */
+            macro_f1: number | null;
+            /** Classes */
+            classes: components["schemas"]["ClassFigures"][];
+            /** @description null where several classes may hold */
+            confusion: components["schemas"]["Confusion"] | null;
+            calibration: components["schemas"]["Calibration"] | null;
+            /** Calibration Unknown */
+            calibration_unknown: string | null;
+        };
+        /**
          * FinetuneSettings
          * @description How an extractor is fine-tuned; docs/finetuning.md says what each costs.
          */
@@ -1020,6 +1562,14 @@ export interface components {
          * @enum {string}
          */
         Flips: "none" | "horizontal" | "both";
+        /**
+         * HeadChoice
+         * @description Who predicts now.
+         */
+        HeadChoice: {
+            /** @description null: the live head */
+            checkpoint: components["schemas"]["CheckpointOut"] | null;
+        };
         /**
          * HeadInForce
          * @description Which head predicts.
@@ -1082,6 +1632,13 @@ export interface components {
              */
             value: number;
             /**
+             * Low
+             * @description bounds of the 95 % interval, by image; null for heads of earlier versions
+             */
+            low: number | null;
+            /** High */
+            high: number | null;
+            /**
              * Images
              * @description held-out images
              */
@@ -1093,6 +1650,27 @@ export interface components {
             samples: number;
             /** Checkpoint Id */
             checkpoint_id: number | null;
+        };
+        /**
+         * HistoryPoint
+         * @description The live head as it was measured once; method and accuracy are null where too few were labelled.
+         */
+        HistoryPoint: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** N Labels */
+            n_labels: number;
+            /**
+             * N Images
+             * @description labelled
+             */
+            n_images: number;
+            /** Method */
+            method: ("held_out" | "cross_validation") | null;
+            accuracy: components["schemas"]["Interval"] | null;
         };
         /**
          * HourCount
@@ -1276,6 +1854,28 @@ export interface components {
          */
         ImageStatus: "unlabeled" | "labeled" | "skipped";
         /**
+         * Interval
+         * @description A share with its 95 % interval, all 0..1.
+         */
+        Interval: {
+            /** Value */
+            value: number;
+            /** Low */
+            low: number;
+            /** High */
+            high: number;
+        };
+        /**
+         * KeptCheckpoint
+         * @description One that stays whatever `keep` says.
+         */
+        KeptCheckpoint: {
+            /** Id */
+            id: number;
+            /** Reason */
+            reason: string;
+        };
+        /**
          * LabelClassChange
          * @description What to change of a class; what is left out stays.
          */
@@ -1409,6 +2009,20 @@ export interface components {
             origin: components["schemas"]["Origin"];
         };
         /**
+         * LearningCurve
+         * @description Heads of a quarter, a half, three quarters and all of the labels, on the same samples.
+         */
+        LearningCurve: {
+            /**
+             * Method
+             * @enum {string}
+             */
+            method: "held_out" | "cross_validation";
+            /** Points */
+            points: components["schemas"]["CurvePoint"][];
+            outlook: components["schemas"]["Outlook"];
+        };
+        /**
          * LiveAccuracyPoint
          * @description How often the prediction was right when a person labelled an image for the first time.
          */
@@ -1424,6 +2038,11 @@ export interface components {
              */
             labeled: number;
             /**
+             * Count
+             * @description those in the average, 50 at most
+             */
+            count: number;
+            /**
              * Accuracy
              * @description over the last 50 of them, 0..1
              */
@@ -1435,6 +2054,50 @@ export interface components {
          * @enum {string}
          */
         MapSize: "grid" | "image";
+        /**
+         * Measurement
+         * @description Both, measured on the held-out labels of one moment.
+         */
+        Measurement: {
+            state: components["schemas"]["MeasurementState"];
+            /**
+             * Stale
+             * @description labels changed since
+             */
+            stale: boolean;
+            /** Error */
+            error: string | null;
+            /**
+             * Result
+             * @description held_out: what was measured on; a, b: quality, and how (itself, or refitted without the validation labels that a live head learns from); difference: accuracy of b - a and its standard error; agreement on images drawn at random
+             */
+            result: {
+                [key: string]: unknown;
+            } | null;
+        };
+        /**
+         * MeasurementState
+         * @description Of the comparison on the same images.
+         * @enum {string}
+         */
+        MeasurementState: "none" | "queued" | "running" | "done" | "failed";
+        /**
+         * MetricPair
+         * @description One figure of both.
+         */
+        MetricPair: {
+            /** Key */
+            key: string;
+            /** A */
+            a: number | null;
+            /** B */
+            b: number | null;
+            /**
+             * Better
+             * @description a, b, or null where they are equal or it is no matter of better
+             */
+            better: string | null;
+        };
         /**
          * MlServiceHealth
          * @description Whether a trainer is there to learn from the labels.
@@ -1459,6 +2122,33 @@ export interface components {
          * @enum {string}
          */
         Origin: "human" | "extracted" | "accepted" | "imported";
+        /**
+         * Outlook
+         * @description What the last doubling of the labels brought.
+         */
+        Outlook: {
+            /**
+             * Verdict
+             * @description rising: more labels would probably still help; unclear: too few images to tell
+             * @enum {string}
+             */
+            verdict: "rising" | "flat" | "unclear";
+            /**
+             * Gain
+             * @description accuracy with all labels less that with half of them
+             */
+            gain: number;
+            /**
+             * Margin
+             * @description two standard errors of the gain
+             */
+            margin: number;
+            /**
+             * N Images
+             * @description measured on
+             */
+            n_images: number;
+        };
         /**
          * PointIn
          * @description A point as a client sends it. What the server sets (origin) may be there, as it came, and is ignored.
@@ -1566,6 +2256,111 @@ export interface components {
             map?: components["schemas"]["PredictionMap"] | null;
         };
         /**
+         * PruneRequest
+         * @description How many checkpoints to keep besides those that never go.
+         */
+        PruneRequest: {
+            /**
+             * Keep
+             * @default 20
+             */
+            keep: number;
+            /**
+             * Dry Run
+             * @description only say what would go
+             * @default false
+             */
+            dry_run: boolean;
+            /**
+             * Only
+             * @description remove none but these: what a person has confirmed
+             */
+            only?: number[] | null;
+        };
+        /**
+         * PruneResult
+         * @description What went, or would go.
+         */
+        PruneResult: {
+            /** Removed */
+            removed: components["schemas"]["CheckpointOut"][];
+            /** Kept */
+            kept: components["schemas"]["KeptCheckpoint"][];
+            /**
+             * Lost Ids
+             * @description rows whose file is gone, removed too
+             */
+            lost_ids: number[];
+            /**
+             * Leftover Files
+             * @description files that no checkpoint names, left by a process that was killed
+             */
+            leftover_files: number;
+            /** Freed Bytes */
+            freed_bytes: number;
+            /** Dry Run */
+            dry_run: boolean;
+        };
+        /**
+         * Quality
+         * @description Of the head in force.
+         */
+        Quality: {
+            /** Measured At */
+            measured_at: string | null;
+            /**
+             * Is Current
+             * @description false where labels have changed since; null if nothing was measured
+             */
+            is_current: boolean | null;
+            /**
+             * N Labels
+             * @description that the head learned from
+             */
+            n_labels: number | null;
+            /** @description on the images held out for good: the figure to go by */
+            held_out: components["schemas"]["Figures"] | null;
+            /** @description live head by cross-validation over images, until enough are held out: an earlier, surer estimate */
+            estimate: components["schemas"]["Figures"] | null;
+            /**
+             * Unknown
+             * @description why there are no figures at all, and what to do
+             */
+            unknown: string | null;
+            curve: components["schemas"]["LearningCurve"] | null;
+            /** Curve Unknown */
+            curve_unknown: string | null;
+            /**
+             * History
+             * @description the live head over time, at most 200, oldest first
+             */
+            history: components["schemas"]["HistoryPoint"][];
+            /** @description segmentation and multilabel; null before the first */
+            agreement: components["schemas"]["Agreement"] | null;
+        };
+        /**
+         * ReliabilityBin
+         * @description Samples whose confidence lies in one tenth of 0..1.
+         */
+        ReliabilityBin: {
+            /** Low */
+            low: number;
+            /** High */
+            high: number;
+            /** Count */
+            count: number;
+            /**
+             * Confidence
+             * @description their mean confidence
+             */
+            confidence: number;
+            /**
+             * Accuracy
+             * @description the share of them that is right
+             */
+            accuracy: number;
+        };
+        /**
          * SessionLink
          * @description A session served on this port.
          */
@@ -1599,6 +2394,42 @@ export interface components {
             created_at: string;
         };
         /**
+         * SnapshotImageOut
+         * @description An image of a data snapshot.
+         */
+        SnapshotImageOut: {
+            /** Id */
+            id: number;
+            /**
+             * Path
+             * @description null if the image is no longer in the session
+             */
+            path: string | null;
+            /**
+             * Revision
+             * @description of its annotation, as it was learned from
+             */
+            revision: number | null;
+            split: components["schemas"]["Split"] | null;
+            /**
+             * By Class
+             * @description labels by class id
+             */
+            by_class: {
+                [key: string]: number;
+            };
+        };
+        /**
+         * SnapshotPage
+         * @description Some of the images of a data snapshot.
+         */
+        SnapshotPage: {
+            /** Items */
+            items: components["schemas"]["SnapshotImageOut"][];
+            /** Total */
+            total: number;
+        };
+        /**
          * Split
          * @description Which part of the labelled images an image belongs to, for good: drawn once, by image.
          * @enum {string}
@@ -1615,13 +2446,14 @@ export interface components {
             by_features: components["schemas"]["FeatureCounts"];
             /** By Class */
             by_class: components["schemas"]["ClassCount"][];
-            /** @description null while nothing is labelled, fewer than 5 samples are held out, or nothing was measured yet */
+            /** @description null while nothing is labelled, fewer than 5 samples on 2 images are held out, or nothing was measured yet */
             held_out: components["schemas"]["HeldOut"] | null;
             /** @description null while nothing is labelled */
             head: components["schemas"]["HeadInForce"] | null;
+            quality: components["schemas"]["Quality"];
             /**
              * Live Accuracy
-             * @description classification; at most 500 points
+             * @description classification; of the newest 2,000 first labels, at most 200 points
              */
             live_accuracy: components["schemas"]["LiveAccuracyPoint"][];
             /**
@@ -3527,6 +4359,296 @@ export interface operations {
             };
         };
     };
+    compareCheckpoints: {
+        parameters: {
+            query: {
+                a: number;
+                b: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CheckpointComparison"];
+                };
+            };
+            /** @description cannot be right */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description not in this state */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description malformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    measureCheckpoints: {
+        parameters: {
+            query: {
+                a: number;
+                b: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Measurement"];
+                };
+            };
+            /** @description cannot be right */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description not in this state */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description malformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    rollBack: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CheckpointOut"];
+                };
+            };
+            /** @description cannot be right */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description not in this state */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description malformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    releaseCheckpoint: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadChoice"];
+                };
+            };
+            /** @description cannot be right */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description not in this state */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description malformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    pruneCheckpoints: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PruneRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PruneResult"];
+                };
+            };
+            /** @description cannot be right */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description not in this state */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description malformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     getCheckpoint: {
         parameters: {
             query?: never;
@@ -3545,6 +4667,185 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["CheckpointDetails"];
+                };
+            };
+            /** @description cannot be right */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description not in this state */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description malformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    deleteCheckpoint: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                checkpoint_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description cannot be right */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description not in this state */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description malformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    changeCheckpoint: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                checkpoint_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CheckpointPatch"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CheckpointOut"];
+                };
+            };
+            /** @description cannot be right */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description not in this state */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description malformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    getCheckpointData: {
+        parameters: {
+            query?: {
+                offset?: number;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                checkpoint_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SnapshotPage"];
                 };
             };
             /** @description cannot be right */

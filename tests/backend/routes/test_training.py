@@ -1,14 +1,13 @@
-"""Runs and checkpoints over HTTP."""
+"""Runs over HTTP."""
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from sqlalchemy import select
 from starlette.testclient import TestClient
 
-from db.models import Checkpoint, CheckpointKind, Job, JobKind, RunEpoch
+from db.models import Job, JobKind, RunEpoch
 from db.queries.runs import start_next_run
 
 
@@ -48,22 +47,3 @@ def test_start_training__during_a_run_is_not_lost(cla: TestClient, classificatio
     assert (training["train_loss"], training["val_loss"]) == ([0.5, 0.25], [None, 0.3])
     assert cla.post("/api/training/stop").json()["stop_requested"]
     assert cla.post("/api/training/stop").status_code == 202
-
-
-def test_checkpoints__list_inspect_activate(cla: TestClient, classification_session: Any) -> None:
-    label(cla)
-    folder = classification_session.folder / "checkpoints"
-    folder.mkdir()
-    (folder / "a.safetensors").write_bytes(b"12345")
-    (folder / "a.json").write_text(json.dumps({"head_kind": "live"}))
-    with classification_session.database.write() as db_session:
-        for name in ("a", "b"):
-            db_session.add(Checkpoint(kind=CheckpointKind.RUN, path=f"checkpoints/{name}.safetensors", head_version=1))
-    assert [checkpoint["id"] for checkpoint in cla.get("/api/checkpoints").json()] == [2, 1]
-    details = cla.get("/api/checkpoints/1").json()
-    assert (details["description"], details["size_bytes"]) == ({"head_kind": "live"}, 5)
-    assert cla.get("/api/checkpoints/2").json()["size_bytes"] is None
-    assert cla.post("/api/checkpoints/1/activate").json()["active"]
-    assert [checkpoint["active"] for checkpoint in cla.get("/api/checkpoints").json()] == [False, True]
-    response = cla.post("/api/checkpoints/2/activate")
-    assert (response.status_code, response.json()["error"]) == (409, "ConflictError")
