@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -24,7 +24,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 
 from db.errors import InvalidInputError
 from db.palette import PALETTE
-from db.queries.session_info import TrainingSettings, check_head, head_name
+from db.queries.session_info import FinetuneSettings, TrainingSettings, check_head, head_name
 from db.session_dir import DEFAULT_NAME, SESSION_VARIABLE
 from db.tasks import TASKS, Task
 from initialization.errors import ConfigError
@@ -80,6 +80,11 @@ def _place(value: object, info: ValidationInfo) -> str | None:
     return None if path is None else str(path)
 
 
+def _adapter(value: object, info: ValidationInfo) -> Path | None:
+    """As `_path`; that of a session's own adapter, which is stored relative to its folder, stays so."""
+    return Path(str(value)) if value is not None and not info.context else _path(value, info)
+
+
 def _formats(value: object) -> tuple[str, ...]:
     parts = value.split(",") if isinstance(value, str) else value
     if isinstance(parts, list | tuple) and parts and all(isinstance(part, str) for part in parts):
@@ -128,6 +133,8 @@ class SessionConfig(TrainingSettings):
     session_dir: Annotated[Path | None, BeforeValidator(_path)] = None
     dinov3_repo: Annotated[Path | None, BeforeValidator(_path)] = None
     weights_path: Annotated[Path | None, BeforeValidator(_path)] = None
+    adapter_path: Annotated[Path | None, BeforeValidator(_adapter)] = None
+    """What fine-tuning changed in the weights; from a stored configuration relative to the session folder."""
     resize: int | None = Field(default=None, ge=MIN_RESIZE, le=MAX_RESIZE)
     """Longest side that the extractor sees, pixels; None leaves it to the extractor."""
     preprocessing: Annotated[
@@ -199,14 +206,20 @@ class SessionConfig(TrainingSettings):
         pattern = None if self.image_dir.exists() else split_pattern(self.image_dir)
         return (pattern[0] if pattern else self.image_dir).stem or "session"
 
-    def extractor_settings(self) -> ExtractorSettings:
-        """What the registry needs to make the extractor."""
+    def extractor_settings(self, session_dir: Path = Path()) -> ExtractorSettings:
+        """What the registry needs to make the extractor.
+
+        Args:
+            session_dir: Where an adapter of the session itself lies.
+        """
         return ExtractorSettings(
             weights_path=self.weights_path,
             dinov3_repo=self.dinov3_repo,
             resize=self.resize,
             extractor=self.extractor,
             layers=self.layers,
+            # An absolute path replaces session_dir here.
+            adapter_path=None if self.adapter_path is None else session_dir / self.adapter_path,
         )
 
     def store_settings(self) -> StoreSettings:
@@ -287,7 +300,7 @@ def _explain(problem: ErrorDetails) -> str:
     key = ", ".join(f"entry {part + 1}" if isinstance(part, int) else str(part) for part in location)
     match problem["type"]:
         case "extra_forbidden":
-            known = ClassConfig.model_fields if location[0] == "classes" else SessionConfig.model_fields
+            known = _known_keys(str(location[0]))
             near = difflib.get_close_matches(str(location[-1]).lower(), known, n=1, cutoff=0.5)
             hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"
             return f"unknown key {key!r}: {hint}"
@@ -305,6 +318,16 @@ def _explain(problem: ErrorDetails) -> str:
         case _:
             wanted = problem["msg"].removeprefix("Input should be ")
             return f"{key}: found {problem['input']!r}, expected {wanted}"
+
+
+def _known_keys(section: str) -> Iterable[str]:
+    match section:
+        case "classes":
+            return ClassConfig.model_fields
+        case "finetune":
+            return FinetuneSettings.model_fields
+        case _:
+            return SessionConfig.model_fields
 
 
 def _example(key: str) -> str:

@@ -16,8 +16,7 @@ from sqlalchemy.orm import Session
 from db.database import Database, database_url
 from db.migrate import migrate
 from db.models import LabelClass, SessionInfo
-from db.queries.checkpoints import deactivate
-from db.queries.feature_repair import forget_features
+from db.queries.adoption import use_extractor
 from db.queries.session_info import get_session_info
 from initialization.config import SessionConfig
 from initialization.errors import ConfigError, SessionExistsError
@@ -27,7 +26,8 @@ from models.base import ExtractorInfo
 
 LOCK_NAME = ".init.lock"
 EXTRACTOR_KEYS = (
-    "extractor", "weights_path", "dinov3_repo", "layers", "resize", "features_form", "features_storage", "features_dir",
+    "extractor", "weights_path", "dinov3_repo", "adapter_path", "layers", "resize", "features_form", "features_storage",
+    "features_dir",
 )  # fmt: skip
 """What says how features are made and kept."""
 
@@ -106,10 +106,7 @@ def change_extractor(database: Database, config: SessionConfig, info: ExtractorI
         _tell_place(row, config)
         if _is_of(row, info):
             return
-        row.extractor = info.to_json()
-        forget_features(db_session)
-        # Heads of other features predict nothing here any more; they stay as checkpoints.
-        deactivate(db_session)
+        use_extractor(db_session, info.to_json())
 
 
 def stored_config(config: SessionConfig) -> dict[str, Any]:

@@ -6,6 +6,7 @@ another would not find, and nothing that it would have to doubt. See docs/decisi
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from typing import Self
 from sqlalchemy.orm import Session
 
 from db.database import Database
+from db.errors import FewclickError
 from db.queries import extraction
 from db.queries.extraction import Claim, Outcome
 from db.queries.extraction_workers import WorkerProgress
@@ -51,6 +53,10 @@ class _Task:
     def kind(self) -> tuple[bool, bool]:
         """Tasks of one kind may go through the network together."""
         return self.claim.priority > REST, self.claim.whole
+
+
+class ExtractorChangedError(FewclickError):
+    """The session goes on with another extractor: this one's features are wanted no more."""
 
 
 class Pace:
@@ -104,6 +110,7 @@ class Extraction:
         self._announced_at = -float("inf")
         self._pace = Pace()
         self._pool = ThreadPoolExecutor(max(1, min(2, (os.cpu_count() or 1) - 1)), thread_name_prefix="decode")
+        self._expected = json.loads(json.dumps(extractor.info.to_json()))
         with database.read() as db_session:
             self._strategy = training_settings(get_session_info(db_session)).strategy
 
@@ -171,11 +178,17 @@ class Extraction:
         if not is_urgent and (only_requested or len(self._tasks) >= ahead):
             return
         with self._database.write() as db_session:
+            self._check_extractor(db_session)
             claims = extraction.claim_requested(db_session, self._heartbeat.worker_id, ahead) if is_urgent else []
             if not only_requested and len(self._tasks) + len(claims) < ahead:
                 claims += self._claim_unasked(db_session, ahead)
         self._tasks += [_Task(claim) for claim in claims]
         self._tasks.sort(key=lambda task: -task.claim.priority)
+
+    def _check_extractor(self, db_session: Session) -> None:
+        """In the transaction that claims, so that no image is recorded as ready that has another one's features."""
+        if get_session_info(db_session).extractor != self._expected:
+            raise ExtractorChangedError("the session has another extractor now: start again to make its features")
 
     def _claim_unasked(self, db_session: Session, ahead: int) -> list[Claim]:
         worker_id = self._heartbeat.worker_id

@@ -95,7 +95,8 @@ class ExtractionService:
     def _work(self, heartbeat: Heartbeat) -> bool:
         """Make what is missing; False if that failed as a whole and is to be tried again."""
         try:
-            self._make_features(heartbeat)
+            while not self._make_features(heartbeat):
+                logger.info("the session has another extractor now")
         except (FewclickError, ModelsError) as error:
             self._fail(heartbeat, " ".join(str(error).split()))
         except OperationalError as error:
@@ -108,10 +109,11 @@ class ExtractionService:
         self._stopping.wait(self._settings.retry_interval_s)
         return False
 
-    def _make_features(self, heartbeat: Heartbeat) -> None:
+    def _make_features(self, heartbeat: Heartbeat) -> bool:
+        """Until none is missing or the service stops; False if the session has another extractor since."""
         # Torch comes with these, and not before there is work.
         from initialization.create import restored_config
-        from initialization.extract import Extraction
+        from initialization.extract import Extraction, ExtractorChangedError
         from initialization.feature_place import open_features
 
         with self._database.read() as db_session:
@@ -129,23 +131,28 @@ class ExtractionService:
         ):
             while not self._stopping.is_set():
                 self._let_clicks_pass()
-                if extraction.step() is None:
-                    return
+                try:
+                    if extraction.step() is None:
+                        break
+                except ExtractorChangedError:
+                    return False
+        return True
 
     def _ready_extractor(self, info: SessionInfo) -> FeatureExtractor:
-        """The extractor of the session, loaded once.
+        """The extractor of the session, loaded once, and anew when the session has another.
 
         Raises:
             ModelsError, FewclickError: it cannot be had; the message says what to do.
         """
-        if self._extractor is None:
+        wanted = ExtractorInfo.from_json(info.extractor)
+        if self._extractor is None or self._extractor.info != wanted:
             from initialization.create import restored_config
             from models.errors import WeightsError
             from models.preprocessing import with_preprocessing
 
+            self._extractor = None  # so that there are not two of them in memory
             config = restored_config(info.config)
-            wanted = ExtractorInfo.from_json(info.extractor)
-            settings = config.extractor_settings().as_in(wanted)
+            settings = config.extractor_settings(self._session_dir).as_in(wanted)
             extractor = with_preprocessing(self._load_extractor(settings), config.preprocessing)
             if extractor.info != wanted:
                 way_back = "" if is_of_earlier_version(wanted, extractor.info) else "put the old weights back, or "

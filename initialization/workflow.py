@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from db.database import Database
+from db.queries.adoption import ADAPTER_KEY
 from db.queries.extraction import read_progress, retry_failed
 from db.queries.feature_requests import expect_first
 from initialization.choose_source import choose_source
@@ -81,6 +82,7 @@ def initialize(options: Options, report: Report, load_extractor: LoadExtractor) 
     source = choose_source(config)
     check_writable(session_dir)
     existing = _check_existing(options, config, session_dir, source)
+    config = _with_adopted(config, existing, options)
     report.title(f"Fewclick: {config.task.name} session {config.session_name!r}")
     report.fact("session", f"{session_dir}{_how(existing, options)}")
     report.fact("classes", ", ".join(entry.name for entry in config.classes))
@@ -128,7 +130,7 @@ class _Start:
 
 def _choose_extractor(start: _Start, report: Report, load_extractor: LoadExtractor) -> FeatureExtractor:
     config, continued = start.config, start.continued
-    settings = config.extractor_settings()
+    settings = config.extractor_settings(start.session_dir)
     if continued is not None and not start.changes_extractor:
         settings = settings.as_in(ExtractorInfo.from_json(continued.extractor))
     extractor = with_preprocessing(load_extractor(settings), config.preprocessing)
@@ -182,6 +184,14 @@ def _make(
             summarize(database, session_dir, extractor.info, changes, started, report)
         finally:
             database.close()
+
+
+def _with_adopted(config: SessionConfig, existing: ExistingSession | None, options: Options) -> SessionConfig:
+    """A session goes on with the adapter that it has adopted, though its YAML file does not name it."""
+    if existing is None or options.move_aside or options.change_extractor or config.adapter_path is not None:
+        return config
+    stored = existing.config.get(ADAPTER_KEY)
+    return config if stored is None else config.model_copy(update={ADAPTER_KEY: Path(stored)})
 
 
 def _how(existing: ExistingSession | None, options: Options) -> str:
@@ -276,7 +286,7 @@ def _order(
         session_dir=session_dir,
         root=source.root(session_dir),
         load_extractor=load_extractor,
-        settings=config.extractor_settings().as_in(extractor.info),
+        settings=config.extractor_settings(session_dir).as_in(extractor.info),
         preprocessing=config.preprocessing,
         info=extractor.info,
         patches=config.task.reads_patches,

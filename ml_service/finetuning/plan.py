@@ -64,6 +64,8 @@ class Plan:
     threshold: float
     """Least improvement of the held-out loss that counts."""
     seed: int
+    facts: dict[str, Any]
+    """What the result is described by: hash of the data, revisions by image id, label sequence."""
 
     def write(self, folder: Path) -> None:
         """Keep it, durably."""
@@ -79,6 +81,7 @@ class Plan:
             "settings": self.settings.model_dump(mode="json"),
             "threshold": self.threshold,
             "seed": self.seed,
+            "facts": self.facts,
         }
         write_atomically(folder / PLAN_NAME, json.dumps(data).encode())
 
@@ -106,6 +109,7 @@ class Plan:
             settings=FinetuneSettings.model_validate(data["settings"]),
             threshold=data["threshold"],
             seed=data["seed"],
+            facts=data["facts"],
         )
 
 
@@ -120,6 +124,7 @@ def make_plan(
     weights: ExtractorSettings,
     paths: dict[int, Path],
     seed: int,
+    facts: dict[str, Any],
 ) -> Plan:
     """The labels as they are now.
 
@@ -164,6 +169,7 @@ def make_plan(
         settings=settings.finetune,
         threshold=settings.early_stop_threshold,
         seed=seed,
+        facts=facts,
     )
 
 

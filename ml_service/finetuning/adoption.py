@@ -1,0 +1,94 @@
+"""A fine-tuned extractor becomes the session's own, and the way back. Imports no torch.
+
+All that is needed lies on the disk before one transaction makes the change: a kill at any moment leaves the session
+with the one extractor or with the other. The extraction service then makes the features by priority, and the ML service
+learns from them as they come; features of the extractor before stay until they are pruned.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from db.database import Database
+from db.errors import ConflictError
+from db.models import Checkpoint, CheckpointKind, SessionInfo
+from db.queries.adoption import ADAPTER_KEY, adopt_extractor
+from db.queries.checkpoints import get_checkpoint
+from db.queries.session_info import get_session_info
+from db.queries.training_data import last_annotated_image_id
+from models.adapter_files import AdapterFile, read_adapter
+from models.base import ExtractorInfo
+from models.extractor_settings import tell_differences
+from models.feature_manifest import StoreSettings, check_store, identity_name, open_manifest
+
+
+def adopt(
+    database: Database, session_dir: Path, checkpoint_id: int | None, image_id: int | None = None
+) -> ExtractorInfo:
+    """Have the session go on with the adapter of a checkpoint, or with none; returns the extractor that it has now.
+
+    Args:
+        checkpoint_id: None goes back to the weights without any adapter.
+        image_id: The image that the person has open; None takes the one annotated last.
+
+    Raises:
+        NotFoundError: there is no such checkpoint.
+        ConflictError: it is no adapter, belongs to other weights, is adopted already, or a run is going on.
+        WeightsError: its files are missing or damaged.
+    """
+    with database.read() as db_session:
+        info = get_session_info(db_session)
+        path = None if checkpoint_id is None else _adapter_path(get_checkpoint(db_session, checkpoint_id))
+    present, base = ExtractorInfo.from_json(info.extractor), _base(info, session_dir)
+    wanted = base if path is None else _adapted(read_adapter(session_dir / path), base)
+    if wanted == present:
+        what = "no adapter" if path is None else f"the adapter of checkpoint {checkpoint_id}"
+        raise ConflictError(f"the session has {what} already: there is nothing to change")
+    _prepare_store(session_dir, present, wanted)
+    with database.write() as db_session:
+        if get_session_info(db_session).extractor != info.extractor:
+            raise ConflictError("the session's extractor was changed at the same time: look again, then repeat")
+        if image_id is None:
+            image_id = last_annotated_image_id(db_session)
+        adopt_extractor(db_session, json.loads(json.dumps(wanted.to_json())), path, image_id)
+    return wanted
+
+
+def adopted_path(info: SessionInfo) -> str | None:
+    """Path of the adapter in force, as its checkpoint's row has it; None without one."""
+    path = info.config.get(ADAPTER_KEY)
+    return None if path is None else str(path)
+
+
+def _adapter_path(checkpoint: Checkpoint) -> str:
+    if checkpoint.kind is not CheckpointKind.ADAPTER:
+        raise ConflictError(
+            f"checkpoint {checkpoint.id} is a head, no adapter of the extractor: activate it instead, or name one of "
+            "kind adapter"
+        )
+    return checkpoint.path
+
+
+def _base(info: SessionInfo, session_dir: Path) -> ExtractorInfo:
+    """The session's extractor without its adapter."""
+    path = adopted_path(info)
+    return ExtractorInfo.from_json(info.extractor) if path is None else read_adapter(session_dir / path).base
+
+
+def _adapted(adapter: AdapterFile, base: ExtractorInfo) -> ExtractorInfo:
+    if adapter.base != base:
+        raise ConflictError(
+            f"the adapter was made for another extractor ({tell_differences(adapter.base, base)}): adopt one that was "
+            "fine-tuned since, or go back to that extractor by `fewclick init --config FILE --change-extractor`"
+        )
+    adapter.read_tensors()  # so that damage is told now
+    return adapter.adapted
+
+
+def _prepare_store(session_dir: Path, present: ExtractorInfo, wanted: ExtractorInfo) -> None:
+    """Features are to be kept as those of the present extractor, where nothing else was chosen for them before."""
+    found = check_store(session_dir, present, StoreSettings())
+    name = identity_name(wanted)
+    settings = StoreSettings(form=found.form, storage=found.storage, place=found.place)
+    open_manifest(session_dir / "features" / name, wanted, settings, f"features/{name}")
