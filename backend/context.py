@@ -11,6 +11,7 @@ from fastapi import Depends, Request
 
 from backend.services.event_stream import EventBroker
 from backend.services.lru import LruCache
+from backend.services.session_counts import SessionCounts
 from backend.services.session_snapshot import SessionSnapshot
 from backend.settings import Settings
 from backend.task_handlers.base import TaskHandler
@@ -31,6 +32,8 @@ class AppContext:
     """`time.monotonic` when this process opened the session."""
     config_lock: threading.Lock = field(default_factory=threading.Lock)
     """Held while `config` is read anew, so that an older one never takes the place of a newer."""
+    counts: SessionCounts = field(default_factory=SessionCounts)
+    """Counts over the whole session, as they were a moment ago."""
     maps: LruCache[tuple[int, str | None, int, int], bytes] = field(
         default_factory=lambda: LruCache(64 * 1024 * 1024, len)
     )

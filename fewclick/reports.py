@@ -12,12 +12,14 @@ from rich.table import Table
 from sqlalchemy import func, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
+from backend.services.quality import read_quality
 from db.database import Database
 from db.errors import InvalidInputError
 from db.models import Checkpoint, FeatureState, Image, ImageClass, ImageStatus, Label, LabelClass, Point, Run
-from db.queries.checkpoints import list_checkpoints
+from db.queries.checkpoints import active_checkpoint, list_checkpoints
 from db.queries.images import next_image, note_model_pick
 from db.queries.session_info import Strategy, get_session_info, training_settings
+from db.queries.stats import any_annotation
 from db.queries.workers import heartbeat_age_s
 
 ALIVE_S = 10.0
@@ -40,6 +42,7 @@ def print_status(session_dir: Path) -> None:
         table.add_row("images", _spell(by_status, ImageStatus) or "none")
         table.add_row("features", _spell(by_features, FeatureState) or "none")
         table.add_row("annotations", _spell_classes(db_session))
+        table.add_row("quality", _spell_quality(db_session, info.label_sequence))
         table.add_row("last run", _spell_run(db_session))
         age_s = heartbeat_age_s(db_session)
         alive = age_s is not None and age_s < ALIVE_S
@@ -141,6 +144,23 @@ def _spell_run(db_session: Session) -> str:
     if run is None:
         return "none"
     return " ".join(part for part in (run.state.value, run.reason, f"epoch {run.epoch}", run.message) if part)
+
+
+def _spell_quality(db_session: Session, label_sequence: int) -> str:
+    """The held-out figure, else the estimate, with its basis; else why there is none."""
+    active = active_checkpoint(db_session)
+    quality = read_quality(db_session, active, label_sequence, is_labelled=any_annotation(db_session))
+    for figures, how in ((quality.held_out, "held-out"), (quality.estimate, "cross-validated, an estimate")):
+        if figures is None or figures.accuracy is None:
+            continue
+        accuracy = figures.accuracy
+        whose = "live head" if active is None else f"checkpoint {active.id}"
+        since = "" if quality.is_current is not False else ", labels changed since"
+        return (
+            f"{accuracy.value:.0%} right ({accuracy.low:.0%} to {accuracy.high:.0%}) on {figures.n_samples} samples of "
+            f"{figures.n_images} images ({how}; {whose}{since})"
+        )
+    return f"unknown: {quality.unknown}"
 
 
 def _table() -> Table:

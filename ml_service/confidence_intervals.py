@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import t
+from scipy.special import stdtrit
 
 Z = 1.959964
 """Of a two-sided 95 % interval."""
@@ -51,7 +51,7 @@ def clustered_share(right: npt.NDArray[np.bool_], image_ids: npt.NDArray[np.inte
         return wilson(value, n)
     if n_images == 1:
         return Share(value, 0.0, 1.0)
-    degrees_of_freedom = (Z / float(t.ppf(0.975, n_images - 1))) ** 2
+    degrees_of_freedom = (Z / float(stdtrit(n_images - 1, 0.975))) ** 2
     if value in (0.0, 1.0):
         # No two samples differ, so nothing tells them apart from one sample an image.
         return wilson(value, n_images * degrees_of_freedom)

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.feature_store import npy_bytes, write_atomically
-from models.geometry import resample
+from models.geometry import resample, sample_bilinear, scale_between
 
 MAPS_FOLDER = "predictions"
 """In the session folder."""
@@ -39,6 +39,25 @@ def read_map(session_dir: Path, relative: str) -> npt.NDArray[np.float32]:
     except (ValueError, EOFError) as error:
         raise FileNotFoundError(f"{relative} is damaged: it has to be predicted again") from error
     return logits
+
+
+def logits_at(
+    session_dir: Path, relative: str, size: tuple[int, int], xy: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float32]:
+    """Logits (N, K) at points (N, 2) of an image, pixels; only the cells around them are read.
+
+    Args:
+        size: width and height of the upright image, pixels.
+
+    Raises:
+        FileNotFoundError: as `read_map`.
+    """
+    try:
+        logits = np.load(session_dir / relative, allow_pickle=False, mmap_mode="r")
+    except (ValueError, EOFError) as error:
+        raise FileNotFoundError(f"{relative} is damaged: it has to be predicted again") from error
+    _, height, width = logits.shape
+    return sample_bilinear(np.moveaxis(logits, 0, -1), xy * scale_between(size, (width, height)))
 
 
 def softmax(logits: npt.NDArray[np.floating], axis: int) -> npt.NDArray[np.float32]:

@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import Field
 
 from backend.schemas.base import ResponseModel
+from backend.schemas.quality import Quality
 from db.models import CheckpointKind
 
 
@@ -42,6 +43,8 @@ class HeldOut(ResponseModel):
         description="share of the held-out samples (points, or labels of whole images) that are predicted right"
     )
     value: float = Field(description="0..1")
+    low: float | None = Field(description="bounds of the 95 % interval, by image; null for heads of earlier versions")
+    high: float | None
     images: int = Field(description="held-out images")
     samples: int = Field(description="held-out points, or labels of whole images")
     checkpoint_id: int | None
@@ -60,6 +63,7 @@ class LiveAccuracyPoint(ResponseModel):
 
     at: dt.datetime
     labeled: int = Field(description="images labelled for the first time so far, with a prediction in sight")
+    count: int = Field(description="those in the average, 50 at most")
     accuracy: float = Field(description="over the last 50 of them, 0..1")
 
 
@@ -78,8 +82,12 @@ class Stats(ResponseModel):
     by_features: FeatureCounts
     by_class: list[ClassCount]
     held_out: HeldOut | None = Field(
-        description="null while nothing is labelled, fewer than 5 samples are held out, or nothing was measured yet"
+        description="null while nothing is labelled, fewer than 5 samples on 2 images are held out, or nothing was "
+        "measured yet"
     )
     head: HeadInForce | None = Field(description="null while nothing is labelled")
-    live_accuracy: list[LiveAccuracyPoint] = Field(description="classification; at most 500 points")
+    quality: Quality
+    live_accuracy: list[LiveAccuracyPoint] = Field(
+        description="classification; of the newest 2,000 first labels, at most 200 points"
+    )
     labels_per_hour: list[HourCount] = Field(description="the last 48 hours with any work, oldest first")

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from backend.context import AppContext
 from backend.schemas.annotations import AcceptPrediction, AnnotationPut, AnnotationStateOut, ExtractPoints
+from backend.services.agreement import note_agreement
 from backend.services.feature_requests import note_expected
 from backend.services.predictions import no_prediction, request_lost_map
 from backend.task_handlers.base import PredictedImage, Proposal
@@ -34,7 +35,12 @@ def get_state(context: AppContext, image_id: int) -> AnnotationStateOut:
 
 def replace(context: AppContext, image_id: int, body: AnnotationPut) -> AnnotationStateOut:
     """Replace the whole annotation."""
-    return _write(context, image_id, lambda db_session, image: context.handler.write(db_session, image, body))
+
+    def change(db_session: Session, image: Image) -> dict[str, Any]:
+        note_agreement(db_session, context.config.session_dir, image, body)
+        return context.handler.write(db_session, image, body)
+
+    return _write(context, image_id, change)
 
 
 def clear(context: AppContext, image_id: int, revision: int | None) -> AnnotationStateOut:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import BigInteger, Column, cast, distinct, extract, func, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from db.models import FeatureState, Image, ImageClass, ImageStatus, Label, LabelClass, Origin, Point, PredictionOutcome
+from db.models import FeatureState, Image, ImageClass, ImageStatus, Label, LabelClass, Origin, Point
 
 MADE_BY_PEOPLE = (Origin.HUMAN, Origin.ACCEPTED)
 HOUR_S = 3600
@@ -67,13 +66,15 @@ def annotations_per_hour(db_session: Session, hours: int) -> list[tuple[dt.datet
     return [(dt.datetime.fromtimestamp(hour, dt.UTC), counts[hour]) for hour in newest]
 
 
-def list_outcomes(db_session: Session) -> Sequence[tuple[dt.datetime, bool]]:
-    """(when, was the prediction right) for each first label of an image that had a prediction, oldest first."""
-    right = (PredictionOutcome.predicted_class_id == PredictionOutcome.class_id).label("right")
-    statement = select(PredictionOutcome.created_at, right).order_by(
-        PredictionOutcome.created_at, PredictionOutcome.image_id
-    )
-    return [(at, bool(was_right)) for at, was_right in db_session.execute(statement)]
+def any_annotation(db_session: Session) -> bool:
+    """Whether `count_annotations` is more than 0; one look into the indexes."""
+    present = select(LabelClass.id).where(LabelClass.removed_at.is_(None))
+    of_classes = [
+        select(column).where(column.in_(present)).limit(1)
+        for column in (Point.class_id, Label.class_id, ImageClass.class_id)
+    ]
+    of_none = select(ImageClass.id).where(ImageClass.class_id.is_(None)).limit(1)
+    return any(db_session.execute(statement).first() is not None for statement in (*of_classes, of_none))
 
 
 def _count_by(db_session: Session, column: InstrumentedAttribute[Any] | Column[Any]) -> dict[Any, int]:

@@ -102,6 +102,7 @@ def test_status__counts(make_session: MakeSession, capsys: pytest.CaptureFixture
     assert "cells (classification)" in shown
     assert "efficientnet_lite0" in shown
     assert "not running" in shown
+    assert "unknown: nothing is labelled yet" in shown
 
 
 def test_checkpoints__fit_into_80_columns(

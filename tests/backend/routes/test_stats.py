@@ -43,8 +43,8 @@ def test_get_stats__quality_is_that_of_the_head_in_force(cla: TestClient, classi
     cla.put("/api/images/1/annotations", json={"class_id": 1})
     save_checkpoint(classification_session, 1, 0.9)
     save_checkpoint(classification_session, 2, 0.6)
-    held_out = {"metric": "accuracy", "value": 0.6, "images": 7, "samples": 8, "checkpoint_id": 2}
-    assert cla.get("/api/stats").json()["held_out"] == held_out
+    held_out = {"metric": "accuracy", "value": 0.6, "low": None, "high": None, "images": 7, "samples": 8}
+    assert cla.get("/api/stats").json()["held_out"] == held_out | {"checkpoint_id": 2}
     with classification_session.database.write() as db_session:
         db_session.get_one(Checkpoint, 1).active = True
     assert cla.get("/api/stats").json()["held_out"]["value"] == 0.9
@@ -79,3 +79,4 @@ def test_get_stats__live_accuracy(cla: TestClient, classification_session: Any) 
         cla.put(f"/api/images/{image_id}/annotations", json={"class_id": class_id})
     live = cla.get("/api/stats").json()["live_accuracy"]
     assert [(point["labeled"], point["accuracy"]) for point in live] == [(1, 1.0), (2, 0.5), (3, 2 / 3), (4, 0.75)]
+    assert [point["count"] for point in live] == [1, 2, 3, 4]

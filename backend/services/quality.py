@@ -1,0 +1,148 @@
+"""The quality of the head in force, put together from what the ML service has measured."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from sqlalchemy.orm import Session
+
+from backend.schemas.quality import (
+    Agreement,
+    AgreementPoint,
+    ClassAgreement,
+    Figures,
+    HistoryPoint,
+    Interval,
+    LearningCurve,
+    Quality,
+)
+from db import models
+from db.models import Checkpoint, Measurement
+from db.queries.measurements import list_measurements, newest_measurement
+from db.queries.outcomes import newest_agreements
+from ml_service.confidence_intervals import clustered_share
+
+WINDOW = 50
+AGREEMENTS_READ = 2000
+POINTS_SHOWN = 200
+UNPROMPTED_READ, UNPROMPTED_NEEDED = 200, 5
+CURVE_IMAGES = 8
+NOT_YET = "nothing was measured yet: the live head is measured once the labels have rested for a second"
+NOTHING = "nothing is labelled yet"
+
+
+def read_quality(db_session: Session, active: Checkpoint | None, label_sequence: int, *, is_labelled: bool) -> Quality:
+    """Everything that is known of the head in force.
+
+    Args:
+        active: The checkpoint that predicts; None while the live head does.
+        label_sequence: `SessionInfo.label_sequence`
+    """
+    history = [_history_point(row) for row in list_measurements(db_session)]
+    agreement = _agreement(newest_agreements(db_session, AGREEMENTS_READ))
+    common: dict[str, Any] = {"history": history, "agreement": agreement}
+    if not is_labelled:
+        return Quality(**_nothing(NOTHING), **common)
+    if active is not None:
+        return Quality(**_of_checkpoint(active, label_sequence), **common)
+    newest = newest_measurement(db_session)
+    if newest is None or newest.details is None:
+        return Quality(**_nothing(NOT_YET), **common)
+    return Quality(**_of_live_head(newest, label_sequence), **common)
+
+
+def _of_live_head(newest: Measurement, label_sequence: int) -> dict[str, Any]:
+    details = newest.details or {}
+    held_out, estimate = (_figures(details.get(key)) for key in ("held_out", "cross_validation"))
+    known = [figures for figures in (held_out, estimate) if figures is not None and figures.accuracy is not None]
+    reasons = [figures.unknown for figures in (estimate, held_out) if figures is not None and figures.unknown]
+    unknown = None if known else f"accuracy {reasons[0]}" if reasons else "accuracy needs labels of two classes"
+    curve = details.get("curve")
+    return {
+        "measured_at": newest.created_at,
+        "is_current": newest.label_sequence == label_sequence,
+        "n_labels": newest.n_labels,
+        "held_out": held_out,
+        "estimate": estimate,
+        "unknown": unknown if unknown is None else f"{unknown}: label some more images",
+        "curve": None if curve is None else LearningCurve.model_validate(curve),
+        "curve_unknown": None if curve is not None else _curve_unknown(newest.n_images),
+    }
+
+
+def _curve_unknown(n_images: int) -> str:
+    if n_images < CURVE_IMAGES:
+        return f"a learning curve needs {CURVE_IMAGES} labelled images, there are {n_images}"
+    return "a quarter of the labels has no two classes yet: label more images of each class"
+
+
+def _of_checkpoint(active: Checkpoint, label_sequence: int) -> dict[str, Any]:
+    held_out = _figures(active.metrics.get("figures"))
+    unknown = None
+    if held_out is None or held_out.accuracy is None:
+        unknown = "this saved head came without figures class by class"
+    return {
+        "measured_at": active.created_at,
+        "is_current": None if active.label_sequence is None else active.label_sequence == label_sequence,
+        "n_labels": active.n_labels,
+        "held_out": held_out,
+        "estimate": None,
+        "unknown": unknown,
+        "curve": None,
+        "curve_unknown": "learning curves are those of the live head",
+    }
+
+
+def _nothing(reason: str) -> dict[str, Any]:
+    names = ("measured_at", "is_current", "n_labels", "held_out", "estimate", "curve")
+    return dict.fromkeys(names) | {"unknown": reason, "curve_unknown": reason}
+
+
+def _figures(stored: dict[str, Any] | None) -> Figures | None:
+    return None if stored is None else Figures.model_validate(stored)
+
+
+def _history_point(row: Measurement) -> HistoryPoint:
+    accuracy = None
+    if row.value is not None and row.low is not None and row.high is not None:
+        accuracy = Interval(value=row.value, low=row.low, high=row.high)
+    return HistoryPoint.model_validate(
+        {"at": row.created_at, "n_labels": row.n_labels, "n_images": row.n_images, "method": row.method}
+        | {"accuracy": accuracy}
+    )
+
+
+def _agreement(rows: Sequence[models.Agreement]) -> Agreement | None:
+    if not rows:
+        return None
+    over_time = []
+    agreed = 0
+    for index, row in enumerate(rows):
+        agreed += row.agreed
+        if index >= WINDOW:
+            agreed -= rows[index - WINDOW].agreed
+        count = min(index + 1, WINDOW)
+        over_time.append((row.created_at, count, agreed / count))
+    step = -(-len(over_time) // POINTS_SHOWN)
+    counts = Counter(row.class_id for row in rows)
+    confirmed = Counter(row.class_id for row in rows if row.agreed)
+    unprompted = [row for row in rows if row.unprompted][-UNPROMPTED_READ:]
+    return Agreement(
+        count=len(rows),
+        share=over_time[-1][2],
+        over_time=[AgreementPoint(at=at, count=n, share=share) for at, n, share in over_time[::-step][::-1]],
+        unprompted=_interval(unprompted) if len(unprompted) >= UNPROMPTED_NEEDED else None,
+        unprompted_count=len(unprompted),
+        by_class=[
+            ClassAgreement(class_id=class_id, count=counts[class_id], agreed=confirmed[class_id])
+            for class_id in sorted(counts)
+        ],
+    )
+
+
+def _interval(rows: Sequence[models.Agreement]) -> Interval:
+    share = clustered_share(np.array([row.agreed for row in rows]), np.array([row.image_id for row in rows]))
+    return Interval.model_validate(share.to_json())

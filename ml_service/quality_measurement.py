@@ -1,0 +1,204 @@
+"""The quality of the live head, measured while nobody waits: one fit a step, so that a click never waits for more."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from db.models import Split
+from db.queries.events import add_event
+from db.queries.measurements import confirm_measurement, newest_measurement, save_measurement
+from db.queries.session_info import get_session_info, training_settings
+from ml_service.confidence_intervals import clustered_share
+from ml_service.context import Context
+from ml_service.cross_validation import Labelled, fold_of, nested_order
+from ml_service.data_loaders.base import ImageSamples, in_split, said_by_people
+from ml_service.data_snapshot import DataSnapshot
+from ml_service.heads.scaler import FeatureScaler
+from ml_service.judging import Judged, figures_of, is_right, judge, pool
+from ml_service.learning_curve import MIN_IMAGES, SHARES, CurvePoint, Outlook, judge_gain
+from ml_service.quality_figures import Figures
+
+ENOUGH_HELD_OUT_IMAGES = 50
+"""From so many on the held-out images tell enough, and nothing else is measured."""
+MAX_CROSS_VALIDATED = 2000
+"""Labels up to which a fit is so fast that a score of them may run unnoticed."""
+HELD_OUT, CROSS_VALIDATION = "held_out", "cross_validation"
+
+
+@dataclass(frozen=True)
+class _Curve:
+    """Heads of nested parts of the labels, all told on the same samples."""
+
+    method: str
+    points: tuple[CurvePoint, ...]
+    outlook: Outlook
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain JSON values."""
+        return {
+            "method": self.method,
+            "points": [asdict(point) for point in self.points],
+            "outlook": self.outlook.to_json(),
+        }
+
+
+class QualityMeasurement:
+    """Measures the live head once the labels have rested for a while. Use from one thread."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._subject: tuple[int, int] | None = None
+        self._due_at: float | None = None
+        self._steps: Iterator[None] | None = None
+
+    def step(self, scaler: FeatureScaler | None) -> bool:
+        """Do the next fit, if one is due; False if there is none.
+
+        Args:
+            scaler: Of the live head; None while something else predicts, which is not measured here.
+        """
+        if scaler is None:
+            return False
+        subject = (self._context.training_set.sequence, id(scaler))
+        if subject != self._subject:
+            self._subject, self._steps = subject, None
+            self._due_at = time.monotonic() + self._context.settings.live_checkpoint_delay_s
+        if self._due_at is None or time.monotonic() < self._due_at:
+            return False
+        if self._steps is None:
+            self._steps = self._measure(scaler)
+        for _ in self._steps:
+            return True
+        self._steps = self._due_at = None
+        return True
+
+    def _measure(self, scaler: FeatureScaler) -> Iterator[None]:
+        training_set, parts = self._context.training_set, self._context.parts
+        images, sequence, present = training_set.images, training_set.sequence, training_set.class_ids
+        with self._context.db.read() as db_session:
+            extracted_weight = training_settings(get_session_info(db_session)).extracted_weight
+            newest = newest_measurement(db_session)
+        content_hash = self._content_hash(images, present, extracted_weight)
+        if newest is not None and newest.content_hash == content_hash:
+            with self._context.db.write() as db_session:
+                confirm_measurement(db_session, newest.id, sequence)
+            return
+        yield
+
+        def told(training: Sequence[ImageSamples], test: Sequence[ImageSamples]) -> Judged | None:
+            return judge(parts, scaler, training, said_by_people(test, parts.guesses), present, extracted_weight)
+
+        training, validation = in_split(images, Split.TRAIN), in_split(images, Split.VALIDATION)
+        held_out = told(training, validation)
+        yield
+        n_labels = sum(len(samples.image.targets) for samples in images)
+        folds: list[tuple[list[ImageSamples], list[ImageSamples]]] = []
+        method = HELD_OUT
+        n_held_out = 0 if held_out is None else held_out.n_images
+        if n_held_out < ENOUGH_HELD_OUT_IMAGES and n_labels <= MAX_CROSS_VALIDATED:
+            folds, method = _folds(images), CROSS_VALIDATION
+        elif held_out is not None:
+            folds = [(training, validation)]
+        by_share: dict[float, list[Judged]] = {share: [] for share in SHARES}
+        sizes: dict[float, list[tuple[int, int]]] = {share: [] for share in SHARES}
+        shares = SHARES if len(images) >= MIN_IMAGES else SHARES[-1:]
+        for learned_from, held_back in folds:
+            order = nested_order([_labelled(samples) for samples in learned_from])
+            by_id = {samples.image.id: samples for samples in learned_from}
+            for share in shares:
+                part = [by_id[image_id] for image_id in sorted(order[: int(np.ceil(share * len(order)))])]
+                judged = told(part, held_back)
+                if judged is not None:
+                    by_share[share].append(judged)
+                    sizes[share].append((sum(len(one.image.targets) for one in part), len(part)))
+                yield
+        pooled = {share: pool(judged) for share, judged in by_share.items() if judged}
+        whole = pooled.get(1.0)
+        self._record(
+            sequence=sequence,
+            content_hash=content_hash,
+            n_labels=n_labels,
+            n_images=len(images),
+            held_out=None if held_out is None else figures_of(parts, held_out),
+            cross_validated=None if method != CROSS_VALIDATION or whole is None else figures_of(parts, whole),
+            curve=self._curve(method, pooled, sizes),
+        )
+
+    def _curve(
+        self, method: str, pooled: dict[float, Judged], sizes: dict[float, list[tuple[int, int]]]
+    ) -> _Curve | None:
+        parts = self._context.parts
+        if set(pooled) != set(SHARES) or len({len(judged.image_ids) for judged in pooled.values()}) > 1:
+            # A quarter of the labels has no two classes yet, or the like: there is no curve of the same samples.
+            return None
+        right = {share: is_right(parts, judged) for share, judged in pooled.items()}
+        image_ids = pooled[1.0].image_ids
+        points = []
+        for share in SHARES:
+            n_labels, n_images = np.mean(sizes[share], axis=0).round().astype(int).tolist()
+            points.append(CurvePoint(n_labels, n_images, clustered_share(right[share], image_ids)))
+        return _Curve(method, tuple(points), judge_gain(right[0.5], right[1.0], image_ids))
+
+    def _record(
+        self,
+        *,
+        sequence: int,
+        content_hash: str,
+        n_labels: int,
+        n_images: int,
+        held_out: Figures | None,
+        cross_validated: Figures | None,
+        curve: _Curve | None,
+    ) -> None:
+        leading = None
+        for method, figures in ((CROSS_VALIDATION, cross_validated), (HELD_OUT, held_out)):
+            if leading is None and figures is not None and figures.accuracy is not None:
+                leading = (method, figures.accuracy)
+        values: dict[str, Any] = {
+            "label_sequence": sequence,
+            "content_hash": content_hash,
+            "n_labels": n_labels,
+            "n_images": n_images,
+            "details": {
+                HELD_OUT: None if held_out is None else held_out.to_json(),
+                CROSS_VALIDATION: None if cross_validated is None else cross_validated.to_json(),
+                "curve": None if curve is None else curve.to_json(),
+            },
+        }
+        if leading is not None:
+            values |= {"method": leading[0], **leading[1].to_json()}
+        with self._context.db.write() as db_session:
+            measurement = save_measurement(db_session, values)
+            add_event(db_session, "training", measurement_id=measurement.id)
+
+    def _content_hash(self, images: Sequence[ImageSamples], present: Sequence[int], extracted_weight: float) -> str:
+        """Equal where measuring again would say the same."""
+        picked = [samples.image.id for samples in images if samples.image.picked_by_model]
+        snapshot = DataSnapshot.of(samples.image for samples in images)
+        subject = [snapshot.hash, picked, list(present), extracted_weight, repr(self._context.parts.live_config)]
+        content = json.dumps([subject, self._context.extractor.to_json()])
+        return hashlib.sha256(content.encode()).hexdigest()
+
+
+def _labelled(samples: ImageSamples) -> Labelled:
+    image = samples.image
+    return Labelled(image.id, frozenset(target.class_id for target in image.targets), image.picked_by_model)
+
+
+def _folds(images: Sequence[ImageSamples]) -> list[tuple[list[ImageSamples], list[ImageSamples]]]:
+    """(learned from, held back), one pair a fold that holds an image."""
+    fold = fold_of(_labelled(samples) for samples in images)
+    return [
+        (
+            [samples for samples in images if fold.get(samples.image.id) != number],
+            [samples for samples in images if fold.get(samples.image.id) == number],
+        )
+        for number in sorted(set(fold.values()))
+    ]

@@ -1,0 +1,166 @@
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import select
+
+from db.models import Event, Image, Measurement
+from db.queries.annotations import clear, undo
+from db.queries.measurements import KEPT, newest_measurement, save_measurement
+from db.tasks import Task
+from ml_service.quality_measurement import CROSS_VALIDATION, ENOUGH_HELD_OUT_IMAGES, HELD_OUT
+from tests.ml_service.toy_session import ToySession, make_session, true_class, work_off
+
+
+def _newest(session: ToySession) -> Measurement:
+    with session.db.read() as db_session:
+        found = newest_measurement(db_session)
+    assert found is not None
+    return found
+
+
+def _details(session: ToySession) -> dict[str, Any]:
+    details = _newest(session).details
+    assert details is not None
+    return details
+
+
+def test_step__few_labels_are_cross_validated(classification: ToySession) -> None:
+    worker = classification.worker()
+    classification.label_rightly(range(1, 21))
+    work_off(worker)
+    newest = _newest(classification)
+    assert (newest.method, newest.n_labels, newest.n_images) == (CROSS_VALIDATION, 20, 20)
+    assert newest.value is not None
+    assert newest.low is not None
+    assert newest.high is not None
+    assert newest.low < 0.9 < newest.value <= newest.high
+    figures = _details(classification)[CROSS_VALIDATION]
+    assert figures["n_samples"] == figures["n_images"] == 20
+    assert figures["confusion"]["class_ids"] == [1, 2]
+    assert sum(map(sum, figures["confusion"]["counts"])) == 20
+    points = _details(classification)["curve"]["points"]
+    assert [point["n_images"] for point in points] == [4, 8, 12, 16]
+    with classification.db.read() as db_session:
+        heard = db_session.scalars(select(Event).where(Event.kind == "training")).all()
+    assert heard[-1].payload == {"measurement_id": newest.id}
+
+
+def test_step__held_out_images_are_counted_beside(classification: ToySession) -> None:
+    worker = classification.worker()
+    classification.label_rightly(range(1, 21))
+    classification.hold_out(1, 2, 3, 4, 5, 6)
+    classification.label(7, true_class(8))
+    work_off(worker)
+    held_out = _details(classification)[HELD_OUT]
+    assert (held_out["n_samples"], held_out["n_images"]) == (6, 6)
+    assert held_out["accuracy"]["value"] > 0.8
+
+
+def test_step__enough_held_out_images_need_nothing_else(tmp_path: Any) -> None:
+    session = make_session(tmp_path, Task.CLASSIFICATION, 80)
+    worker = session.worker(live_checkpoint_delay_s=1e6)
+    session.label_rightly(range(1, 81))
+    session.hold_out(*range(1, ENOUGH_HELD_OUT_IMAGES + 1))
+    session.label(80, true_class(79))
+    work_off(worker)
+    worker = session.worker()
+    work_off(worker)
+    details = _details(session)
+    assert _newest(session).method == HELD_OUT
+    assert details[CROSS_VALIDATION] is None
+    assert details["curve"]["method"] == HELD_OUT
+    assert details["curve"]["points"][-1]["n_images"] == 30
+    session.db.close()
+
+
+def test_step__images_that_the_model_picked_measure_nothing(classification: ToySession) -> None:
+    with classification.db.write() as db_session:
+        for image in db_session.query(Image).where(Image.id <= 8):
+            image.picked_by_model = True
+    worker = classification.worker()
+    classification.label_rightly(range(1, 21))
+    work_off(worker)
+    assert _details(classification)[CROSS_VALIDATION]["n_images"] == 12
+
+
+def test_step__unknown_where_too_little_is_labelled(classification: ToySession) -> None:
+    worker = classification.worker()
+    classification.label_rightly([1, 2, 3, 4])
+    work_off(worker)
+    newest = _newest(classification)
+    assert (newest.method, newest.value) == (None, None)
+    figures = _details(classification)[CROSS_VALIDATION]
+    assert figures["accuracy"] is None
+    assert "at least 5 samples" in figures["unknown"]
+    assert _details(classification)["curve"] is None
+
+
+def test_step__points_of_one_image_stay_together(segmentation: ToySession) -> None:
+    worker = segmentation.worker()
+    segmentation.click_halves(1, 2, 3, 4, 5, 6)
+    work_off(worker)
+    figures = _details(segmentation)[CROSS_VALIDATION]
+    assert (figures["n_samples"], figures["n_images"]) == (12, 6)
+    # Not one of the curve's quarters could be told with so few images.
+    assert _details(segmentation)["curve"] is None
+
+
+def test_step__the_same_labels_are_measured_once(classification: ToySession) -> None:
+    worker = classification.worker()
+    classification.label_rightly(range(1, 13))
+    work_off(worker)
+    first = _newest(classification)
+    with classification.db.write() as db_session:
+        clear(db_session, db_session.get_one(Image, 12))
+    with classification.db.write() as db_session:
+        undo(db_session, db_session.get_one(Image, 12))
+    work_off(worker)
+    again = _newest(classification)
+    assert again.id == first.id
+    assert again.label_sequence == classification.info().label_sequence > first.label_sequence
+    restarted = classification.worker()
+    work_off(restarted)
+    assert _newest(classification).id == first.id
+
+
+def test_step__a_click_ends_a_measurement_of_older_labels(classification: ToySession) -> None:
+    worker = classification.worker()
+    classification.label_rightly(range(1, 21))
+    while not _measuring(worker):
+        assert worker.step()
+    classification.label(21, true_class(21))
+    assert worker.step()
+    assert classification.prediction(21) is not None
+    work_off(worker)
+    with classification.db.read() as db_session:
+        counts = [row.n_labels for row in db_session.scalars(select(Measurement))]
+    assert counts == [21]
+
+
+def _measuring(worker: Any) -> bool:
+    return worker._quality._steps is not None
+
+
+def test_step__deterministic(classification: ToySession) -> None:
+    worker = classification.worker()
+    classification.label_rightly(range(1, 15))
+    work_off(worker)
+    first = _details(classification)
+    with classification.db.write() as db_session:
+        db_session.query(Measurement).delete()
+    work_off(classification.worker())
+    assert _details(classification) == first
+
+
+def test_save_measurement__is_thinned_out(classification: ToySession) -> None:
+    for number in range(KEPT + 70):
+        with classification.db.write() as db_session:
+            values = {"label_sequence": number, "content_hash": str(number), "n_labels": number, "n_images": 1}
+            save_measurement(db_session, values | {"details": {"number": number}})
+    with classification.db.read() as db_session:
+        rows = db_session.scalars(select(Measurement).order_by(Measurement.id)).all()
+    assert len(rows) <= KEPT
+    assert rows[0].n_labels == 0
+    assert [row.n_labels for row in rows[-50:]] == list(range(KEPT + 70 - 50, KEPT + 70))
+    assert [row.details for row in rows if row.details] == [{"number": KEPT + 70 - 1}]
