@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from db.database import Database
+from db.models import SessionInfo
 from db.queries.session_info import HeadKind, get_session_info
 from db.tasks import Task
+from ml_service.errors import ExtractorChangedError
 from ml_service.feature_reader import FeatureReader
 from ml_service.settings import ServiceSettings
 from ml_service.task_factory import TaskParts, make_task_parts
@@ -29,6 +31,15 @@ class Context:
     reader: FeatureReader
     training_set: TrainingSet
 
+    def check_extractor(self, info: SessionInfo) -> None:
+        """Whether the session still has the extractor that was opened.
+
+        Raises:
+            ExtractorChangedError: it has not.
+        """
+        if ExtractorInfo.from_json(info.extractor) != self.extractor:
+            raise ExtractorChangedError
+
 
 def open_context(session_dir: Path, settings: ServiceSettings) -> Context:
     """Open a session folder.
@@ -47,5 +58,5 @@ def open_context(session_dir: Path, settings: ServiceSettings) -> Context:
         map_cache_bytes=settings.map_cache_bytes,
         pooled_cache_bytes=settings.pooled_cache_bytes,
     )
-    training_set = TrainingSet(info.task, reader, parts.read_inputs[HeadKind.LINEAR])
+    training_set = TrainingSet(info.task, reader, parts.read_inputs[HeadKind.LINEAR], parts.group_by_class)
     return Context(db, session_dir, settings, extractor, info.task, parts, reader, training_set)

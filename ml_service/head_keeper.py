@@ -26,6 +26,7 @@ from db.queries.training_data import (
 from ml_service.checkpoint import load_head
 from ml_service.context import Context
 from ml_service.errors import CheckpointError, client_text
+from ml_service.heads.exclusive_groups import GroupedHead
 from ml_service.heads.live import LiveHead
 from ml_service.heads.scaler import FeatureScaler
 from ml_service.inference import predict_readable, record_predictions, remove_maps
@@ -85,6 +86,7 @@ class HeadKeeper:
         with context.db.read() as db_session:
             info = get_session_info(db_session)
             version = info.head_version
+            context.check_extractor(info)
             is_active = active_checkpoint(db_session) is not None
             is_overruled = is_active and info.head_label_sequence == info.label_sequence
             open_image = self._ready_open_image(db_session)
@@ -124,6 +126,7 @@ class HeadKeeper:
             info = get_session_info(db_session)
             if info.head_version == self.version:
                 return
+            context.check_extractor(info)
             checkpoint = active_checkpoint(db_session)
             extracted_weight = self._sync(db_session) if checkpoint is None else 0.0
         if checkpoint is not None:
@@ -195,7 +198,7 @@ class HeadKeeper:
         return (
             model is not None
             and model.checkpoint_id is None
-            and isinstance(model.head, LiveHead)
+            and isinstance(model.head, LiveHead | GroupedHead)
             and model.head.scaler is not self._scalers.scaler
         )
 

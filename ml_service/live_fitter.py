@@ -14,7 +14,7 @@ from ml_service.heads.live import LiveHead, prepare_inputs
 from ml_service.heads.scaler import FeatureScaler
 from ml_service.heads.softmax_fit import Curvature, Problem, Solution
 from ml_service.label_rows import NO_CLASS, LabelRows
-from ml_service.live_learning import FittedHead
+from ml_service.live_learning import FittedHead, fit_live
 from ml_service.task_factory import TaskParts
 from ml_service.training_set import TrainingSet
 
@@ -83,6 +83,9 @@ class LiveFitter:
 
         The same labels get the same head, bitwise, as long as it is kept; else within 1e-4 in logits.
         """
+        labels = self._training_set
+        if not self._parts.is_exclusive:
+            return fit_live(self._parts, scaler, labels.images, labels.class_ids, extracted_weight)
         rows = self._follow(scaler)
         present = self._training_set.class_ids
         key = (rows.content, present, extracted_weight)
@@ -184,4 +187,4 @@ class LiveFitter:
 
 
 def _size(fitted: FittedHead) -> int:
-    return 2 * (fitted.head.weight.nbytes + fitted.head.bias.nbytes)
+    return 2 * sum(value.nbytes for value in fitted.head.state().values())

@@ -16,17 +16,22 @@ from ml_service.data_loaders.base import (
     in_split,
     said_by_people,
 )
+from ml_service.heads.exclusive_groups import GroupedHead
 from ml_service.heads.live import LiveHead
+from ml_service.heads.multilabel_head import fit_multilabel_head
 from ml_service.heads.scaler import FeatureScaler
 from ml_service.metrics import Quality, measure
 from ml_service.task_factory import TaskParts
+
+LiveKind = LiveHead | GroupedHead
+"""Where exactly one class holds, and where any number may."""
 
 
 @dataclass(frozen=True)
 class FittedHead:
     """A live head and the classes of its outputs."""
 
-    head: LiveHead
+    head: LiveKind
     class_ids: tuple[int, ...]
 
 
@@ -43,17 +48,20 @@ def fit_live(
         present: class ids that were not removed.
     """
     class_ids = classes_of(images, present, extracted_weight)
-    if len(class_ids) == 1:
+    if len(class_ids) == 1 and parts.is_exclusive:
         # One class alone says nothing; beside the others, as yet without labels, it gets a probability below 1.
         class_ids = tuple(sorted(present))
     samples = collect(images, class_ids, extracted_weight)
     if samples is None:
         return None
-    return FittedHead(fit_samples(parts, scaler, samples, len(class_ids)), class_ids)
+    return FittedHead(fit_samples(parts, scaler, samples, class_ids), class_ids)
 
 
-def fit_samples(parts: TaskParts, scaler: FeatureScaler, samples: Samples, n_classes: int) -> LiveHead:
-    """The live head of samples as the linear head reads them."""
+def fit_samples(parts: TaskParts, scaler: FeatureScaler, samples: Samples, class_ids: Sequence[int]) -> LiveKind:
+    """The live head of samples as the linear head reads them; they were collected for `class_ids`."""
+    if not parts.is_exclusive:
+        return fit_multilabel_head(samples, parts.group_of(class_ids), scaler=scaler, config=parts.live_config)
+    n_classes = len(class_ids)
     # The head wants two classes at least. A session with one class has one output, of probability 1.
     head = LiveHead.fit(
         samples.inputs,

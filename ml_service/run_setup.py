@@ -23,6 +23,7 @@ from ml_service.data_loaders.base import (
     in_split,
     said_by_people,
     teaching,
+    tells_apart,
 )
 from ml_service.data_loaders.conflicts import soften_conflicts
 from ml_service.data_snapshot import DataSnapshot
@@ -76,9 +77,7 @@ class RunSetup:
 
     def is_equal_to(self, other: RunSetup) -> bool:
         """Whether the same labels lie on the same images, in the same classes."""
-        mine, theirs = (
-            (setup.snapshot.hash, setup.class_ids, setup.missing_class_ids) for setup in (self, other)
-        )
+        mine, theirs = ((setup.snapshot.hash, setup.class_ids, setup.missing_class_ids) for setup in (self, other))
         return mine == theirs
 
 
@@ -133,19 +132,19 @@ def make_setup(
     """
     weight = settings.extracted_weight
     class_ids = classes_of(in_split(labels.images, Split.TRAIN), labels.class_ids, weight)
-    if scaler is None or len(class_ids) < 2:
+    if scaler is None or not tells_apart(in_split(labels.images, Split.TRAIN), class_ids):
         found = ", ".join(repr(names[class_id]) for class_id in class_ids) or "none"
-        raise NothingToLearnError(
-            f"training needs labels of at least 2 classes on training images with features, found {found}: "
-            + _remedy(context)
+        wanted = (
+            f"labels of at least 2 classes on training images with features, found {found}"
+            if context.parts.is_exclusive
+            else "training images with features that differ in their classes"
         )
+        raise NothingToLearnError(f"training needs {wanted}: {_remedy(context)}")
     images = inputs.of(labels.images)
     train_images = in_split(images, Split.TRAIN)
     training = collect(train_images, class_ids, weight)
     assert training is not None
-    held_out = collect(
-        said_by_people(in_split(images, Split.VALIDATION), context.parts.guesses), class_ids, weight
-    )
+    held_out = collect(said_by_people(in_split(images, Split.VALIDATION), context.parts.guesses), class_ids, weight)
     softened = _soften(context, training, train_images, class_ids, weight)
     setup = RunSetup(
         settings=settings,
@@ -165,14 +164,14 @@ def make_setup(
     if held_out is None:
         return setup
     # The live head learns from contradicting points one by one, here as everywhere.
-    live = fit_samples(context.parts, scaler, _as_live_sees(training), len(class_ids))
+    live = fit_samples(context.parts, scaler, _as_live_sees(training), class_ids)
     return replace(setup, live_quality=quality(setup, live.logits(_as_live_sees(held_out).inputs)))
 
 
 def start_run_loop(context: Context, setup: RunSetup) -> LoopState:
     """The loop before its first batch; all chance in it comes from the service's seed."""
     generator = torch.Generator().manual_seed(context.settings.seed)
-    module = context.parts.make_module(setup.settings.head, context.parts.dim, len(setup.class_ids), generator)
+    module = context.parts.new_module(setup.settings.head, setup.class_ids, generator)
     return start_loop(
         module,
         generator,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,7 @@ from db.queries.training_data import ImageRef, LabelledImage
 from db.tasks import Task
 from ml_service.data_loaders.base import ReadInputs
 from ml_service.data_loaders.classification import IMAGES_PER_BATCH, read_pooled_inputs
+from ml_service.data_loaders.multilabel import read_answer_inputs
 from ml_service.data_loaders.segmentation import (
     POINTS_PER_BATCH,
     point_cells,
@@ -25,12 +26,16 @@ from ml_service.data_loaders.segmentation import (
 from ml_service.feature_reader import FeatureReader
 from ml_service.heads.base import Head, State, load_torch_head
 from ml_service.heads.classification_head import make_classification_module
+from ml_service.heads.exclusive_groups import GroupedHead, GroupedModule, GroupOf, group_numbers, stored_groups
 from ml_service.heads.live import CLASSIFICATION, SEGMENTATION, LiveHead, LiveHeadConfig
+from ml_service.heads.multilabel_head import make_multilabel_module
 from ml_service.heads.segmentation_head import make_segmentation_module
 from ml_service.losses.classification import classification_loss
+from ml_service.losses.multilabel import multilabel_loss
 from ml_service.losses.segmentation import segmentation_loss
 from ml_service.predictors.base import Predictor
 from ml_service.predictors.classification import ClassificationPredictor
+from ml_service.predictors.multilabel import MultilabelPredictor
 from ml_service.predictors.segmentation import SegmentationPredictor
 from ml_service.probability_calibration import ANY_CLASSES, ONE_CLASS, Output
 from models.base import ChannelGroup, ExtractorInfo
@@ -68,6 +73,9 @@ class TaskParts:
     """Whether exactly one class holds of each sample, so that its targets sum to 1."""
     read_cells: Callable[[ExtractorInfo, LabelledImage], npt.NDArray[np.intp]] | None = None
     """Cell (n,) of each target of an image, where several can lie in one and contradict each other."""
+    group_by_class: dict[int, str] = field(default_factory=dict)
+    """Of the classes that exclude each other, where any number of the others may hold. People change it: the training
+    set keeps it in step with the database."""
     guesses: frozenset[Origin] = frozenset({Origin.EXTRACTED})
     """Origins of annotations that a model made: they train, and measure nothing."""
 
@@ -76,15 +84,30 @@ class TaskParts:
         """What the logits of the task's heads stand for."""
         return ONE_CLASS if self.is_exclusive else ANY_CLASSES
 
+    def group_of(self, class_ids: Sequence[int]) -> GroupOf:
+        """The groups of these classes, as they are now."""
+        return group_numbers(class_ids, self.group_by_class)
+
+    def new_module(self, kind: HeadKind, class_ids: Sequence[int], generator: torch.Generator) -> nn.Module:
+        """What a full run trains for these classes."""
+        module = self.make_module(kind, self.dim, len(class_ids), generator)
+        return module if self.is_exclusive else GroupedModule(module, self.group_of(class_ids))
+
     def restore_head(self, kind: str, state: State, n_classes: int) -> Head:
         """The head that a checkpoint holds.
 
         Raises:
             ValueError, KeyError, RuntimeError: `state` is not that of such a head.
         """
-        if kind == LIVE_KIND:
+        if kind == LIVE_KIND and self.is_exclusive:
             return LiveHead.from_state(state)
+        if kind == LIVE_KIND:
+            group_of, scores = stored_groups(state, n_classes)
+            return GroupedHead(LiveHead.from_state(scores), group_of)
         module = self.make_module(self.head_kind(kind), self.dim, n_classes, torch.Generator())
+        if not self.is_exclusive:
+            group_of, state = stored_groups(state, n_classes)
+            module = GroupedModule(module, group_of)
         return load_torch_head(state, module, unit_norm=self.live_config.unit_norm)
 
     def head_kind(self, stored: str) -> HeadKind:
@@ -149,9 +172,23 @@ def make_classification_parts(extractor: ExtractorInfo) -> TaskParts:
     )
 
 
+def make_multilabel_parts(extractor: ExtractorInfo) -> TaskParts:
+    """Whole images on pooled vectors, each with any number of classes."""
+    return replace(
+        make_classification_parts(extractor),
+        read_inputs={HeadKind.LINEAR: read_answer_inputs, HeadKind.MLP: read_answer_inputs},
+        make_module=make_multilabel_module,
+        loss=multilabel_loss,
+        predictor=MultilabelPredictor(),
+        is_exclusive=False,
+        group_by_class={},
+    )
+
+
 MAKERS: dict[Task, Callable[[ExtractorInfo], TaskParts]] = {
     Task.SEGMENTATION: make_segmentation_parts,
     Task.CLASSIFICATION: make_classification_parts,
+    Task.MULTILABEL: make_multilabel_parts,
 }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -55,11 +55,16 @@ class Samples:
 def collect(images: Iterable[ImageSamples], class_ids: Sequence[int], extracted_weight: float) -> Samples | None:
     """The samples of `images` that belong to one of `class_ids`; None if there are none.
 
+    An image that is answered for all classes at once is one sample.
+
     Args:
         extracted_weight: what a point that was extracted from a prediction counts, against 1 for a person's; with 0 it
             is left out.
     """
     index_of = {class_id: index for index, class_id in enumerate(class_ids)}
+    images = list(images)
+    if any(samples.image.answered for samples in images):
+        return _collect_answers(images, index_of)
     inputs, class_index, weights, image_ids = [], [], [], []
     for samples in images:
         chosen = teaching(samples.image, index_of, extracted_weight)
@@ -76,6 +81,20 @@ def collect(images: Iterable[ImageSamples], class_ids: Sequence[int], extracted_
         targets=one_hot(class_index, len(class_ids)),
         weights=np.array(weights, dtype=np.float32),
         image_ids=np.array(image_ids, dtype=np.intp),
+    )
+
+
+def _collect_answers(images: Iterable[ImageSamples], index_of: Mapping[int, int]) -> Samples:
+    answers = [samples for samples in images if samples.image.answered]
+    targets = np.zeros((len(answers), len(index_of)), dtype=np.float32)
+    for row, samples in enumerate(answers):
+        held = [index_of[target.class_id] for target in samples.image.targets if target.class_id in index_of]
+        targets[row, held] = 1.0
+    return Samples(
+        inputs=np.concatenate([samples.inputs for samples in answers]),
+        targets=targets,
+        weights=np.ones(len(answers), dtype=np.float32),
+        image_ids=np.array([samples.image.id for samples in answers], dtype=np.intp),
     )
 
 
@@ -96,7 +115,10 @@ def one_hot(class_index: Sequence[int], n_classes: int) -> FloatArray:
 
 
 def classes_of(images: Iterable[ImageSamples], present: Sequence[int], extracted_weight: float) -> tuple[int, ...]:
-    """Those of the classes `present` that have a sample with any weight, by id."""
+    """Those of the classes `present` that have a sample with any weight, by id; all where images are answered."""
+    images = list(images)
+    if any(samples.image.answered for samples in images):
+        return tuple(sorted(present))
     found = {
         target.class_id
         for samples in images
@@ -104,6 +126,16 @@ def classes_of(images: Iterable[ImageSamples], present: Sequence[int], extracted
         if target.origin is not Origin.EXTRACTED or extracted_weight > 0
     }
     return tuple(sorted(found.intersection(present)))
+
+
+def tells_apart(images: Iterable[ImageSamples], class_ids: Sequence[int]) -> bool:
+    """Whether there is a difference to learn: two classes, or two different answers."""
+    answers = {
+        frozenset(target.class_id for target in samples.image.targets).intersection(class_ids)
+        for samples in images
+        if samples.image.answered
+    }
+    return len(answers) > 1 if answers else len(class_ids) > 1
 
 
 def in_split(images: Iterable[ImageSamples], split: Split) -> list[ImageSamples]:
@@ -119,6 +151,11 @@ def said_by_people(images: Iterable[ImageSamples], guesses: Collection[Origin]) 
     """
     kept = []
     for samples in images:
+        if samples.image.answered:
+            # As a whole, or not at all: it has one input.
+            if not any(target.origin in guesses for target in samples.image.targets):
+                kept.append(samples)
+            continue
         chosen = [i for i, target in enumerate(samples.image.targets) if target.origin not in guesses]
         targets = tuple(samples.image.targets[i] for i in chosen)
         kept.append(ImageSamples(replace(samples.image, targets=targets), samples.inputs[chosen]))

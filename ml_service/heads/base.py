@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +29,15 @@ class Head(Protocol):
         ...
 
 
+@runtime_checkable
+class HasConstants(Protocol):
+    """A module that a checkpoint must hold more of than its weights."""
+
+    def constants(self) -> dict[str, npt.NDArray[np.generic]]:
+        """Named arrays."""
+        ...
+
+
 class TorchHead:
     """A trained module behind a scaler.
 
@@ -51,7 +60,8 @@ class TorchHead:
         """As in `Head`; `load_torch_head` is its inverse."""
         parameters = {name: value.detach().numpy().copy() for name, value in self.module.state_dict().items()}
         scaler = {"mean": self.scaler.mean, "scale": self.scaler.scale, "groups": np.array(self.scaler.group_sizes)}
-        return parameters | {SCALER_PREFIX + name: value for name, value in scaler.items()}
+        constants = self.module.constants() if isinstance(self.module, HasConstants) else {}
+        return parameters | constants | {SCALER_PREFIX + name: value for name, value in scaler.items()}
 
 
 def load_torch_head(state: State, module: nn.Module, *, unit_norm: bool) -> TorchHead:

@@ -1,0 +1,53 @@
+"""Prediction of the classes of each image, any number of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import entr, expit
+
+from db.queries.training_data import ImageRef
+from ml_service.feature_reader import FeatureReader
+from ml_service.predictors.base import ImagePrediction, Model
+
+
+class MultilabelPredictor:
+    """Pooled vectors of many images through the head at once."""
+
+    chunk_size = 256
+
+    def is_kept(self, reader: FeatureReader, image: ImageRef) -> bool:  # noqa: ARG002 - the reader keeps all vectors
+        """As in `Predictor`."""
+        return True
+
+    def predict(
+        self,
+        model: Model,
+        reader: FeatureReader,
+        images: Sequence[ImageRef],
+        *,
+        keep: bool,  # noqa: ARG002 - the vectors are small, the reader keeps them anyway
+    ) -> list[ImagePrediction]:
+        """As in `Predictor`. Probabilities each stand alone."""
+        vectors = reader.pooled([image.content_hash for image in images])
+        rows = expit(model.head.logits(vectors).astype(np.float64))
+        return [
+            ImagePrediction(
+                image_id=image.id,
+                uncertainty=mean_entropy(row),
+                predicted_class_id=model.class_ids[int(row.argmax())],
+                probabilities=tuple(float(p) for p in row),
+            )
+            for image, row in zip(images, rows, strict=True)
+        ]
+
+
+def mean_entropy(p: npt.NDArray[np.float64]) -> float:
+    """How much an answer for all classes would tell, of what it could: mean binary entropy of (K,), 0..1.
+
+    The mean, not the largest: one answer settles all classes of an image, and with many classes almost every image has
+    one of which the head is in doubt, so that the largest would put them all on one level.
+    """
+    return float(np.clip((entr(p) + entr(1.0 - p)).mean() / np.log(2.0), 0.0, 1.0))
