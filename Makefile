@@ -8,7 +8,7 @@ BIN := .venv/bin
 SETUP := $(PYTHON) -m fewclick.setup_environment
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up dev check test bench client clean
+.PHONY: help setup demo up dev check test bench bench-robot bench-features client clean
 
 help:
 	@echo "make demo    set everything up, make a demo session of each task, serve them (PORT=$(PORT))"
@@ -17,7 +17,9 @@ help:
 	@echo "make test    all tests: Python, TypeScript, a real browser"
 	@echo "make check   format, lint, types, import rules, generated files up to date"
 	@echo "make client  write docs/openapi.json and the TypeScript client anew"
-	@echo "make bench   the simulated annotator on ../shared/data (BENCH_ARGS=\"--data DIR --sets NAME\")"
+	@echo "make bench   measure learning, write docs/benchmarks.md (BENCH_ARGS=\"latency --data DIR\")"
+	@echo "make bench-robot     label the product as a person would, by HTTP (BENCH_ARGS=\"--sets NAME\")"
+	@echo "make bench-features  measure the making and keeping of features (BENCH_ARGS=\"speed forms\")"
 	@echo "make setup   only install what the others need"
 	@echo "make clean   remove what was installed and built; sessions stay"
 
@@ -49,7 +51,15 @@ test:
 
 bench:
 	@$(SETUP) dev
+	@$(BIN)/python -m benchmarks.learning --out docs/benchmarks.md $(BENCH_ARGS)
+
+bench-robot:
+	@$(SETUP) dev
 	@$(BIN)/python -m benchmarks.robot $(BENCH_ARGS)
+
+bench-features:
+	@$(SETUP) dev
+	@$(BIN)/python -m benchmarks.features --out docs/benchmarks.md $(BENCH_ARGS)
 
 client:
 	@$(SETUP) dev node

@@ -7,23 +7,19 @@ its own in the document, so that it can be measured again alone. `embedded` take
 from __future__ import annotations
 
 import argparse
-import datetime as dt
-import os
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-
-from rich.console import Console
 
 if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.datasets import find_datasets
-from benchmarks.tables import Section, machine, markdown, section_of, show, write_between_marks
-
-TABLE_WIDTH = 132
+from benchmarks.report_parts import Program, write_parts
+from benchmarks.tables import Section, section_of
 
 
 @dataclass(frozen=True)
@@ -141,18 +137,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if unknown:
         parser.error(f"found part {unknown[0]}, expected some of {', '.join(PARTS)}")
     options = Options(parsed.data, parsed.seeds, parsed.images, parsed.budget)
-    console = Console(highlight=False, width=max(Console().width, TABLE_WIDTH))
-    for part in parsed.parts or [name for name in PARTS if name not in ONLY_WHEN_NAMED]:
-        before = os.getloadavg()[0]
-        sections = PARTS[part](options)
-        show(console, sections)
-        facts = [
-            ("command", f"`python -m benchmarks.features {part}`"),
-            ("machine", f"{machine()}, load {before:.1f} at the start"),
-            ("date", f"{dt.date.today():%Y-%m-%d}"),
-        ]
-        if parsed.out:
-            write_between_marks(parsed.out, f"features: {part}", markdown(sections, facts))
+    chosen = parsed.parts or [name for name in PARTS if name not in ONLY_WHEN_NAMED]
+    write_parts(Program("features"), [(name, partial(PARTS[name], options)) for name in chosen], parsed.out)
     return 0
 
 
