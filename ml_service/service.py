@@ -25,12 +25,19 @@ def serve(session_dir: Path, settings: ServiceSettings) -> None:
     """
     torch.set_num_threads(settings.threads)
     worker = Worker(open_context(session_dir, settings))
+    is_stopping = False
 
     def stop(number: int, _frame: FrameType | None) -> None:
+        nonlocal is_stopping
         logger.info("%s: stopping", signal.Signals(number).name)
+        is_stopping = True
         worker.stop()
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
     logger.info("learning for the session in %s", session_dir)
-    worker.run()
+    while worker.run() and not is_stopping:
+        logger.info("the session has another extractor now: it is opened anew")
+        worker = Worker(open_context(session_dir, settings))
+        if is_stopping:  # the signal came while there was no worker to tell
+            worker.stop()

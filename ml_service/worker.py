@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from db.database import ChangeDetector
 from db.errors import FewclickError
-from db.models import Job, JobKind, JobState, RunState
+from db.models import Job, JobKind, JobState, RunKind, RunState
 from db.queries.events import add_event, prune_events
 from db.queries.jobs import (
     JobLostError,
@@ -34,7 +34,8 @@ from db.queries.training_data import ready_image
 from db.queries.workers import beat, remove_silent_workers, remove_worker
 from ml_service.checkpoint_comparison import compare_checkpoints
 from ml_service.context import Context
-from ml_service.errors import LearningError, StoppingError, client_text
+from ml_service.errors import ExtractorChangedError, LearningError, StoppingError, client_text
+from ml_service.finetuning.execution import FinetuneExecution
 from ml_service.head_keeper import HeadKeeper
 from ml_service.map_collector import MapCollector
 from ml_service.quality_measurement import QualityMeasurement
@@ -76,15 +77,18 @@ class Worker:
         """The head in force."""
         return self._keeper
 
-    def run(self) -> None:
-        """Work until `stop` is called."""
-        has_started = False
+    def run(self) -> bool:
+        """Work until `stop` is called; True if the session is to be opened anew, as it has another extractor."""
+        has_started = is_outdated = False
         while not self._stopping.is_set():
             try:
                 if not has_started:
                     self.start()
                     has_started = True
                 has_worked = self.step()
+            except ExtractorChangedError:
+                is_outdated = True
+                break
             except PASSING as error:
                 # A job that could be neither done nor put back gets no more heartbeats, so it is queued again.
                 self._rest(error)
@@ -93,6 +97,7 @@ class Worker:
             if not has_worked:
                 self._stopping.wait(self._context.settings.poll_interval_s)
         self.close()
+        return is_outdated and not self._stopping.is_set()
 
     def start(self) -> None:
         """Announce this worker, take over what a dead one left, and be ready for the first click."""
@@ -119,11 +124,19 @@ class Worker:
             return False
         if self._may_have_work and self._do_next_job(None):
             return True
+        return self._try_idle_work(has_ticked)
+
+    def work_idly(self, *, has_ticked: bool, has_news: bool) -> bool:
+        """As in `IdleAttendant`."""
+        self._may_have_work |= has_news
+        return time.monotonic() >= self._resting_until and self._try_idle_work(has_ticked)
+
+    def _try_idle_work(self, has_ticked: bool) -> bool:
         if time.monotonic() < self._idle_until:
             return False
         try:
             return self._do_idle_work(has_ticked)
-        except PASSING:
+        except (*PASSING, ExtractorChangedError):
             raise
         except Exception:  # The boundary of idle work: whatever is wrong with it, clicks are answered.
             logger.exception("idle work failed; it rests for %g s", LONGEST_REST_S)
@@ -226,6 +239,9 @@ class Worker:
             logger.warning("%s", error)
         except StoppingError:
             self._give_back(job)
+        except ExtractorChangedError:
+            self._give_back(job)
+            raise
         except PASSING as error:
             if job.kind in URGENT:
                 self._rest(error)
@@ -294,7 +310,8 @@ class Worker:
                 finish_job(db_session, job.id, self.worker_id)
                 return
         try:
-            RunExecution(self._context, self._keeper, self, run.id, job.id).execute()
+            execution = FinetuneExecution if run.kind is RunKind.FINETUNE else RunExecution
+            execution(self._context, self._keeper, self, run.id, job.id).execute()
         finally:
             # The run's own looks at the detector have used up the news of what else was asked for.
             self._may_have_work = True

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from db.errors import ConflictError
-from db.models import Job, JobKind, JobState, Run, RunEpoch, RunState, utc_now
+from db.models import Job, JobKind, JobState, Run, RunEpoch, RunKind, RunState, utc_now
 from db.queries.events import add_event
 from db.queries.jobs import request_job
 
@@ -68,17 +68,17 @@ def announce_run(db_session: Session, run: Run) -> None:
     add_event(db_session, "training", run_id=run.id, state=run.state.value, epoch=run.epoch, reason=run.reason)
 
 
-def request_run(db_session: Session, image_id: int | None = None) -> Run:
-    """Queue a run and its job, or return the run that waits already.
+def request_run(db_session: Session, image_id: int | None = None, kind: RunKind = RunKind.HEAD) -> Run:
+    """Queue a run and its job, or return the run of this kind that waits already.
 
     A run that is at work does not count: it may not have read the newest labels, so the new one follows it.
 
     Args:
         image_id: the image that the person has open, predicted while the run goes on.
     """
-    run = oldest_queued_run(db_session)
+    run = oldest_queued_run(db_session, kind)
     if run is None:
-        run = Run()
+        run = Run(kind=kind)
         db_session.add(run)
         db_session.flush()
         announce_run(db_session, run)
@@ -99,10 +99,16 @@ def request_stop(db_session: Session) -> list[Run]:
 
 
 def start_next_run(db_session: Session) -> Run | None:
-    """The run to do now, RUNNING; older ones that wait are superseded by it. None if none waits."""
-    queued = list(db_session.scalars(select(Run).where(Run.state == RunState.QUEUED).order_by(Run.id)))
-    if not queued:
+    """The run to do now, RUNNING; older ones of its kind that wait are superseded by it. None if none waits.
+
+    Where runs of the other kind wait too, a job is queued for them.
+    """
+    waiting = list(db_session.scalars(select(Run).where(Run.state == RunState.QUEUED).order_by(Run.id)))
+    if not waiting:
         return None
+    queued = [run for run in waiting if run.kind is waiting[0].kind]
+    if len(queued) < len(waiting):
+        request_job(db_session, JobKind.TRAIN)
     for run in queued[:-1]:
         transition(
             db_session, run, RunState.FINISHED, reason="superseded", message=f"Run {queued[-1].id} took its place."
@@ -137,9 +143,10 @@ def record_epochs(db_session: Session, run: Run, epochs: Sequence[RunEpoch]) -> 
     announce_run(db_session, run)
 
 
-def oldest_queued_run(db_session: Session) -> Run | None:
-    """The run that waits longest."""
-    return db_session.scalar(select(Run).where(Run.state == RunState.QUEUED).order_by(Run.id).limit(1))
+def oldest_queued_run(db_session: Session, kind: RunKind) -> Run | None:
+    """The run of this kind that waits longest."""
+    queued = (Run.state == RunState.QUEUED, Run.kind == kind)
+    return db_session.scalar(select(Run).where(*queued).order_by(Run.id).limit(1))
 
 
 def current_run(db_session: Session) -> Run | None:
