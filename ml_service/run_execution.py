@@ -3,34 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Protocol
 
-import torch
-from sqlalchemy.orm import Session
-
-from db.models import CheckpointKind, Run, RunEpoch, RunState
-from db.queries.checkpoints import activate, next_parent_id, save_checkpoint_row
-from db.queries.jobs import finish_job, own_job
-from db.queries.runs import record_epochs, transition
+from db.queries.runs import ended_run_ids
 from db.queries.session_info import get_session_info, training_settings
 from db.queries.training_data import class_names
-from ml_service.checkpoint import save_checkpoint
-from ml_service.checkpoint_description import checkpoint_path
-from ml_service.checkpoint_files import remove_unnamed_files
 from ml_service.context import Context
 from ml_service.errors import StoppingError
 from ml_service.head_keeper import HeadKeeper
-from ml_service.heads.base import TorchHead
-from ml_service.metrics import Quality, describe_quality
-from ml_service.provenance import describe, row_facts
-from ml_service.quality_figures import Figures
-from ml_service.run_setup import RunSetup, figures, make_setup, quality, start_run_loop, to_tensors
-from ml_service.training_loop import EpochDone, LoopState, train
+from ml_service.loop_files import load_loop, remove_loops, saved_run_ids
+from ml_service.run_loop import RunLoop, begin_loop, resume_loop
+from ml_service.run_record import RunRecord
+from ml_service.run_result import RunResult
+from ml_service.run_setup import RunInputs
+from ml_service.training_loop import EpochDone
 
-FLUSH_INTERVAL_S = 0.25
-"""Finished epochs are recorded together, as each commit costs more than a small epoch."""
+SAVE_INTERVAL_S = 1.0
+"""Training that a kill of the service may lose."""
 
 
 class Attendant(Protocol):
@@ -59,6 +48,10 @@ class Attendant(Protocol):
         ...
 
 
+class RunStoppedError(Exception):
+    """A person has stopped this run."""
+
+
 class RunExecution:
     """Executes the run `run_id` for the TRAIN job `job_id`."""
 
@@ -67,203 +60,131 @@ class RunExecution:
         self._keeper = keeper
         self._attendant = attendant
         self._run_id = run_id
-        self._job_id = job_id
-        self._names: dict[int, str] = {}
-        self._unrecorded: list[RunEpoch] = []
-        self._flushed_at = time.monotonic()
-        self._measured: tuple[int, Quality, Figures] | None = None
-        self._checkpoint_epoch: int | None = None
-        self._checkpoint_id: int | None = None
+        self._record = RunRecord(context.db, run_id, job_id, attendant.worker_id)
+        self._result = RunResult(context, self._record)
+        self._label_sequence: int | None = None
+        self._saved_at = time.monotonic()
 
     def execute(self) -> None:
         """Train, predict now and then, keep the better head, and record the end.
 
         Raises:
-            StoppingError: the service stops; the run is to start again later.
+            StoppingError: the service stops; the run is to go on later.
             JobLostError: another worker has the run now.
             LearningError, FeatureMismatchError: the run failed.
         """
-        setup = self._prepare()
-        state = start_run_loop(self._context, setup)
-        reason = self._train(setup, state)
-        with self._suspended(state):
-            self._keep_better(setup, state)
-            self._keeper.predict_open()
-        with self._transaction() as (db_session, run):
-            transition(
-                db_session, run, RunState.FINISHED, reason=reason, message=self._verdict(db_session, setup, state)
-            )
-            finish_job(db_session, self._job_id, self._attendant.worker_id)
+        remove_loops(self._context.session_dir, self._ended_runs())
+        try:
+            loop = self._begin()
+        except RunStoppedError:
+            self._finish("stopped", None)
+        else:
+            self._finish(self._train(loop), loop)
+        remove_loops(self._context.session_dir, [self._run_id])
 
-    def _prepare(self) -> RunSetup:
-        self._keeper.ensure_current()
+    def _ended_runs(self) -> list[int]:
+        """Those that left files all the same: their process was killed, or another run took their place."""
+        saved = saved_run_ids(self._context.session_dir)
         with self._context.db.read() as db_session:
-            self._context.training_set.sync(db_session)
+            return ended_run_ids(db_session, saved)
+
+    def _begin(self) -> RunLoop:
+        """A new loop, or the one that a stopped service has left."""
+        context = self._context
+        self._attend(None)
+        self._keeper.ensure_current()
+        with context.db.read() as db_session:
+            context.training_set.sync(db_session)
             settings = training_settings(get_session_info(db_session))
-            self._names = class_names(db_session)
-        return make_setup(self._context, self._keeper.scalers.scaler, settings, self._names)
+            names = class_names(db_session)
+        saved = load_loop(context.session_dir, self._run_id)
+        inputs = RunInputs(context, settings.head if saved is None else saved.settings.head, lambda: self._attend(None))
+        loop = None if saved is None else resume_loop(context, inputs, saved, names)
+        if loop is None:
+            inputs = RunInputs(context, settings.head, lambda: self._attend(None))
+            loop = begin_loop(context, inputs, self._keeper.scalers.scaler, settings, names)
+        self._record.begin(loop.state.epoch, loop.segments)
+        return loop
 
-    def _train(self, setup: RunSetup, state: LoopState) -> str:
+    def _train(self, loop: RunLoop) -> str:
         """Run the loop to its end; returns the reason of the end."""
-        context, settings = self._context, setup.settings
-        steps = train(
-            state,
-            to_tensors(context, setup, setup.training),
-            None if setup.held_out is None else to_tensors(context, setup, setup.held_out),
-            context.parts.loss,
-            max_epochs=settings.max_epochs,
-            batch_size=context.parts.batch_size,
-        )
-        for step in steps:
-            if isinstance(step, EpochDone):
-                self._unrecorded.append(
-                    RunEpoch(run_id=self._run_id, epoch=step.epoch, train_loss=step.train_loss, val_loss=step.val_loss)
-                )
-                if time.monotonic() > self._flushed_at + FLUSH_INTERVAL_S:
-                    with self._transaction() as (db_session, run):
-                        self._flush(db_session, run, state)
-                if step.epoch % settings.prediction_interval == 0 and state.reason is None:
-                    with self._suspended(state):
-                        self._keep_better(setup, state)
-                        self._keeper.predict_open()
-            if self._is_stop_requested(state):
-                return "stopped"
-        assert state.reason is not None
-        return state.reason
+        try:
+            while True:
+                for step in loop.steps():
+                    if isinstance(step, EpochDone):
+                        self._after_epoch(step, loop)
+                    self._attend(loop)
+                    if self._take_in_labels(loop):
+                        break
+                else:
+                    self._label_sequence = self._record.news().label_sequence
+                    if not self._take_in_labels(loop):
+                        assert loop.state.reason is not None
+                        return loop.state.reason
+        except RunStoppedError:
+            return "stopped"
 
-    def _is_stop_requested(self, state: LoopState) -> bool:
-        """Attend to everything else between two batches; True if a person has stopped this run."""
+    def _after_epoch(self, step: EpochDone, loop: RunLoop) -> None:
+        self._record.epoch_done(step, loop.state.best_epoch)
+        if step.epoch % loop.setup.settings.prediction_interval == 0 and loop.state.reason is None:
+            with self._record.suspended():
+                self._publish(loop)
+
+    def _publish(self, loop: RunLoop) -> None:
+        self._result.keep_better(loop.setup, loop.state, loop.segments)
+        self._keeper.predict_open()
+
+    def _finish(self, reason: str, loop: RunLoop | None) -> None:
+        if loop is not None:
+            with self._record.suspended():
+                self._publish(loop)
+        with self._record.transaction() as (db_session, run):
+            if loop is None:
+                message = "Stopped before its first epoch: the live head goes on predicting."
+            else:
+                message = self._result.verdict(db_session, loop.setup, loop.state)
+            self._record.finish(db_session, run, reason, message)
+
+    def _attend(self, loop: RunLoop | None) -> None:
+        """Attend to everything else between two batches, or two images that are read.
+
+        Raises:
+            StoppingError: the service was told to stop.
+            RunStoppedError: a person has stopped this run.
+        """
         attendant = self._attendant
         if attendant.is_stopping():
+            self._save(loop)
             raise StoppingError
         attendant.tick_if_due()
-        if not attendant.has_news():
+        if attendant.has_news():
+            if attendant.has_urgent_jobs():
+                with self._record.suspended():
+                    attendant.serve_urgent_jobs()
+            news = self._record.news()
+            self._label_sequence = news.label_sequence
+            if news.stop_requested:
+                raise RunStoppedError
+        if time.monotonic() > self._saved_at + SAVE_INTERVAL_S:
+            self._save(loop)
+
+    def _save(self, loop: RunLoop | None) -> None:
+        """Put the loop on the disk, after the epochs that it has done."""
+        if loop is not None:
+            self._record.flush()
+            loop.save(self._run_id)
+            self._saved_at = time.monotonic()
+
+    def _take_in_labels(self, loop: RunLoop) -> bool:
+        """Go on with the labels that have come since; False if there are none, or the run keeps to those it has."""
+        if self._label_sequence in (None, loop.setup.label_sequence) or not loop.setup.settings.follow_labels:
             return False
-        if attendant.has_urgent_jobs():
-            with self._suspended(state):
-                attendant.serve_urgent_jobs()
-        with self._context.db.read() as db_session:
-            run = db_session.get(Run, self._run_id)
-            return run is not None and run.stop_requested
-
-    @contextmanager
-    def _suspended(self, state: LoopState) -> Iterator[None]:
-        with self._transaction() as (db_session, run):
-            self._flush(db_session, run, state)
-            transition(db_session, run, RunState.SUSPENDED)
-        yield
-        with self._transaction() as (db_session, run):
-            transition(db_session, run, RunState.RUNNING)
-
-    @contextmanager
-    def _transaction(self) -> Iterator[tuple[Session, Run]]:
-        """One transaction on the run's row, which fails if the run is no longer ours."""
-        with self._context.db.write() as db_session:
-            own_job(db_session, self._job_id, self._attendant.worker_id)
-            run = db_session.get_one(Run, self._run_id)
-            yield db_session, run
-
-    def _flush(self, db_session: Session, run: Run, state: LoopState) -> None:
-        self._flushed_at = time.monotonic()
-        run.best_epoch = state.best_epoch
-        if self._unrecorded:
-            record_epochs(db_session, run, self._unrecorded)
-            self._unrecorded = []
-
-    def _keep_better(self, setup: RunSetup, state: LoopState) -> None:
-        """Save the best weights so far, and let them predict if they beat the live head on the held-out samples."""
-        if state.best_epoch is None or state.best_epoch == self._checkpoint_epoch:
-            return
-        context = self._context
-        path = checkpoint_path(f"run-{self._run_id}-epoch-{state.best_epoch}")
-        metrics = self._metrics(setup, state)
-        with context.db.read() as db_session:
-            description = describe(
-                context,
-                db_session,
-                setup.snapshot,
-                kind=CheckpointKind.RUN,
-                head_kind=setup.settings.head.value,
-                class_ids=setup.class_ids,
-                revisions=setup.revisions,
-                label_sequence=setup.label_sequence,
-                metrics=metrics,
-                run_id=self._run_id,
-                parent_id=next_parent_id(db_session, self._checkpoint_id),
-                training=setup.settings,
-            )
-        save_checkpoint(context.session_dir, path, self._best_head(setup, state), description, setup.snapshot)
-        with self._transaction() as (db_session, run):
-            run.metrics = metrics
-            row, replaced = save_checkpoint_row(
-                db_session, CheckpointKind.RUN, path, metrics=metrics, run_id=self._run_id, **row_facts(description)
-            )
-            if self._is_winner(db_session, setup, state):
-                activate(db_session, row.id)
-            self._checkpoint_id, self._checkpoint_epoch = row.id, state.best_epoch
-        if replaced is not None:
-            remove_unnamed_files(context.db, context.session_dir, [replaced])
-
-    def _is_winner(self, db_session: Session, setup: RunSetup, state: LoopState) -> bool:
-        return _obstacle(db_session, setup, self._quality(setup, state)) is None
-
-    def _best_head(self, setup: RunSetup, state: LoopState) -> TorchHead:
-        context = self._context
-        module = context.parts.make_module(
-            setup.settings.head, context.parts.dim, len(setup.class_ids), torch.Generator()
-        )
-        module.load_state_dict(state.best_weights)
-        return TorchHead(setup.scaler, module, unit_norm=context.parts.live_config.unit_norm)
-
-    @torch.no_grad()
-    def _quality(self, setup: RunSetup, state: LoopState) -> Quality | None:
-        """Of the best weights so far, on the held-out samples."""
-        if setup.held_out is None or state.best_epoch is None:
-            return None
-        if self._measured is None or self._measured[0] != state.best_epoch:
-            module = self._best_head(setup, state).module
-            logits = module(to_tensors(self._context, setup, setup.held_out).inputs).numpy()
-            self._measured = (state.best_epoch, quality(setup, logits), figures(setup, logits))
-        return self._measured[1]
-
-    def _metrics(self, setup: RunSetup, state: LoopState) -> dict[str, Any]:
-        held_out = self._quality(setup, state)
-        details = None if held_out is None or self._measured is None else self._measured[2]
-        return describe_quality(held_out, setup.n_train_images, details) | {
-            "live": None if setup.live_quality is None else setup.live_quality.to_json(),
-            "n_train_samples": len(setup.training),
-        }
-
-    def _verdict(self, db_session: Session, setup: RunSetup, state: LoopState) -> str:
-        """Who predicts from now on, and why, for a person."""
-        held_out = self._quality(setup, state)
-        obstacle = "it has no finished epoch" if state.best_epoch is None else _obstacle(db_session, setup, held_out)
-        if obstacle is not None:
-            return f"The live head goes on predicting: {obstacle}."
-        assert held_out is not None
-        assert setup.live_quality is not None
-        return (
-            f"This run's head predicts now: loss {held_out.loss:.3f} on {held_out.n_images} validation images, "
-            f"the live head {setup.live_quality.loss:.3f}."
-        )
-
-
-def _obstacle(db_session: Session, setup: RunSetup, held_out: Quality | None) -> str | None:
-    """Why the run's head must not predict; None if it may."""
-    if held_out is None or setup.live_quality is None:
-        return "no validation image has a label yet, so the two cannot be compared"
-    if setup.missing_class_ids:
-        return "this run's head does not know every class: some are labelled on validation images only"
-    if not held_out.loss < setup.live_quality.loss:
-        return (
-            f"its loss on {held_out.n_images} validation images is {setup.live_quality.loss:.3f}, "
-            f"this run's {held_out.loss:.3f}"
-        )
-    if held_out.accuracy < setup.live_quality.accuracy:
-        return (
-            f"its accuracy on {held_out.n_images} validation images is {setup.live_quality.accuracy:.3f}, "
-            f"this run's {held_out.accuracy:.3f}"
-        )
-    if get_session_info(db_session).label_sequence != setup.label_sequence:
-        return "it has learned from labels that are newer than this run"
-    return None
+        with self._record.suspended():
+            with self._context.db.read() as db_session:
+                self._context.training_set.sync(db_session)
+                names = class_names(db_session)
+            is_changed = loop.take_in(names)
+        self._label_sequence = loop.setup.label_sequence
+        if is_changed:
+            self._record.take_in(loop.segments)
+        return is_changed

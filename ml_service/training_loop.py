@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,6 +21,8 @@ from ml_service.errors import DivergedError
 from ml_service.task_factory import Loss
 
 WEIGHT_DECAY = 1e-2
+MAX_BATCH_VALUES = 1 << 21
+"""Numbers in the inputs of one batch: a person who clicks or stops a run waits for a batch, so it takes tens of ms."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ class Tensors:
 
 @dataclass(frozen=True)
 class BatchDone:
-    """One step was taken."""
+    """One step was taken, or a part of the held-out samples was looked at."""
 
 
 @dataclass(frozen=True)
@@ -52,9 +54,12 @@ class EpochDone:
     is_best: bool
 
 
+Step = BatchDone | EpochDone
+
+
 @dataclass
 class LoopState:
-    """Everything that the rest of a run depends on."""
+    """Everything that the rest of a run depends on, beside its samples."""
 
     module: nn.Module
     optimizer: torch.optim.Optimizer
@@ -63,6 +68,8 @@ class LoopState:
     stopping: EarlyStopping
     epoch: int = 0
     """Epochs done."""
+    labels_epoch: int = 0
+    """Epochs that were done when the labels that it now learns from were taken in."""
     order: list[int] = field(default_factory=list)
     """Order of the samples in the epoch at work."""
     position: int = 0
@@ -70,6 +77,7 @@ class LoopState:
     loss_sum: float = 0.0
     weight_sum: float = 0.0
     best_loss: float = math.inf
+    """Least loss since the labels in force were taken in,"""
     best_epoch: int | None = None
     best_weights: dict[str, Tensor] = field(default_factory=dict)
     reason: str | None = None
@@ -100,14 +108,23 @@ def start_loop(
     module: nn.Module, generator: torch.Generator, *, learning_rate: float, patience: int, threshold: float
 ) -> LoopState:
     """The state before the first batch."""
-    optimizer = torch.optim.AdamW(module.parameters(), lr=learning_rate, weight_decay=WEIGHT_DECAY)
-    return LoopState(module, optimizer, generator, EarlyStopping(patience, threshold))
+    return LoopState(module, make_optimizer(module, learning_rate), generator, EarlyStopping(patience, threshold))
+
+
+def make_optimizer(module: nn.Module, learning_rate: float) -> torch.optim.Optimizer:
+    """What changes the weights of `module`."""
+    return torch.optim.AdamW(module.parameters(), lr=learning_rate, weight_decay=WEIGHT_DECAY)
+
+
+def bounded_batch_size(batch_size: int, inputs: Tensor) -> int:
+    """At most `batch_size` of the samples (N, ...), fewer where one of them is large."""
+    return max(1, min(batch_size, MAX_BATCH_VALUES // max(1, inputs[0].numel())))
 
 
 def train(
     state: LoopState, training: Tensors, held_out: Tensors | None, loss: Loss, *, max_epochs: int, batch_size: int
-) -> Iterator[BatchDone | EpochDone]:
-    """Train until the patience is used up or `max_epochs` are done; `state.reason` then tells which.
+) -> Iterator[Step]:
+    """Train until the patience is used up or `max_epochs` are done on these labels; `state.reason` then tells which.
 
     The best weights are those with the least held-out loss, or with the least training loss where nothing is held out.
 
@@ -127,9 +144,9 @@ def train(
             state.position += len(chosen)
             yield BatchDone()
 
+        val_loss = None if held_out is None else (yield from _held_out_loss(state, held_out, loss, batch_size))
         state.epoch += 1
         train_loss = state.loss_sum / state.weight_sum
-        val_loss = None if held_out is None else evaluate(state, held_out, loss)
         state.order, state.position, state.loss_sum, state.weight_sum = [], 0, 0.0, 0.0
 
         checked = train_loss if val_loss is None else val_loss
@@ -140,29 +157,60 @@ def train(
         state.stopping.update(checked)
         if state.stopping.should_stop:
             state.reason = "early_stop"
-        elif state.epoch >= max_epochs:
+        elif state.epoch - state.labels_epoch >= max_epochs:
             state.reason = "max_epochs"
         yield EpochDone(state.epoch, train_loss, val_loss, is_best)
 
 
 @torch.no_grad()
-def evaluate(state: LoopState, samples: Tensors, loss: Loss) -> float:
-    """Loss of the weights at hand on samples that are not trained on."""
-    value = float(loss(state.module(samples.inputs), samples.targets, samples.weights))
-    return _checked(value, "held-out loss", state)
+def mean_loss(module: nn.Module, samples: Tensors, loss: Loss, batch_size: int) -> float:
+    """Loss of samples that are not trained on."""
+    return _mean(_part_losses(module, samples, loss, batch_size))
+
+
+def _held_out_loss(
+    state: LoopState, samples: Tensors, loss: Loss, batch_size: int
+) -> Generator[BatchDone, None, float]:
+    """The same, with a pause after each part but the last; returns the loss."""
+    parts: list[tuple[float, float]] = []
+    for start in range(0, len(samples), batch_size):
+        if start:
+            yield BatchDone()
+        with torch.no_grad():
+            parts += _part_losses(state.module, _part(samples, start, batch_size), loss, batch_size)
+    return checked_loss(_mean(parts), "held-out loss", state)
+
+
+def _part_losses(module: nn.Module, samples: Tensors, loss: Loss, batch_size: int) -> list[tuple[float, float]]:
+    parts = [_part(samples, start, batch_size) for start in range(0, len(samples), batch_size)]
+    return [(float(loss(module(part.inputs), part.targets, part.weights)), float(part.weights.sum())) for part in parts]
+
+
+def _part(samples: Tensors, start: int, count: int) -> Tensors:
+    chosen = slice(start, start + count)
+    return Tensors(samples.inputs[chosen], samples.targets[chosen], samples.weights[chosen])
+
+
+def _mean(parts: list[tuple[float, float]]) -> float:
+    return sum(value * weight for value, weight in parts) / sum(weight for _, weight in parts)
 
 
 def _step(state: LoopState, training: Tensors, chosen: Tensor, loss: Loss) -> float:
     state.optimizer.zero_grad()
     logits = state.module(training.inputs[chosen])
     value = loss(logits, training.targets[chosen], training.weights[chosen])
-    checked = _checked(float(value.detach()), "training loss", state)
+    checked = checked_loss(float(value.detach()), "training loss", state)
     value.backward()  # type: ignore[no-untyped-call]
     state.optimizer.step()
     return checked
 
 
-def _checked(value: float, name: str, state: LoopState) -> float:
+def checked_loss(value: float, name: str, state: LoopState) -> float:
+    """`value`, if it is a finite number.
+
+    Raises:
+        DivergedError: it is not.
+    """
     if math.isfinite(value):
         return value
     rate = state.optimizer.param_groups[0]["lr"]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from db.errors import ConflictError
@@ -19,7 +20,7 @@ TRANSITIONS: dict[RunState, frozenset[RunState]] = {
     RunState.FINISHED: frozenset(),
     RunState.FAILED: frozenset(),
 }
-"""Back to QUEUED: the service stopped or died; the run starts again with the next one."""
+"""Back to QUEUED: the service stopped or died; the next one goes on with the run."""
 ENDED = frozenset(state for state, following in TRANSITIONS.items() if not following)
 
 
@@ -54,9 +55,7 @@ def transition(
     run.state = state
     run.reason = reason
     run.message = run.message if message is None else message
-    if state is RunState.QUEUED:
-        _forget_progress(db_session, run)
-    elif state is RunState.RUNNING and run.started_at is None:
+    if state is RunState.RUNNING and run.started_at is None:
         run.started_at = utc_now()
     elif state in ENDED:
         run.finished_at = utc_now()
@@ -127,7 +126,7 @@ def recover_runs(db_session: Session) -> list[Run]:
         if run.stop_requested:
             transition(db_session, run, RunState.FINISHED, reason="stopped", message="Stopped.")
         else:
-            transition(db_session, run, RunState.QUEUED, message="Starts again: the ML service had stopped.")
+            transition(db_session, run, RunState.QUEUED, message="Goes on: the ML service had stopped.")
     return left
 
 
@@ -160,10 +159,23 @@ def run_epochs(db_session: Session, run_id: int) -> list[RunEpoch]:
     return list(db_session.scalars(select(RunEpoch).where(RunEpoch.run_id == run_id).order_by(RunEpoch.epoch)))
 
 
-def _forget_progress(db_session: Session, run: Run) -> None:
-    for epoch in run_epochs(db_session, run.id):
-        db_session.delete(epoch)
-    run.epoch = 0
-    run.best_epoch = None
-    run.metrics = {}
-    run.started_at = None
+def rewind_run(db_session: Session, run: Run, epoch: int) -> None:
+    """Forget what was recorded after `epoch`; all of it for 0."""
+    db_session.execute(delete(RunEpoch).where(RunEpoch.run_id == run.id, RunEpoch.epoch > epoch))
+    run.epoch = epoch
+    if run.best_epoch is not None and run.best_epoch > epoch:
+        run.best_epoch = None
+    if epoch == 0:
+        run.metrics = {}
+    announce_run(db_session, run)
+
+
+def record_segments(run: Run, segments: Sequence[Mapping[str, Any]]) -> None:
+    """Note what a run has learned from, one after the other, as its metric `segments`."""
+    run.metrics = {**run.metrics, "segments": [dict(segment) for segment in segments]}
+
+
+def ended_run_ids(db_session: Session, run_ids: Collection[int]) -> list[int]:
+    """Those of the runs that are no more at work nor waiting; such as are not known count as ended."""
+    going_on = set(db_session.scalars(select(Run.id).where(Run.state.not_in(ENDED))))
+    return sorted(set(run_ids) - going_on)

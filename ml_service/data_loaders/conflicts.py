@@ -11,8 +11,8 @@ from ml_service.data_loaders.base import Samples
 def soften_conflicts(samples: Samples, cells: npt.NDArray[np.integer]) -> Samples:
     """Samples of one cell whose classes differ become one, in the place of the first of them.
 
-    Its target is the share of each class by weight, its input the mean of theirs by weight, and it weighs as much as the
-    heaviest of them: a cell over which people disagree says one thing, and says it once. Other samples stay as they are.
+    Its target is the share of each class by weight, its input the mean of theirs by weight, and it weighs as much as
+    the heaviest of them: a cell over which people disagree says one thing, and says it once. Others stay as they are.
 
     Args:
         samples: of classes that exclude each other, each sample of one class.

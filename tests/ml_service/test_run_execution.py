@@ -23,7 +23,7 @@ from db.queries.runs import request_run, request_stop
 from db.queries.session_info import training_settings
 from db.tasks import Task
 from ml_service.checkpoint_description import read_description
-from ml_service.run_setup import make_setup
+from ml_service.run_setup import RunInputs, labels_now, make_setup
 from ml_service.worker import Worker
 from tests.ml_service.toy_session import LEFT, RIGHT, ToySession, make_session, work_off
 
@@ -36,7 +36,7 @@ def _save(session: ToySession, image_id: int | None = None) -> int:
 def _states(session: ToySession, run_id: int) -> list[str]:
     with session.db.read() as db_session:
         events = db_session.scalars(select(Event).where(Event.kind == "training").order_by(Event.id))
-        states = [event.payload["state"] for event in events if event.payload["run_id"] == run_id]
+        states = [event.payload["state"] for event in events if event.payload.get("run_id") == run_id]
     return [state for n, state in enumerate(states) if n == 0 or states[n - 1] != state]
 
 
@@ -55,15 +55,17 @@ def labelled(segmentation: ToySession) -> ToySession:
     return segmentation
 
 
-def _interrupt_at(monkeypatch: pytest.MonkeyPatch, worker: Worker, tick: int, action: Callable[[], object]) -> None:
-    """Do something at a given batch of the run, as another process would."""
+def _interrupt_at(monkeypatch: pytest.MonkeyPatch, worker: Worker, *steps: int | Callable[[], object]) -> None:
+    """Do something at a given batch of the run, as another process would: (tick, action, tick, action, ...)."""
+    actions = dict(zip(steps[::2], steps[1::2], strict=True))
     count = 0
     original = worker.is_stopping
 
     def is_stopping() -> bool:
         nonlocal count
         count += 1
-        if count == tick:
+        action = actions.get(count)
+        if callable(action):
             action()
         return original()
 
@@ -183,7 +185,8 @@ def test_execute__suspended_for_clicks_equals_an_unbroken_run(
     second = _save(labelled)
     work_off(worker)
     assert _epochs(labelled, first) == _epochs(labelled, second)
-    assert _states(labelled, second).count("SUSPENDED") == 5
+    # Four predictions, one for the click, one to see that there is nothing new to learn.
+    assert _states(labelled, second).count("SUSPENDED") == 6
 
 
 def _skip_and_back(session: ToySession) -> None:
@@ -191,9 +194,10 @@ def _skip_and_back(session: ToySession) -> None:
     session.click(6, (12.0, 26.0, LEFT), (52.0, 26.0, RIGHT))
 
 
-def test_execute__click_during_a_run_is_answered_at_once_and_wins(
+def test_execute__click_during_a_run_that_keeps_to_its_labels_wins(
     labelled: ToySession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    labelled.tune(follow_labels=False)
     worker = labelled.worker()
     work_off(worker)
     _interrupt_at(monkeypatch, worker, 5, lambda: labelled.click(6, (12, 20, LEFT)))
@@ -202,11 +206,84 @@ def test_execute__click_during_a_run_is_answered_at_once_and_wins(
     run = labelled.run(run_id)
     assert run.state is RunState.FINISHED
     assert "newer than this run" in run.message
+    assert len(run.metrics["segments"]) == 1
     prediction = labelled.prediction(6)
     assert prediction is not None
     assert prediction.checkpoint_id is None
     with labelled.db.read() as db_session:
         assert prediction.annotation_revision == db_session.get_one(Image, 6).revision
+
+
+def test_execute__click_during_a_run_is_learned_from(labelled: ToySession, monkeypatch: pytest.MonkeyPatch) -> None:
+    worker = labelled.worker()
+    work_off(worker)
+    _interrupt_at(monkeypatch, worker, 25, lambda: labelled.click(6, (12, 20, LEFT)))
+    run_id = _save(labelled)
+    worker.step()
+    run = labelled.run(run_id)
+    first, second = run.metrics["segments"]
+    assert (first["after_epoch"], first["n_train_samples"], second["n_train_samples"]) == (0, 8, 7)
+    assert run.reason == "max_epochs"
+    assert run.epoch == second["after_epoch"] + 40
+    assert "This run's head predicts now" in run.message
+    prediction = labelled.prediction(6)
+    assert prediction is not None
+    assert prediction.checkpoint_id is not None
+    assert prediction.annotation_revision == 2
+    with labelled.db.read() as db_session:
+        checkpoint = db_session.get_one(Checkpoint, prediction.checkpoint_id)
+    description = read_description(labelled.folder, checkpoint.path)
+    assert description.revisions[6] == 2
+    assert description.dataset_hash == second["dataset_hash"] != first["dataset_hash"]
+
+
+def test_execute__labels_of_a_run_about_to_end_are_learned_from(
+    labelled: ToySession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker = labelled.worker()
+    work_off(worker)
+    _interrupt_at(monkeypatch, worker, 81, lambda: labelled.click(6, (12, 20, LEFT)))
+    run_id = _save(labelled)
+    worker.step()
+    run = labelled.run(run_id)
+    assert [segment["after_epoch"] for segment in run.metrics["segments"]] == [0, 40]
+    assert run.epoch == 80
+    assert [epoch for epoch, _, _ in _epochs(labelled, run_id)] == list(range(1, 81))
+
+
+@pytest.mark.parametrize("head", ["linear", "conv", "mlp"])
+def test_execute__class_comes_and_goes_during_a_run(
+    labelled: ToySession, monkeypatch: pytest.MonkeyPatch, head: str
+) -> None:
+    labelled.tune(head=head, early_stop_patience=100)
+    worker = labelled.worker()
+    work_off(worker)
+    third = ((12.0, 26.0, LEFT), (52.0, 26.0, RIGHT), (30.0, 40.0, 3))
+    _interrupt_at(monkeypatch, worker, 20, lambda: labelled.click(6, *third), 50, lambda: labelled.click(6, *third[:2]))
+    run_id = _save(labelled)
+    worker.step()
+    run = labelled.run(run_id)
+    assert run.state is RunState.FINISHED
+    assert [segment["class_ids"] for segment in run.metrics["segments"]] == [[1, 2], [1, 2, 3], [1, 2]]
+    with labelled.db.read() as db_session:
+        checkpoint = db_session.scalars(select(Checkpoint).where(Checkpoint.run_id == run_id)).one()
+    assert read_description(labelled.folder, checkpoint.path).class_ids == (1, 2)
+
+
+def test_execute__labels_taken_away_during_a_run_fail_it(labelled: ToySession, monkeypatch: pytest.MonkeyPatch) -> None:
+    worker = labelled.worker()
+    work_off(worker)
+
+    def clear() -> None:
+        for image_id in range(1, 7):
+            labelled.click(image_id)
+
+    _interrupt_at(monkeypatch, worker, 5, clear)
+    run_id = _save(labelled)
+    work_off(worker)
+    run = labelled.run(run_id)
+    assert run.state is RunState.FAILED
+    assert "found none" in run.message
 
 
 def test_execute__stop_ends_at_the_next_batch_and_keeps_the_best(
@@ -363,7 +440,9 @@ def test_make_setup__extracted_points_never_count_as_truth(labelled: ToySession)
     with context.db.read() as db_session:
         context.training_set.sync(db_session)
     worker = labelled.worker()
-    setup = make_setup(context, worker.keeper.scalers.scaler, training_settings(labelled.info()), {})
+    settings = training_settings(labelled.info())
+    inputs = RunInputs(context, settings.head, lambda: None)
+    setup = make_setup(context, worker.keeper.scalers.scaler, settings, {}, inputs, labels_now(context))
     assert setup.held_out is not None
     assert set(setup.held_out.image_ids.tolist()) == {5}
     assert not set(setup.training.image_ids.tolist()) & {2, 5}

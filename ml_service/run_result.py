@@ -1,0 +1,156 @@
+"""What a run has come to: its best head, measured against the live head, saved, and put in force where it is better."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from sqlalchemy.orm import Session
+
+from db.models import CheckpointKind
+from db.queries.checkpoints import activate, active_checkpoint, next_parent_id, save_checkpoint_row
+from db.queries.session_info import get_session_info
+from ml_service.checkpoint import save_checkpoint
+from ml_service.checkpoint_description import checkpoint_path
+from ml_service.checkpoint_files import remove_unnamed_files
+from ml_service.context import Context
+from ml_service.heads.base import TorchHead
+from ml_service.metrics import Quality, describe_quality
+from ml_service.provenance import describe, row_facts
+from ml_service.quality_figures import Figures
+from ml_service.run_record import RunRecord
+from ml_service.run_setup import RunSetup, figures, quality, to_tensors
+from ml_service.training_loop import LoopState
+
+
+@dataclass(frozen=True)
+class _Measured:
+    label_sequence: int
+    epoch: int
+    quality: Quality
+    figures: Figures
+
+
+class RunResult:
+    """The best head of one run so far."""
+
+    def __init__(self, context: Context, record: RunRecord) -> None:
+        self._context = context
+        self._record = record
+        self._measured: _Measured | None = None
+        self._kept: tuple[int, int | None] | None = None
+        self._checkpoint_id: int | None = None
+
+    def keep_better(self, setup: RunSetup, state: LoopState, segments: tuple[dict[str, Any], ...]) -> None:
+        """Save the best weights so far, and let them predict if they beat the live head on the held-out samples."""
+        now = (setup.label_sequence, state.best_epoch)
+        if state.best_epoch is None or now == self._kept:
+            return
+        context, run_id = self._context, self._record.run_id
+        path = checkpoint_path(f"run-{run_id}-labels-{setup.label_sequence}-epoch-{state.best_epoch}")
+        metrics = self._metrics(setup, state, segments)
+        with context.db.read() as db_session:
+            description = describe(
+                context,
+                db_session,
+                setup.snapshot,
+                kind=CheckpointKind.RUN,
+                head_kind=setup.settings.head.value,
+                class_ids=setup.class_ids,
+                revisions=setup.revisions,
+                label_sequence=setup.label_sequence,
+                metrics=metrics,
+                run_id=run_id,
+                parent_id=next_parent_id(db_session, self._checkpoint_id),
+                training=setup.settings,
+            )
+        save_checkpoint(context.session_dir, path, self._best_head(setup, state), description, setup.snapshot)
+        with self._record.transaction() as (db_session, run):
+            run.metrics = metrics
+            row, replaced = save_checkpoint_row(
+                db_session, CheckpointKind.RUN, path, metrics=metrics, run_id=run_id, **row_facts(description)
+            )
+            if self._obstacle(db_session, setup, state) is None:
+                activate(db_session, row.id)
+            self._checkpoint_id, self._kept = row.id, now
+        if replaced is not None:
+            remove_unnamed_files(context.db, context.session_dir, [replaced])
+
+    def verdict(self, db_session: Session, setup: RunSetup, state: LoopState) -> str:
+        """Who predicts from now on, and why, for a person."""
+        obstacle = self._obstacle(db_session, setup, state)
+        if obstacle is not None:
+            return f"The live head goes on predicting: {obstacle}."
+        active = active_checkpoint(db_session)
+        if active is None or active.id != self._checkpoint_id:
+            return "This run's head was better than the live head, and gave way to another one that was chosen since."
+        held_out = self._quality(setup, state)
+        assert held_out is not None
+        assert setup.live_quality is not None
+        return (
+            f"This run's head predicts now: loss {held_out.loss:.3f} on {held_out.n_images} validation images, "
+            f"the live head {setup.live_quality.loss:.3f}."
+        )
+
+    def _obstacle(self, db_session: Session, setup: RunSetup, state: LoopState) -> str | None:
+        """Why the run's head must not predict; None if it may."""
+        if state.best_epoch is None:
+            return "this run has no finished epoch on the newest labels"
+        return _obstacle(db_session, setup, self._quality(setup, state))
+
+    def _best_head(self, setup: RunSetup, state: LoopState) -> TorchHead:
+        parts = self._context.parts
+        module = parts.new_module(setup.settings.head, setup.class_ids, torch.Generator())
+        module.load_state_dict(state.best_weights)
+        return TorchHead(setup.scaler, module, unit_norm=parts.live_config.unit_norm)
+
+    @torch.no_grad()
+    def _measure(self, setup: RunSetup, state: LoopState) -> _Measured | None:
+        """Of the best weights so far, on the held-out samples."""
+        if setup.held_out is None or state.best_epoch is None:
+            return None
+        known = self._measured
+        if known is None or (known.label_sequence, known.epoch) != (setup.label_sequence, state.best_epoch):
+            module = self._best_head(setup, state).module
+            logits = module(to_tensors(self._context, setup, setup.held_out).inputs).numpy()
+            known = _Measured(setup.label_sequence, state.best_epoch, quality(setup, logits), figures(setup, logits))
+            self._measured = known
+        return known
+
+    def _quality(self, setup: RunSetup, state: LoopState) -> Quality | None:
+        measured = self._measure(setup, state)
+        return None if measured is None else measured.quality
+
+    def _metrics(self, setup: RunSetup, state: LoopState, segments: tuple[dict[str, Any], ...]) -> dict[str, Any]:
+        measured = self._measure(setup, state)
+        described = (
+            describe_quality(None, setup.n_train_images)
+            if measured is None
+            else describe_quality(measured.quality, setup.n_train_images, measured.figures)
+        )
+        return described | {
+            "live": None if setup.live_quality is None else setup.live_quality.to_json(),
+            "n_train_samples": len(setup.training),
+            "segments": list(segments),
+        }
+
+
+def _obstacle(db_session: Session, setup: RunSetup, held_out: Quality | None) -> str | None:
+    if held_out is None or setup.live_quality is None:
+        return "no validation image has a label yet, so the two cannot be compared"
+    if setup.missing_class_ids:
+        return "this run's head does not know every class: some are labelled on validation images only"
+    if not held_out.loss < setup.live_quality.loss:
+        return (
+            f"its loss on {held_out.n_images} validation images is {setup.live_quality.loss:.3f}, "
+            f"this run's {held_out.loss:.3f}"
+        )
+    if held_out.accuracy < setup.live_quality.accuracy:
+        return (
+            f"its accuracy on {held_out.n_images} validation images is {setup.live_quality.accuracy:.3f}, "
+            f"this run's {held_out.accuracy:.3f}"
+        )
+    if get_session_info(db_session).label_sequence != setup.label_sequence:
+        return "it has learned from labels that are newer than this run"
+    return None
