@@ -154,7 +154,8 @@ class Change:
         if is_labelled and image.split is None:
             if visible.label is not None:
                 record_outcome(self.db_session, image.id, visible.label[0])
-            class_ids = [class_id for class_id, _origin in visible.classes if class_id is not None]
+            class_ids = {class_id for class_id, _origin in visible.classes if class_id is not None}
+            class_ids |= {point.class_id for point in visible.points}
             stratum = visible.label[0] if visible.label else rarest_class(self.db_session, class_ids)
             image.split = draw_split(self.db_session, image, stratum)
         request_job(self.db_session, JobKind.REFIT, image.id)

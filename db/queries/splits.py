@@ -3,54 +3,67 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Collection
 
-from sqlalchemy import func, select, union_all
+from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
+from sqlalchemy.sql.expression import Subquery
 
-from db.models import Image, ImageClass, Label, Split
+from db.models import Image, ImageClass, Label, Point, Split
 
 VALIDATION_SHARE = 0.2
+MANY = 1000
+"""Images, from which on they are not counted."""
+TABLES = (Label, ImageClass, Point)
 
 
 def draw_split(db_session: Session, image: Image, class_id: int | None) -> Split:
     """The part that a newly labelled image joins, for good.
 
-    About one in five is for validation, in each class of a classification on its own. The share is kept by balance,
-    not by chance alone: an image joins the validation part with the more likelihood, the more that part lags behind;
-    the first of a class always trains. So does an image that the model had picked: what is measured on such images
-    tells nothing about the others.
+    About one in five is for validation, in each class on its own. The share is kept by balance, not by chance alone:
+    an image joins the validation part with the more likelihood, the more that part lags behind; the first of a class
+    always trains. Once a class has many images, chance alone keeps the share, and nobody waits for a count. An image
+    that the model had picked always trains: what is measured on such images tells nothing about the others.
 
     Args:
-        class_id: class of the whole image, of several the one that `rarest_class` gives; None without any.
+        class_id: Of several classes on the image the one that `rarest_class` gives; None without any.
     """
     if image.picked_by_model:
         return Split.TRAIN
-    counts = select(Image.split, func.count()).where(Image.split.is_not(None), Image.id != image.id)
-    if class_id is not None:
-        has_class = union_all(
-            *(select(table.image_id).where(table.class_id == class_id) for table in (Label, ImageClass))
-        )
-        counts = counts.where(Image.id.in_(has_class))
-    by_split = dict(db_session.execute(counts.group_by(Image.split)).all())
+    counts = select(Image.split, func.count()).where(Image.split.is_not(None))
+    if class_id is None:
+        some = select(Image.id).where(Image.split.is_not(None), Image.id != image.id).limit(MANY)
+        counts = counts.where(Image.id.in_(some))
+    else:
+        counts = counts.where(or_(*(Image.id.in_(select(_images_with(table, class_id))) for table in TABLES)))
+    by_split = dict(db_session.execute(counts.where(Image.id != image.id).group_by(Image.split)).all())
     labelled = sum(by_split.values())
     if labelled == 0:
         return Split.TRAIN
     lag = (labelled + 1) * VALIDATION_SHARE - by_split.get(Split.VALIDATION, 0)
-    return Split.VALIDATION if _draw(image.id) < lag else Split.TRAIN
+    is_drawn = _draw(image.id) < (VALIDATION_SHARE if labelled >= MANY - 1 else lag)
+    return Split.VALIDATION if is_drawn else Split.TRAIN
 
 
 def rarest_class(db_session: Session, class_ids: Collection[int]) -> int | None:
-    """Of several classes of an image the one that fewest images have: by it the image is balanced between the parts.
+    """Of several classes on an image the one that fewest images have: by it the image is balanced between the parts.
 
     Iterative stratification (Sechidis, Tsoumakas and Vlahavas, 2011), image by image as they are labelled: a class
     that many images have finds its balance on the others.
     """
-    if not class_ids:
-        return None
-    statement = select(ImageClass.class_id, func.count()).where(ImageClass.class_id.in_(class_ids))
-    counts = dict(db_session.execute(statement.group_by(ImageClass.class_id)).all())
-    return min(class_ids, key=lambda class_id: (counts.get(class_id, 0), class_id))
+    if len(class_ids) < 2:
+        return next(iter(class_ids), None)
+    counts: Counter[int] = Counter()
+    for class_id in class_ids:
+        for table in TABLES:
+            counts[class_id] += db_session.scalar(select(func.count()).select_from(_images_with(table, class_id))) or 0
+    return min(class_ids, key=lambda class_id: (counts[class_id], class_id))
+
+
+def _images_with(table: type[Label | ImageClass | Point], class_id: int) -> Subquery:
+    """Ids of up to `MANY` of the images with a class."""
+    return select(table.image_id).where(table.class_id == class_id).distinct().limit(MANY).subquery()
 
 
 def _draw(image_id: int) -> float:
