@@ -11,7 +11,17 @@ from db.queries.session_info import HeadKind
 from ml_service.errors import DivergedError
 from ml_service.heads.classification_head import make_classification_module
 from ml_service.losses.classification import classification_loss
-from ml_service.training_loop import EpochDone, LoopState, Tensors, start_loop, train
+from ml_service.training_loop import (
+    MAX_BATCH_VALUES,
+    BatchDone,
+    EpochDone,
+    LoopState,
+    Tensors,
+    bounded_batch_size,
+    mean_loss,
+    start_loop,
+    train,
+)
 
 DIM, BATCH_SIZE = 6, 7
 
@@ -108,3 +118,19 @@ def test_train__infinite_loss_raises(value: float) -> None:
 
     with pytest.raises(DivergedError, match=r"training loss became (inf|nan) in epoch 1 with learning_rate 0.05"):
         list(train(_state(), _samples(8, 1), None, loss, max_epochs=2, batch_size=BATCH_SIZE))
+
+
+def test_train__held_out_samples_are_looked_at_in_parts() -> None:
+    state = _state()
+    held_out = _samples(20, 2)
+    steps = train(state, _samples(6, 1), held_out, classification_loss, max_epochs=1, batch_size=BATCH_SIZE)
+    *pauses, done = steps
+    assert [type(step) for step in pauses] == [BatchDone] * 3
+    assert isinstance(done, EpochDone)
+    assert done.val_loss == pytest.approx(mean_loss(state.module, held_out, classification_loss, 1000), rel=1e-6)
+
+
+def test_bounded_batch_size__large_samples_come_in_small_batches() -> None:
+    assert bounded_batch_size(4096, torch.zeros(1, 384)) == 4096
+    assert bounded_batch_size(4096, torch.zeros(1, 9, 384)) == MAX_BATCH_VALUES // (9 * 384)
+    assert bounded_batch_size(4096, torch.zeros(1, 2 * MAX_BATCH_VALUES)) == 1
