@@ -6,6 +6,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ml_service.losses.classification import classification_loss
+from ml_service.losses.multilabel import multilabel_loss
 from ml_service.losses.segmentation import segmentation_loss
 from ml_service.task_factory import Loss
 
@@ -30,3 +31,14 @@ def test_loss__far_from_the_truth_is_finite_with_a_full_gradient(loss: Loss) -> 
     assert float(value.detach()) == pytest.approx(500)
     assert logits.grad is not None
     assert logits.grad[0].tolist() == pytest.approx([-1, 1])
+
+
+def test_multilabel_loss__every_class_counts_on_its_own() -> None:
+    generator = torch.Generator().manual_seed(0)
+    logits, targets = torch.randn(7, 3, generator=generator), torch.rand(7, 3, generator=generator)
+    weights = torch.rand(7, generator=generator)
+    p = torch.sigmoid(logits)
+    each = -(targets * p.log() + (1 - targets) * (1 - p).log()).sum(dim=1)
+    expected = float((each * weights).sum() / weights.sum())
+    assert float(multilabel_loss(logits, targets, weights)) == pytest.approx(expected, rel=1e-5)
+    assert torch.isfinite(multilabel_loss(torch.full((1, 3), 900.0), torch.zeros(1, 3), torch.ones(1)))

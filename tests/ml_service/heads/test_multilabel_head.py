@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from scipy.special import expit
+
+from db.queries.session_info import HeadKind
+from ml_service.data_loaders.base import Samples
+from ml_service.heads.exclusive_groups import ALONE, GroupedHead
+from ml_service.heads.live import LiveHeadConfig
+from ml_service.heads.multilabel_head import fit_multilabel_head, make_multilabel_module
+from ml_service.heads.scaler import FeatureScaler
+
+CONFIG = LiveHeadConfig(data_weight=30.0, balance=0.5, unit_norm=False)
+GROUP_OF = np.array([0, 0, ALONE])
+"""Day and night exclude each other, car stands alone."""
+
+
+def samples(targets: list[list[float]], inputs: np.ndarray | None = None) -> Samples:
+    found = np.array(targets, np.float32)
+    generator = np.random.default_rng(0)
+    noise = generator.normal(scale=0.1, size=(len(found), 4)).astype(np.float32)
+    noise[:, :3] += 2 * found - 1
+    return Samples(noise if inputs is None else inputs, found, np.ones(len(found), np.float32), np.arange(len(found)))
+
+
+def fit(data: Samples, group_of: np.ndarray = GROUP_OF) -> GroupedHead:
+    return fit_multilabel_head(data, group_of, scaler=FeatureScaler.identity(4), config=CONFIG)
+
+
+def test_fit__tells_every_class_and_none() -> None:
+    truth = [[1, 0, 0], [1, 0, 1], [0, 1, 0], [0, 1, 1], [0, 0, 0], [0, 0, 1]] * 3
+    data = samples(truth)
+    head = fit(data)
+    p = expit(head.logits(data.inputs))
+    assert ((p > 0.5) == (data.targets > 0.5)).all()
+    assert (p[:, :2].sum(axis=1) <= 1 + 1e-6).all()
+
+
+def test_fit__equal_labels_give_an_equal_head() -> None:
+    data = samples([[1, 0, 0], [0, 1, 1], [0, 0, 1]])
+    first, second = fit(data), fit(data)
+    assert (first.logits(data.inputs) == second.logits(data.inputs)).all()
+
+
+def test_fit__unseen_outcomes_get_a_low_constant_probability() -> None:
+    # Day and car on no image, night on every one.
+    data = samples([[0, 1, 0]] * 8)
+    p = expit(fit(data).logits(np.random.default_rng(1).normal(size=(5, 4)).astype(np.float32)))
+    assert np.ptp(p, axis=0).max() < 1e-6
+    assert p[0, 2] == pytest.approx(1 / 10)
+    assert p[0, 1] > 0.8
+    assert p[0, 0] < 0.15
+    # A class that every image has.
+    everywhere = expit(fit(samples([[0, 0, 1]] * 8)).logits(data.inputs))
+    assert everywhere[0, 2] == pytest.approx(9 / 10)
+
+
+def test_fit__two_classes_of_a_group_on_one_image_count_half_each() -> None:
+    inputs = np.array([[1, 0, 0, 0], [1, 0, 0, 0], [-1, 0, 0, 0]], np.float32)
+    p = expit(fit(samples([[1, 1, 0], [1, 1, 0], [0, 0, 1]], inputs)).logits(inputs))
+    assert p[0, :2] == pytest.approx([p[0, 1], p[0, 0]], abs=1e-3)
+    assert 0.8 < p[0, :2].sum() <= 1 + 1e-6
+
+
+def test_make_module__scores_for_each_class() -> None:
+    generator = torch.Generator().manual_seed(0)
+    for kind in (HeadKind.LINEAR, HeadKind.MLP):
+        assert make_multilabel_module(kind, 4, 3, generator)(torch.zeros(2, 4)).shape == (2, 3)

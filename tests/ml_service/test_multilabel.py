@@ -1,0 +1,194 @@
+"""Several classes per image, from an answer to predictions, runs and checkpoints: the real worker on a toy session."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from sqlalchemy import select
+
+from db.models import Checkpoint, CheckpointKind, Image, LabelClass, RunState
+from db.queries.annotations import undo
+from db.queries.checkpoints import activate
+from db.queries.class_groups import put_into_group
+from db.queries.classes import add_class, remove_class
+from db.queries.images import next_image
+from db.queries.runs import request_run
+from db.queries.session_info import Strategy
+from ml_service.worker import Worker
+from tests.ml_service.multilabel_session import (
+    CAR,
+    DAY,
+    NIGHT,
+    answer,
+    answer_rightly,
+    make_multilabel_session,
+    true_classes,
+)
+from tests.ml_service.toy_session import ToySession, add_images, work_off
+
+
+@pytest.fixture
+def session(tmp_path: Path) -> ToySession:
+    torch.set_num_threads(1)
+    return make_multilabel_session(tmp_path / "session", 24)
+
+
+def predicted(session: ToySession, image_id: int) -> dict[int, float]:
+    prediction = session.prediction(image_id)
+    assert prediction is not None
+    assert prediction.probabilities is not None
+    return dict(zip(prediction.class_ids, prediction.probabilities, strict=True))
+
+
+def chosen(session: ToySession, image_id: int) -> list[int]:
+    return [class_id for class_id, p in predicted(session, image_id).items() if p > 0.5]
+
+
+def run_now(session: ToySession, worker: Worker, **training: object) -> Checkpoint:
+    session.tune(max_epochs=200, early_stop_patience=50, prediction_interval=100, **training)
+    with session.db.write() as db_session:
+        run = request_run(db_session)
+        run_id = run.id
+    work_off(worker)
+    assert session.run(run_id).state is RunState.FINISHED, session.run(run_id).message
+    with session.db.read() as db_session:
+        return db_session.scalars(select(Checkpoint).where(Checkpoint.run_id == run_id)).one()
+
+
+def test_live__learns_all_classes_at_once(session: ToySession) -> None:
+    worker = session.worker()
+    answer_rightly(session, range(1, 13))
+    work_off(worker)
+    for image_id in range(1, 25):
+        p = predicted(session, image_id)
+        assert chosen(session, image_id) == true_classes(image_id)
+        assert p[DAY] + p[NIGHT] <= 1
+    with session.db.read() as db_session:
+        assert (db_session.get_one(Image, 20).uncertainty or 0) > 0
+        assert next_image(db_session, Strategy.LEAST_CONFIDENT) is not None
+    worker.close()
+
+
+def test_live__an_image_without_classes_teaches(session: ToySession) -> None:
+    worker = session.worker()
+    answer(session, 6, [])
+    work_off(worker)
+    assert predicted(session, 1) == pytest.approx({DAY: 0.25, NIGHT: 0.25, CAR: 1 / 3})
+    answer(session, 7, [NIGHT, CAR])
+    work_off(worker)
+    assert predicted(session, 6)[CAR] < 0.5 < predicted(session, 7)[CAR]
+    worker.close()
+
+
+def test_live__undo_brings_back_the_very_prediction(session: ToySession) -> None:
+    worker = session.worker()
+    answer_rightly(session, range(1, 7))
+    work_off(worker)
+    before = predicted(session, 6)
+    answer(session, 6, [DAY, CAR])
+    work_off(worker)
+    assert predicted(session, 6) != before
+    with session.db.write() as db_session:
+        undo(db_session, db_session.get_one(Image, 6))
+    work_off(worker)
+    assert predicted(session, 6) == before
+    # Nor does a restart change anything.
+    worker.close()
+    again = session.worker()
+    work_off(again)
+    answer(session, 6, [CAR])
+    with session.db.write() as db_session:
+        undo(db_session, db_session.get_one(Image, 6))
+    work_off(again)
+    assert predicted(session, 6) == before
+    again.close()
+
+
+def test_live__follows_groups_and_classes(session: ToySession) -> None:
+    worker = session.worker()
+    answer_rightly(session, range(1, 13))
+    work_off(worker)
+    grouped = predicted(session, 20)
+    with session.db.write() as db_session:
+        put_into_group(db_session, db_session.get_one(LabelClass, NIGHT), None)
+    work_off(worker)
+    assert predicted(session, 20) != grouped
+    with session.db.write() as db_session:
+        bus = add_class(db_session, "bus", None).id
+        remove_class(db_session, DAY)
+    work_off(worker)
+    p = predicted(session, 20)
+    assert list(p) == [NIGHT, CAR, bus]
+    assert p[bus] == pytest.approx(1 / 14)
+    worker.close()
+
+
+@pytest.mark.parametrize("head", ["linear", "mlp"])
+def test_run__checkpoints_hold_the_groups(session: ToySession, head: str) -> None:
+    worker = session.worker()
+    answer_rightly(session, range(1, 19))
+    session.hold_out(15, 16, 17, 18)
+    work_off(worker)
+    checkpoint = run_now(session, worker, head=head, learning_rate=0.05)
+    held_out = checkpoint.metrics["held_out"]
+    assert (held_out["n_samples"], held_out["accuracy"]) == (4, 1.0)
+    with session.db.write() as db_session:
+        live = db_session.scalars(select(Checkpoint).where(Checkpoint.kind == CheckpointKind.LIVE)).first()
+        assert live is not None
+        # What the groups are now means nothing to a head that was trained with others.
+        put_into_group(db_session, db_session.get_one(LabelClass, NIGHT), None)
+    work_off(worker)
+    for one in (checkpoint, live):
+        with session.db.write() as db_session:
+            activate(db_session, one.id)
+        work_off(worker)
+        rows = [predicted(session, image_id) for image_id in range(19, 25)]
+        assert [chosen(session, image_id) for image_id in range(19, 25)] == [true_classes(i) for i in range(19, 25)]
+        assert max(p[DAY] + p[NIGHT] for p in rows) <= 1
+        prediction = session.prediction(20)
+        assert prediction is not None
+        assert prediction.checkpoint_id == one.id
+    worker.close()
+
+
+def test_run__needs_answers_that_differ(session: ToySession) -> None:
+    worker = session.worker()
+    for image_id in (1, 2, 3):
+        answer(session, image_id, [CAR])
+    work_off(worker)
+    with session.db.write() as db_session:
+        run_id = request_run(db_session).id
+    work_off(worker)
+    run = session.run(run_id)
+    assert run.state is RunState.FAILED
+    assert "training images with features that differ in their classes" in run.message
+    worker.close()
+
+
+def test_split__each_class_is_held_out_in_its_share(tmp_path: Path) -> None:
+    session = make_multilabel_session(tmp_path / "many", 1)
+    add_images(session, range(2, 161), n_ready=0)
+    rare = {image_id for image_id in range(1, 161) if image_id % 10 == 0}
+    for image_id in range(1, 161):
+        answer(session, image_id, [NIGHT] * (image_id in rare) + [CAR] * (image_id % 2))
+    with session.db.read() as db_session:
+        held_out = {row.id for row in db_session.query(Image) if row.split == "validation"}
+    assert len(held_out & rare) / len(rare) == pytest.approx(0.2, abs=0.1)
+    odd = set(range(1, 161, 2))
+    assert len(held_out & odd) / len(odd) == pytest.approx(0.2, abs=0.05)
+    assert len(held_out) / 160 == pytest.approx(0.2, abs=0.05)
+
+
+def test_prediction__least_confident_minority_finds_the_rare_class(session: ToySession) -> None:
+    worker = session.worker()
+    answer_rightly(session, range(1, 9))
+    work_off(worker)
+    with session.db.read() as db_session:
+        pick = next_image(db_session, Strategy.LEAST_CONFIDENT_MINORITY)
+    assert pick is not None
+    assert pick.row.image.predicted_class_id in (DAY, NIGHT)
+    assert np.isfinite(pick.row.image.uncertainty or np.nan)
+    worker.close()
