@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from typing import Protocol
 
@@ -18,8 +19,7 @@ from ml_service.run_result import RunResult
 from ml_service.run_setup import RunInputs
 from ml_service.training_loop import EpochDone
 
-SAVE_INTERVAL_S = 1.0
-"""Training that a kill of the service may lose."""
+logger = logging.getLogger(__name__)
 
 
 class Attendant(Protocol):
@@ -100,7 +100,9 @@ class RunExecution:
         saved = load_loop(context.session_dir, self._run_id)
         inputs = RunInputs(context, settings.head if saved is None else saved.settings.head, lambda: self._attend(None))
         loop = None if saved is None else resume_loop(context, inputs, saved, names)
-        if loop is None:
+        if loop is not None:
+            logger.info("run %d goes on after epoch %d, where a service had left it", self._run_id, loop.state.epoch)
+        else:
             inputs = RunInputs(context, settings.head, lambda: self._attend(None))
             loop = begin_loop(context, inputs, self._keeper.scalers.scaler, settings, names)
         self._record.begin(loop.state.epoch, loop.segments)
@@ -165,7 +167,7 @@ class RunExecution:
             self._label_sequence = news.label_sequence
             if news.stop_requested:
                 raise RunStoppedError
-        if time.monotonic() > self._saved_at + SAVE_INTERVAL_S:
+        if time.monotonic() > self._saved_at + self._context.settings.run_save_interval_s:
             self._save(loop)
 
     def _save(self, loop: RunLoop | None) -> None:

@@ -18,6 +18,7 @@ class ServiceSettings(BaseSettings):
     live_checkpoints_kept: int = Field(default=5, ge=1)
     map_cache_bytes: int = Field(default=256 << 20, ge=0, description="feature maps of recently opened images")
     pooled_cache_bytes: int = Field(default=256 << 20, ge=0, description="pooled vectors")
+    run_save_interval_s: float = Field(default=1.0, gt=0, description="training that a kill of the service may lose")
     threads: int = Field(default=1, ge=1, description="of torch and BLAS: for small matrices one is the fastest")
     sweep_threads: int = Field(default=0, ge=0, description="of the background predictions; 0: as many as cores, to 4")
     finetune_threads: int = Field(default=0, ge=0, description="of the process that fine-tunes; 0 takes all processors")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -13,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from db.models import JobState, RunState, Worker
-from db.queries.runs import request_run
+from db.queries.runs import request_run, run_epochs
 from tests.ml_service.toy_session import LEFT, ToySession
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -61,8 +62,17 @@ def _endless_run(session: ToySession) -> int:
     session.click_halves(1, 2, 3, 4)
     session.hold_out(2)
     session.tune(max_epochs=100_000, early_stop_patience=10_000, learning_rate=1e-4)
+    return _request(session)
+
+
+def _request(session: ToySession) -> int:
     with session.db.write() as db_session:
         return request_run(db_session).id
+
+
+def _losses(session: ToySession, run_id: int) -> list[tuple[int, float, float | None]]:
+    with session.db.read() as db_session:
+        return [(row.epoch, row.train_loss, row.val_loss) for row in run_epochs(db_session, run_id)]
 
 
 def _epoch(session: ToySession, run_id: int) -> int:
@@ -91,22 +101,35 @@ def test_main__sigterm_during_a_run_is_quick_and_puts_it_back(segmentation: ToyS
     assert segmentation.jobs()[-1].state is JobState.QUEUED
 
 
-def test_main__killed_worker_is_replaced_and_its_run_done_by_another(segmentation: ToySession, start: Start) -> None:
-    first = start(segmentation.folder)
-    run_id = _endless_run(segmentation)
-    _wait_for(lambda: _epoch(segmentation, run_id) > 3)
+def test_main__killed_worker_is_replaced_and_its_run_goes_on_as_if_unbroken(
+    segmentation: ToySession, start: Start
+) -> None:
+    first = start(segmentation.folder, FEWCLICK_ML_RUN_SAVE_INTERVAL_S="0.05")
+    segmentation.click_halves(1, 2, 3, 4)
+    segmentation.hold_out(2)
+    segmentation.tune(max_epochs=250, early_stop_patience=10_000, head="conv")
+    broken = _request(segmentation)
+    state_file = segmentation.folder / "runs" / f"run-{broken}.json"
+    _wait_for(lambda: state_file.exists() and json.loads(state_file.read_bytes())["state"]["epoch"] > 3)
     first.kill()
     first.wait()
-    assert segmentation.run(run_id).state in (RunState.RUNNING, RunState.SUSPENDED)
-    segmentation.tune(max_epochs=5)
-    start(segmentation.folder)
-    _wait_for(lambda: segmentation.run(run_id).state is RunState.FINISHED)
-    assert (segmentation.run(run_id).reason, _epoch(segmentation, run_id)) == ("max_epochs", 5)
+    assert segmentation.run(broken).state in (RunState.RUNNING, RunState.SUSPENDED)
+    second = start(segmentation.folder)
+    _wait_for(lambda: segmentation.run(broken).state is RunState.FINISHED)
+    assert not state_file.exists()
     job = next(job for job in segmentation.jobs() if job.key == "train")
     assert (job.state, job.attempts) == (JobState.DONE, 2)
+
+    unbroken = _request(segmentation)
+    _wait_for(lambda: segmentation.run(unbroken).state is RunState.FINISHED)
+    losses = [_losses(segmentation, run_id) for run_id in (broken, unbroken)]
+    assert len(losses[0]) == 250
+    assert losses[0] == losses[1]
     # What was clicked while nobody listened is learned too.
     revision = segmentation.click(4, (12, 20, LEFT))
     _wait_for(lambda: (found := segmentation.prediction(4)) and found.annotation_revision == revision)
+    second.terminate()
+    assert f"run {broken} goes on after epoch" in second.communicate(timeout=20)[1]
 
 
 def test_main__without_a_session_says_so_in_one_line(tmp_path: Path, start: Start) -> None:
