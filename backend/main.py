@@ -10,11 +10,24 @@ from backend.guard import Guard
 from backend.lifespan import open_session
 from backend.page import Page
 from backend.routes import annotations as annotation_routes
-from backend.routes import checkpoints, classes, events, export, images, predictions, session, stats, training
+from backend.routes import (
+    checkpoints,
+    classes,
+    events,
+    export,
+    finetuning,
+    images,
+    predictions,
+    session,
+    stats,
+    training,
+)
 from backend.settings import Settings
 from backend.version import VERSION
 
-ROUTERS = (session, classes, images, annotation_routes, predictions, training, checkpoints, stats, events, export)
+ROUTERS = (
+    session, classes, images, annotation_routes, predictions, training, finetuning, checkpoints, stats, events, export,
+)  # fmt: skip
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, StrictBool, StrictFloat, StrictInt, StringConstraints
 
 from backend.schemas.base import Id, RequestModel, ResponseModel
-from db.queries.session_info import HeadKind, Strategy, TrainingSettings
+from db.queries.session_info import AdaptedPart, Flips, HeadKind, Strategy, TrainingSettings
 from db.tasks import Task
 
 ClassName = Annotated[
@@ -135,6 +135,20 @@ class Config(ResponseModel):
     session: SessionOut
 
 
+class FinetunePatch(RequestModel):
+    """How extractors are fine-tuned; what is left out stays. Bounds are those of `FinetuneSettings`."""
+
+    rank: StrictInt | None = None
+    alpha: StrictInt | None = None
+    dropout: StrictFloat | None = None
+    targets: list[AdaptedPart] | None = None
+    learning_rate: StrictFloat | None = None
+    max_epochs: StrictInt | None = None
+    patience: StrictInt | None = None
+    batch_size: StrictInt | None = None
+    flips: Flips | None = None
+
+
 class TrainingPatch(RequestModel):
     """Training parameters to change; what is left out stays. Bounds are those of `TrainingSettings`."""
 
@@ -151,6 +165,7 @@ class TrainingPatch(RequestModel):
     min_distance: StrictFloat | None = None
     gradient_weight: StrictFloat | None = None
     extracted_weight: StrictFloat | None = None
+    finetune: FinetunePatch | None = None
 
 
 class ConfigPatch(TrainingPatch):

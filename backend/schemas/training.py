@@ -7,7 +7,8 @@ from typing import Any
 
 from pydantic import Field
 
-from backend.schemas.base import ResponseModel
+from backend.schemas.base import RequestModel, ResponseModel
+from db.models import RunKind
 
 
 class TrainingState(StrEnum):
@@ -21,11 +22,18 @@ class TrainingState(StrEnum):
     FAILED = "FAILED"
 
 
+class StartTraining(RequestModel):
+    """What is to be trained."""
+
+    kind: RunKind = RunKind.HEAD
+
+
 class TrainingOut(ResponseModel):
     """The newest run."""
 
     state: TrainingState
     run_id: int | None
+    kind: RunKind = Field(description="whether it trains a head, or fine-tunes the extractor")
     epoch: int = Field(description="epochs done")
     best_epoch: int | None
     train_loss: list[float] = Field(description="one a epoch")

@@ -23,6 +23,8 @@ def update_training(context: AppContext, patch: ConfigPatch) -> Config:
         changes |= patch.training.model_dump(exclude_none=True)
     with context.database.write() as db_session:
         info = get_session_info(db_session)
+        if "finetune" in changes:
+            changes["finetune"] = {**info.training.get("finetune", {}), **changes["finetune"]}
         info.training = _merged({**info.training, **changes}, info.task).model_dump(mode="json")
     refresh(context)
     return context.config.to_schema()

@@ -19,6 +19,7 @@ from db.queries.session_info import get_session_info
 from db.queries.training_data import last_annotated_image_id
 from models.adapter_files import AdapterFile, read_adapter
 from models.base import ExtractorInfo
+from models.errors import WeightsError
 from models.extractor_settings import tell_differences
 from models.feature_manifest import StoreSettings, check_store, identity_name, open_manifest
 
@@ -59,6 +60,16 @@ def adopted_path(info: SessionInfo) -> str | None:
     """Path of the adapter in force, as its checkpoint's row has it; None without one."""
     path = info.config.get(ADAPTER_KEY)
     return None if path is None else str(path)
+
+
+def is_adoptable(info: SessionInfo, session_dir: Path, checkpoint: Checkpoint) -> bool:
+    """Whether a checkpoint of kind adapter is better than the frozen features were, fits, and is not in force."""
+    if checkpoint.path == adopted_path(info) or not checkpoint.metrics.get("better"):
+        return False
+    try:
+        return read_adapter(session_dir / checkpoint.path).base == _base(info, session_dir)
+    except WeightsError:
+        return False
 
 
 def _adapter_path(checkpoint: Checkpoint) -> str:

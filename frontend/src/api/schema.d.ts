@@ -435,7 +435,9 @@ export interface paths {
         put?: never;
         /**
          * Start Training
-         * @description Queue a full run; during a run, the next one follows it. 409 while nothing is labelled.
+         * @description Queue a full run; during a run, the next one follows it. Without a body, a run that trains a head.
+         *
+         *     409 while nothing is labelled, and where the extractor cannot be fine-tuned.
          */
         post: operations["startTraining"];
         delete?: never;
@@ -458,6 +460,48 @@ export interface paths {
          * @description Ask the runs at work and in the queue to end; the best weights so far are kept.
          */
         post: operations["stopTraining"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/training/finetuning": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Finetuning
+         * @description Whether the extractor can be fine-tuned, and what is offered for adoption.
+         */
+        get: operations["getFinetuning"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/training/adopt": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Adopt Extractor
+         * @description Go on with a fine-tuned extractor, or with the weights as they are: annotations stay, features are made anew.
+         *
+         *     409 while a run is at work or waits, and where there is nothing to change.
+         */
+        post: operations["adoptExtractor"];
         delete?: never;
         options?: never;
         head?: never;
@@ -722,6 +766,22 @@ export interface components {
          * @enum {string}
          */
         AdaptedPart: "q" | "k" | "v" | "out" | "mlp";
+        /**
+         * Adopt
+         * @description Which extractor the session is to go on with.
+         */
+        Adopt: {
+            /**
+             * Checkpoint Id
+             * @description of kind adapter; null for the weights without any
+             */
+            checkpoint_id: number | null;
+            /**
+             * Image Id
+             * @description the image that is open: its features come first
+             */
+            image_id?: number | null;
+        };
         /**
          * Agreement
          * @description How often people's clicks confirmed the prediction in sight. People click on errors: it leans low.
@@ -1225,6 +1285,7 @@ export interface components {
             gradient_weight?: number | null;
             /** Extracted Weight */
             extracted_weight?: number | null;
+            finetune?: components["schemas"]["FinetunePatch"] | null;
             training?: components["schemas"]["TrainingPatch"] | null;
         };
         /**
@@ -1502,6 +1563,29 @@ export interface components {
             calibration_unknown: string | null;
         };
         /**
+         * FinetunePatch
+         * @description How extractors are fine-tuned; what is left out stays. Bounds are those of `FinetuneSettings`.
+         */
+        FinetunePatch: {
+            /** Rank */
+            rank?: number | null;
+            /** Alpha */
+            alpha?: number | null;
+            /** Dropout */
+            dropout?: number | null;
+            /** Targets */
+            targets?: components["schemas"]["AdaptedPart"][] | null;
+            /** Learning Rate */
+            learning_rate?: number | null;
+            /** Max Epochs */
+            max_epochs?: number | null;
+            /** Patience */
+            patience?: number | null;
+            /** Batch Size */
+            batch_size?: number | null;
+            flips?: components["schemas"]["Flips"] | null;
+        };
+        /**
          * FinetuneSettings
          * @description How an extractor is fine-tuned; docs/finetuning.md says what each costs.
          */
@@ -1555,6 +1639,31 @@ export interface components {
             batch_size: number;
             /** @default horizontal */
             flips: components["schemas"]["Flips"];
+        };
+        /**
+         * FinetuningOut
+         * @description Where fine-tuning stands.
+         */
+        FinetuningOut: {
+            /** Available */
+            available: boolean;
+            /**
+             * Reason
+             * @description why the session's extractor cannot be fine-tuned, and what to do
+             */
+            reason: string | null;
+            /**
+             * Adopted
+             * @description whether the session's extractor is a fine-tuned one
+             */
+            adopted: boolean;
+            /**
+             * Adopted Checkpoint Id
+             * @description null too where the adapter came from elsewhere
+             */
+            adopted_checkpoint_id: number | null;
+            /** @description the newest one that can be adopted */
+            offer: components["schemas"]["Offer"] | null;
         };
         /**
          * Flips
@@ -2117,6 +2226,35 @@ export interface components {
             heartbeat_age_s: number | null;
         };
         /**
+         * Offer
+         * @description A fine-tuned extractor that was better than the frozen one on held-out labels, and is not in force.
+         */
+        Offer: {
+            /** Checkpoint Id */
+            checkpoint_id: number;
+            /** Run Id */
+            run_id: number | null;
+            /** Held Out Loss */
+            held_out_loss: number;
+            /** Held Out Accuracy */
+            held_out_accuracy: number;
+            /** Held Out Iou */
+            held_out_iou: number;
+            /** Frozen Loss */
+            frozen_loss: number;
+            /** Frozen Accuracy */
+            frozen_accuracy: number;
+            /** Frozen Iou */
+            frozen_iou: number;
+            /**
+             * N Samples
+             * @description held-out labels that both were measured on
+             */
+            n_samples: number;
+            /** N Images */
+            n_images: number;
+        };
+        /**
          * Origin
          * @description Who made an annotation. Set by the server, never by a client.
          * @enum {string}
@@ -2361,6 +2499,12 @@ export interface components {
             accuracy: number;
         };
         /**
+         * RunKind
+         * @description What a full run trains.
+         * @enum {string}
+         */
+        RunKind: "head" | "finetune";
+        /**
          * SessionLink
          * @description A session served on this port.
          */
@@ -2436,6 +2580,14 @@ export interface components {
          */
         Split: "train" | "validation";
         /**
+         * StartTraining
+         * @description What is to be trained.
+         */
+        StartTraining: {
+            /** @default head */
+            kind: components["schemas"]["RunKind"];
+        };
+        /**
          * Stats
          * @description Counts and honest numbers.
          */
@@ -2497,6 +2649,8 @@ export interface components {
             state: components["schemas"]["TrainingState"];
             /** Run Id */
             run_id: number | null;
+            /** @description whether it trains a head, or fine-tunes the extractor */
+            kind: components["schemas"]["RunKind"];
             /**
              * Epoch
              * @description epochs done
@@ -2563,6 +2717,7 @@ export interface components {
             gradient_weight?: number | null;
             /** Extracted Weight */
             extracted_weight?: number | null;
+            finetune?: components["schemas"]["FinetunePatch"] | null;
         };
         /**
          * TrainingSettings
@@ -4198,7 +4353,11 @@ export interface operations {
             path?: never;
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["StartTraining"] | null;
+            };
+        };
         responses: {
             /** @description Successful Response */
             202: {
@@ -4263,6 +4422,122 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TrainingOut"];
+                };
+            };
+            /** @description cannot be right */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description not in this state */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description malformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    getFinetuning: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FinetuningOut"];
+                };
+            };
+            /** @description cannot be right */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description not in this state */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description malformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    adoptExtractor: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Adopt"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FinetuningOut"];
                 };
             };
             /** @description cannot be right */
