@@ -1,0 +1,207 @@
+/** What GET /stats tells about quality, and the words for it. */
+
+import type { PlotPoint } from "./plots";
+
+export type Method = "held_out" | "cross_validation";
+
+export interface Interval {
+  readonly value: number;
+  readonly low: number;
+  readonly high: number;
+}
+
+export interface ClassFigures {
+  readonly class_id: number;
+  readonly support: number;
+  readonly predicted: number;
+  readonly right: number;
+  readonly precision: number | null;
+  readonly recall: number | null;
+  readonly f1: number | null;
+  readonly iou: number | null;
+}
+
+export interface Confusion {
+  readonly class_ids: readonly number[];
+  /** Rows are true classes. */
+  readonly counts: readonly (readonly number[])[];
+}
+
+export interface ReliabilityBin {
+  readonly low: number;
+  readonly high: number;
+  readonly count: number;
+  readonly confidence: number;
+  readonly accuracy: number;
+}
+
+export interface Calibration {
+  readonly bins: readonly ReliabilityBin[];
+  readonly expected_error: number;
+  readonly brier: number;
+  readonly temperature: number;
+  readonly expected_error_after: number;
+}
+
+export interface Figures {
+  readonly one_class: boolean;
+  readonly n_samples: number;
+  readonly n_images: number;
+  readonly unknown: string | null;
+  readonly accuracy: Interval | null;
+  readonly majority_share: number | null;
+  readonly mean_iou: number | null;
+  readonly macro_f1: number | null;
+  readonly classes: readonly ClassFigures[];
+  readonly confusion: Confusion | null;
+  readonly calibration: Calibration | null;
+  readonly calibration_unknown: string | null;
+}
+
+export interface CurvePoint {
+  readonly n_labels: number;
+  readonly n_images: number;
+  readonly accuracy: Interval;
+}
+
+export interface Outlook {
+  readonly verdict: "rising" | "flat" | "unclear";
+  readonly gain: number;
+  readonly margin: number;
+  readonly n_images: number;
+}
+
+export interface LearningCurve {
+  readonly method: Method;
+  readonly points: readonly CurvePoint[];
+  readonly outlook: Outlook;
+}
+
+export interface HistoryPoint {
+  readonly at: string;
+  readonly n_labels: number;
+  readonly n_images: number;
+  readonly method: Method | null;
+  readonly accuracy: Interval | null;
+}
+
+export interface Agreement {
+  readonly count: number;
+  readonly share: number;
+  readonly over_time: readonly { readonly at: string; readonly count: number; readonly share: number }[];
+  readonly unprompted: Interval | null;
+  readonly unprompted_count: number;
+  readonly by_class: readonly { readonly class_id: number; readonly count: number; readonly agreed: number }[];
+}
+
+export interface Quality {
+  readonly measured_at: string | null;
+  readonly is_current: boolean | null;
+  readonly n_labels: number | null;
+  readonly held_out: Figures | null;
+  readonly estimate: Figures | null;
+  readonly unknown: string | null;
+  readonly curve: LearningCurve | null;
+  readonly curve_unknown: string | null;
+  readonly history: readonly HistoryPoint[];
+  readonly agreement: Agreement | null;
+}
+
+export interface Leading {
+  readonly method: Method;
+  readonly figures: Figures;
+  readonly accuracy: Interval;
+}
+
+/** The figure to go by: the held-out one, else the estimate, else none. */
+export function leading({ held_out, estimate }: Pick<Quality, "held_out" | "estimate">): Leading | null {
+  if (held_out?.accuracy) return { method: "held_out", figures: held_out, accuracy: held_out.accuracy };
+  if (estimate?.accuracy) return { method: "cross_validation", figures: estimate, accuracy: estimate.accuracy };
+  return null;
+}
+
+/** What is told class by class: where there are more samples to tell it from. */
+export function detailed({ held_out, estimate }: Pick<Quality, "held_out" | "estimate">): Leading | null {
+  const first = leading({ held_out, estimate });
+  const second = leading({ held_out: null, estimate });
+  if (first === null || second === null) return first;
+  return second.figures.n_samples > first.figures.n_samples ? second : first;
+}
+
+/** "74 to 95 %" */
+export function intervalText({ low, high }: Interval): string {
+  return `${Math.round(low * 100)} to ${Math.round(high * 100)} %`;
+}
+
+/** A sentence on whether more labels would help. */
+export function outlookText({ verdict, gain, margin, n_images }: Outlook): string {
+  const points = `${(gain * 100).toFixed(1)} points, ± ${(margin * 100).toFixed(1)}`;
+  switch (verdict) {
+    case "rising":
+      return `More labels would probably still help: the last doubling brought ${points}.`;
+    case "flat":
+      return `The curve is flat: the last doubling of the labels brought ${points}.`;
+    case "unclear":
+      return `Too early to say whether more labels would help: the last doubling brought ${points}, on ${n_images} images.`;
+  }
+}
+
+/** "right on 24 held-out points (9 images)", "right on 40 images, each predicted without having learned from it". */
+export function basisText({ method, figures }: Leading, samples_are_images: boolean): string {
+  const { n_samples, n_images } = figures;
+  const samples = samples_are_images ? counted(n_images, "image") : `${counted(n_samples, "point")} (${counted(n_images, "image")})`;
+  if (method === "cross_validation") return `right on ${samples}, each predicted by a head that had not seen it`;
+  return samples_are_images
+    ? `right on ${counted(n_images, "held-out image")}`
+    : `right on ${counted(n_samples, "held-out point")} (${counted(n_images, "image")})`;
+}
+
+export function curvePoints(points: readonly CurvePoint[]): PlotPoint[] {
+  return points.map(({ n_labels, accuracy: { value, low, high } }) => ({ x: n_labels, y: value, low, high }));
+}
+
+/** By order of measuring; those without a figure are left out. */
+export function historyPoints(history: readonly HistoryPoint[]): PlotPoint[] {
+  return history.flatMap(({ accuracy }, index) =>
+    accuracy === null ? [] : [{ x: index, y: accuracy.value, low: accuracy.low, high: accuracy.high }],
+  );
+}
+
+export interface HeatCell {
+  readonly true_id: number;
+  readonly predicted_id: number;
+  readonly count: number;
+  /** Of the true class, 0..1: how deep the colour is. */
+  readonly share: number;
+  readonly is_right: boolean;
+}
+
+/** Rows of the confusion matrix with the share of their class. */
+export function heatRows({ class_ids, counts }: Confusion): HeatCell[][] {
+  return counts.map((row, i) => {
+    const total = row.reduce((sum, count) => sum + count, 0);
+    return row.map((count, j) => ({
+      true_id: class_ids[i] ?? 0,
+      predicted_id: class_ids[j] ?? 0,
+      count,
+      share: total === 0 ? 0 : count / total,
+      is_right: i === j,
+    }));
+  });
+}
+
+/** What calibration means for a person. */
+export function calibrationText({ expected_error, temperature, expected_error_after }: Calibration): string {
+  const off = `Confidence is off by ${(expected_error * 100).toFixed(1)} points on average`;
+  if (temperature > 1.1) {
+    return `${off}: too sure. Dividing logits by ${temperature.toFixed(2)} would leave ${(expected_error_after * 100).toFixed(1)}.`;
+  }
+  if (temperature < 0.9) {
+    return `${off}: not sure enough. Dividing logits by ${temperature.toFixed(2)} would leave ${(expected_error_after * 100).toFixed(1)}.`;
+  }
+  return `${off}; no temperature would mend that.`;
+}
+
+export function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? "" : "s"}`;
+}

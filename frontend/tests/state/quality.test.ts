@@ -1,0 +1,71 @@
+import { expect, test } from "vitest";
+
+import {
+  basisText,
+  calibrationText,
+  detailed,
+  heatRows,
+  historyPoints,
+  intervalText,
+  leading,
+  outlookText,
+  type Figures,
+} from "../../src/state/quality";
+
+const ACCURACY = { value: 0.88, low: 0.742, high: 0.951 };
+const FIGURES: Figures = {
+  one_class: true, n_samples: 24, n_images: 9, unknown: null, accuracy: ACCURACY, majority_share: 0.5, mean_iou: 0.7, macro_f1: 0.8,
+  classes: [], confusion: null, calibration: null, calibration_unknown: "too few",
+}; // prettier-ignore
+const UNKNOWN: Figures = { ...FIGURES, accuracy: null, unknown: "needs more" };
+const MANY: Figures = { ...FIGURES, n_samples: 80, n_images: 30 };
+
+test("leading: held out before estimate, unknown before neither", () => {
+  expect(leading({ held_out: FIGURES, estimate: MANY })?.method).toBe("held_out");
+  expect(leading({ held_out: UNKNOWN, estimate: MANY })?.method).toBe("cross_validation");
+  expect(leading({ held_out: UNKNOWN, estimate: UNKNOWN })).toBeNull();
+  expect(leading({ held_out: null, estimate: null })).toBeNull();
+});
+
+test("detailed: by the one with more samples", () => {
+  expect(detailed({ held_out: FIGURES, estimate: MANY })?.method).toBe("cross_validation");
+  expect(detailed({ held_out: MANY, estimate: FIGURES })?.method).toBe("held_out");
+  expect(detailed({ held_out: FIGURES, estimate: null })?.method).toBe("held_out");
+});
+
+test("words say the basis and the doubt", () => {
+  expect(intervalText(ACCURACY)).toBe("74 to 95 %");
+  expect(basisText({ method: "held_out", figures: FIGURES, accuracy: ACCURACY }, false)).toBe("right on 24 held-out points (9 images)");
+  expect(basisText({ method: "held_out", figures: FIGURES, accuracy: ACCURACY }, true)).toBe("right on 9 held-out images");
+  expect(basisText({ method: "cross_validation", figures: FIGURES, accuracy: ACCURACY }, true)).toContain("had not seen it");
+});
+
+test("outlookText: rising, flat, unclear", () => {
+  const outlook = { gain: 0.071, margin: 0.03, n_images: 40 };
+  expect(outlookText({ ...outlook, verdict: "rising" })).toBe(
+    "More labels would probably still help: the last doubling brought 7.1 points, ± 3.0.",
+  );
+  expect(outlookText({ ...outlook, verdict: "flat" })).toContain("flat");
+  expect(outlookText({ ...outlook, verdict: "unclear" })).toContain("on 40 images");
+});
+
+test("heatRows: shares of each true class; a class without samples has none", () => {
+  const [first, second] = heatRows({ class_ids: [3, 7], counts: [[3, 1], [0, 0]] });
+  expect(first?.map(({ share }) => share)).toEqual([0.75, 0.25]);
+  expect(first?.[1]).toMatchObject({ true_id: 3, predicted_id: 7, is_right: false });
+  expect(second?.map(({ share }) => share)).toEqual([0, 0]);
+});
+
+test("historyPoints: measurements without a figure leave a gap in time, not a zero", () => {
+  const at = "2026-01-01T00:00:00Z";
+  const none = { at, n_labels: 1, n_images: 1, method: null, accuracy: null };
+  const one = { at, n_labels: 9, n_images: 9, method: "held_out" as const, accuracy: ACCURACY };
+  expect(historyPoints([none, one])).toEqual([{ x: 1, y: 0.88, low: 0.742, high: 0.951 }]);
+});
+
+test("calibrationText: which way the confidence is off", () => {
+  const calibration = { bins: [], expected_error: 0.12, brier: 0.2, temperature: 1.8, expected_error_after: 0.03 };
+  expect(calibrationText(calibration)).toContain("too sure");
+  expect(calibrationText({ ...calibration, temperature: 0.6 })).toContain("not sure enough");
+  expect(calibrationText({ ...calibration, temperature: 1.02 })).toContain("no temperature");
+});
