@@ -12,6 +12,7 @@ import typer
 
 from backend.schemas.export import ExportFormat, ExportScope
 from db.errors import FewclickError
+from fewclick.checkpoint_cli import app as checkpoints_app
 from models.errors import ModelsError
 
 DEFAULT_PORT = 8000
@@ -27,6 +28,7 @@ app = typer.Typer(
 )
 features_app = typer.Typer(help="Cached features of the images.", no_args_is_help=True)
 app.add_typer(features_app, name="features")
+app.add_typer(checkpoints_app, name="checkpoints")
 
 
 def _port(value: str | int) -> int:
@@ -156,6 +158,25 @@ def export(
         typer.echo(f"wrote {output} ({chosen.value}, {format_bytes(output.stat().st_size)})")
 
 
+@app.command()
+def predict(
+    images: Annotated[list[Path], typer.Argument(help="Image files, or folders of them.", show_default=False)],
+    out: Annotated[Path, typer.Option(help="New or empty folder for masks and predictions.csv.")],
+    checkpoint: Annotated[
+        str | None,
+        typer.Option(help="Id, or a folder of `checkpoints export`; else what predicts now.", show_default=False),
+    ] = None,
+    weights: Annotated[
+        Path | None, typer.Option(help="Of the extractor of an exported head: .pth or Hugging Face folder.")
+    ] = None,
+    session: SessionOption = None,
+) -> None:
+    """Apply a saved head to new images; exit status 1 if one could not be read."""
+    from fewclick.predict_command import predict as run
+
+    raise typer.Exit(run(_session_dir(session), checkpoint, images, out, weights))
+
+
 @features_app.callback(invoke_without_command=True)
 def features(
     context: typer.Context,
@@ -234,14 +255,6 @@ def features_recompute(
 
     status = run(_session_dir(session), failed=failed, image_ids=image or (), everything=everything, yes=yes)
     raise typer.Exit(status)
-
-
-@app.command()
-def checkpoints(session: SessionOption = None) -> None:
-    """List the saved heads, newest first."""
-    from fewclick.reports import print_checkpoints
-
-    print_checkpoints(_session_dir(session))
 
 
 @app.callback()

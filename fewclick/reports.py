@@ -1,4 +1,4 @@
-"""What `fewclick status` and `checkpoints` print."""
+"""What `fewclick status` and `next` print."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from backend.services.quality import read_quality
 from db.database import Database
 from db.errors import InvalidInputError
-from db.models import Checkpoint, FeatureState, Image, ImageClass, ImageStatus, Label, LabelClass, Point, Run
-from db.queries.checkpoints import active_checkpoint, list_checkpoints
+from db.models import FeatureState, Image, ImageClass, ImageStatus, Label, LabelClass, Point, Run
+from db.queries.checkpoints import active_checkpoint
 from db.queries.images import next_image, note_model_pick
 from db.queries.session_info import Strategy, get_session_info, training_settings
 from db.queries.stats import any_annotation
@@ -48,35 +48,6 @@ def print_status(session_dir: Path) -> None:
         alive = age_s is not None and age_s < ALIVE_S
         table.add_row("ML service", "running" if alive else "not running: start it by `fewclick up`")
     _console().print(table)
-
-
-def print_checkpoints(session_dir: Path) -> None:
-    """One line for each saved head, and which head predicts.
-
-    Raises:
-        SessionNotFoundError: the folder holds no session.
-    """
-    with _reading(session_dir) as db_session:
-        found = list_checkpoints(db_session)
-        table = Table(box=None, pad_edge=False)
-        for title in ("id", "head", "held-out", "created"):
-            table.add_column(title, no_wrap=True)
-        table.add_column("file", overflow="fold")
-        for checkpoint in found:
-            head = "live" if checkpoint.run_id is None else f"run {checkpoint.run_id}"
-            created = checkpoint.created_at.isoformat(" ", "minutes")[:16]
-            table.add_row(str(checkpoint.id), head, _held_out(checkpoint), created, checkpoint.path)
-        active = next((checkpoint.id for checkpoint in found if checkpoint.active), None)
-    if found:
-        _console().print(table)
-        _console().print("the live head predicts" if active is None else f"checkpoint {active} predicts")
-    else:
-        _console().print("no checkpoints yet: the first is saved once something is labelled")
-
-
-def _held_out(checkpoint: Checkpoint) -> str:
-    measured = checkpoint.metrics.get("held_out")
-    return "-" if measured is None else f"{measured['accuracy']:.0%} of {measured['n_samples']}"
 
 
 def print_next(session_dir: Path, strategy: str | None, current_id: int | None) -> bool:

@@ -11,8 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from db.database import Database
-from db.models import Checkpoint, CheckpointKind
 from fewclick import cli
 from tests.fewclick.conftest import MakeSession
 
@@ -103,36 +101,6 @@ def test_status__counts(make_session: MakeSession, capsys: pytest.CaptureFixture
     assert "efficientnet_lite0" in shown
     assert "not running" in shown
     assert "unknown: nothing is labelled yet" in shown
-
-
-def test_checkpoints__fit_into_80_columns(
-    make_session: MakeSession, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("COLUMNS", "80")
-    session_dir = make_session("cells")
-    path = "checkpoints/live-000000000012-0123456789abcdef0123456789abcdef"
-    database = Database.of_session(session_dir)
-    with database.write() as db_session:
-        held_out = {"accuracy": 0.934, "n_images": 3, "n_samples": 24}
-        rows = [
-            Checkpoint(kind=CheckpointKind.LIVE, path=path, head_version=1, metrics={"held_out": held_out}),
-            Checkpoint(kind=CheckpointKind.LIVE, path=f"{path}x", head_version=2, metrics={}),
-        ]
-        db_session.add_all(rows)
-    database.close()
-    with pytest.raises(SystemExit):
-        cli.main(["checkpoints", "--session", str(session_dir)])
-    printed = capsys.readouterr().out
-    assert max(map(len, printed.splitlines())) <= 80
-    assert path in "".join(printed.split())
-    assert "93% of 24" in printed
-    assert "the live head predicts" in printed
-
-
-def test_checkpoints__none_yet(make_session: MakeSession, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
-        cli.main(["checkpoints", "--session", str(make_session("cells"))])
-    assert "no checkpoints yet" in capsys.readouterr().out
 
 
 def test_init__bad_config_is_one_line(tmp_path: Path) -> None:
