@@ -26,6 +26,7 @@ export type Command =
   | "gallery"
   | "theme"
   | "help"
+  | "quality"
   | "escape";
 
 export interface KeyStroke {
@@ -83,6 +84,7 @@ export const BINDINGS: readonly Binding[] = [
   { command: "opacity-up", keys: ["]"], group: "View", text: "Overlay more opaque", task: "segmentation" },
   { command: "overlay-style", keys: ["v"], group: "View", text: "Next overlay style", task: "segmentation" },
   { command: "save", keys: ["s", "Ctrl+s"], group: "Session", text: "Save: start a full training run" },
+  { command: "quality", keys: ["q"], group: "Session", text: "Quality: figures, calibration, learning curve" },
   { command: "theme", keys: ["t"], group: "Session", text: "Light or dark" },
   { command: "help", keys: ["?"], group: "Session", text: "All keys" },
   { command: "escape", keys: ["Escape"], group: "Session", text: "Close what is open" },

@@ -1,5 +1,7 @@
 /** The words of the HTTP contract, as far as the page uses them. Coordinates: pixels of the upright original image. */
 
+import type { Quality } from "./quality";
+
 export type Task = "segmentation" | "classification";
 export type Origin = "human" | "extracted" | "accepted" | "imported";
 export type ImageStatus = "unlabeled" | "labeled" | "skipped";
@@ -135,7 +137,7 @@ export interface HeldOut {
 
 /** Which head predicts: the live one, or that of a checkpoint. */
 export interface HeadInForce {
-  readonly kind: "live" | "run";
+  readonly kind: "live" | "run" | "adapter";
   readonly run_id: number | null;
   readonly checkpoint_id: number | null;
 }
@@ -147,6 +149,9 @@ export interface Stats {
   readonly by_class: readonly { readonly class_id: number; readonly images: number; readonly points: number }[];
   readonly held_out: HeldOut | null;
   readonly head: HeadInForce | null;
+  readonly quality: Quality;
+  /** Classification: moving share of right predictions among first labels. */
+  readonly live_accuracy: readonly { readonly at: string; readonly labeled: number; readonly count: number; readonly accuracy: number }[];
 }
 
 export type ExportFormat = "json" | "csv" | "png-masks" | "coco";

@@ -12,6 +12,8 @@ import "./components/ClassificationUI";
 import "./components/Gallery";
 import "./components/ImageStrip";
 import "./components/KeyHelp";
+import "./components/QualityDialog";
+import "./components/QualityPanel";
 import "./components/SegmentationUI";
 import "./components/Toasts";
 import "./components/Toolbar";
@@ -86,12 +88,14 @@ export class LabelingView extends AppView {
           ${is_segmentation
             ? html`<fewclick-segmentation-ui .app=${app}></fewclick-segmentation-ui>`
             : html`<fewclick-classification-ui .app=${app}></fewclick-classification-ui>`}
+          <fewclick-quality-panel .app=${app}></fewclick-quality-panel>
           <fewclick-training-panel .app=${app}></fewclick-training-panel>
         </aside>
       </main>
       ${gallery_open ? html`<fewclick-gallery .app=${app}></fewclick-gallery>` : nothing}
       <fewclick-class-editor .app=${app}></fewclick-class-editor>
       <fewclick-key-help .app=${app}></fewclick-key-help>
+      <fewclick-quality-dialog .app=${app}></fewclick-quality-dialog>
       <fewclick-toasts .app=${app}></fewclick-toasts>
     `;
   }
@@ -248,6 +252,7 @@ export class LabelingView extends AppView {
     gallery: () => this.app.ui.gallery_open.set(!this.app.ui.gallery_open.value),
     theme: () => this.app.preferences.change({ theme: otherTheme(this.app.preferences.value.theme) }),
     help: () => this.app.ui.help_open.set(!this.app.ui.help_open.value),
+    quality: () => this.app.ui.quality_open.set(!this.app.ui.quality_open.value),
     escape: () => this.app.ui.gallery_open.set(false),
   };
 

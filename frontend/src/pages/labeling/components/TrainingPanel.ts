@@ -7,13 +7,13 @@ import { isActive } from "../../../sync/polling";
 import { AppView } from "./AppView";
 import { icon } from "./icon";
 import "./LossChart";
-import { extractorName, headName, heldOutBasis, isEmbedded, percent, trainingLine } from "./text";
+import { extractorName, isEmbedded, trainingLine } from "./text";
 
-/** Full runs: Save starts one, Stop Training ends it; losses and the held-out figure; which features are at work. */
+/** Full runs: Save starts one, Stop Training ends it; losses; which features are at work. */
 export class TrainingPanel extends AppView {
   protected watched(): readonly Readable<unknown>[] {
-    const { training, stats } = this.app;
-    return [training.training, training.starting, stats.stats];
+    const { training } = this.app;
+    return [training.training, training.starting];
   }
 
   protected override render(): TemplateResult {
@@ -40,7 +40,6 @@ export class TrainingPanel extends AppView {
           </button>
         </div>
         ${value ? html`<p class="hint ${value.state === "FAILED" ? "is-bad" : ""}">${trainingLine(value)}</p>` : nothing}
-        ${this.#heldOut()}
         <fewclick-loss-chart data-testid="loss-chart" .training=${value}></fewclick-loss-chart>
         ${this.#lastLosses(value)}
       </section>
@@ -51,14 +50,6 @@ export class TrainingPanel extends AppView {
           ${isEmbedded(config.extractor) ? html`DINOv3 would give sharper features; docs/extractors.md tells how to get it.` : nothing}</span>
       </p>
     `;
-  }
-
-  #heldOut(): TemplateResult | typeof nothing {
-    const { held_out = null, head = null } = this.app.stats.stats.value ?? {};
-    const name = head === null ? nothing : html`<strong data-testid="head-in-force" title="It makes the predictions">${headName(head)}</strong>`;
-    if (held_out === null) return head === null ? nothing : html`<p class="hint">Predicting: ${name}</p>`;
-    return html`<p class="figure-row"><span class="figure" data-testid="held-out">${percent(held_out.value)}</span>
-      <span>${name}${head === null ? "" : ": "}${heldOutBasis(held_out, this.app.config.task)}</span></p>`;
   }
 
   #lastLosses(training: Training | null): TemplateResult | typeof nothing {

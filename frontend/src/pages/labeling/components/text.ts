@@ -27,7 +27,7 @@ export function heldOutBasis({ images, samples }: HeldOut, task: Task): string {
 
 /** "Live head", "Head of run 3". */
 export function headName(head: HeadInForce): string {
-  if (head.kind === "run") return head.run_id === null ? "Head of a run" : `Head of run ${head.run_id}`;
+  if (head.kind !== "live") return head.run_id === null ? "Head of a run" : `Head of run ${head.run_id}`;
   return head.checkpoint_id === null ? "Live head" : "Saved live head";
 }
 

@@ -1,0 +1,200 @@
+import { X } from "lucide";
+import { html, nothing, type TemplateResult } from "lit";
+
+import {
+  calibrationText,
+  counted,
+  curvePoints,
+  detailed,
+  heatRows,
+  historyPoints,
+  intervalText,
+  outlookText,
+  type Agreement,
+  type Figures,
+  type HeatCell,
+  type Interval,
+  type Leading,
+  type Quality,
+} from "../../../state/quality";
+import type { Readable } from "../../../state/signal";
+import { AppView } from "./AppView";
+import { closeOnBackdrop, showDialog } from "./dialog";
+import { icon } from "./icon";
+import { linePlot, plotTable, reliabilityPlot } from "./plots";
+import { percent } from "./text";
+
+const METHOD_NAMES = { held_out: "Held-out images", cross_validation: "Cross-validation (estimate)" } as const;
+const MOST_CLASSES_IN_MATRIX = 30;
+
+/** Everything that is known about the head in force: figures, plots, and each plot as a table. */
+export class QualityDialog extends AppView {
+  protected watched(): readonly Readable<unknown>[] {
+    const { ui, stats, classes } = this.app;
+    return [ui.quality_open, stats.stats, classes];
+  }
+
+  protected override render(): TemplateResult {
+    const { quality_open } = this.app.ui;
+    const quality = this.app.stats.stats.value?.quality ?? null;
+    return html`<dialog class="dialog wide quality-dialog" data-testid="quality" aria-labelledby="quality-dialog-title"
+      @close=${() => quality_open.set(false)} @click=${closeOnBackdrop}>
+      <div class="dialog-head">
+        <h2 id="quality-dialog-title">Quality</h2>
+        <button class="button ghost icon-only" aria-label="Close" @click=${() => quality_open.set(false)}>${icon(X)}</button>
+      </div>
+      ${quality === null || !quality_open.value ? nothing : html`<div class="quality-sections">
+        ${this.#overview(quality)} ${this.#classes(quality)} ${this.#calibration(quality)} ${this.#curve(quality)}
+        ${this.#history(quality)} ${this.#live(quality)}
+      </div>`}
+    </dialog>`;
+  }
+
+  protected override updated(): void {
+    showDialog(this, this.app.ui.quality_open.value);
+  }
+
+  #overview({ held_out, estimate, unknown, is_current, n_labels }: Quality): TemplateResult {
+    const rows = [overviewRow("held_out", held_out), overviewRow("cross_validation", estimate)];
+    return html`<section class="span-all" data-testid="quality-overview">
+      <h3>On images that the head had not seen</h3>
+      ${unknown === null ? nothing : html`<p class="hint">Unknown: ${unknown}.</p>`}
+      ${held_out === null && estimate === null ? nothing : html`<div class="table-scroll"><table class="figures">
+        <thead><tr><th scope="col"></th><th scope="col">Right</th><th scope="col">95 % interval</th><th scope="col">Samples</th>
+          <th scope="col">Images</th><th scope="col" title="Always saying the most frequent class">By guessing</th>
+          <th scope="col" title="Over classes, on the labelled samples">Mean IoU</th><th scope="col">Mean F1</th></tr></thead>
+        <tbody>${rows}</tbody></table></div>`}
+      ${n_labels === null ? nothing : html`<p class="hint">A head of ${counted(n_labels, "label")}${
+        is_current === false ? "; labels have changed since" : ""}. Images that the model picked count in neither row.
+        ${this.app.config.task === "segmentation" ? "Points lie where people clicked, often on mistakes: whole masks tend to be better." : ""}</p>`}
+    </section>`;
+  }
+
+  #classes(quality: Quality): TemplateResult {
+    const found = detailed(quality);
+    if (found === null) return html`<section class="span-all"><h3>Class by class</h3>${unknown(quality.unknown)}</section>`;
+    const { figures } = found;
+    return html`<section data-testid="quality-classes"><h3>Class by class ${methodChip(found)}</h3>
+        <div class="table-scroll"><table class="figures">
+          <thead><tr><th scope="col">Class</th><th scope="col">Samples</th><th scope="col">Precision</th><th scope="col">Recall</th>
+            <th scope="col">F1</th><th scope="col">IoU</th></tr></thead>
+          <tbody>${figures.classes.map((one) => html`<tr><th scope="row">${this.#className(one.class_id)}</th><td>${one.support}</td>
+            ${share(one.precision, one.predicted)}${share(one.recall, one.support)}${share(one.f1, one.support)}${share(one.iou, one.support)}</tr>`)}
+          </tbody></table></div>
+        <p class="hint">“–”: fewer than 5 samples of the class, or predicted as it, say too little.</p>
+      </section>
+      ${figures.confusion === null ? nothing : this.#confusion(heatRows(figures.confusion))}`;
+  }
+
+  #confusion(rows: readonly (readonly HeatCell[])[]): TemplateResult {
+    const shown = rows.slice(0, MOST_CLASSES_IN_MATRIX).map((row) => row.slice(0, MOST_CLASSES_IN_MATRIX));
+    return html`<section data-testid="quality-confusion"><h3>What is taken for what</h3>
+      <div class="table-scroll"><table class="figures heat">
+        <caption class="visually-hidden">Confusion matrix: rows are what people said, columns what the head said</caption>
+        <thead><tr><td class="corner">said ↓ · predicted →</td>
+          ${shown[0]?.map(({ predicted_id }) => html`<th scope="col">${this.#className(predicted_id)}</th>`)}</tr></thead>
+        <tbody>${shown.map((row) => html`<tr><th scope="row">${this.#className(row[0]?.true_id ?? 0)}</th>
+          ${row.map(({ count, share: part, is_right }) => html`<td class=${is_right ? "is-right" : "is-wrong"}
+            style="--share: ${part.toFixed(3)}" title=${percent(part)}>${count}</td>`)}</tr>`)}</tbody>
+      </table></div>
+      ${rows.length > MOST_CLASSES_IN_MATRIX ? html`<p class="hint">The first ${MOST_CLASSES_IN_MATRIX} of ${rows.length} classes.</p>` : nothing}
+    </section>`;
+  }
+
+  #calibration(quality: Quality): TemplateResult {
+    const found = detailed(quality);
+    const { calibration = null, calibration_unknown = null } = found?.figures ?? {};
+    return html`<section data-testid="quality-calibration"><h3>Does its confidence mean what it says? ${found === null ? nothing : methodChip(found)}</h3>
+      ${calibration === null ? unknown(calibration_unknown ?? quality.unknown) : html`
+        ${reliabilityPlot(calibrationText(calibration), calibration.bins)}
+        <p class="hint">${calibrationText(calibration)} Brier score ${calibration.brier.toFixed(3)}. On the dashed line it would mean exactly
+          what it says.</p>
+        ${plotTable(["Confidence", "Samples", "Mean confidence", "Right"], calibration.bins.map(({ low, high, count, confidence, accuracy }) => [
+          `${percent(low)} to ${percent(high)}`, String(count), percent(confidence), percent(accuracy)]))}`}
+    </section>`;
+  }
+
+  #curve({ curve, curve_unknown }: Quality): TemplateResult {
+    return html`<section data-testid="quality-curve"><h3>Would more labels help?</h3>
+      ${curve === null ? unknown(curve_unknown) : html`
+        ${linePlot({ title: `Accuracy by number of labels. ${outlookText(curve.outlook)}`, x_title: "Labels", y_title: "Right",
+          points: curvePoints(curve.points), with_dots: true })}
+        <p class="hint" data-testid="outlook" data-verdict=${curve.outlook.verdict}>${outlookText(curve.outlook)} Heads of a quarter, a half, three quarters and
+          all of the labels, on the same ${curve.method === "held_out" ? "held-out images" : "images, by cross-validation"}.</p>
+        ${plotTable(["Labels", "Images", "Right", "95 % interval"], curve.points.map(({ n_labels, n_images, accuracy }) => [
+          String(n_labels), String(n_images), percent(accuracy.value), intervalText(accuracy)]))}`}
+    </section>`;
+  }
+
+  #history({ history }: Quality): TemplateResult {
+    const points = historyPoints(history);
+    const names = history.map(({ n_labels }) => String(n_labels));
+    const every = Math.max(1, Math.ceil(names.length / 6));
+    const last = history.findLast(({ accuracy }) => accuracy !== null);
+    return html`<section data-testid="quality-history"><h3>So far</h3>
+      ${points.length === 0 ? unknown("the live head was not measured yet") : html`
+        ${linePlot({ title: `Accuracy of the live head as labels came, now ${percent(last?.accuracy?.value ?? 0)}`, x_title: "Labels when it was measured",
+          y_title: "Right", points, x_range: { from: 0, to: Math.max(1, history.length - 1) }, x_names: names.map((name, i) => (i % every === 0 ? name : "")) })}
+        <p class="hint">The live head each time the labels had rested for a moment, with its 95 % interval.</p>
+        ${plotTable(["When", "Labels", "How", "Right", "95 % interval"], history.map(({ at, n_labels, method, accuracy }) => [
+          moment(at), String(n_labels), method === null ? "–" : METHOD_NAMES[method], accuracy === null ? "unknown" : percent(accuracy.value),
+          accuracy === null ? "" : intervalText(accuracy)]))}`}
+    </section>`;
+  }
+
+  #live({ agreement }: Quality): TemplateResult {
+    const live = this.app.stats.stats.value?.live_accuracy ?? [];
+    if (this.app.config.task === "classification") {
+      const points = live.map(({ labeled, accuracy }) => ({ x: labeled, y: accuracy }));
+      return html`<section class="span-all" data-testid="quality-live"><h3>Was the prediction right when you labelled?</h3>
+        ${points.length === 0 ? unknown("no image with a prediction was labelled yet") : html`
+          ${linePlot({ title: `Share of right predictions, now ${percent(points.at(-1)?.y ?? 0)}`, x_title: "Images labelled", y_title: "Right", points })}
+          <p class="hint">Over the last ${live.at(-1)?.count ?? 0} images labelled for the first time. Where the model picks the images, they are harder than most.</p>
+          ${plotTable(["When", "Images", "In the average", "Right"], live.map(({ at, labeled, count, accuracy }) => [
+            moment(at), String(labeled), String(count), percent(accuracy)]))}`}
+      </section>`;
+    }
+    return html`<section class="span-all" data-testid="quality-live"><h3>How often did a click confirm the prediction?</h3>
+      ${agreement === null ? unknown("no click met a prediction yet") : this.#agreement(agreement)}</section>`;
+  }
+
+  #agreement({ over_time, share: part, count, unprompted, unprompted_count, by_class }: Agreement): TemplateResult {
+    const points = over_time.map(({ share: y }, x) => ({ x, y }));
+    const first = unprompted === null ? `too few yet (${unprompted_count} of 5)` : `${percent(unprompted.value)} (${intervalText(unprompted)})`;
+    return html`${linePlot({ title: `Share of clicks that confirmed, now ${percent(part)}`, x_title: "Newest clicks", y_title: "Confirmed", points, x_names: [] })}
+      <p class="hint">Of the last ${over_time.at(-1)?.count ?? 0} clicks ${percent(part)} confirmed what was shown. People click on mistakes, so this is
+        lower than the accuracy. First clicks on images that the model had not picked: ${first}.</p>
+      ${plotTable(["Class", `Of the last ${count}`, "Confirmed"], by_class.map((one) => [
+        this.#className(one.class_id), String(one.count), percent(one.agreed / one.count)]))}`;
+  }
+
+  #className(class_id: number): string {
+    return this.app.classes.value.find(({ id }) => id === class_id)?.name ?? `class ${class_id}`;
+  }
+}
+
+function overviewRow(method: keyof typeof METHOD_NAMES, figures: Figures | null): TemplateResult | typeof nothing {
+  if (figures === null) return nothing;
+  const { accuracy, n_samples, n_images, majority_share, mean_iou, macro_f1 } = figures;
+  return html`<tr><th scope="row">${METHOD_NAMES[method]}</th><td><strong>${accuracy === null ? "unknown" : percent(accuracy.value)}</strong></td>
+    <td>${accuracy === null ? "–" : intervalText(accuracy satisfies Interval)}</td><td>${n_samples}</td><td>${n_images}</td>
+    ${share(majority_share, 0)}${share(mean_iou, 0)}${share(macro_f1, 0)}</tr>`;
+}
+
+function share(value: number | null, basis: number): TemplateResult {
+  return value === null ? html`<td title="Too few: ${basis} of 5">–</td>` : html`<td>${percent(value)}</td>`;
+}
+
+function unknown(reason: string | null): TemplateResult {
+  return html`<p class="hint">Unknown: ${reason ?? "nothing was measured yet"}.</p>`;
+}
+
+function methodChip({ method }: Leading): TemplateResult {
+  return html`<span class="chip ${method === "held_out" ? "" : "is-estimate"}">${method === "held_out" ? "held-out" : "estimate"}</span>`;
+}
+
+function moment(at: string): string {
+  return new Date(at).toLocaleString([], { dateStyle: "short", timeStyle: "short" });
+}
+
+customElements.define("fewclick-quality-dialog", QualityDialog);

@@ -1,0 +1,50 @@
+import { ChartLine } from "lucide";
+import { html, nothing, type TemplateResult } from "lit";
+
+import { basisText, intervalText, leading, outlookText } from "../../../state/quality";
+import type { Readable } from "../../../state/signal";
+import { AppView } from "./AppView";
+import { icon } from "./icon";
+import { headName, heldOutBasis, percent } from "./text";
+
+/** The one figure to go by, how sure it is, and whether more labels would help; everything else a click away. */
+export class QualityPanel extends AppView {
+  protected watched(): readonly Readable<unknown>[] {
+    return [this.app.stats.stats];
+  }
+
+  protected override render(): TemplateResult {
+    const stats = this.app.stats.stats.value;
+    return html`<section class="card quality" aria-labelledby="quality-title">
+      <div class="card-head">
+        <h2 id="quality-title">Quality</h2>
+        <button class="button small ghost" data-testid="quality-open" title="Class by class, confusion, calibration, learning curve (Q)"
+          @click=${() => this.command("quality")}>${icon(ChartLine, 14)}<span>Figures</span></button>
+      </div>
+      ${stats === null ? nothing : this.#figure()}
+    </section>`;
+  }
+
+  #figure(): TemplateResult {
+    const { quality, head, held_out } = this.app.stats.stats.value ?? {};
+    const name = head ? html`<strong data-testid="head-in-force" title="It makes the predictions">${headName(head)}</strong>` : nothing;
+    const found = quality ? leading(quality) : null;
+    if (found === null) {
+      if (held_out) {
+        return html`<p class="figure-row"><span class="figure" data-testid="held-out">${percent(held_out.value)}</span>
+          <span>${name}: ${heldOutBasis(held_out, this.app.config.task)}</span></p>`;
+      }
+      return html`<p class="hint" data-testid="quality-unknown">${head ? html`${name}: ` : nothing}${
+        head ? "quality" : "Quality"} unknown, ${quality?.unknown ?? "nothing is labelled yet"}.</p>`;
+    }
+    const is_estimate = found.method === "cross_validation";
+    return html`
+      <p class="figure-row"><span class="figure" data-testid=${is_estimate ? "estimate" : "held-out"}>${percent(found.accuracy.value)}</span>
+        <span>${is_estimate ? html`<span class="chip is-estimate" title="By cross-validation: too few images are held out yet">estimate</span> ` : nothing}${
+          name}: ${basisText(found, this.app.config.task !== "segmentation")}</span></p>
+      <p class="hint">95 % interval ${intervalText(found.accuracy)}${quality?.is_current === false ? ", before the last changes" : ""}.
+        ${quality?.curve ? outlookText(quality.curve.outlook) : nothing}</p>`;
+  }
+}
+
+customElements.define("fewclick-quality-panel", QualityPanel);
