@@ -25,11 +25,10 @@ from db.queries.jobs import (
     finish_job,
     has_queued,
     prune_jobs,
-    recover_jobs,
     requeue_job,
 )
 from db.queries.refits import request_due_refit
-from db.queries.runs import recover_runs, runs_at_work, start_next_run, transition
+from db.queries.runs import recover_runs, recover_work, runs_at_work, start_next_run, transition
 from db.queries.training_data import ready_image
 from db.queries.workers import beat, remove_silent_workers, remove_worker
 from ml_service.checkpoint_comparison import compare_checkpoints
@@ -212,13 +211,8 @@ class Worker:
 
     def _recover(self, db_session: Session, timeout: dt.timedelta) -> None:
         remove_silent_workers(db_session, timeout)
-        recovery = recover_jobs(db_session, timeout)
-        for job_id in recovery.failed:
-            job = db_session.get_one(Job, job_id)
-            if job.kind is JobKind.TRAIN:
-                for run in runs_at_work(db_session):
-                    transition(db_session, run, RunState.FAILED, message=job.error)
-        for run in recover_runs(db_session):
+        recovery, runs = recover_work(db_session, timeout)
+        for run in runs:
             logger.warning("run %d was left by a worker that stopped; it is %s again", run.id, run.state.value)
         if recovery.requeued or recovery.failed:
             logger.warning("jobs of silent workers: %s queued again, %s failed", recovery.requeued, recovery.failed)

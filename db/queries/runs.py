@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -11,7 +12,7 @@ from sqlalchemy.orm import Session
 from db.errors import ConflictError
 from db.models import Job, JobKind, JobState, Run, RunEpoch, RunKind, RunState, utc_now
 from db.queries.events import add_event
-from db.queries.jobs import request_job
+from db.queries.jobs import Recovery, recover_jobs, request_job
 
 TRANSITIONS: dict[RunState, frozenset[RunState]] = {
     RunState.QUEUED: frozenset({RunState.RUNNING, RunState.FINISHED}),
@@ -114,6 +115,20 @@ def start_next_run(db_session: Session) -> Run | None:
         )
     transition(db_session, queued[-1], RunState.RUNNING)
     return queued[-1]
+
+
+def recover_work(db_session: Session, older_than: dt.timedelta) -> tuple[Recovery, list[Run]]:
+    """Take the work of dead workers from them: see `recover_jobs` and `recover_runs`.
+
+    A run whose job was tried too often has failed.
+    """
+    recovery = recover_jobs(db_session, older_than)
+    for job_id in recovery.failed:
+        job = db_session.get_one(Job, job_id)
+        if job.kind is JobKind.TRAIN:
+            for run in runs_at_work(db_session):
+                transition(db_session, run, RunState.FAILED, message=job.error)
+    return recovery, recover_runs(db_session)
 
 
 def recover_runs(db_session: Session) -> list[Run]:

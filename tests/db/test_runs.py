@@ -1,29 +1,23 @@
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
-
 import pytest
-from hypothesis import HealthCheck, settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from sqlalchemy import select
 
-from db.database import DATABASE_FILE_NAME, Database
-from db.models import Base, Event, Job, JobKind, JobState, Run, RunEpoch, RunState
+from db.database import Database
+from db.models import Event, Run, RunEpoch, RunState
 from db.queries.jobs import claim_job, finish_job, requeue_job
 from db.queries.runs import (
-    AT_WORK,
-    ENDED,
     TRANSITIONS,
     TransitionError,
     current_run,
+    ended_run_ids,
     record_epochs,
+    record_segments,
     recover_runs,
     request_run,
     request_stop,
+    rewind_run,
     run_epochs,
-    runs_at_work,
     start_next_run,
     transition,
 )
@@ -105,7 +99,7 @@ def test_start_next_run__older_ones_are_superseded(db: Database) -> None:
         assert start_next_run(db_session) is None
 
 
-def test_recover_runs__starts_again_without_old_losses_or_obeys_a_stop(db: Database) -> None:
+def test_recover_runs__keeps_what_was_recorded_or_obeys_a_stop(db: Database) -> None:
     with db.write() as db_session:
         request_run(db_session)
         job = claim_job(db_session, "a")
@@ -117,7 +111,7 @@ def test_recover_runs__starts_again_without_old_losses_or_obeys_a_stop(db: Datab
         requeue_job(db_session, job, count_attempt=True)
         db_session.flush()
         assert recover_runs(db_session) == [run]
-        assert (run.state, run.epoch, run_epochs(db_session, run.id)) == (RunState.QUEUED, 0, [])
+        assert (run.state, run.epoch, len(run_epochs(db_session, run.id))) == (RunState.QUEUED, 1, 1)
         job = claim_job(db_session, "a")
         start_next_run(db_session)
         request_stop(db_session)
@@ -128,6 +122,28 @@ def test_recover_runs__starts_again_without_old_losses_or_obeys_a_stop(db: Datab
         assert (run.state, run.reason) == (RunState.FINISHED, "stopped")
 
 
+def test_rewind_run__forgets_what_came_after(db: Database) -> None:
+    with db.write() as db_session:
+        run = request_run(db_session)
+        start_next_run(db_session)
+        record_epochs(db_session, run, [RunEpoch(run_id=run.id, epoch=n, train_loss=0.5) for n in range(1, 6)])
+        run.best_epoch = 4
+        record_segments(run, [{"after_epoch": 0}])
+        rewind_run(db_session, run, 4)
+        assert [row.epoch for row in run_epochs(db_session, run.id)] == [1, 2, 3, 4]
+        assert (run.epoch, run.best_epoch, run.metrics) == (4, 4, {"segments": [{"after_epoch": 0}]})
+        rewind_run(db_session, run, 0)
+        assert (run.epoch, run.best_epoch, run.metrics, run_epochs(db_session, run.id)) == (0, None, {}, [])
+
+
+def test_ended_run_ids__unknown_ones_count(db: Database) -> None:
+    with db.write() as db_session:
+        run = request_run(db_session)
+        assert ended_run_ids(db_session, [run.id, 77]) == [77]
+        request_stop(db_session)
+        assert ended_run_ids(db_session, [run.id, 77]) == [run.id, 77]
+
+
 def test_current_run__the_one_at_work_before_one_that_waits(db: Database) -> None:
     with db.write() as db_session:
         assert current_run(db_session) is None
@@ -135,91 +151,3 @@ def test_current_run__the_one_at_work_before_one_that_waits(db: Database) -> Non
         first = start_next_run(db_session)
         request_run(db_session)
         assert current_run(db_session) is first
-
-
-class RunMachine(RuleBasedStateMachine):
-    """Save, Stop, work, crash in any order: no request is lost, and nothing runs twice at once."""
-
-    @initialize()
-    def open(self) -> None:
-        self.folder = tempfile.TemporaryDirectory()
-        self.db = Database(f"sqlite:///{Path(self.folder.name) / DATABASE_FILE_NAME}")
-        Base.metadata.create_all(self.db.engine)
-        self.job_id: int | None = None
-        self.owed = False
-        """A Save whose labels no finished or coming run has seen."""
-
-    def teardown(self) -> None:
-        if hasattr(self, "db"):
-            self.db.close()
-            self.folder.cleanup()
-
-    @rule()
-    def save(self) -> None:
-        with self.db.write() as db_session:
-            request_run(db_session)
-        self.owed = True
-
-    @rule()
-    def stop(self) -> None:
-        with self.db.write() as db_session:
-            request_stop(db_session)
-        self.owed = False
-
-    @precondition(lambda self: self.job_id is None)
-    @rule()
-    def claim(self) -> None:
-        with self.db.write() as db_session:
-            job = claim_job(db_session, "a", [JobKind.TRAIN])
-            if job is None:
-                assert not self.owed
-                return
-            if start_next_run(db_session) is None:
-                assert not self.owed
-                finish_job(db_session, job.id, "a")
-            else:
-                self.job_id = job.id
-                self.owed = False
-
-    @precondition(lambda self: self.job_id is not None)
-    @rule(state=st.sampled_from(sorted(RunState)))
-    def move(self, state: RunState) -> None:
-        with self.db.write() as db_session:
-            (run,) = runs_at_work(db_session)
-            if state is RunState.QUEUED or state not in TRANSITIONS[run.state]:
-                return
-            transition(db_session, run, state, **_details(state))
-            if state in ENDED:
-                assert self.job_id is not None
-                finish_job(db_session, self.job_id, "a")
-                self.job_id = None
-
-    @precondition(lambda self: self.job_id is not None)
-    @rule()
-    def crash(self) -> None:
-        with self.db.write() as db_session:
-            job = db_session.get_one(Job, self.job_id)
-            requeue_job(db_session, job, count_attempt=False)
-            db_session.flush()
-            (run,) = recover_runs(db_session)
-            self.owed |= run.state is RunState.QUEUED
-        self.job_id = None
-
-    @invariant()
-    def at_most_one_at_work_and_every_waiting_run_has_a_job(self) -> None:
-        with self.db.read() as db_session:
-            at_work = db_session.scalars(select(Run).where(Run.state.in_(AT_WORK))).all()
-            assert len(at_work) == (self.job_id is not None)
-            waiting = db_session.scalars(select(Run).where(Run.state == RunState.QUEUED)).all()
-            jobs = db_session.scalars(select(Job).where(Job.state == JobState.QUEUED)).all()
-            assert bool(jobs) or not waiting
-            assert bool(waiting) >= self.owed
-            for run in db_session.scalars(select(Run)):
-                assert (run.reason is not None) == (run.state is RunState.FINISHED)
-                assert (run.finished_at is not None) == (run.state in ENDED)
-
-
-TestRunMachine = RunMachine.TestCase
-TestRunMachine.settings = settings(
-    max_examples=15, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck)
-)
