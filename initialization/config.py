@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from PIL import ImageColor
 from pydantic import (
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     PlainSerializer,
     ValidationError,
@@ -26,7 +22,8 @@ from db.errors import InvalidInputError
 from db.palette import PALETTE
 from db.queries.session_info import FinetuneSettings, TrainingSettings, check_head, head_name
 from db.session_dir import DEFAULT_NAME, SESSION_VARIABLE
-from db.tasks import TASKS, Task
+from db.tasks import TASKS, Annotates, Task
+from initialization.class_config import ClassConfig, plain_name
 from initialization.errors import ConfigError
 from initialization.glob_pattern import split_pattern
 from initialization.yaml_file import read_yaml_mapping
@@ -42,25 +39,6 @@ DEFAULT_FORMATS = ("jpg", "jpeg", "png", "tif", "tiff", "webp", "bmp")
 LIST_SUFFIXES = frozenset({".zip", ".json", ".csv"})
 MAX_CLASSES = 1000
 MIN_RESIZE, MAX_RESIZE = 32, 8192
-
-
-def _normalized_color(value: object) -> str:
-    if value is None:
-        raise ValueError('a colour such as "#00FF00", in quotes: without them YAML takes # for a comment')
-    text = str(value).strip()
-    if re.fullmatch(r"#([0-9A-Fa-f]{3}|[0-9A-Fa-f]{6})", text) or text.lower() in ImageColor.colormap:
-        red, green, blue = ImageColor.getrgb(text.lower())[:3]
-        return f"#{red:02X}{green:02X}{blue:02X}"
-    raise ValueError('a colour as "#RGB", "#RRGGBB" or a CSS name such as orange')
-
-
-def _class_name(value: object) -> str:
-    if not isinstance(value, str):
-        raise ValueError("a name as text: put it in quotes, as YAML reads it as something else")
-    name = value.strip()
-    if not name or not name.isprintable() or len(name) > 200:
-        raise ValueError("a name of 1 to 200 printable characters")
-    return name
 
 
 def _path(value: object, info: ValidationInfo) -> Path | None:
@@ -111,15 +89,6 @@ def _preprocessing(value: object) -> Preprocessing:
 ConfigPath = Annotated[Path, BeforeValidator(_path)]
 
 
-class ClassConfig(BaseModel):
-    """One class; without a colour it takes the next of the palette."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    name: Annotated[str, BeforeValidator(_class_name)]
-    color: Annotated[str, BeforeValidator(_normalized_color)]
-
-
 class SessionConfig(TrainingSettings):
     """A validated YAML file: paths absolute, defaults filled in. The training parameters are inherited."""
 
@@ -127,7 +96,7 @@ class SessionConfig(TrainingSettings):
     image_dir: ConfigPath
     """A folder, a pattern such as data/**/*.tif, a .zip, or a .json or .csv list of images."""
     classes: tuple[ClassConfig, ...] = Field(min_length=1, max_length=MAX_CLASSES)
-    name: Annotated[str, BeforeValidator(_class_name)] | None = None
+    name: Annotated[str, BeforeValidator(plain_name)] | None = None
     formats: Annotated[tuple[str, ...], BeforeValidator(_formats)] = DEFAULT_FORMATS
     labels_dir: Annotated[Path | None, BeforeValidator(_path)] = None
     session_dir: Annotated[Path | None, BeforeValidator(_path)] = None
@@ -196,6 +165,16 @@ class SessionConfig(TrainingSettings):
         twice = sorted({name for name in names if folded.count(name.casefold()) > 1})
         if twice:
             raise ValueError(f"classes: found the name {twice[0]!r} twice, expected a different name for each class")
+        return self
+
+    @model_validator(mode="after")
+    def _check_groups(self) -> Self:
+        grouped = next((entry for entry in self.classes if entry.group is not None), None)
+        if grouped is not None and self.task.annotates is not Annotates.CLASSES:
+            raise ValueError(
+                f"classes: found the group {grouped.group!r} of {grouped.name!r} in a {self.task.name} session, where "
+                "an image or point has one class anyway: leave it out, or write `task: multilabel`"
+            )
         return self
 
     @property
@@ -332,7 +311,7 @@ def _known_keys(section: str) -> Iterable[str]:
 
 def _example(key: str) -> str:
     examples = {
-        "task": "task: segmentation` or `task: classification",
+        "task": "task: segmentation`, `task: classification` or `task: multilabel",
         "image_dir": "image_dir: path/to/images",
         "classes": "classes: [{name: cat, color: orange}]",
         "name": "name: cat",

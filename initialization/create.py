@@ -169,7 +169,10 @@ def _apply_changes(db_session: Session, row: SessionInfo, config: SessionConfig)
 
 
 def _add_classes(db_session: Session, config: SessionConfig) -> None:
-    db_session.add_all(
-        LabelClass(id=position + 1, name=entry.name, color=entry.color, position=position)
-        for position, entry in enumerate(config.classes)
-    )
+    # Capitals make no other group.
+    spelling: dict[str, str] = {}
+    for position, entry in enumerate(config.classes):
+        group = None if entry.group is None else spelling.setdefault(entry.group.casefold(), entry.group)
+        db_session.add(
+            LabelClass(id=position + 1, name=entry.name, color=entry.color, position=position, exclusive_group=group)
+        )

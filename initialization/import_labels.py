@@ -11,10 +11,12 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from db.database import Database
+from db.errors import InvalidInputError
 from db.models import Image, LabelClass, Origin
-from db.queries.annotations import NewPoint, replace_points, set_label
+from db.queries.annotations import NewPoint, replace_points, set_classes, set_label
 from db.queries.session_info import get_session_info
-from db.tasks import Annotates
+from db.tasks import Annotates, Task
+from initialization.class_set_files import read_class_sets
 from initialization.label_files import FoundLabels, ImageIndex, read_class_labels, read_point_labels
 from initialization.masks import MaskError, MaskValues, mask_points, read_mask, read_values
 from models.preprocessing import Crop, preprocessing_of
@@ -55,11 +57,10 @@ def import_labels(database: Database, labels_dir: Path, advance: Callable[[int],
         ).all()
         rows = db_session.execute(select(Image.path, Image.id, Image.width, Image.height, Image.revision)).all()
     index = ImageIndex(row.path for row in rows)
-    of_whole_images = task.annotates is Annotates.IMAGE
-    found = read_class_labels(labels_dir, index) if of_whole_images else read_point_labels(labels_dir, index)
+    found = _read_files(task, labels_dir, index, [entry.name for entry in classes])
     report = ImportReport(problems=found.problems)
     _report_without_image(found, report)
-    labelled = found.classes.keys() | found.points.keys() | found.masks.keys()
+    labelled = found.classes.keys() | found.class_sets.keys() | found.points.keys() | found.masks.keys()
     report.left_alone = sum(row.revision > 0 for row in rows if row.path in labelled)
     targets = {
         row.path: _Target(row.id, row.width, row.height)
@@ -72,13 +73,25 @@ def import_labels(database: Database, labels_dir: Path, advance: Callable[[int],
     class_ids = {entry.name: entry.id for entry in classes}
     importer = _Importer(database, class_ids, crop, report, advance)
     paths = [path for path in targets if path in labelled]
-    if of_whole_images:
+    if task.annotates is Annotates.IMAGE:
         importer.import_classes(paths, targets, found)
+    elif task.annotates is Annotates.CLASSES:
+        importer.import_class_sets(paths, targets, found)
     else:
         values = read_values(labels_dir, [(entry.name, entry.color) for entry in classes])
         importer.import_points(paths, targets, found, values)
     importer.report_unknown()
     return report
+
+
+def _read_files(task: Task, labels_dir: Path, index: ImageIndex, class_names: list[str]) -> FoundLabels:
+    match task.annotates:
+        case Annotates.POINTS:
+            return read_point_labels(labels_dir, index)
+        case Annotates.IMAGE:
+            return read_class_labels(labels_dir, index)
+        case Annotates.CLASSES:
+            return read_class_sets(labels_dir, index, class_names)
 
 
 class _Importer:
@@ -108,6 +121,24 @@ class _Importer:
                     image = _unannotated(db_session, targets[path])
                     if class_id is not None and image is not None:
                         set_label(db_session, image, class_id, origin=Origin.IMPORTED)
+                        self._report.images += 1
+            self._advance(len(batch))
+
+    def import_class_sets(self, paths: list[str], targets: dict[str, _Target], found: FoundLabels) -> None:
+        """Any number of classes for each image; one that has only unknown ones is left alone."""
+        for batch in _batches(paths):
+            with self._database.write() as db_session:
+                for path in batch:
+                    names = sorted(found.class_sets[path])
+                    known = [class_id for name in names if (class_id := self._class_id(name)) is not None]
+                    image = _unannotated(db_session, targets[path])
+                    if image is None or (names and not known):
+                        continue
+                    try:
+                        set_classes(db_session, image, known, origin=Origin.IMPORTED)
+                    except InvalidInputError as error:
+                        self._report.problems.append(f"{path}: {error}")
+                    else:
                         self._report.images += 1
             self._advance(len(batch))
 

@@ -51,6 +51,8 @@ class FoundLabels:
     """What the files say, by image path, and what was wrong with them."""
 
     classes: dict[str, str] = field(default_factory=dict)
+    class_sets: dict[str, set[str]] = field(default_factory=dict)
+    """Where an image may have several; an empty one says that none holds."""
     points: dict[str, list[tuple[float, float, str]]] = field(default_factory=lambda: defaultdict(list))
     masks: dict[str, Path] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
@@ -63,11 +65,15 @@ class FoundLabels:
         if known != name:
             self.problems.append(f"{where}: {image} has two labels, {known!r} and {name!r}; the first is taken")
 
+    def add_class_set(self, image: str, names: Iterable[str]) -> None:
+        """Classes that an image has beside those known of it so far."""
+        self.class_sets.setdefault(image, set()).update(names)
+
 
 def read_class_labels(labels_dir: Path, index: ImageIndex) -> FoundLabels:
     """Classes of whole images: folders named like classes, .csv files, or one .txt or .json for an image."""
     found = FoundLabels()
-    for path, relative in _files(labels_dir):
+    for path, relative in files_below(labels_dir):
         suffix = path.suffix.lower()
         parts = PurePosixPath(relative).parts
         if suffix == ".csv":
@@ -94,7 +100,7 @@ def read_class_labels(labels_dir: Path, index: ImageIndex) -> FoundLabels:
 def read_point_labels(labels_dir: Path, index: ImageIndex) -> FoundLabels:
     """Points and masks: .csv files with path, x, y, class; one .json for an image; mask pictures of the same name."""
     found = FoundLabels()
-    for path, relative in _files(labels_dir):
+    for path, relative in files_below(labels_dir):
         suffix = path.suffix.lower()
         if suffix == ".csv":
             for where, image, row in _csv_rows(path, relative, index, found, CLASS_COLUMNS, ("x",), ("y",)):
@@ -114,7 +120,8 @@ def read_point_labels(labels_dir: Path, index: ImageIndex) -> FoundLabels:
     return found
 
 
-def _files(labels_dir: Path) -> Iterator[tuple[Path, str]]:
+def files_below(labels_dir: Path) -> Iterator[tuple[Path, str]]:
+    """(path, path below the folder) of each file that is not hidden, in natural order."""
     if labels_dir.is_file():
         yield labels_dir, labels_dir.name
         return
@@ -162,7 +169,7 @@ def _add_point(found: FoundLabels, image: str, point: dict[str, Any], name: str,
 
 
 def _add_json_points(found: FoundLabels, image: str, path: Path, relative: str) -> None:
-    data = _read_json(path, relative, found)
+    data = read_json(path, relative, found)
     points = data.get("points") if isinstance(data, dict) else data
     if not isinstance(points, list):
         found.problems.append(f'{relative}: expected {{"points": [{{"x": 1.5, "y": 2.5, "class": "cell"}}]}}')
@@ -181,7 +188,7 @@ def _class_of_file(path: Path, relative: str, found: FoundLabels) -> str | None:
         lines = path.read_text(encoding="utf-8-sig", errors="replace").split("\n")
         name = lines[0].strip() or None
     else:
-        name = _name_in(_read_json(path, relative, found))
+        name = _name_in(read_json(path, relative, found))
     if name is None:
         found.problems.append(f'{relative}: names no class, expected one line of text or {{"class": "cat"}}')
     return name
@@ -193,7 +200,8 @@ def _name_in(data: object) -> str | None:
     return data.strip() or None if isinstance(data, str) else None
 
 
-def _read_json(path: Path, relative: str, found: FoundLabels) -> object:
+def read_json(path: Path, relative: str, found: FoundLabels) -> object:
+    """The document; None, with a problem, where it is none."""
     try:
         data: object = json.loads(path.read_text(encoding="utf-8-sig", errors="replace"))
     except ValueError as error:

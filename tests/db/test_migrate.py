@@ -14,7 +14,9 @@ from alembic.migration import MigrationContext
 from db.database import Database, database_url
 from db.errors import MigrationError
 from db.migrate import alembic_config, head_revision, migrate
-from db.models import Base
+from db.models import Base, Image, Origin
+from db.queries.annotation_rows import read_state
+from db.tasks import Task
 
 FITTING = {
     "task": "segmentation", "status": "labeled", "features": "ready", "origin": "human", "split": "train",
@@ -76,7 +78,7 @@ def test_migrate__again_changes_nothing(database: Database) -> None:
     migrate(database.engine)
 
 
-@pytest.mark.parametrize("revision", ["0001", "0002"])
+@pytest.mark.parametrize("revision", ["0001", "0002", "0007"])
 def test_migrate__keeps_every_row_of_every_table(database: Database, tmp_path: Path, revision: str) -> None:
     migrate(database.engine, revision)
     fill(database.engine)
@@ -90,6 +92,27 @@ def test_migrate__keeps_every_row_of_every_table(database: Database, tmp_path: P
     copy = sa.create_engine(f"sqlite:///{next(tmp_path.glob(f'*.before-upgrade-from-{revision}'))}")
     assert counts(copy) == before
     copy.dispose()
+
+
+def test_migrate__annotations_of_before_several_classes_are_as_they_were(database: Database) -> None:
+    tables = ("points", "labels", "annotation_states", "classes")
+    migrate(database.engine, "0007")
+    fill(database.engine)
+
+    def rows() -> dict[str, list[dict[str, Any]]]:
+        with database.engine.connect() as connection:
+            return {
+                name: [dict(r) for r in connection.execute(sa.text(f"SELECT * FROM {name}")).mappings()]
+                for name in tables
+            }
+
+    before = rows()
+    migrate(database.engine)
+    after = rows()
+    assert after["classes"][0].pop("exclusive_group") is None
+    assert after == before
+    with database.read() as db_session:
+        assert read_state(db_session, db_session.get_one(Image, 1), Task.CLASSIFICATION).label == (1, Origin.HUMAN)
 
 
 def test_migrate__table_that_is_rebuilt_takes_no_rows_with_it(database: Database) -> None:

@@ -79,7 +79,7 @@ def test_load_config__classes_in_short_get_colors(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("name", ["dip_picking_config.yaml", "classification_config.yaml"])
+@pytest.mark.parametrize("name", ["dip_picking_config.yaml", "classification_config.yaml", "multilabel_config.yaml"])
 def test_load_config__shipped_files_need_only_an_image_dir(tmp_path: Path, name: str) -> None:
     text = (ROOT / "initialization" / name).read_text()
     path = tmp_path / name
