@@ -228,6 +228,7 @@ class Image(Base):
         Index("ix_images_status_random_key", "status", "random_key"),
         Index("ix_images_features_priority", "features", "feature_priority", "id"),
         Index("ix_images_features_random_key", "features", "random_key", "id"),
+        Index("ix_images_features_predicted", "features", "predicted_version", "id"),
         Index("ix_images_pooled_ready", "pooled_ready", "id"),
     )
 
