@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ def database_url(session_dir: Path) -> str:
     return os.environ.get(URL_VARIABLE) or f"sqlite:///{(session_dir / DATABASE_FILE_NAME).resolve()}"
 
 
-def make_engine(url: str) -> Engine:
+def make_engine(url: str, *, waits_for_disk: bool = True) -> Engine:
     """An engine with the pragmas that durability and concurrency need.
 
     SQLite: WAL, so that readers and the writer do not block each other; synchronous=FULL, because in WAL mode NORMAL
@@ -35,17 +36,17 @@ def make_engine(url: str) -> Engine:
     if not url.startswith("sqlite"):
         return create_engine(url, pool_pre_ping=True)
     engine = create_engine(url, connect_args={"check_same_thread": False, "timeout": 30.0})
-    event.listen(engine, "connect", _set_sqlite_pragmas)
+    event.listen(engine, "connect", partial(_set_sqlite_pragmas, synchronous="FULL" if waits_for_disk else "NORMAL"))
     event.listen(engine, "begin", _begin)
     return engine
 
 
-def _set_sqlite_pragmas(connection: Any, _record: Any) -> None:
+def _set_sqlite_pragmas(connection: Any, _record: Any, *, synchronous: str) -> None:
     # The driver's own BEGIN is deferred and comes late; with it off, _begin below decides (as SQLAlchemy documents).
     connection.isolation_level = None
     cursor = connection.cursor()
     cursor.execute("PRAGMA journal_mode=WAL")
-    cursor.execute("PRAGMA synchronous=FULL")
+    cursor.execute(f"PRAGMA synchronous={synchronous}")
     cursor.execute("PRAGMA foreign_keys=ON")
     cursor.execute("PRAGMA busy_timeout=30000")
     cursor.close()
@@ -76,9 +77,11 @@ def require_session_dir(session_dir: Path) -> Path:
 class Database:
     """The database of one session, shared by the threads of one process."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, waits_for_disk: bool = True) -> None:
+        """With `waits_for_disk` off, a power failure may take the last commits along, in order: for what is computed
+        again. What others commit is as safe as before."""
         self.url = url
-        self.engine = make_engine(url)
+        self.engine = make_engine(url, waits_for_disk=waits_for_disk)
         self._is_sqlite = self.engine.dialect.name == "sqlite"
         # On PostgreSQL a plain transaction would see what others commit between two of its statements.
         snapshot = {} if self._is_sqlite else {"isolation_level": "REPEATABLE READ"}
@@ -86,13 +89,13 @@ class Database:
         self._write = sessionmaker(self.engine.execution_options(sqlite_begin="IMMEDIATE"), expire_on_commit=False)
 
     @classmethod
-    def of_session(cls, session_dir: Path) -> Database:
+    def of_session(cls, session_dir: Path, *, waits_for_disk: bool = True) -> Database:
         """The database of an existing session folder.
 
         Raises:
             SessionNotFoundError: the folder holds none.
         """
-        return cls(database_url(require_session_dir(session_dir)))
+        return cls(database_url(require_session_dir(session_dir)), waits_for_disk=waits_for_disk)
 
     @contextmanager
     def read(self) -> Iterator[Session]:

@@ -48,7 +48,8 @@ def open_context(session_dir: Path, settings: ServiceSettings) -> Context:
         SessionNotFoundError: it holds no session.
         FeatureMismatchError: its features were made by another extractor than its database says.
     """
-    db = Database.of_session(session_dir)
+    # Jobs claimed, heads, predictions: after a power failure all of it is computed again from the labels.
+    db = Database.of_session(session_dir, waits_for_disk=False)
     with db.read() as db_session:
         info = get_session_info(db_session)
     extractor = ExtractorInfo.from_json(info.extractor)

@@ -42,11 +42,13 @@ def _logits(model: Model, reader: FeatureReader, image: ImageRef, *, keep: bool)
 
 def _predict_map(model: Model, reader: FeatureReader, image: ImageRef, *, keep: bool) -> ImagePrediction:
     logits = _logits(model, reader, image, keep=keep)
-    cells = logits.reshape(-1, logits.shape[-1])
-    area = np.bincount(cells.argmax(axis=1), minlength=cells.shape[1])
+    planes = np.ascontiguousarray(np.moveaxis(logits, -1, 0))
+    # Class by class in memory, everything that follows is several times as fast.
+    cells = planes.reshape(len(planes), -1)
+    area = np.bincount(cells.argmax(axis=0), minlength=len(cells))
     return ImagePrediction(
         image_id=image.id,
-        uncertainty=1 - float(softmax(cells, axis=1).max(axis=1).mean()),
+        uncertainty=1 - float(softmax(cells, axis=0).max(axis=0).mean()),
         predicted_class_id=model.class_ids[int(area.argmax())],
-        logits=np.moveaxis(logits, -1, 0),
+        logits=planes,
     )

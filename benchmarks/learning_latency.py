@@ -1,0 +1,333 @@
+"""From a click to a prediction that has learned from it, through HTTP, step by step; and the predictions behind it.
+
+Backend and ML service run as processes of their own on generated sessions (96 x 96 cells of 384 channels; pooled
+vectors of 384). A client clicks, hears the event, fetches the prediction:
+`python -m benchmarks.learning_latency [--quick] [--clicks N]`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from sqlalchemy import func, select
+
+from benchmarks.client import Client, PredictionEvents, ProductError
+from benchmarks.generated_session import Size, class_at, class_of_file, make_generated_session
+from benchmarks.tables import Section, machine, section_of, show
+from db.database import Database
+from db.models import Image, Job, JobKind, JobState, SessionInfo
+from db.session_dir import SESSION_VARIABLE
+from db.tasks import Task
+
+CLICKS = 40
+WARM_UP = 6
+CLICKS_PER_IMAGE = 5
+REST_S = 0.1
+LIMIT_S = 60.0
+BACKGROUND_S = 8.0
+"""For how long the background is watched."""
+SIZES = (
+    Size(Task.SEGMENTATION, 1_000, 10),
+    Size(Task.SEGMENTATION, 1_000, 100),
+    Size(Task.SEGMENTATION, 1_000, 1_000),
+    Size(Task.SEGMENTATION, 1_000, 5_000),
+    Size(Task.SEGMENTATION, 100_000, 1_000),
+    Size(Task.SEGMENTATION, 100_000, 5_000),
+    Size(Task.SEGMENTATION, 1_000, 1_000, n_classes=10),
+    Size(Task.SEGMENTATION, 1_000, 5_000, n_classes=10),
+    Size(Task.CLASSIFICATION, 1_000, 100),
+    Size(Task.CLASSIFICATION, 20_000, 1_000),
+    Size(Task.CLASSIFICATION, 20_000, 5_000),
+    Size(Task.CLASSIFICATION, 100_000, 5_000, n_classes=10),
+)
+QUICK = (Size(Task.SEGMENTATION, 200, 100, cells=32), Size(Task.CLASSIFICATION, 500, 100))
+
+
+@dataclass(frozen=True)
+class Click:
+    """Milliseconds of one click. The clock of all processes is the same."""
+
+    commit: float
+    """Until PUT was answered, that is, durable."""
+    notice: float
+    """From there until the ML service had claimed the refit; 0 where that came first."""
+    learn: float
+    """Until the transaction with the prediction was about to be committed."""
+    publish: float
+    """Commit, event, GET prediction."""
+    total: float
+
+
+@dataclass(frozen=True)
+class Latency:
+    """A row of the table."""
+
+    session: str
+    labels: int
+    images: int
+    classes: int
+    p50_ms: float
+    p95_ms: float
+    commit_ms: float
+    notice_ms: float
+    learn_ms: float
+    publish_ms: float
+    opening_ms: float | None
+    """GET prediction of the image that `next` gives, a moment after the last click; None while it has none."""
+    service_mb: float
+    """Resident memory of the ML service at its highest."""
+
+
+@dataclass(frozen=True)
+class Background:
+    """How fast images that nobody waits for are predicted."""
+
+    session: str
+    images_per_s: float
+    click_p50_ms: float
+    """Of clicks meanwhile."""
+    click_worst_ms: float
+
+
+def tables(sizes: Sequence[Size] = SIZES, *, clicks: int = CLICKS, background_s: float = BACKGROUND_S) -> list[Section]:
+    """Latency of clicks at each size, and the speed of the background."""
+    latencies, backgrounds = [], []
+    measured: set[Task] = set()
+    for size in sizes:
+        with tempfile.TemporaryDirectory() as folder, _serving(Path(folder), size) as served:
+            latencies.append(_measure_clicks(served, size, clicks))
+            if size.task not in measured and size.n_images >= 1_000:
+                measured.add(size.task)
+                backgrounds.append(_measure_background(served, size, background_s))
+    return [
+        section_of(
+            f"A click, from PUT to the prediction fetched ({clicks} clicks a row, events listened to)",
+            latencies,
+            {
+                "session": "session",
+                "labels": "labels",
+                "images": "images",
+                "classes": "classes",
+                "p50_ms": "p50 ms",
+                "p95_ms": "p95 ms",
+                "commit_ms": "commit",
+                "notice_ms": "notice",
+                "learn_ms": "learn and predict",
+                "publish_ms": "publish and fetch",
+                "opening_ms": "next image ms",
+                "service_mb": "service MB",
+            },
+        ),
+        section_of(
+            "Predictions in the background",
+            backgrounds,
+            {
+                "session": "session",
+                "images_per_s": "images a second",
+                "click_p50_ms": "click meanwhile p50 ms",
+                "click_worst_ms": "worst ms",
+            },
+        ),
+    ]
+
+
+@dataclass(frozen=True)
+class _Served:
+    db: Database
+    url: str
+    service_pid: int
+
+
+@contextmanager
+def _serving(folder: Path, size: Size) -> Iterator[_Served]:
+    """Backend and ML service on a generated session."""
+    db = make_generated_session(folder, size)
+    environment = {**os.environ, SESSION_VARIABLE: str(folder)}
+    port = _free_port()
+    backend = subprocess.Popen(
+        [sys.executable, "-m", "uvicorn", "backend.main:app", "--port", str(port), "--log-level", "warning"],
+        env=environment,
+    )
+    service = subprocess.Popen([sys.executable, "-m", "ml_service.train"], env=environment, stderr=subprocess.DEVNULL)
+    try:
+        yield _Served(db, f"http://127.0.0.1:{port}", service.pid)
+    finally:
+        for process in (service, backend):
+            process.terminate()
+            process.wait()
+        db.close()
+        shutil.rmtree(folder / "predictions", ignore_errors=True)
+
+
+def _measure_clicks(served: _Served, size: Size, clicks: int) -> Latency:
+    with Client(served.url) as client:
+        _wait_until_up(client)
+        _wait_for_head(served.db)
+        with PredictionEvents(served.url) as events:
+            measured = _click(served, client, events, size, clicks + WARM_UP)[WARM_UP:]
+        opening = _open_next(client)
+    total = [click.total for click in measured]
+    medians = {
+        f"{step}_ms": float(np.median([getattr(click, step) for click in measured]))
+        for step in ("commit", "notice", "learn", "publish")
+    }
+    return Latency(
+        session=_name(size),
+        labels=size.n_labels,
+        images=size.n_images,
+        classes=size.n_classes,
+        p50_ms=float(np.percentile(total, 50)),
+        p95_ms=float(np.percentile(total, 95)),
+        opening_ms=opening,
+        service_mb=_peak_memory_mb(served.service_pid),
+        **medians,
+    )
+
+
+def _measure_background(served: _Served, size: Size, seconds: float) -> Background:
+    with Client(served.url) as client, PredictionEvents(served.url) as events:
+        _click(served, client, events, size, 1)
+        began, before = time.monotonic(), _count_predicted(served.db)
+        time.sleep(seconds)
+        speed = (_count_predicted(served.db) - before) / (time.monotonic() - began)
+        clicks = [click.total for click in _click(served, client, events, size, 20)]
+    return Background(_name(size), speed, float(np.median(clicks)), max(clicks))
+
+
+def _click(served: _Served, client: Client, events: PredictionEvents, size: Size, count: int) -> list[Click]:
+    generator = np.random.default_rng(count)
+    clicks = []
+    image_id, points = 1, []
+    for number in range(count):
+        if size.task is Task.CLASSIFICATION:
+            image_id = number + 1
+            # Every other click contradicts the features, so that each one changes the head.
+            wanted = class_of_file(image_id + number % 2, size)
+            found = client.annotations(image_id)["label"]
+            body: dict[str, object] = {"class_id": wanted % size.n_classes + 1 if found else wanted}
+        else:
+            if len(points) == CLICKS_PER_IMAGE:
+                image_id, points = image_id + 1, []
+            x, y = generator.uniform(0, size.cells * 8, 2).tolist()
+            points = [*points, {"x": x, "y": y, "class_id": class_at(x, y, size)}]
+            body = {"points": points}
+        clicks.append(_time_click(served.db, client, events, image_id, body))
+        time.sleep(REST_S)
+    return clicks
+
+
+def _time_click(
+    db: Database, client: Client, events: PredictionEvents, image_id: int, body: dict[str, object]
+) -> Click:
+    began = time.time()
+    revision = client.put_annotations(image_id, body)["revision"]
+    committed = time.time()
+    events.wait(image_id, revision, LIMIT_S)
+    prediction = client.prediction(image_id)
+    ended = time.time()
+    assert prediction is not None
+    assert prediction["annotation_revision"] >= revision
+    with db.read() as db_session:
+        job = db_session.scalars(
+            select(Job).where(Job.kind == JobKind.REFIT, Job.state == JobState.DONE).order_by(Job.id.desc()).limit(1)
+        ).one()
+    assert job.heartbeat_at is not None
+    assert job.finished_at is not None
+    claimed = max(committed, job.heartbeat_at.timestamp())
+    finished = job.finished_at.timestamp()
+    return Click(
+        commit=1000 * (committed - began),
+        notice=1000 * (claimed - committed),
+        learn=1000 * (finished - claimed),
+        publish=1000 * (ended - finished),
+        total=1000 * (ended - began),
+    )
+
+
+def _open_next(client: Client) -> float | None:
+    """What a person waits for the overlay of the next image."""
+    time.sleep(1.0)
+    image = client.json("GET", "images/next", params={"current_id": 1})
+    began = time.perf_counter()
+    prediction = client.prediction(image["id"])
+    return None if prediction is None or prediction["stale"] else 1000 * (time.perf_counter() - began)
+
+
+def _wait_until_up(client: Client) -> None:
+    deadline = time.monotonic() + LIMIT_S
+    while time.monotonic() < deadline:
+        try:
+            if client.json("GET", "health")["ml_service"]["alive"]:
+                return
+        except (ProductError, OSError):
+            pass
+        except Exception as error:
+            if "refused" not in str(error):
+                raise
+        time.sleep(0.1)
+    raise TimeoutError(f"backend and ML service were not up after {LIMIT_S:g} s")
+
+
+def _wait_for_head(db: Database) -> None:
+    deadline = time.monotonic() + LIMIT_S
+    while time.monotonic() < deadline:
+        with db.read() as db_session:
+            if db_session.get_one(SessionInfo, 1).head_version > 0:
+                return
+        time.sleep(0.1)
+    raise TimeoutError(f"there was no head after {LIMIT_S:g} s")
+
+
+def _count_predicted(db: Database) -> int:
+    with db.read() as db_session:
+        version = db_session.get_one(SessionInfo, 1).head_version
+        return db_session.scalar(select(func.count()).where(Image.predicted_version == version)) or 0
+
+
+def _peak_memory_mb(pid: int) -> float:
+    for line in Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines():
+        if line.startswith("VmHWM"):
+            return int(line.split()[1]) / 1024
+    return float("nan")
+
+
+def _name(size: Size) -> str:
+    return size.task.name.lower() if size.task is Task.CLASSIFICATION else f"{size.task.name.lower()} {size.cells}²"
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="two small sessions")
+    parser.add_argument("--clicks", type=int, default=CLICKS)
+    parser.add_argument("--only", type=int, nargs="*", help="rows of the table, from 0")
+    arguments = parser.parse_args()
+    sizes = QUICK if arguments.quick else SIZES
+    if arguments.only:
+        sizes = tuple(sizes[index] for index in arguments.only)
+    print(json.dumps({"machine": machine()}))
+    show(Console(width=200), tables(sizes, clicks=arguments.clicks))
+
+
+if __name__ == "__main__":
+    main()
