@@ -7,6 +7,7 @@ import { Signal } from "./state/signal";
 import { UiState } from "./state/ui";
 import { ToastStore } from "./state/toasts";
 import type { Config, ExportFormat, LabelClass, SessionLink, Task } from "./state/types";
+import { CheckpointShelf } from "./sync/checkpoint_shelf";
 import { ClassEditing } from "./sync/class_editor";
 import { EventStream, type ServerEvent } from "./sync/event_stream";
 import { Labelling } from "./sync/labelling";
@@ -62,6 +63,10 @@ export function createApp(page_url: string, config: Config, sessions: readonly S
     stats.refreshSoon();
     if (annotations.image_id.value !== null) void labelling.reload(annotations.image_id.value);
   });
+  const shelf = new CheckpointShelf(api, toasts, () => {
+    stats.refreshSoon();
+    predictions.refresh();
+  });
   const health = new HealthWatch(api, () => {
     saves.retryNow();
     predictions.refresh();
@@ -85,6 +90,7 @@ export function createApp(page_url: string, config: Config, sessions: readonly S
         break;
       case "training":
       case "job":
+        shelf.hear();
         training.refreshSoon();
         stats.refreshSoon();
         break;
@@ -127,6 +133,7 @@ export function createApp(page_url: string, config: Config, sessions: readonly S
     stats,
     health,
     class_editing,
+    shelf,
     gallery: new GallerySource(api),
     thumbnailUrl: (image_id: number, size: number): string => api.thumbnailUrl(image_id, size),
     exportUrl: (format: ExportFormat): string => api.exportUrl(format),

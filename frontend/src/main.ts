@@ -4,6 +4,7 @@ import "./styles/base.css";
 import "./styles/controls.css";
 import "./styles/labeling.css";
 import "./styles/quality.css";
+import "./styles/checkpoints.css";
 
 import { html, render } from "lit";
 

@@ -1,6 +1,7 @@
 /** The one place that speaks HTTP. Every address is relative to the page, so that it works under a mount prefix. */
 import createClient from "openapi-fetch";
 
+import type { Checkpoint, CheckpointComparison, CheckpointDetails, Measurement, PrunePlan } from "../state/checkpoints";
 import type {
   Annotation, Config, Draft, ExportFormat, FeatureState, Health, ImageDetails, ImageInfo, ImageStatus, LabelClass, Prediction, SessionLink, Stats, Strategy,
   Training,
@@ -99,6 +100,20 @@ export function createApi(page_url: string, fetcher: typeof fetch = (...args) =>
     stopTraining: async (): Promise<Training> => unwrap(client.POST("/api/training/stop")),
     activateCheckpoint: async (checkpoint_id: number): Promise<unknown> =>
       unwrap(client.POST("/api/checkpoints/{checkpoint_id}/activate", { params: { path: { checkpoint_id } } })),
+
+    checkpoints: async (): Promise<readonly Checkpoint[]> => unwrap(client.GET("/api/checkpoints")),
+    checkpoint: async (checkpoint_id: number): Promise<CheckpointDetails> =>
+      unwrap(client.GET("/api/checkpoints/{checkpoint_id}", { params: { path: { checkpoint_id } } })),
+    changeCheckpoint: async (checkpoint_id: number, body: { name?: string | null; pinned?: boolean }): Promise<Checkpoint> =>
+      unwrap(client.PATCH("/api/checkpoints/{checkpoint_id}", { params: { path: { checkpoint_id } }, body })),
+    rollBack: async (): Promise<Checkpoint> => unwrap(client.POST("/api/checkpoints/rollback")),
+    releaseCheckpoint: async (): Promise<unknown> => unwrap(client.POST("/api/checkpoints/release")),
+    compareCheckpoints: async (a: number, b: number): Promise<CheckpointComparison> =>
+      unwrap(client.GET("/api/checkpoints/compare", { params: { query: { a, b } } })),
+    measureCheckpoints: async (a: number, b: number): Promise<Measurement> =>
+      unwrap(client.POST("/api/checkpoints/compare", { params: { query: { a, b } } })),
+    pruneCheckpoints: async (body: { keep: number; dry_run: boolean; only?: number[] }): Promise<PrunePlan> =>
+      unwrap(client.POST("/api/checkpoints/prune", { body })),
 
     thumbnailUrl: (image_id: number, size: number): string => at(`api/images/${image_id}/thumbnail?size=${size}`),
     exportUrl: (format: ExportFormat): string => at(`api/export?format=${format}`),

@@ -27,6 +27,7 @@ export type Command =
   | "theme"
   | "help"
   | "quality"
+  | "checkpoints"
   | "escape";
 
 export interface KeyStroke {
@@ -85,6 +86,7 @@ export const BINDINGS: readonly Binding[] = [
   { command: "overlay-style", keys: ["v"], group: "View", text: "Next overlay style", task: "segmentation" },
   { command: "save", keys: ["s", "Ctrl+s"], group: "Session", text: "Save: start a full training run" },
   { command: "quality", keys: ["q"], group: "Session", text: "Quality: figures, calibration, learning curve" },
+  { command: "checkpoints", keys: ["c"], group: "Session", text: "Checkpoints: saved heads, roll back" },
   { command: "theme", keys: ["t"], group: "Session", text: "Light or dark" },
   { command: "help", keys: ["?"], group: "Session", text: "All keys" },
   { command: "escape", keys: ["Escape"], group: "Session", text: "Close what is open" },

@@ -7,6 +7,7 @@ import type { OverlayStyle, Theme } from "../../state/preferences";
 import type { Readable } from "../../state/signal";
 import { AppView } from "./components/AppView";
 import "./components/AppHeader";
+import "./components/CheckpointDialog";
 import "./components/ClassEditor";
 import "./components/ClassificationUI";
 import "./components/Gallery";
@@ -93,6 +94,7 @@ export class LabelingView extends AppView {
         </aside>
       </main>
       ${gallery_open ? html`<fewclick-gallery .app=${app}></fewclick-gallery>` : nothing}
+      <fewclick-checkpoint-dialog .app=${app}></fewclick-checkpoint-dialog>
       <fewclick-class-editor .app=${app}></fewclick-class-editor>
       <fewclick-key-help .app=${app}></fewclick-key-help>
       <fewclick-quality-dialog .app=${app}></fewclick-quality-dialog>
@@ -252,6 +254,7 @@ export class LabelingView extends AppView {
     gallery: () => this.app.ui.gallery_open.set(!this.app.ui.gallery_open.value),
     theme: () => this.app.preferences.change({ theme: otherTheme(this.app.preferences.value.theme) }),
     help: () => this.app.ui.help_open.set(!this.app.ui.help_open.value),
+    checkpoints: () => this.app.ui.checkpoints_open.set(!this.app.ui.checkpoints_open.value),
     quality: () => this.app.ui.quality_open.set(!this.app.ui.quality_open.value),
     escape: () => this.app.ui.gallery_open.set(false),
   };

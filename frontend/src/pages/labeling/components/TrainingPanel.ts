@@ -1,4 +1,4 @@
-import { GraduationCap, Info, Play, Square } from "lucide";
+import { GraduationCap, History, Info, Play, Square } from "lucide";
 import { html, nothing, type TemplateResult } from "lit";
 
 import type { Readable } from "../../../state/signal";
@@ -24,6 +24,8 @@ export class TrainingPanel extends AppView {
       <section class="card" aria-labelledby="training-title">
         <div class="card-head">
           <h2 id="training-title">Training</h2>
+          <button class="button small ghost card-link" data-testid="checkpoints-open" title="Saved heads: inspect, compare, roll back (C)"
+            @click=${() => this.command("checkpoints")}>${icon(History, 14)}<span>Checkpoints</span></button>
           <span class="state is-${(value?.state ?? "IDLE").toLowerCase()}" data-testid="training-state" role="status"
             data-state=${value?.state ?? "IDLE"}>${value?.state ?? "IDLE"}</span>
         </div>
