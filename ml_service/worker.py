@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import logging
 import os
 import socket
@@ -16,26 +15,24 @@ from sqlalchemy.orm import Session
 
 from db.database import ChangeDetector
 from db.errors import FewclickError
-from db.models import Job, JobKind, JobState, RunKind, RunState
-from db.queries.events import add_event, prune_events
+from db.models import Job, JobKind, JobState, RunKind
+from db.queries.events import add_event
 from db.queries.jobs import (
     JobLostError,
     claim_job,
-    fail_job,
     finish_job,
     has_queued,
-    prune_jobs,
-    requeue_job,
 )
-from db.queries.refits import request_due_refit
-from db.queries.runs import recover_runs, recover_work, runs_at_work, start_next_run, transition
+from db.queries.runs import start_next_run
 from db.queries.training_data import ready_image
-from db.queries.workers import beat, remove_silent_workers, remove_worker
+from db.queries.workers import remove_worker
 from ml_service.checkpoint_comparison import compare_checkpoints
 from ml_service.context import Context
-from ml_service.errors import ExtractorChangedError, LearningError, StoppingError, client_text
+from ml_service.errors import ExtractorChangedError, LearningError, StoppingError
 from ml_service.finetuning.execution import FinetuneExecution
 from ml_service.head_keeper import HeadKeeper
+from ml_service.heartbeat import Heartbeat
+from ml_service.job_ends import give_back, record_failure
 from ml_service.map_collector import MapCollector
 from ml_service.quality_measurement import QualityMeasurement
 from ml_service.run_execution import RunExecution
@@ -49,8 +46,6 @@ PASSING = (OperationalError, OSError)
 """A full disk, a database out of reach: no fault of the work, which is worth another try in better times."""
 SHORTEST_REST_S, LONGEST_REST_S = 0.25, 30.0
 """Before what failed by a passing error is tried again: doubled each time."""
-KEEP_EVENTS = dt.timedelta(hours=1)
-KEEP_JOBS = dt.timedelta(days=1)
 
 
 class Worker:
@@ -64,11 +59,11 @@ class Worker:
         self._quality = QualityMeasurement(context)
         self._collector = MapCollector(context.db, context.session_dir)
         self._may_have_work = True
-        self._ticked_at = -float("inf")
         self._job_ids: list[int] = []
         self._rest_s = 0.0
         self._resting_until = self._idle_until = -float("inf")
         self.worker_id = f"{socket.gethostname()[:40]}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
+        self._heartbeat = Heartbeat(context, self.worker_id)
         self._sweep = Sweep(context, self.worker_id, self._is_wanted)
 
     @property
@@ -194,28 +189,7 @@ class Worker:
 
     def tick_if_due(self) -> bool:
         """Heartbeat, and the look for dead workers: about once a second; True if it was done now."""
-        if time.monotonic() < self._ticked_at + self._context.settings.tick_interval_s:
-            return False
-        self._ticked_at = time.monotonic()
-        timeout = dt.timedelta(seconds=self._context.settings.heartbeat_timeout_s)
-        with self._context.db.write() as db_session:
-            # First the own heart: after a long sleep of the machine, what this worker does must not look abandoned.
-            beat(db_session, self.worker_id, os.getpid(), socket.gethostname(), self._job_ids)
-            db_session.flush()
-            self._recover(db_session, timeout)
-            if request_due_refit(db_session):
-                logger.warning("the head is behind the annotations and no refit was queued: now one is")
-            prune_events(db_session, KEEP_EVENTS)
-            prune_jobs(db_session, KEEP_JOBS)
-        return True
-
-    def _recover(self, db_session: Session, timeout: dt.timedelta) -> None:
-        remove_silent_workers(db_session, timeout)
-        recovery, runs = recover_work(db_session, timeout)
-        for run in runs:
-            logger.warning("run %d was left by a worker that stopped; it is %s again", run.id, run.state.value)
-        if recovery.requeued or recovery.failed:
-            logger.warning("jobs of silent workers: %s queued again, %s failed", recovery.requeued, recovery.failed)
+        return self._heartbeat.beat_if_due(self._job_ids)
 
     def _do_next_job(self, kinds: Collection[JobKind] | None) -> bool:
         """Claim and do one job of the given kinds, or of any; False if there is none."""
@@ -232,23 +206,23 @@ class Worker:
         except JobLostError as error:
             logger.warning("%s", error)
         except StoppingError:
-            self._give_back(job)
+            give_back(self._context.db, job, self.worker_id)
         except ExtractorChangedError:
-            self._give_back(job)
+            give_back(self._context.db, job, self.worker_id)
             raise
         except PASSING as error:
             if job.kind in URGENT:
                 self._rest(error)
-                self._give_back(job)
+                give_back(self._context.db, job, self.worker_id)
             else:
                 logger.exception("job %d (%s) failed", job.id, job.kind.value)
-                self._record_failure(job, error)
+                record_failure(self._context, job, self.worker_id, error)
         except (FewclickError, LearningError, ModelsError) as error:
             logger.warning("job %d (%s) failed: %s", job.id, job.kind.value, error)
-            self._record_failure(job, error)
+            record_failure(self._context, job, self.worker_id, error)
         except Exception as error:  # The boundary of a job: whatever it was, it is recorded, and the service lives on.
             logger.exception("job %d (%s) failed", job.id, job.kind.value)
-            self._record_failure(job, error)
+            record_failure(self._context, job, self.worker_id, error)
         else:
             self._rest_s = 0.0
         finally:
@@ -309,23 +283,3 @@ class Worker:
         finally:
             # The run's own looks at the detector have used up the news of what else was asked for.
             self._may_have_work = True
-
-    def _give_back(self, job: Job) -> None:
-        with self._context.db.write() as db_session:
-            mine = db_session.get_one(Job, job.id)
-            if mine.state is not JobState.RUNNING or mine.worker_id != self.worker_id:
-                return
-            requeue_job(db_session, mine, count_attempt=False)
-            db_session.flush()
-            recover_runs(db_session)
-
-    def _record_failure(self, job: Job, error: Exception) -> None:
-        message = client_text(error, self._context.session_dir)
-        with self._context.db.write() as db_session:
-            mine = db_session.get_one(Job, job.id)
-            if mine.state is not JobState.RUNNING or mine.worker_id != self.worker_id:
-                return
-            fail_job(db_session, mine, message)
-            if job.kind is JobKind.TRAIN:
-                for run in runs_at_work(db_session):
-                    transition(db_session, run, RunState.FAILED, message=message)
