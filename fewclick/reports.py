@@ -118,20 +118,21 @@ def _spell_run(db_session: Session) -> str:
 
 
 def _spell_quality(db_session: Session, label_sequence: int) -> str:
-    """The held-out figure, else the estimate, with its basis; else why there is none."""
+    """The held-out figure and the estimate, with their basis; else why there is none."""
     active = active_checkpoint(db_session)
     quality = read_quality(db_session, active, label_sequence, is_labelled=any_annotation(db_session))
+    lines = []
     for figures, how in ((quality.held_out, "held-out"), (quality.estimate, "cross-validated, an estimate")):
         if figures is None or figures.accuracy is None:
             continue
         accuracy = figures.accuracy
         whose = "live head" if active is None else f"checkpoint {active.id}"
         since = "" if quality.is_current is not False else ", labels changed since"
-        return (
+        lines.append(
             f"{accuracy.value:.0%} right ({accuracy.low:.0%} to {accuracy.high:.0%}) on {figures.n_samples} samples of "
             f"{figures.n_images} images ({how}; {whose}{since})"
         )
-    return f"unknown: {quality.unknown}"
+    return "\n".join(lines) or f"unknown: {quality.unknown}"
 
 
 def _table() -> Table:

@@ -153,9 +153,12 @@ class Quality(ResponseModel):
     measured_at: dt.datetime | None
     is_current: bool | None = Field(description="false where labels have changed since; null if nothing was measured")
     n_labels: int | None = Field(description="that the head learned from")
-    held_out: Figures | None = Field(description="on the images held out for good: the figure to go by")
+    leading: Method | None = Field(
+        description="the figure to go by: held_out from 10 held-out images on, or without an estimate; null: none"
+    )
+    held_out: Figures | None = Field(description="on the images held out for good, by a head of all others")
     estimate: Figures | None = Field(
-        description="live head by cross-validation over images, until enough are held out: an earlier, surer estimate"
+        description="live head by cross-validation over images, until 50 are held out: surer at first, as of more images"
     )
     unknown: str | None = Field(description="why there are no figures at all, and what to do")
     curve: LearningCurve | None

@@ -17,6 +17,7 @@ from backend.schemas.quality import (
     HistoryPoint,
     Interval,
     LearningCurve,
+    Method,
     Quality,
 )
 from db import models
@@ -30,6 +31,8 @@ AGREEMENTS_READ = 2000
 POINTS_SHOWN = 200
 UNPROMPTED_READ, UNPROMPTED_NEEDED = 200, 5
 CURVE_IMAGES = 8
+LEADING_IMAGES = 10
+"""Held-out images from which on they are what to go by; fewer are so few that the interval says next to nothing."""
 NOT_YET = "nothing was measured yet: the live head is measured once the labels have rested for a second"
 NOTHING = "nothing is labelled yet"
 
@@ -57,20 +60,29 @@ def read_quality(db_session: Session, active: Checkpoint | None, label_sequence:
 def _of_live_head(newest: Measurement, label_sequence: int) -> dict[str, Any]:
     details = newest.details or {}
     held_out, estimate = (_figures(details.get(key)) for key in ("held_out", "cross_validation"))
-    known = [figures for figures in (held_out, estimate) if figures is not None and figures.accuracy is not None]
+    leading = _leading(held_out, estimate)
     reasons = [figures.unknown for figures in (estimate, held_out) if figures is not None and figures.unknown]
-    unknown = None if known else f"accuracy {reasons[0]}" if reasons else "accuracy needs labels of two classes"
+    unknown = None if leading else f"accuracy {reasons[0]}" if reasons else "accuracy needs labels of two classes"
     curve = details.get("curve")
     return {
         "measured_at": newest.created_at,
         "is_current": newest.label_sequence == label_sequence,
         "n_labels": newest.n_labels,
+        "leading": leading,
         "held_out": held_out,
         "estimate": estimate,
         "unknown": unknown if unknown is None else f"{unknown}: label some more images",
         "curve": None if curve is None else LearningCurve.model_validate(curve),
         "curve_unknown": None if curve is not None else _curve_unknown(newest.n_images),
     }
+
+
+def _leading(held_out: Figures | None, estimate: Figures | None) -> Method | None:
+    """Chosen by the number of images, never by the value."""
+    has_estimate = estimate is not None and estimate.accuracy is not None
+    if held_out is not None and held_out.accuracy is not None:
+        return "cross_validation" if has_estimate and held_out.n_images < LEADING_IMAGES else "held_out"
+    return "cross_validation" if has_estimate else None
 
 
 def _curve_unknown(n_images: int) -> str:
@@ -88,6 +100,7 @@ def _of_checkpoint(active: Checkpoint, label_sequence: int) -> dict[str, Any]:
         "measured_at": active.created_at,
         "is_current": None if active.label_sequence is None else active.label_sequence == label_sequence,
         "n_labels": active.n_labels,
+        "leading": _leading(held_out, None),
         "held_out": held_out,
         "estimate": None,
         "unknown": unknown,
@@ -97,7 +110,7 @@ def _of_checkpoint(active: Checkpoint, label_sequence: int) -> dict[str, Any]:
 
 
 def _nothing(reason: str) -> dict[str, Any]:
-    names = ("measured_at", "is_current", "n_labels", "held_out", "estimate", "curve")
+    names = ("measured_at", "is_current", "n_labels", "leading", "held_out", "estimate", "curve")
     return dict.fromkeys(names) | {"unknown": reason, "curve_unknown": reason}
 
 

@@ -98,6 +98,8 @@ export interface Quality {
   readonly measured_at: string | null;
   readonly is_current: boolean | null;
   readonly n_labels: number | null;
+  /** The figure to go by; null where there is none. */
+  readonly leading: Method | null;
   readonly held_out: Figures | null;
   readonly estimate: Figures | null;
   readonly unknown: string | null;
@@ -113,19 +115,19 @@ export interface Leading {
   readonly accuracy: Interval;
 }
 
-/** The figure to go by: the held-out one, else the estimate, else none. */
-export function leading({ held_out, estimate }: Pick<Quality, "held_out" | "estimate">): Leading | null {
-  if (held_out?.accuracy) return { method: "held_out", figures: held_out, accuracy: held_out.accuracy };
-  if (estimate?.accuracy) return { method: "cross_validation", figures: estimate, accuracy: estimate.accuracy };
-  return null;
+type Figured = Pick<Quality, "leading" | "held_out" | "estimate">;
+
+/** The figure to go by, as the server says; null where too few are labelled. */
+export function leading({ leading: method, held_out, estimate }: Figured): Leading | null {
+  const figures = method === "held_out" ? held_out : estimate;
+  return method === null || !figures?.accuracy ? null : { method, figures, accuracy: figures.accuracy };
 }
 
 /** What is told class by class: where there are more samples to tell it from. */
-export function detailed({ held_out, estimate }: Pick<Quality, "held_out" | "estimate">): Leading | null {
-  const first = leading({ held_out, estimate });
-  const second = leading({ held_out: null, estimate });
-  if (first === null || second === null) return first;
-  return second.figures.n_samples > first.figures.n_samples ? second : first;
+export function detailed(quality: Figured): Leading | null {
+  const [held_out, estimate] = [leading({ ...quality, leading: "held_out" }), leading({ ...quality, leading: "cross_validation" })];
+  if (held_out === null || estimate === null) return held_out ?? estimate;
+  return estimate.figures.n_samples > held_out.figures.n_samples ? estimate : held_out;
 }
 
 /** "74 to 95 %" */
@@ -193,13 +195,11 @@ export function heatRows({ class_ids, counts }: Confusion): HeatCell[][] {
 /** What calibration means for a person. */
 export function calibrationText({ expected_error, temperature, expected_error_after }: Calibration): string {
   const off = `Confidence is off by ${(expected_error * 100).toFixed(1)} points on average`;
-  if (temperature > 1.1) {
+  if (expected_error_after >= expected_error) return `${off}; no temperature would mend that.`;
+  if (temperature > 1) {
     return `${off}: too sure. Dividing logits by ${temperature.toFixed(2)} would leave ${(expected_error_after * 100).toFixed(1)}.`;
   }
-  if (temperature < 0.9) {
-    return `${off}: not sure enough. Dividing logits by ${temperature.toFixed(2)} would leave ${(expected_error_after * 100).toFixed(1)}.`;
-  }
-  return `${off}; no temperature would mend that.`;
+  return `${off}: not sure enough. Dividing logits by ${temperature.toFixed(2)} would leave ${(expected_error_after * 100).toFixed(1)}.`;
 }
 
 export function counted(count: number, noun: string): string {

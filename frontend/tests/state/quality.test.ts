@@ -20,17 +20,18 @@ const FIGURES: Figures = {
 const UNKNOWN: Figures = { ...FIGURES, accuracy: null, unknown: "needs more" };
 const MANY: Figures = { ...FIGURES, n_samples: 80, n_images: 30 };
 
-test("leading: held out before estimate, unknown before neither", () => {
-  expect(leading({ held_out: FIGURES, estimate: MANY })?.method).toBe("held_out");
-  expect(leading({ held_out: UNKNOWN, estimate: MANY })?.method).toBe("cross_validation");
-  expect(leading({ held_out: UNKNOWN, estimate: UNKNOWN })).toBeNull();
-  expect(leading({ held_out: null, estimate: null })).toBeNull();
+test("leading: what the server says, none without a figure", () => {
+  expect(leading({ leading: "held_out", held_out: FIGURES, estimate: MANY })?.figures).toBe(FIGURES);
+  expect(leading({ leading: "cross_validation", held_out: FIGURES, estimate: MANY })?.figures).toBe(MANY);
+  expect(leading({ leading: null, held_out: UNKNOWN, estimate: UNKNOWN })).toBeNull();
+  expect(leading({ leading: "held_out", held_out: UNKNOWN, estimate: null })).toBeNull();
 });
 
 test("detailed: by the one with more samples", () => {
-  expect(detailed({ held_out: FIGURES, estimate: MANY })?.method).toBe("cross_validation");
-  expect(detailed({ held_out: MANY, estimate: FIGURES })?.method).toBe("held_out");
-  expect(detailed({ held_out: FIGURES, estimate: null })?.method).toBe("held_out");
+  expect(detailed({ leading: "held_out", held_out: FIGURES, estimate: MANY })?.method).toBe("cross_validation");
+  expect(detailed({ leading: "held_out", held_out: MANY, estimate: FIGURES })?.method).toBe("held_out");
+  expect(detailed({ leading: "held_out", held_out: FIGURES, estimate: null })?.method).toBe("held_out");
+  expect(detailed({ leading: null, held_out: UNKNOWN, estimate: null })).toBeNull();
 });
 
 test("words say the basis and the doubt", () => {
@@ -67,5 +68,5 @@ test("calibrationText: which way the confidence is off", () => {
   const calibration = { bins: [], expected_error: 0.12, brier: 0.2, temperature: 1.8, expected_error_after: 0.03 };
   expect(calibrationText(calibration)).toContain("too sure");
   expect(calibrationText({ ...calibration, temperature: 0.6 })).toContain("not sure enough");
-  expect(calibrationText({ ...calibration, temperature: 1.02 })).toContain("no temperature");
+  expect(calibrationText({ ...calibration, expected_error_after: 0.13 })).toContain("no temperature");
 });

@@ -134,7 +134,7 @@ export class QualityDialog extends AppView {
     return html`<section data-testid="quality-history"><h3>So far</h3>
       ${points.length === 0 ? unknown("the live head was not measured yet") : html`
         ${linePlot({ title: `Accuracy of the live head as labels came, now ${percent(last?.accuracy?.value ?? 0)}`, x_title: "Labels when it was measured",
-          y_title: "Right", points, x_range: { from: 0, to: Math.max(1, history.length - 1) }, x_names: names.map((name, i) => (i % every === 0 ? name : "")) })}
+          y_title: "Right", points, x_range: { from: 0, to: history.length - 1 }, x_names: names.map((name, i) => (i % every === 0 ? name : "")) })}
         <p class="hint">The live head each time the labels had rested for a moment, with its 95 % interval.</p>
         ${plotTable(["When", "Labels", "How", "Right", "95 % interval"], history.map(({ at, n_labels, method, accuracy }) => [
           moment(at), String(n_labels), method === null ? "–" : METHOD_NAMES[method], accuracy === null ? "unknown" : percent(accuracy.value),

@@ -43,7 +43,7 @@ export class QualityPanel extends AppView {
         <span>${is_estimate ? html`<span class="chip is-estimate" title="By cross-validation: too few images are held out yet">estimate</span> ` : nothing}${
           name}: ${basisText(found, this.app.config.task !== "segmentation")}</span></p>
       <p class="hint">95 % interval ${intervalText(found.accuracy)}${quality?.is_current === false ? ", before the last changes" : ""}.
-        ${quality?.curve ? outlookText(quality.curve.outlook) : nothing}</p>`;
+        ${quality?.curve && quality.curve.outlook.verdict !== "unclear" ? outlookText(quality.curve.outlook) : nothing}</p>`;
   }
 }
 

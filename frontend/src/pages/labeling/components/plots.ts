@@ -3,8 +3,8 @@ import { html, nothing, svg, type SVGTemplateResult, type TemplateResult } from 
 import { bandPath, linePath, rangeOf, shareRange, ticks, toPixels, type Box, type PlotPoint, type Range, type ToPixels } from "../../../state/plots";
 import { percent } from "./text";
 
-const BOX: Box = { width: 340, height: 180, left: 42, right: 12, top: 10, bottom: 34 };
-const SQUARE: Box = { width: 240, height: 240, left: 42, right: 12, top: 10, bottom: 40 };
+const BOX: Box = { width: 340, height: 180, left: 54, right: 18, top: 10, bottom: 34 };
+const SQUARE: Box = { width: 260, height: 250, left: 54, right: 20, top: 10, bottom: 40 };
 
 export interface LinePlot {
   readonly title: string;
