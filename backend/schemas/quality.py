@@ -158,7 +158,7 @@ class Quality(ResponseModel):
     )
     held_out: Figures | None = Field(description="on the images held out for good, by a head of all others")
     estimate: Figures | None = Field(
-        description="live head by cross-validation over images, until 50 are held out: surer at first, as of more images"
+        description="live head by cross-validation over images, until 50 are held out; at first the surer figure"
     )
     unknown: str | None = Field(description="why there are no figures at all, and what to do")
     curve: LearningCurve | None

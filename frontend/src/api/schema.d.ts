@@ -2025,7 +2025,7 @@ export interface components {
              * Group
              * @description multilabel: an image has at most one of the classes of a group; null: any number
              */
-            group?: string | null;
+            group: string | null;
             /**
              * Annotations Moved
              * @description points or labels that a merge gave to this class
@@ -2069,7 +2069,7 @@ export interface components {
              * Group
              * @description multilabel: an image has at most one of the classes of a group; null: any number
              */
-            group?: string | null;
+            group: string | null;
         };
         /**
          * LabelClassRemoved
@@ -2104,7 +2104,7 @@ export interface components {
              * Group
              * @description multilabel: an image has at most one of the classes of a group; null: any number
              */
-            group?: string | null;
+            group: string | null;
             /** Annotations Restored */
             annotations_restored: number;
         };
@@ -2456,9 +2456,14 @@ export interface components {
              * @description that the head learned from
              */
             n_labels: number | null;
-            /** @description on the images held out for good: the figure to go by */
+            /**
+             * Leading
+             * @description the figure to go by: held_out from 10 held-out images on, or without an estimate; null: none
+             */
+            leading: ("held_out" | "cross_validation") | null;
+            /** @description on the images held out for good, by a head of all others */
             held_out: components["schemas"]["Figures"] | null;
-            /** @description live head by cross-validation over images, until enough are held out: an earlier, surer estimate */
+            /** @description live head by cross-validation over images, until 50 are held out; at first the surer figure */
             estimate: components["schemas"]["Figures"] | null;
             /**
              * Unknown
