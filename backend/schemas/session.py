@@ -63,7 +63,7 @@ class LabelClassOut(ResponseModel):
     name: str
     color: str = Field(description="#RRGGBB")
     group: str | None = Field(
-        default=None, description="multilabel: an image has at most one of the classes of a group; null: any number"
+        description="multilabel: an image has at most one of the classes of a group; null: any number"
     )
 
 

@@ -3,6 +3,7 @@ import "./styles/tokens.css";
 import "./styles/base.css";
 import "./styles/controls.css";
 import "./styles/labeling.css";
+import "./styles/multilabel.css";
 import "./styles/quality.css";
 import "./styles/checkpoints.css";
 

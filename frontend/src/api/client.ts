@@ -24,6 +24,12 @@ export interface ImagePage {
   readonly total: number;
 }
 
+export interface ClassChange {
+  readonly name?: string;
+  readonly color?: string;
+  readonly group?: string | null;
+}
+
 export type MapSize = "grid" | "image";
 
 const CUT_OFF = "The server's answer did not come through whole.";
@@ -48,7 +54,7 @@ export function createApi(page_url: string, fetcher: typeof fetch = (...args) =>
 
     /** The server chooses a colour. */
     addClass: async (name: string): Promise<LabelClass> => unwrap(client.POST("/api/classes", { body: { name } })),
-    changeClass: async (class_id: number, change: { name?: string; color?: string }): Promise<LabelClass> =>
+    changeClass: async (class_id: number, change: ClassChange): Promise<LabelClass> =>
       unwrap(client.PATCH("/api/classes/{class_id}", { params: { path: { class_id } }, body: change })),
     removeClass: async (class_id: number): Promise<{ readonly annotations_removed: number }> =>
       unwrap(client.DELETE("/api/classes/{class_id}", { params: { path: { class_id } } })),
@@ -68,7 +74,7 @@ export function createApi(page_url: string, fetcher: typeof fetch = (...args) =>
       unwrap(client.GET("/api/images/{image_id}/annotations", image(image_id))),
     /** `revision` null overwrites whatever stands. */
     putAnnotation: async (image_id: number, draft: Draft, revision: number | null): Promise<Annotation> => {
-      if (draft.kind === "label" && draft.class_id === null) {
+      if (saysNothing(draft)) {
         const params = { path: { image_id }, query: from(revision) };
         return unwrap(client.DELETE("/api/images/{image_id}/annotations", { params }));
       }
@@ -121,8 +127,14 @@ export function createApi(page_url: string, fetcher: typeof fetch = (...args) =>
   };
 }
 
+/** What is taken back altogether; no point at all is a state of its own, and so is none of the classes. */
+function saysNothing(draft: Draft): boolean {
+  return (draft.kind === "label" && draft.class_id === null) || (draft.kind === "classes" && draft.class_ids === null);
+}
+
 function draftBody(draft: Draft) {
   if (draft.kind === "label") return draft.class_id === null ? {} : { class_id: draft.class_id };
+  if (draft.kind === "classes") return draft.class_ids === null ? {} : { class_ids: [...draft.class_ids] };
   return {
     points: draft.points.map(({ id, x, y, class_id }) => (id === null ? { x, y, class_id } : { id, x, y, class_id })),
   };

@@ -1,4 +1,5 @@
-import { adoptIds, draftOf, placeKey } from "./rebase";
+import { sameClasses } from "./class_sets";
+import { adoptIds, draftOf, heldClasses, placeKey } from "./rebase";
 import { Signal } from "./signal";
 import type { Annotation, Draft, ImageLabel, Point } from "./types";
 
@@ -17,6 +18,7 @@ export const EMPTY_ANNOTATION: Annotation = {
   revision: 0,
   points: [],
   label: null,
+  labels: null,
   skipped: false,
   can_undo: false,
   can_redo: false,
@@ -58,6 +60,14 @@ export class AnnotationStore {
     if ((label?.class_id ?? null) === class_id && (label === null || label.origin === "human")) return false;
     const next = class_id === null ? null : humanLabel(class_id);
     this.#edit({ ...this.current.value, label: next });
+    return true;
+  }
+
+  /** All classes that hold; null takes the answer back. False when nothing had to change. */
+  setClasses(class_ids: readonly number[] | null): boolean {
+    const { value } = this.current;
+    if (sameClasses(heldClasses(value), class_ids)) return false;
+    this.#edit(withClasses(value, class_ids));
     return true;
   }
 
@@ -121,13 +131,15 @@ export function nearestPoint(points: readonly Point[], x: number, y: number, rad
 
 export function sameDraft(a: Draft, b: Draft): boolean {
   if (a.kind === "label") return b.kind === "label" && a.class_id === b.class_id;
-  if (b.kind === "label") return false;
+  if (a.kind === "classes") return b.kind === "classes" && sameClasses(a.class_ids, b.class_ids);
+  if (b.kind !== "points") return false;
   return a.points.length === b.points.length && a.points.every((point, i) => samePlace(point, b.points[i]));
 }
 
 /** Whether the server's state already says what the draft wants. */
 export function matches(annotation: Annotation, draft: Draft): boolean {
   if (draft.kind === "label") return (annotation.label?.class_id ?? null) === draft.class_id;
+  if (draft.kind === "classes") return sameClasses(heldClasses(annotation), draft.class_ids);
   const places = new Set(annotation.points.map(placeKey));
   return annotation.points.length === draft.points.length && draft.points.every((point) => places.has(placeKey(point)));
 }
@@ -140,7 +152,14 @@ function humanLabel(class_id: number): ImageLabel {
 function withDraft(annotation: Annotation, draft: Draft): Annotation {
   const after = { ...annotation, skipped: false, can_undo: true, can_redo: false };
   if (draft.kind === "points") return { ...after, points: draft.points };
+  if (draft.kind === "classes") return withClasses(after, draft.class_ids);
   return { ...after, label: draft.class_id === null ? null : humanLabel(draft.class_id) };
+}
+
+/** Classes that stay keep who said so. */
+function withClasses(annotation: Annotation, class_ids: readonly number[] | null): Annotation {
+  const known = new Map(annotation.labels?.map((label) => [label.class_id, label]));
+  return { ...annotation, labels: class_ids?.map((class_id) => known.get(class_id) ?? humanLabel(class_id)) ?? null };
 }
 
 function difference(

@@ -1,5 +1,7 @@
 /** Keys to commands. One table: it drives the page and the help dialog alike. */
 
+import type { Task } from "./types";
+
 export type Command =
   | "next"
   | "previous"
@@ -12,6 +14,7 @@ export type Command =
   | "accept"
   | "accept-next"
   | "remove"
+  | "none"
   | "extract"
   | "point-mode"
   | "hide-overlay"
@@ -58,7 +61,7 @@ export interface Binding {
   readonly group: "Labelling" | "Moving between images" | "View" | "Session";
   readonly text: string;
   /** Only in sessions of this task. */
-  readonly task?: "segmentation" | "classification";
+  readonly task?: Task;
 }
 
 export const BINDINGS: readonly Binding[] = [
@@ -67,6 +70,7 @@ export const BINDINGS: readonly Binding[] = [
   { command: "remove", keys: ["Delete", "Backspace"], group: "Labelling", text: "Remove the nearest point, or the label" },
   { command: "accept", keys: ["Enter"], group: "Labelling", text: "Accept the prediction" },
   { command: "accept-next", keys: ["Ctrl+Enter"], group: "Labelling", text: "Accept the prediction and go on" },
+  { command: "none", keys: ["0", "n"], group: "Labelling", text: "None of the classes", task: "multilabel" },
   { command: "extract", keys: ["e"], group: "Labelling", text: "Extract points from the prediction", task: "segmentation" },
   { command: "point-mode", keys: ["p"], group: "Labelling", text: "Point mode on or off", task: "segmentation" },
   { command: "next", keys: ["f", "ArrowRight"], group: "Moving between images", text: "Next image" },

@@ -2,7 +2,7 @@
 
 import type { Quality } from "./quality";
 
-export type Task = "segmentation" | "classification";
+export type Task = "segmentation" | "classification" | "multilabel";
 export type Origin = "human" | "extracted" | "accepted" | "imported";
 export type ImageStatus = "unlabeled" | "labeled" | "skipped";
 export type FeatureState = "pending" | "ready" | "failed";
@@ -17,6 +17,8 @@ export interface LabelClass {
   readonly name: string;
   /** #RRGGBB */
   readonly color: string;
+  /** Of the classes of a group one holds at most, where an image may have several. */
+  readonly group: string | null;
 }
 
 export interface Point {
@@ -38,6 +40,8 @@ export interface Annotation {
   readonly revision: number;
   readonly points: readonly Point[];
   readonly label: ImageLabel | null;
+  /** Where an image may have several; empty: none of them; null: nobody has answered. */
+  readonly labels: readonly ImageLabel[] | null;
   readonly skipped: boolean;
   readonly can_undo: boolean;
   readonly can_redo: boolean;
@@ -52,6 +56,7 @@ export interface ImageInfo {
   readonly features: FeatureState;
   readonly failure: string | null;
   readonly class_id: number | null;
+  readonly class_ids: readonly number[] | null;
   readonly point_count: number;
   /** 1 - confidence, 0..1 */
   readonly uncertainty: number | null;
@@ -166,6 +171,8 @@ export interface SessionLink {
 /** What one save sends; complete, so that the newest alone counts. */
 export type Draft =
   | { readonly kind: "points"; readonly points: readonly Point[] }
-  | { readonly kind: "label"; readonly class_id: number | null };
+  | { readonly kind: "label"; readonly class_id: number | null }
+  /** null: no answer. */
+  | { readonly kind: "classes"; readonly class_ids: readonly number[] | null };
 
 export type SaveStatus = "saved" | "saving" | "offline";

@@ -1,4 +1,4 @@
-import type { Api } from "../api/client";
+import type { Api, ClassChange } from "../api/client";
 import { explain } from "../api/errors";
 import type { Signal } from "../state/signal";
 import type { ToastStore } from "../state/toasts";
@@ -26,7 +26,7 @@ export class ClassEditing {
     });
   }
 
-  async change(class_id: number, change: { name?: string; color?: string }): Promise<boolean> {
+  async change(class_id: number, change: ClassChange): Promise<boolean> {
     return this.#tell(async () => {
       await this.api.changeClass(class_id, change);
       await this.refresh();

@@ -90,6 +90,9 @@ function isStoredDraft(value: unknown): value is StoredDraft {
 function isDraft(value: unknown): value is Draft {
   if (!isRecord(value)) return false;
   if (value.kind === "label") return value.class_id === null || Number.isInteger(value.class_id);
+  if (value.kind === "classes") {
+    return value.class_ids === null || (Array.isArray(value.class_ids) && value.class_ids.every(Number.isInteger));
+  }
   return value.kind === "points" && Array.isArray(value.points) && value.points.every(isPoint);
 }
 

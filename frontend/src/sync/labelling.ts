@@ -2,7 +2,8 @@ import type { Api } from "../api/client";
 import { ApiError, explain } from "../api/errors";
 import { nearestPoint, type AnnotationStore } from "../state/annotations";
 import type { PreferenceStore } from "../state/preferences";
-import { replacing } from "../state/rebase";
+import { toggled } from "../state/class_sets";
+import { heldClasses, replacing } from "../state/rebase";
 import { Signal, type Readable } from "../state/signal";
 import type { ToastStore } from "../state/toasts";
 import type { Annotation, Draft, LabelClass, Task } from "../state/types";
@@ -15,6 +16,12 @@ interface Advance {
   readonly from: number;
   readonly to: number;
 }
+
+const DRAFT_KINDS: Readonly<Record<Task, Draft["kind"]>> = {
+  segmentation: "points",
+  classification: "label",
+  multilabel: "classes",
+};
 
 /** What a person does to the annotation of the open image. Everything saves itself. */
 export class Labelling {
@@ -44,7 +51,7 @@ export class Labelling {
     classes.subscribe(() => this.#keepSelectionValid());
   }
 
-  /** A digit or a click on a class: the whole image's class, or the class of the points to come. */
+  /** A digit or a click on a class: the whole image's class, one of several, or the class of the points to come. */
   chooseClass(class_id: number): void {
     this.selected_class_id.set(class_id);
     if (this.task.value === "segmentation") {
@@ -52,8 +59,19 @@ export class Labelling {
       return;
     }
     if (this.navigator.image === null || this.navigator.loading.value || this.#isUnusable()) return;
+    if (this.task.value === "multilabel") {
+      this.annotations.setClasses(toggled(this.classes.value, heldClasses(this.annotations.current.value), class_id));
+      return;
+    }
     this.annotations.setLabel(class_id);
     if (this.preferences.value.auto_advance) void this.#goOn(this.annotations.image_id.value);
+  }
+
+  /** None of the classes holds: an answer, too. Said again it is taken back. */
+  chooseNone(): void {
+    if (this.task.value !== "multilabel" || this.navigator.image === null || this.navigator.loading.value) return;
+    if (this.#isUnusable()) return;
+    this.annotations.setClasses(heldClasses(this.annotations.current.value)?.length === 0 ? null : []);
   }
 
   addPoint(x: number, y: number, class_id = this.selected_class_id.value): void {
@@ -74,10 +92,11 @@ export class Labelling {
     if (classes.length === 2 && other) this.annotations.addPoint(x, y, other.id);
   }
 
-  /** Delete key: the point nearest to the pointer, however far; the label in a classification session. */
+  /** Delete key: the point nearest to the pointer, however far; what is said of a whole image. */
   removeNearest(at: readonly [number, number] | null): void {
-    if (this.task.value === "classification") {
-      this.annotations.setLabel(null);
+    if (this.task.value !== "segmentation") {
+      if (this.task.value === "multilabel") this.annotations.setClasses(null);
+      else this.annotations.setLabel(null);
       return;
     }
     const { points } = this.annotations.current.value;
@@ -131,6 +150,11 @@ export class Labelling {
   async accept(go_on: boolean): Promise<void> {
     const shown = this.predictions.shown.value;
     const image_id = this.annotations.image_id.value;
+    // An answer with several classes is made step by step: nothing may come in its place, and Enter is the way on.
+    if (this.annotations.current.value.labels !== null) {
+      await this.#goOn(image_id);
+      return;
+    }
     if (image_id === null || shown?.image_id !== image_id) {
       this.toasts.show("info", "There is no prediction to accept yet.");
       return;
@@ -180,7 +204,7 @@ export class Labelling {
   }
 
   get #kind(): Draft["kind"] {
-    return this.task.value === "segmentation" ? "points" : "label";
+    return DRAFT_KINDS[this.task.value];
   }
 
   #isNews(image_id: number, revision: number): boolean {

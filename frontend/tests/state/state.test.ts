@@ -9,9 +9,9 @@ import { ToastStore } from "../../src/state/toasts";
 import { memoryStorage } from "../memory_storage";
 
 const CLASSES = [
-  { id: 1, name: "a", color: "#ff0000" },
-  { id: 2, name: "b", color: "#00ff00" },
-  { id: 3, name: "c", color: "#0000ff" },
+  { id: 1, name: "a", color: "#ff0000", group: null },
+  { id: 2, name: "b", color: "#00ff00", group: null },
+  { id: 3, name: "c", color: "#0000ff", group: null },
 ];
 
 describe("VisitHistory", () => {

@@ -105,7 +105,7 @@ beforeEach(() => {
   const navigator = { image: { id: 1 }, loading: new Signal(false), invalidate: () => undefined, next };
   const predictions = { expect: () => undefined, shown: new Signal(null) };
   labelling = new Labelling(
-    api as Api, new Signal<Task>("segmentation"), new Signal([{ id: 1, name: "a", color: "#ffffff" }]), annotations, saves,
+    api as Api, new Signal<Task>("segmentation"), new Signal([{ id: 1, name: "a", color: "#ffffff", group: null }]), annotations, saves,
     navigator as unknown as Navigator, predictions as unknown as PredictionWatch, new PreferenceStore(memoryStorage()), toasts,
   ); // prettier-ignore
   annotations.open(1, server.state());

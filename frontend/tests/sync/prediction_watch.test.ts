@@ -8,9 +8,9 @@ import { neededMaps } from "../../src/sync/map_loader";
 import { PredictionWatch } from "../../src/sync/prediction_watch";
 
 const CLASSES: readonly LabelClass[] = [
-  { id: 1, name: "a", color: "#ff0000" },
-  { id: 2, name: "b", color: "#00ff00" },
-  { id: 3, name: "c", color: "#0000ff" },
+  { id: 1, name: "a", color: "#ff0000", group: null },
+  { id: 2, name: "b", color: "#00ff00", group: null },
+  { id: 3, name: "c", color: "#0000ff", group: null },
 ];
 const NEW_IMAGE = { id: 5, uncertainty: null, width: 10, height: 10 };
 const PREDICTED_IMAGE = { ...NEW_IMAGE, uncertainty: 0.3 };

@@ -13,6 +13,7 @@ import "./components/ClassificationUI";
 import "./components/Gallery";
 import "./components/ImageStrip";
 import "./components/KeyHelp";
+import "./components/MultilabelUI";
 import "./components/QualityDialog";
 import "./components/QualityPanel";
 import "./components/SegmentationUI";
@@ -73,7 +74,6 @@ export class LabelingView extends AppView {
 
   protected override render(): TemplateResult {
     const { app } = this;
-    const is_segmentation = app.config.task === "segmentation";
     const gallery_open = app.ui.gallery_open.value;
     return html`
       <fewclick-header .app=${app}></fewclick-header>
@@ -86,9 +86,7 @@ export class LabelingView extends AppView {
           <fewclick-image-strip .app=${app}></fewclick-image-strip>
         </div>
         <aside class="sidebar" aria-label="Labels, prediction and training">
-          ${is_segmentation
-            ? html`<fewclick-segmentation-ui .app=${app}></fewclick-segmentation-ui>`
-            : html`<fewclick-classification-ui .app=${app}></fewclick-classification-ui>`}
+          ${this.#taskPanel()}
           <fewclick-quality-panel .app=${app}></fewclick-quality-panel>
           <fewclick-training-panel .app=${app}></fewclick-training-panel>
         </aside>
@@ -121,6 +119,18 @@ export class LabelingView extends AppView {
     if (opened) history.replaceState(null, "", ui.gallery_open.value ? "#/gallery" : `#/image/${opened.image.id}`);
   }
 
+  #taskPanel(): TemplateResult {
+    const { app } = this;
+    switch (app.config.task) {
+      case "segmentation":
+        return html`<fewclick-segmentation-ui .app=${app}></fewclick-segmentation-ui>`;
+      case "classification":
+        return html`<fewclick-classification-ui .app=${app}></fewclick-classification-ui>`;
+      case "multilabel":
+        return html`<fewclick-multilabel-ui .app=${app}></fewclick-multilabel-ui>`;
+    }
+  }
+
   #shown_picture: unknown = null;
 
   #showPicture(): void {
@@ -144,15 +154,14 @@ export class LabelingView extends AppView {
 
   #stageChips(): TemplateResult | typeof nothing {
     const { annotations, classes, config, navigator } = this.app;
-    const { label, skipped } = annotations.current.value;
+    const { label, labels, skipped } = annotations.current.value;
     if (navigator.image === null) return nothing;
     const sets_points = config.task === "segmentation";
-    const label_class = classes.value.find(({ id }) => id === label?.class_id);
+    const held = [...(label ? [label] : []), ...(labels ?? [])].map(({ class_id }) => class_id);
     return html`<div class="stage-chips" aria-live="polite">
-      ${label_class
-        ? html`<span class="badge" data-testid="label-badge" data-class-id=${label_class.id}
-            style="background: ${label_class.color}; color: ${textOn(label_class.color)}">${label_class.name}</span>`
-        : nothing}
+      ${classes.value.filter(({ id }) => held.includes(id)).map(({ id, name, color }) => html`<span class="badge"
+        data-testid="label-badge" data-class-id=${id} style="background: ${color}; color: ${textOn(color)}">${name}</span>`)}
+      ${labels?.length === 0 ? html`<span class="badge is-neutral" data-testid="none-badge">None of the classes</span>` : nothing}
       ${skipped ? html`<span class="badge is-neutral">Skipped</span>` : nothing}
       ${navigator.image.features === "failed"
         ? html`<span class="badge is-neutral" data-testid="features-failed">Cannot be used: ${navigator.image.failure ?? "its features failed"}</span>`
@@ -180,10 +189,11 @@ export class LabelingView extends AppView {
   #hint(): TemplateResult | typeof nothing {
     const { preferences, config } = this.app;
     if (preferences.value.hint_dismissed) return nothing;
-    const text =
-      config.task === "segmentation"
-        ? html`Choose a class, click an example of it: the mask follows every click. <kbd>F</kbd> next image, <kbd>?</kbd> all keys.`
-        : html`Press <kbd>1</kbd> to <kbd>9</kbd> or click a class; the next image follows. <kbd>Ctrl+Z</kbd> takes a label back, <kbd>?</kbd> all keys.`;
+    const text = {
+      segmentation: html`Choose a class, click an example of it: the mask follows every click. <kbd>F</kbd> next image, <kbd>?</kbd> all keys.`,
+      classification: html`Press <kbd>1</kbd> to <kbd>9</kbd> or click a class; the next image follows. <kbd>Ctrl+Z</kbd> takes a label back, <kbd>?</kbd> all keys.`,
+      multilabel: html`Press <kbd>1</kbd> to <kbd>9</kbd> for all classes that hold, <kbd>0</kbd> for none of them. <kbd>Enter</kbd> accepts what is suggested, then goes on.`,
+    }[config.task];
     return html`<div class="first-hint"><span>${text}</span>
       <button class="button small" @click=${() => preferences.change({ hint_dismissed: true })}>Got it</button></div>`;
   }
@@ -236,6 +246,7 @@ export class LabelingView extends AppView {
     save: () => void this.app.training.start(),
     accept: () => void this.app.labelling.accept(false),
     "accept-next": () => void this.app.labelling.accept(true),
+    none: () => this.app.labelling.chooseNone(),
     remove: () => this.app.labelling.removeNearest(this.#stage.pointerOnImage),
     extract: () => {
       if (this.app.config.task === "segmentation") void this.app.labelling.extractPoints();

@@ -16,6 +16,11 @@ const EXPORTS: readonly { format: ExportFormat; name: string; note: string; task
   { format: "png-masks", name: "PNG masks", note: "Class indices, with a class map", task: "segmentation" },
   { format: "coco", name: "COCO", note: "With run-length masks", task: "segmentation" },
 ];
+const TASK_NAMES: Readonly<Record<Task, string>> = {
+  segmentation: "Segmentation",
+  classification: "Classification",
+  multilabel: "Multi-label",
+};
 const SAVE_SIGNS = {
   saved: { node: CloudCheck, text: "Saved" },
   saving: { node: RefreshCw, text: "Saving…" },
@@ -44,7 +49,7 @@ export class AppHeader extends AppView {
           <span>Fewclick</span>
         </h1>
         ${this.#session()}
-        <span class="chip task-chip">${config.task === "segmentation" ? "Segmentation" : "Classification"}</span>
+        <span class="chip task-chip">${TASK_NAMES[config.task]}</span>
         ${this.#progress()} ${this.#extraction()}
         <span class="spacer"></span>
         ${this.#mlService()} ${this.#saveSign()}

@@ -52,11 +52,30 @@ export class ClassEditor extends AppView {
       <input type="color" .value=${color} aria-label="Colour of ${name}" @change=${(event: Event) => this.#recolor(id, event)} />
       <input class="input" .value=${name} aria-label="Name of ${name}" maxlength="200" autocomplete="off"
         @change=${(event: Event) => this.#rename(label_class, event)} />
+      ${this.app.config.task === "multilabel" ? this.#group(label_class) : nothing}
       <span class="count">${this.#count(id)}</span>
       <button class="button ghost icon-only" data-testid="remove-class-${id}" aria-label="Remove ${name}" title="Remove"
         @click=${() => (this.removing_id = id)}>${icon(Trash2, 16)}</button>
       ${this.removing_id === id ? this.#confirmation(label_class) : nothing}
     </li>`;
+  }
+
+  /** Classes with the same word here exclude each other. */
+  #group(label_class: LabelClass): TemplateResult {
+    const { id, name, group } = label_class;
+    return html`<input class="input class-editor-group" .value=${group ?? ""} data-testid="group-${id}" aria-label="Group of ${name}"
+      title="Of the classes of a group an image has one at most" placeholder="No group" maxlength="200" autocomplete="off"
+      @change=${(event: Event) => this.#regroup(label_class, event)} />`;
+  }
+
+  #regroup({ id, group }: LabelClass, event: Event): void {
+    const { target: input } = event;
+    if (!(input instanceof HTMLInputElement)) return;
+    const wanted = input.value.trim() || null;
+    if (wanted === group) return;
+    void this.app.class_editing.change(id, { group: wanted }).then((changed) => {
+      if (!changed) input.value = group ?? "";
+    });
   }
 
   #confirmation(label_class: LabelClass): TemplateResult {

@@ -138,6 +138,7 @@ export class Gallery extends AppView {
   }
 
   #chip(image: ImageInfo): TemplateResult | typeof nothing {
+    if (image.class_ids !== null) return this.#classChips(image.class_ids);
     const labelled = image.class_id !== null;
     const class_id = image.class_id ?? (this.app.config.task === "classification" ? image.predicted_class_id : null);
     const label_class = this.app.classes.value.find(({ id }) => id === class_id);
@@ -146,10 +147,19 @@ export class Gallery extends AppView {
       <span class="swatch"></span>${label_class.name}</span>`;
   }
 
+  #classChips(class_ids: readonly number[]): TemplateResult | typeof nothing {
+    const held = this.app.classes.value.filter(({ id }) => class_ids.includes(id));
+    const [first] = held;
+    if (!first) return nothing;
+    return html`<span class="tile-chip is-label" style="--class-color: ${first.color}" title=${held.map(({ name }) => name).join(", ")}>
+      <span class="swatch"></span>${first.name}${held.length > 1 ? ` +${held.length - 1}` : ""}</span>`;
+  }
+
   #status(image: ImageInfo): string {
     if (image.features === "failed") return "Failed";
     if (image.status === "skipped") return "Skipped";
     if (image.status === "labeled") {
+      if (image.class_ids?.length === 0) return "Labelled · none";
       return this.app.config.task === "segmentation" ? `Labelled · ${image.point_count} points` : "Labelled";
     }
     if (image.features === "pending") return "Being prepared";

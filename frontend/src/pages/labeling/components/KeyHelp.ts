@@ -3,11 +3,18 @@ import { html, type TemplateResult } from "lit";
 
 import { BINDINGS, keyCaps, type Binding } from "../../../state/keymap";
 import type { Readable } from "../../../state/signal";
+import type { Task } from "../../../state/types";
 import { AppView } from "./AppView";
 import { icon } from "./icon";
 import { closeOnBackdrop, showDialog } from "./dialog";
 
 const GROUPS: readonly Binding["group"][] = ["Labelling", "Moving between images", "View", "Session"];
+
+const DIGITS: Readonly<Record<Task, string>> = {
+  segmentation: "Class of the next point",
+  classification: "Class of the image",
+  multilabel: "A class of the image, on or off",
+};
 
 /** Every key, from the table that makes them work. */
 export class KeyHelp extends AppView {
@@ -37,7 +44,7 @@ export class KeyHelp extends AppView {
   #group(group: Binding["group"]): TemplateResult {
     const { task } = this.app.config;
     const bindings = BINDINGS.filter((binding) => binding.group === group && (binding.task ?? task) === task);
-    const digits = row([["1"], ["9"]], task === "segmentation" ? "Class of the next point" : "Class of the image", "…");
+    const digits = row([["1"], ["9"]], DIGITS[task], "…");
     return html`<section><h3>${group}</h3><dl>
       ${group === "Labelling" ? digits : ""} ${bindings.map(({ keys, text }) => row(keys.map(keyCaps), text))}
     </dl></section>`;

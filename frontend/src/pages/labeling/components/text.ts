@@ -21,6 +21,7 @@ export function percent(p: number): string {
 
 /** What stands behind the share: "right on 24 held-out points (3 images)". */
 export function heldOutBasis({ images, samples }: HeldOut, task: Task): string {
+  if (task === "multilabel") return `all classes right on ${counted(samples, "held-out image")}`;
   if (task === "classification") return `right on ${counted(samples, "held-out image")}`;
   return `right on ${counted(samples, "held-out point")} (${counted(images, "image")})`;
 }
