@@ -257,6 +257,20 @@ def features_recompute(
     raise typer.Exit(status)
 
 
+@app.command()
+def adopt(
+    checkpoint_id: Annotated[
+        int | None, typer.Argument(metavar="[ID]", help="A checkpoint of kind adapter.", show_default=False)
+    ] = None,
+    base: Annotated[bool, typer.Option("--base", help="Go back to the weights without any adapter.")] = False,
+    session: SessionOption = None,
+) -> None:
+    """Go on with a fine-tuned extractor: annotations stay, features are made anew."""
+    from fewclick.adopt_command import run
+
+    run(_session_dir(session), checkpoint_id, base=base)
+
+
 @app.callback()
 def _root(
     show_version: Annotated[
