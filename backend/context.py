@@ -7,6 +7,8 @@ import time
 from dataclasses import dataclass, field
 from typing import Annotated
 
+import numpy as np
+import numpy.typing as npt
 from fastapi import Depends, Request
 
 from backend.services.event_stream import EventBroker
@@ -34,10 +36,20 @@ class AppContext:
     """Held while `config` is read anew, so that an older one never takes the place of a newer."""
     counts: SessionCounts = field(default_factory=SessionCounts)
     """Counts over the whole session, as they were a moment ago."""
-    maps: LruCache[tuple[int, str | None, int, int], bytes] = field(
+    maps: LruCache[tuple[int, str | None, int, int, int], bytes] = field(
         default_factory=lambda: LruCache(64 * 1024 * 1024, len)
     )
-    """Full-size prediction maps as PNG by (image id, content hash, version, class id)."""
+    """Full-size prediction maps as PNG by (image id, content hash, version, revision, class id)."""
+    refined: LruCache[tuple[int, str | None, int, int], npt.NDArray[np.uint8]] = field(
+        default_factory=lambda: LruCache(64 * 1024 * 1024, lambda planes: planes.nbytes)
+    )
+    """The same before they are PNG, all classes at once (K, H, W): most pages ask for each of them."""
+    guides: LruCache[tuple[int, str | None], npt.NDArray[np.uint8]] = field(
+        default_factory=lambda: LruCache(64 * 1024 * 1024, lambda guide: guide.nbytes)
+    )
+    """What refinement looks at of a picture, by (image id, content hash): the same for each of its predictions."""
+    refining: threading.Lock = field(default_factory=threading.Lock)
+    """Held while full-size maps are computed: they take all cores, and memory, anyway."""
 
 
 async def get_context(request: Request) -> AppContext:

@@ -40,9 +40,6 @@ class Settings(BaseSettings):
     event_poll_interval_s: float = Field(default=0.005, gt=0, le=10, description="how often to look for new events")
     event_keep_s: float = Field(default=3600, ge=1, description="how long a listener may be away and still catch up")
     worker_timeout_s: float = Field(default=5, gt=0, description="an ML service silent for longer counts as dead")
-    max_work_side: int = Field(
-        default=2048, ge=64, description="longest side at which maps are refined and points extracted, pixels"
-    )
     supervised: bool = Field(default=False, description="`fewclick up` starts and keeps the services; set by it")
     sessions: tuple[Sibling, ...] = Field(default=(), description="sessions on this port, set by the supervisor")
 

@@ -33,9 +33,6 @@ if TYPE_CHECKING:
     from ml_service.heads.base import Head
     from ml_service.task_factory import TaskParts
 
-MAX_WORK_SIDE = 1536
-"""Longest side at which masks are refined along the edges of the picture, pixels."""
-
 
 class ModelError(FewclickError):
     """A head cannot be loaded or applied."""
@@ -201,25 +198,6 @@ def _as_stored(features: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
 
 def _mask(logits: npt.NDArray[np.float32], picture: npt.NDArray[np.uint8]) -> npt.NDArray[np.unsignedinteger]:
     """Index (H, W) of the most probable class, refined along the edges as in exports."""
-    from backend.services.image_files import shrink
+    from models.refinement import fit_refinement, make_guide
 
-    columns, rows = logits.shape[2], logits.shape[1]
-    guide = shrink(picture, MAX_WORK_SIDE, least=(2 * columns, 2 * rows))
-    height, width = picture.shape[:2]
-    best = np.zeros((height, width), np.uint8 if len(logits) <= 256 else np.uint16)
-    highest = _full_size(logits, 0, guide, width, height)
-    for index in range(1, len(logits)):
-        found = _full_size(logits, index, guide, width, height)
-        best[found > highest] = index
-        highest = np.maximum(found, highest)
-    return best
-
-
-def _full_size(
-    logits: npt.NDArray[np.float32], index: int, guide: npt.NDArray[np.uint8], width: int, height: int
-) -> npt.NDArray[Any]:
-    """(height, width): the higher, the more probable is the class there."""
-    from backend.services.prediction_maps import full_size_levels, refined_probability
-
-    probability = refined_probability(logits, index, guide)
-    return probability if probability.shape == (height, width) else full_size_levels(probability, width, height)
+    return fit_refinement(logits, make_guide(picture)).label_map()

@@ -13,7 +13,7 @@ NumPy and OpenCV only.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -42,6 +42,8 @@ BAND_VALUES = 1 << 18
 SPLIT_PIXELS_PER_CELL = 8
 """Larger cells (along a side) are averaged in two steps, so that a large picture is never held as floats."""
 THREADS = 2
+NEVER_LOGIT = 160.0
+"""So improbable that float32 cannot tell it from impossible."""
 OFFSET, SLOPES, LOW, HIGH = 0, slice(1, 4), 4, 5
 """Planes of a class in `Refinement.correction`."""
 
@@ -60,21 +62,18 @@ class Clicks:
 class Refinement:
     """Everything on the grid that the pixels need; they are computed in bands of rows, whatever the picture's size."""
 
+    n_classes: int
+    """K"""
     guide: npt.NDArray[np.uint8]
     """(H, W, 3), of `make_guide`."""
     logits: FloatArray
-    """(K, Hp, Wp); of two classes (1, Hp, Wp), the first one's minus the other's."""
+    """(K, Hp, Wp); of one or two classes (1, Hp, Wp), the first one's minus the other's."""
     correction: FloatArray
-    """(K or 1, 6, Hp, Wp): what is added to the probability (an offset, slopes for the three channels of the guide), and
-    between which probabilities the sum has to stay."""
-
-    @property
-    def n_classes(self) -> int:
-        """K"""
-        return max(2, len(self.logits))
+    """(K or 1, 6, Hp, Wp): what is added to the probability (an offset, slopes for the three channels of the guide),
+    and between which probabilities the sum has to stay."""
 
     def each_band(self, use: Callable[[slice, FloatArray], None], threads: int = THREADS) -> None:
-        """Call `use(rows, probabilities (K, rows, W))` for all rows of the picture, in any order, in several threads."""
+        """Call `use(rows, probabilities (K, rows, W))` for all rows of the picture, in any order, in threads."""
         height, width = self.guide.shape[:2]
         step = max(1, BAND_VALUES // (width * (6 + self.n_classes)))
         bands = [slice(start, min(start + step, height)) for start in range(0, height, step)]
@@ -91,11 +90,26 @@ class Refinement:
         self.each_band(keep)
         return whole
 
+    def label_map(self, among: Sequence[int] | None = None) -> npt.NDArray[np.unsignedinteger]:
+        """Index (H, W) of the most probable class; of several, the first.
+
+        Args:
+            among: Class indices to choose from, in the order in which they are counted from 0 in the result.
+        """
+        count = self.n_classes if among is None else len(among)
+        whole = np.empty(self.guide.shape[:2], np.uint8 if count <= 256 else np.uint16)
+
+        def choose(rows: slice, band: FloatArray) -> None:
+            whole[rows] = (band if among is None else band[list(among)]).argmax(axis=0)
+
+        self.each_band(choose)
+        return whole
+
     def rows(self, rows: slice) -> FloatArray:
         """Probabilities (K, rows, W) of some rows of pixels."""
         colors = np.ascontiguousarray(np.moveaxis(self.guide[rows], -1, 0), dtype=np.float32)
         corrections = (self._enlarge(planes, rows) for planes in self.correction)
-        return self._refined(_plain(self._enlarge(self.logits, rows)), corrections, colors)
+        return self._refined(_plain(self._enlarge(self.logits, rows)), corrections, colors)[: self.n_classes]
 
     def at(self, pixels: npt.NDArray[np.intp]) -> tuple[FloatArray, FloatArray]:
         """Plainly upsampled and refined probabilities (N, K) of pixels (N, 2), each as (column, row)."""
@@ -143,7 +157,8 @@ def make_guide(picture: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     stand out removed.
     """
     roots = np.rint(np.sqrt(np.arange(256) * 255.0)).astype(np.uint8)
-    return np.asarray(cv2.LUT(cv2.medianBlur(picture, MEDIAN_PX), roots), dtype=np.uint8)
+    guide = cv2.medianBlur(picture, MEDIAN_PX)
+    return np.asarray(cv2.LUT(guide, roots, dst=guide), dtype=np.uint8)
 
 
 def refine(
@@ -160,13 +175,17 @@ def fit_refinement(
     logits: npt.NDArray[np.floating], guide: npt.NDArray[np.uint8], clicks: Clicks | None = None
 ) -> Refinement:
     """As `refine`, up to where memory for each pixel is needed; `guide` is what `make_guide` gave."""
-    if logits.ndim != 3 or len(logits) < 2:
-        raise ValueError(f"expected logits (K, Hp, Wp) of at least two classes, found shape {logits.shape}")
+    if logits.ndim != 3 or len(logits) < 1:
+        raise ValueError(f"expected logits (K, Hp, Wp), found shape {logits.shape}")
+    n_classes = len(logits)
     values = np.ascontiguousarray(logits, dtype=np.float32)
+    if n_classes == 1:
+        # Certainty, by whatever its logits are: there is nothing else.
+        values = np.stack([np.zeros_like(values[0]), np.full_like(values[0], -NEVER_LOGIT)])
     probabilities = softmax(values, axis=0)
     if len(values) == 2:
         values, probabilities = values[:1] - values[1:], probabilities[:1]
-    refinement = Refinement(guide, values, _fit_correction(probabilities, guide))
+    refinement = Refinement(n_classes, guide, values, _fit_correction(probabilities, guide))
     if clicks is not None and len(clicks.xy):
         _respect(refinement, clicks)
     return refinement
@@ -199,7 +218,10 @@ def _correct(probability: FloatArray, correction: FloatArray, colors: FloatArray
 
 def _plain(logits: FloatArray) -> FloatArray:
     """Probabilities of logits (K, ...), or of the first of two classes of their difference (1, ...)."""
-    return np.asarray(1 / (1 + np.exp(-logits)), dtype=np.float32) if len(logits) == 1 else softmax(logits, axis=0)
+    if len(logits) > 1:
+        return softmax(logits, axis=0)
+    # Bounded, as the exponential of more overflows.
+    return np.asarray(1 / (1 + np.exp(np.minimum(-logits, NEVER_LOGIT / 2))), dtype=np.float32)
 
 
 def _complete(probabilities: FloatArray) -> FloatArray:

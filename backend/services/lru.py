@@ -29,7 +29,9 @@ class LruCache(Generic[K, V]):
             return self._items.get(key)
 
     def put(self, key: K, value: V) -> None:
-        """Keep a value; the ones used longest ago go."""
+        """Keep a value; the ones used longest ago go. One larger than the whole cache is not kept."""
+        if self._size_of(value) > self._capacity:
+            return
         with self._lock:
             old = self._items.pop(key, None)
             self._size += self._size_of(value) - (self._size_of(old) if old is not None else 0)

@@ -2,34 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import cv2
 import numpy as np
 import numpy.typing as npt
 from fastapi import Response
+from sqlalchemy import select
 
 from backend.context import AppContext
 from backend.schemas.predictions import MapSize
-from backend.services.image_files import shrink
 from backend.services.image_paths import image_path
 from backend.services.predictions import no_prediction, request_lost_map
 from backend.services.session_snapshot import SessionSnapshot
-from db.errors import InvalidInputError, NotFoundError
-from db.models import Image, Prediction
+from db.errors import ConflictError, InvalidInputError, NotFoundError
+from db.models import Image, Origin, Point, Prediction
 from db.queries.images import get_image
-from models.geometry import resample, scale_between
 from models.images import read_image
-from models.prediction_store import read_map, softmax, upsampled_probabilities
+from models.prediction_store import read_map, softmax
+from models.refinement import Clicks, Refinement, fit_refinement, make_guide
 
-SMOOTHER_SIGMA_COLOR = 4.0
-"""Colour difference, of 255, across which the refined map changes freely. With the strength below it never lowered the
-IoU on nuclei, vegetation, spheroidite and cars (by 0.00 to 0.02 better than plain upsampling); larger values of either
-help on smooth objects and harm on fine ones."""
-SMOOTHER_LAMBDA_PER_CELL = 4.0
-"""Strength of the smoothing, in squared cells of the grid."""
-GUIDE_PIXELS_PER_CELL = 2
-"""At least, along either side: the refined map still shows what the grid tells apart."""
-LEVEL_LOGIT = 8.0
-"""Logits beyond are certainty: P differs from 0 or 1 by a tenth of what 8 bits resolve."""
 MAP_READS = 5
 
 
@@ -39,6 +31,7 @@ def send_map(context: AppContext, image_id: int, class_id: int | None, size: Map
     Raises:
         NotFoundError: no such image or class, or no prediction yet.
         InvalidInputError: the session has no maps.
+        ImageReadError, ConflictError: as `read_guide`.
     """
     image, prediction, logits = read_logits(context, image_id)
     wanted = _wanted_class(context, prediction, class_id)
@@ -73,63 +66,42 @@ def read_logits(context: AppContext, image_id: int) -> tuple[Image, Prediction, 
     raise request_lost_map(context, image_id)
 
 
-def refined_probability(
-    logits: npt.NDArray[np.float32], index: int, guide: npt.NDArray[np.uint8]
-) -> npt.NDArray[np.float32]:
-    """P(class `index`) (H, W) from logits (K, Hp, Wp), following the edges of the picture.
+def read_guide(session: SessionSnapshot, image: Image) -> npt.NDArray[np.uint8]:
+    """What refinement looks at of the picture.
 
-    The filter (fast global smoother, Min et al. 2014) is linear with weights that only depend on the picture: filtering
-    each class on its own leaves the sum of all at 1.
+    Raises:
+        ImageReadError: it cannot be read any more.
+        ConflictError: it is not the one that was registered.
+    """
+    pixels = read_image(image_path(session.image_root, image.path), preprocessing=session.preprocessing)
+    if pixels.shape[:2] != (image.height, image.width):
+        raise ConflictError(
+            f"{image.path} has {pixels.shape[1]} x {pixels.shape[0]} pixels, {image.width} x {image.height} when "
+            "it was registered: put the old file back, or run init with --append"
+        )
+    return make_guide(pixels)
+
+
+def refine_prediction(
+    prediction: Prediction,
+    logits: npt.NDArray[np.float32],
+    guide: npt.NDArray[np.uint8],
+    points: Iterable[Point],
+) -> Refinement:
+    """The prediction along the edges of the picture; what people clicked in it is not overruled.
 
     Args:
-        guide: (H, W, 3) RGB.
+        points: Of this image; those that people did not set themselves do not count.
     """
-    height, width = guide.shape[:2]
-    probability = np.ascontiguousarray(upsampled_probabilities(logits, width, height)[index])
-    # Of a narrow picture the cells are narrow too: the longer side of one would smooth away all that lies across it.
-    cell_px = float(scale_between(_grid_size(logits), (width, height)).min())
-    strength = SMOOTHER_LAMBDA_PER_CELL * cell_px**2
-    if min(height, width) < 2 or cell_px <= 1:
-        return probability
-    smoothed = cv2.ximgproc.fastGlobalSmootherFilter(guide, probability, strength, SMOOTHER_SIGMA_COLOR)
-    return np.asarray(np.clip(smoothed, 0, 1), dtype=np.float32)
-
-
-def read_guide(
-    session: SessionSnapshot, image: Image, max_side: int, logits: npt.NDArray[np.float32]
-) -> npt.NDArray[np.uint8]:
-    """The picture at the size at which maps of these logits (K, Hp, Wp) are refined."""
-    path = image_path(session.image_root, image.path)
-    columns, rows = _grid_size(logits)
-    least = (columns * GUIDE_PIXELS_PER_CELL, rows * GUIDE_PIXELS_PER_CELL)
-    return shrink(read_image(path, preprocessing=session.preprocessing), max_side, least=least)
-
-
-def full_size_levels(probability: npt.NDArray[np.float32], width: int, height: int) -> npt.NDArray[np.uint16]:
-    """Probabilities (H, W) at another size (height, width), as levels: 65,535 / 2 is one half, more is more probable.
-
-    The levels are linear in the logit: where a class ends would move by up to half a pixel of the smaller map if
-    probabilities were interpolated. Two bytes a pixel, as the picture may have hundreds of millions.
-    """
-    bounded = np.clip(probability, 1 / (1 + np.exp(LEVEL_LOGIT)), 1 / (1 + np.exp(-LEVEL_LOGIT)))
-    logits = np.log(bounded / (1 - bounded))
-    levels = np.rint((logits + LEVEL_LOGIT) * (65535 / (2 * LEVEL_LOGIT))).astype(np.uint16)
-    return np.asarray(resample(levels, width, height), dtype=np.uint16)
-
-
-def _grid_size(logits: npt.NDArray[np.float32]) -> tuple[int, int]:
-    return logits.shape[2], logits.shape[1]
+    own = [point for point in points if point.origin is Origin.HUMAN and point.class_id in prediction.class_ids]
+    xy = np.array([(point.x, point.y) for point in own], np.float64).reshape(-1, 2)
+    class_index = np.array([prediction.class_ids.index(point.class_id) for point in own], np.intp)
+    return fit_refinement(logits, guide, Clicks(xy, class_index))
 
 
 def to_grey(probability: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
     """255 x P, rounded."""
     return np.asarray(np.rint(probability * 255), dtype=np.uint8)
-
-
-def _level_greys() -> npt.NDArray[np.uint8]:
-    """By level of `full_size_levels`: 255 x P."""
-    logits = np.linspace(-LEVEL_LOGIT, LEVEL_LOGIT, 65536, dtype=np.float32)
-    return to_grey(np.asarray(1 / (1 + np.exp(-logits)), dtype=np.float32))
 
 
 def encode_png(pixels: npt.NDArray[np.uint8]) -> bytes:
@@ -163,16 +135,38 @@ def _full_size_png(
     assert image.height is not None
     if class_id not in prediction.class_ids:
         return encode_png(np.zeros((image.height, image.width), np.uint8))
-    key = (image.id, image.content_hash, prediction.version, class_id)
-    cached = context.maps.get(key)
+    key = (image.id, image.content_hash, prediction.version, image.revision)
+    index = prediction.class_ids.index(class_id)
+    cached = context.maps.get((*key, class_id))
     if cached is not None:
         return cached
-    guide = read_guide(context.config, image, context.settings.max_work_side, logits)
-    probability = refined_probability(logits, prediction.class_ids.index(class_id), guide)
-    if probability.shape == (image.height, image.width):
-        grey = to_grey(probability)
-    else:
-        grey = _level_greys()[full_size_levels(probability, image.width, image.height)]
-    data = encode_png(grey)
-    context.maps.put(key, data)
+    # The page asks for all classes at once: the first request refines, the others wait for what it found.
+    with context.refining:
+        planes = context.refined.get(key)
+        if planes is None:
+            planes = _refined_greys(context, image, prediction, logits)
+            context.refined.put(key, planes)
+    data = encode_png(planes[index])
+    context.maps.put((*key, class_id), data)
     return data
+
+
+def _refined_greys(
+    context: AppContext, image: Image, prediction: Prediction, logits: npt.NDArray[np.float32]
+) -> npt.NDArray[np.uint8]:
+    """255 x P of all classes (K, H, W)."""
+    guide_key = (image.id, image.content_hash)
+    guide = context.guides.get(guide_key)
+    if guide is None:
+        guide = read_guide(context.config, image)
+        context.guides.put(guide_key, guide)
+    with context.database.read() as db_session:
+        points = list(db_session.scalars(select(Point).where(Point.image_id == image.id)))
+    refinement = refine_prediction(prediction, logits, guide, points)
+    planes = np.empty((refinement.n_classes, *guide.shape[:2]), np.uint8)
+
+    def keep(rows: slice, band: npt.NDArray[np.float32]) -> None:
+        planes[:, rows] = to_grey(band)
+
+    refinement.each_band(keep)
+    return planes

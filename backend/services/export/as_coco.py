@@ -17,9 +17,7 @@ from db.models import ImageStatus
 from db.tasks import Annotates
 
 
-def stream(
-    db_session: Session, session: SessionSnapshot, status: ImageStatus | None, max_work_side: int
-) -> Iterator[bytes]:
+def stream(db_session: Session, session: SessionSnapshot, status: ImageStatus | None) -> Iterator[bytes]:
     """{"info", "licenses", "categories", "images", "annotations"}.
 
     COCO wants all images before all annotations: the images are read once for each of the two lists.
@@ -36,7 +34,7 @@ def stream(
     yield (json.dumps(head)[:-1] + ', "images": [').encode()
     yield from _joined(_image(exported) for exported in read_images(db_session, session.class_ids, status=status))
     yield b'\n], "annotations": ['
-    yield from _joined(_annotations(db_session, session, status, max_work_side))
+    yield from _joined(_annotations(db_session, session, status))
     yield b"\n]}\n"
 
 
@@ -59,15 +57,13 @@ def _image(exported: ExportedImage) -> dict[str, Any]:
     }
 
 
-def _annotations(
-    db_session: Session, session: SessionSnapshot, status: ImageStatus | None, max_work_side: int
-) -> Iterator[dict[str, Any]]:
+def _annotations(db_session: Session, session: SessionSnapshot, status: ImageStatus | None) -> Iterator[dict[str, Any]]:
     number = 0
     for exported in read_images(db_session, session.class_ids, status=status):
         if session.task.annotates is not Annotates.POINTS:
             found = _whole_image(exported)
         else:
-            mask = read_mask(session, exported, max_work_side)
+            mask = read_mask(session, exported)
             found = [] if mask is None else _regions(exported, mask)
         for annotation in found:
             number += 1

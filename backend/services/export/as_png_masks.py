@@ -25,9 +25,7 @@ UNKNOWN = 255
 """Pixel value of what no class has."""
 
 
-def stream(
-    db_session: Session, session: SessionSnapshot, status: ImageStatus | None, max_work_side: int
-) -> Iterator[bytes]:
+def stream(db_session: Session, session: SessionSnapshot, status: ImageStatus | None) -> Iterator[bytes]:
     """masks/<path of the image, with .png for its ending> for each image with a prediction, then classes.json.
 
     Where images differ by their ending alone (a.jpg, a.png), their masks keep it: a.jpg.png, a.png.png.
@@ -38,7 +36,7 @@ def stream(
     # Images are stored as they are: PNG is compressed already.
     with zipfile.ZipFile(sink, "w", zipfile.ZIP_STORED) as archive:
         for exported in read_images(db_session, session.class_ids, status=status):
-            mask = read_mask(session, exported, max_work_side)
+            mask = read_mask(session, exported)
             if mask is None:
                 continue
             name = f"masks/{names.name(exported.image.path)}"

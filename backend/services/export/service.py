@@ -54,13 +54,13 @@ def _stream(context: AppContext, kind: ExportFormat, status: ImageStatus | None,
 def _format(
     context: AppContext, db_session: Session, kind: ExportFormat, status: ImageStatus | None, *, history: bool
 ) -> Iterator[bytes]:
-    session, max_work_side = context.config, context.settings.max_work_side
+    session = context.config
     match kind:
         case ExportFormat.JSON:
             return as_json.stream(db_session, session, history=history)
         case ExportFormat.CSV:
             return as_csv.stream(db_session, session)
         case ExportFormat.COCO:
-            return as_coco.stream(db_session, session, status, max_work_side)
+            return as_coco.stream(db_session, session, status)
         case ExportFormat.PNG_MASKS:
-            return as_png_masks.stream(db_session, session, status, max_work_side)
+            return as_png_masks.stream(db_session, session, status)

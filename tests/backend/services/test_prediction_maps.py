@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,10 +11,8 @@ import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 
-from backend.services.prediction_maps import full_size_levels, refined_probability
 from tests.boundaries import DARK, Boundary, crossing, put
 
-HALF_LEVEL = 65535 / 2
 BOUNDARIES = [
     Boundary(641, 479, 8, vertical=True),
     Boundary(641, 479, 633, vertical=True),
@@ -55,12 +52,10 @@ def test_send_map__boundary_is_within_half_a_pixel(
     ],
     ids=str,
 )
-def test_send_map__larger_than_the_working_size(seg: TestClient, segmentation_session: Any, boundary: Boundary) -> None:
-    """Half a pixel of the picture as it is refined: at most 2048 pixels on its longest side."""
+def test_send_map__of_a_large_picture(seg: TestClient, segmentation_session: Any, boundary: Boundary) -> None:
     put(segmentation_session, 1, boundary)
     found = full_map(seg)
-    shrunk = max(boundary.width, boundary.height) / 2048
-    assert abs(crossing(boundary.profile(found), 127.5) - boundary.at) < 0.5 * shrunk
+    assert abs(crossing(boundary.profile(found), 127.5) - boundary.at) < 0.5
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -75,33 +70,13 @@ def test_send_map__every_orientation(seg: TestClient, segmentation_session: Any,
     assert abs(crossing(boundary.profile(full_map(seg)), 127.5) - boundary.at) < 0.5
 
 
-@pytest.mark.parametrize("max_work_side", [2048, 500])
-def test_export_masks__class_ends_at_the_boundary(
-    serve: Callable[..., TestClient], segmentation_session: Any, max_work_side: int
-) -> None:
+def test_export_masks__class_ends_at_the_boundary(seg: TestClient, segmentation_session: Any) -> None:
     boundary = Boundary(641, 479, 201, vertical=True)
     put(segmentation_session, 1, boundary)
-    client = serve(segmentation_session, max_work_side=max_work_side)
-    client.put("/api/images/1/annotations", json={"points": [{"x": 1, "y": 1, "class_id": 1}]})
-    with zipfile.ZipFile(io.BytesIO(client.get("/api/export?format=png-masks").content)) as archive:
+    seg.put("/api/images/1/annotations", json={"points": [{"x": 1, "y": 1, "class_id": 1}]})
+    with zipfile.ZipFile(io.BytesIO(seg.get("/api/export?format=png-masks").content)) as archive:
         name = next(name for name in archive.namelist() if "boundary_1" in name)
         mask = np.asarray(Image.open(io.BytesIO(archive.read(name))))
     row = boundary.profile(mask)
     assert mask.shape == (boundary.height, boundary.width)
     assert abs(int(np.argmax(row != row[0])) - boundary.at) <= 1
-
-
-def test_full_size_levels__a_logit_that_is_linear_stays_so() -> None:
-    logits = np.linspace(-6, 5, 23, dtype=np.float32)[None]
-    levels = full_size_levels(1 / (1 + np.exp(-logits)), 230, 1)[0].astype(float)
-    steps = np.diff(levels[5:-5])
-    np.testing.assert_allclose(steps, steps.mean(), rtol=0.02)
-    assert crossing(-levels, -HALF_LEVEL) == pytest.approx(230 * (12.5) / 23, abs=0.01)
-
-
-def test_refined_probability__cells_of_a_narrow_picture_are_not_smoothed_away() -> None:
-    boundary = Boundary(16, 2048, 6, vertical=True)
-    plain = np.full((2048, 16, 3), 128, np.uint8)
-    probability = refined_probability(boundary.logits(), 0, plain)
-    assert (probability[:, :3] > 0.6).all()
-    assert (probability[:, 10:] < 0.4).all()
