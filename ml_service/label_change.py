@@ -9,9 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ml_service.adamw import AdamW
 from ml_service.early_stopping import EarlyStopping
 from ml_service.task_factory import Loss
-from ml_service.training_loop import LoopState, Tensors, checked_loss, make_optimizer, mean_loss
+from ml_service.training_loop import WEIGHT_DECAY, LoopState, Tensors, checked_loss, mean_loss
 
 
 def carry_over(
@@ -38,7 +39,7 @@ def carry_over(
         DivergedError: the best weights have no finite loss on the new samples.
     """
     module.load_state_dict(_mapped(state.module.state_dict(), output_names(module), rows))
-    optimizer = make_optimizer(module, float(state.optimizer.param_groups[0]["lr"]))
+    optimizer = AdamW(module.parameters(), state.optimizer.learning_rate, WEIGHT_DECAY)
     optimizer.load_state_dict(_mapped_memory(state, module, rows))
     carried = LoopState(
         module,
@@ -69,16 +70,14 @@ def _mapped(weights: dict[str, Tensor], outputs: frozenset[str], rows: Sequence[
 
 
 def _mapped_memory(state: LoopState, module: nn.Module, rows: Sequence[int | None]) -> dict[str, Any]:
-    """The optimizer's state: by number of the parameter, tensors of its shape, and the count of steps."""
-    outputs = output_names(module)
+    memory = state.optimizer.state_dict()
     names = [name for name, _ in module.named_parameters()]
-    memory = copy.deepcopy(state.optimizer.state_dict())
-    for number, entries in memory["state"].items():
-        if names[number] in outputs:
-            memory["state"][number] = {
-                key: _take_rows(value, rows) if value.ndim else value for key, value in entries.items()
-            }
-    return memory
+    outputs = output_names(module)
+    mapped = {
+        key: list(_mapped(dict(zip(names, memory[key], strict=True)), outputs, rows).values())
+        for key in ("means", "squares")
+    }
+    return memory | mapped
 
 
 def _take_rows(value: Tensor, rows: Sequence[int | None]) -> Tensor:

@@ -31,6 +31,7 @@ logger = logging.getLogger(__name__)
 FORMAT_VERSION = 1
 FOLDER = "runs"
 NAME = re.compile(r"run-(\d+)[.-]")
+MEMORY = ("means", "squares")
 PLAIN = ("epoch", "labels_epoch", "position", "loss_sum", "weight_sum", "best_epoch", "reason")
 
 
@@ -78,6 +79,7 @@ def save_loop(
         "dataset_hash": dataset_hash,
         "segments": list(segments),
         "state": {name: getattr(state, name) for name in PLAIN},
+        "optimizer_steps": state.optimizer.state_dict()["steps"],
         "best_loss": _to_json(state.best_loss),
         "reference_loss": _to_json(state.stopping.reference_loss),
         "checks_without_improvement": state.stopping.checks_without_improvement,
@@ -146,8 +148,9 @@ def _arrays_named_by(path: Path) -> str | None:
 def _arrays(state: LoopState, scaler: FeatureScaler) -> dict[str, Tensor]:
     arrays = {f"module.{name}": value for name, value in state.module.state_dict().items()}
     arrays |= {f"best.{name}": value for name, value in state.best_weights.items()}
-    for number, entries in state.optimizer.state_dict()["state"].items():
-        arrays |= {f"optimizer.{number}.{name}": value for name, value in entries.items()}
+    memory = state.optimizer.state_dict()
+    for key in MEMORY:
+        arrays |= {f"optimizer.{key}.{number}": value for number, value in enumerate(memory[key])}
     arrays |= {
         "generator": state.generator.get_state(),
         "order": torch.tensor(state.order, dtype=torch.int64),
@@ -158,12 +161,8 @@ def _arrays(state: LoopState, scaler: FeatureScaler) -> dict[str, Tensor]:
 
 
 def _restore(state: LoopState, content: Mapping[str, Any], arrays: Mapping[str, Tensor]) -> None:
-    optimizer = state.optimizer.state_dict()
-    memory: dict[int, dict[str, Tensor]] = {}
-    for name, value in _under("optimizer.", arrays).items():
-        number, key = name.split(".", 1)
-        memory.setdefault(int(number), {})[key] = value
-    optimizer["state"] = memory
+    count = len(_under(f"optimizer.{MEMORY[0]}.", arrays))
+    memory = {key: [arrays[f"optimizer.{key}.{number}"] for number in range(count)] for key in MEMORY}
     stopping = EarlyStopping(
         state.stopping.patience,
         state.stopping.threshold,
@@ -174,7 +173,7 @@ def _restore(state: LoopState, content: Mapping[str, Any], arrays: Mapping[str, 
         {name: content["state"][name] for name in PLAIN}
         | {
             "module": _under("module.", arrays),
-            "optimizer": optimizer,
+            "optimizer": {"steps": int(content["optimizer_steps"])} | memory,
             "generator": arrays["generator"],
             "stopping": stopping,
             "order": arrays["order"].tolist(),

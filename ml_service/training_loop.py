@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ml_service.adamw import AdamW
 from ml_service.early_stopping import EarlyStopping
 from ml_service.errors import DivergedError
 from ml_service.task_factory import Loss
@@ -62,7 +63,7 @@ class LoopState:
     """Everything that the rest of a run depends on, beside its samples."""
 
     module: nn.Module
-    optimizer: torch.optim.Optimizer
+    optimizer: AdamW
     generator: torch.Generator
     """Draws the order of the samples."""
     stopping: EarlyStopping
@@ -108,12 +109,8 @@ def start_loop(
     module: nn.Module, generator: torch.Generator, *, learning_rate: float, patience: int, threshold: float
 ) -> LoopState:
     """The state before the first batch."""
-    return LoopState(module, make_optimizer(module, learning_rate), generator, EarlyStopping(patience, threshold))
-
-
-def make_optimizer(module: nn.Module, learning_rate: float) -> torch.optim.Optimizer:
-    """What changes the weights of `module`."""
-    return torch.optim.AdamW(module.parameters(), lr=learning_rate, weight_decay=WEIGHT_DECAY)
+    optimizer = AdamW(module.parameters(), learning_rate, WEIGHT_DECAY)
+    return LoopState(module, optimizer, generator, EarlyStopping(patience, threshold))
 
 
 def bounded_batch_size(batch_size: int, inputs: Tensor) -> int:
@@ -213,7 +210,7 @@ def checked_loss(value: float, name: str, state: LoopState) -> float:
     """
     if math.isfinite(value):
         return value
-    rate = state.optimizer.param_groups[0]["lr"]
+    rate = state.optimizer.learning_rate
     raise DivergedError(
         f"the {name} became {value} in epoch {state.epoch + 1} with learning_rate {rate:g}: "
         f"choose a smaller one, for example {rate / 10:g}, and start again"
