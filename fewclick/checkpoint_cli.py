@@ -126,7 +126,7 @@ def export(
 @app.command()
 def prune(
     keep: Annotated[
-        int, typer.Option(parser=_count, metavar="N", help="How many to keep, the newest, besides those that never go.")
+        int, typer.Option(parser=_count, metavar="N", help="Newest to keep, besides those that never go.")
     ] = 20,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,

@@ -21,6 +21,8 @@ from backend.schemas.checkpoints import (
 from db.models import CheckpointKind
 from initialization.report import counted, format_bytes
 
+MIN_SAMPLES, MIN_IMAGES = 5, 2
+"""Held-out labels and images below which a share says next to nothing; as in ml_service/quality_figures.py."""
 METRIC_NAMES = {
     "held_out.accuracy": "accuracy", "held_out.mean_iou": "mean IoU", "held_out.loss": "loss",
     "held_out.n_images": "held-out images", "held_out.n_samples": "held-out labels", "n_train": "training images",
@@ -85,10 +87,12 @@ def show_comparison(found: CheckpointComparison) -> None:
     _show_labels(console, found, a, b)
     table = _plain_table("as measured when saved", a, b)
     for metric in found.metrics:
-        better = metric.better
-        table.add_row(
-            METRIC_NAMES.get(metric.key, metric.key), _figure(metric.a, better == "a"), _figure(metric.b, better == "b")
-        )
+        # On other labels, or on few, the larger number is not the better head.
+        better = metric.better if found.data is not None and found.data.same_held_out else None
+        is_count = metric.key.rpartition(".")[2].startswith("n_")
+        pair = ((metric.a, better == "a"), (metric.b, better == "b"))
+        cells = (_figure(value, is_better, is_count=is_count) for value, is_better in pair)
+        table.add_row(METRIC_NAMES.get(metric.key, metric.key), *cells)
     if found.metrics:
         console.print(table)
     if found.data is not None and found.metrics and not found.data.same_held_out:
@@ -138,7 +142,9 @@ def held_out(row: CheckpointOut) -> str:
     measured = row.metrics.get("held_out")
     if not isinstance(measured, Mapping) or not isinstance(measured.get("accuracy"), int | float):
         return "unknown"
-    return f"{measured['accuracy']:.0%} of {measured.get('n_samples', '?')}"
+    samples = measured.get("n_samples", 0)
+    enough = samples >= MIN_SAMPLES and measured.get("n_images", 0) >= MIN_IMAGES
+    return f"{measured['accuracy']:.0%} of {samples}" if enough else f"too few: {samples}"
 
 
 def flatten(value: Any, prefix: str = "") -> dict[str, Any]:
@@ -260,7 +266,7 @@ def _marks(row: CheckpointOut) -> Text:
 
 
 def _plain_table(*titles: str, right: Sequence[int] = ()) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, title="", title_justify="left")
     for position, title in enumerate(titles):
         table.add_column(title, justify="right" if position in right else "left", overflow="fold")
     return table
@@ -273,10 +279,10 @@ def _grid() -> Table:
     return grid
 
 
-def _figure(value: float | None, is_better: bool) -> str:
+def _figure(value: float | None, is_better: bool, *, is_count: bool = False) -> str:
     if value is None:
         return "unknown"
-    text = f"{value:,.0f}" if value == int(value) and abs(value) > 1 else f"{value:.3f}"
+    text = f"{value:,.0f}" if is_count else f"{value:.3f}"
     return f"[bold green]{text}[/bold green]" if is_better else text
 
 

@@ -15,7 +15,9 @@ class ServiceSettings(BaseSettings):
     tick_interval_s: float = Field(default=1.0, gt=0, description="heartbeat, and the look for dead workers")
     heartbeat_timeout_s: float = Field(default=10.0, gt=0, description="silence after which a worker counts as dead")
     live_checkpoint_delay_s: float = Field(default=1.0, ge=0, description="rest after a refit before the head is saved")
-    live_checkpoints_kept: int = Field(default=5, ge=1)
+    live_checkpoints_kept: int = Field(
+        default=20, ge=1, description="newest saved live heads; those with a name or a pin stay besides"
+    )
     map_cache_bytes: int = Field(default=256 << 20, ge=0, description="feature maps of recently opened images")
     pooled_cache_bytes: int = Field(default=256 << 20, ge=0, description="pooled vectors")
     run_save_interval_s: float = Field(default=1.0, gt=0, description="training that a kill of the service may lose")

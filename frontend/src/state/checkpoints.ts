@@ -102,6 +102,18 @@ export interface MeasuredSide {
   readonly note: string | null;
 }
 
+export interface HeldOutShare {
+  readonly accuracy: number;
+  readonly samples: number;
+  readonly images: number;
+  /** Whether a share of so few says anything. */
+  readonly enough: boolean;
+}
+
+/** As in ml_service/quality_figures.py. */
+const LEAST_SAMPLES = 5;
+const LEAST_IMAGES = 2;
+
 /** Live, Run 3, Adapter. */
 export function kindName({ kind, run_id }: Pick<Checkpoint, "kind" | "run_id">): string {
   const name = { live: "Live", run: "Run", adapter: "Adapter" }[kind];
@@ -109,11 +121,13 @@ export function kindName({ kind, run_id }: Pick<Checkpoint, "kind" | "run_id">):
 }
 
 /** What was measured when it was saved, and on how much; null where labels were too few. */
-export function heldOutOf({ metrics }: Pick<Checkpoint, "metrics">): { accuracy: number; samples: number; images: number } | null {
+export function heldOutOf({ metrics }: Pick<Checkpoint, "metrics">): HeldOutShare | null {
   const measured = at(metrics, "held_out");
   const accuracy = number(at(measured, "accuracy"));
   if (accuracy === null) return null;
-  return { accuracy, samples: number(at(measured, "n_samples")) ?? 0, images: number(at(measured, "n_images")) ?? 0 };
+  const samples = number(at(measured, "n_samples")) ?? 0;
+  const images = number(at(measured, "n_images")) ?? 0;
+  return { accuracy, samples, images, enough: samples >= LEAST_SAMPLES && images >= LEAST_IMAGES };
 }
 
 /** The result of a measurement, whatever is missing in it. */
@@ -138,6 +152,13 @@ export function measuredPair(result: Json): MeasuredPair {
         ? null
         : { share, n_images: number(at(result, "agreement", "n_images")) ?? 0, of: text(at(result, "agreement", "of")) ?? "images" },
   };
+}
+
+/** Which of the two is better by more than twice the standard error; null where that cannot be told. */
+export function winner({ difference, standard_error }: Pick<MeasuredPair, "difference" | "standard_error">): "a" | "b" | null {
+  if (difference === null || standard_error === null || difference === 0) return null;
+  if (Math.abs(difference) <= 2 * standard_error) return null;
+  return difference > 0 ? "b" : "a";
 }
 
 /** Nested objects as rows of dotted keys, by name. */

@@ -110,15 +110,17 @@ export class CheckpointDialog extends AppView {
     return html`<tr data-testid="checkpoint-${row.id}" class=${row.in_force ? "is-in-force" : ""}>
       <td><input type="checkbox" aria-label="Compare ${title}" .checked=${shelf.chosen.value.includes(row.id)} ?disabled=${row.kind === "adapter"}
         @change=${(event: Event) => shelf.choose(row.id, (event.target as HTMLInputElement).checked)} /></td>
-      <th scope="row">
+      <th scope="row"><div class="shelf-head">
         <input class="input shelf-name" .value=${row.name ?? ""} placeholder="Checkpoint ${row.id}" aria-label="Name of checkpoint ${row.id}"
           maxlength="80" autocomplete="off" @change=${(event: Event) => this.#rename(row, event)} />
         <span class="shelf-badges"><span class="chip">${kindName(row)}</span>
           ${row.in_force ? html`<span class="chip is-busy" data-testid="checkpoint-in-force">${row.active ? "Active" : "Predicts"}</span>` : nothing}
           ${row.pinned ? html`<span class="chip">Pinned</span>` : nothing}
           ${row.size_bytes === null ? html`<span class="chip is-bad">File gone</span>` : nothing}</span>
-      </th>
-      <td>${held_out === null ? html`<span class="hint">unknown</span>` : html`${Math.round(held_out.accuracy * 100)} % <span class="count">of ${held_out.samples}</span>`}</td>
+      </div></th>
+      <td>${held_out === null ? html`<span class="hint">unknown</span>` : held_out.enough
+        ? html`${Math.round(held_out.accuracy * 100)} % <span class="count">of ${held_out.samples}</span>`
+        : html`<span class="hint" title="${Math.round(held_out.accuracy * 100)} %, which says next to nothing">too few: ${held_out.samples}</span>`}</td>
       <td class="is-number">${row.n_labels ?? "–"}</td>
       <td><time datetime=${row.created_at} title="${new Date(row.created_at).toLocaleString()}${row.size_bytes === null ? "" : `, ${bytes(row.size_bytes)}`}">
         ${when(row.created_at)}</time></td>
@@ -149,7 +151,7 @@ export class CheckpointDialog extends AppView {
           ${plan.leftover_files === 0 ? nothing : html`<p>${plan.leftover_files} files that no checkpoint names.</p>`}`}
       ${plan.kept.length === 0 ? nothing : html`<h3>Stay in any case</h3>
         <ul class="shelf-list">${plan.kept.map(({ id, reason }) => html`<li>Checkpoint ${id} <span class="count">${reason}</span></li>`)}</ul>`}
-      <p class="button-row">
+      <p class="shelf-buttons">
         <button class="button danger" data-testid="prune-confirm" ?disabled=${nothing_goes || shelf.busy.value} @click=${() => void shelf.prune()}>
           ${icon(Trash2, 14)}<span>Remove, ${bytes(plan.freed_bytes)}</span></button>
         <button class="button" @click=${() => shelf.showList()}>Cancel</button>

@@ -1,6 +1,6 @@
 import { html, nothing, type TemplateResult } from "lit";
 
-import { measuredPair, shown, type CheckpointComparison, type MeasuredSide, type Measurement } from "../../../state/checkpoints";
+import { measuredPair, shown, winner, type CheckpointComparison, type MeasuredSide, type Measurement } from "../../../state/checkpoints";
 
 const METRIC_NAMES: Readonly<Record<string, string>> = {
   "held_out.accuracy": "Held-out accuracy",
@@ -24,8 +24,7 @@ export function comparisonTables(comparison: CheckpointComparison, busy: boolean
       : nothing}
     <table class="shelf-table"><thead><tr><th scope="col">Figure</th>${heads}</tr></thead><tbody>
       ${metrics.map(
-        (row) => html`<tr><th scope="row">${METRIC_NAMES[row.key] ?? row.key}</th>
-          ${cell(figure(row.a), row.better === "a")}${cell(figure(row.b), row.better === "b")}</tr>`,
+        ({ key, a: x, b: y }) => html`<tr><th scope="row">${METRIC_NAMES[key] ?? key}</th><td>${figure(x, key)}</td><td>${figure(y, key)}</td></tr>`,
       )}
     </tbody></table>
     <h3>Labels</h3>
@@ -50,22 +49,17 @@ function measurementPart(
     return html`<p class="hint ${error === null ? "" : "is-bad"}">${error ?? "Figures that were taken at different times are of different labels."} ${button}</p>`;
   }
   const pair = measuredPair(result);
-  const rows: readonly (readonly [string, (side: MeasuredSide) => number | null, boolean])[] = [
-    ["Accuracy", (side) => side.accuracy, true],
-    ["Mean IoU", (side) => side.mean_iou, true],
-    ["Loss", (side) => side.loss, false],
-  ];
+  const better = winner(pair);
   return html`
-    <table class="shelf-table" data-testid="checkpoint-measurement"><thead><tr><th scope="col">${pair.n_samples} labels on ${pair.n_images} images</th>${heads}</tr></thead>
-      <tbody>${rows.map(([name, of, more_is_better]) => {
-        const [x, y] = [of(pair.a), of(pair.b)];
-        const a_wins = x !== null && y !== null && x !== y && x > y === more_is_better;
-        const b_wins = x !== null && y !== null && x !== y && !a_wins;
-        return html`<tr><th scope="row">${name}</th>${cell(figure(x), a_wins)}${cell(figure(y), b_wins)}</tr>`;
-      })}</tbody></table>
+    <table class="shelf-table" data-testid="checkpoint-measurement"><thead><tr><th scope="col">${counted(pair.n_samples, "label")} on ${counted(pair.n_images, "image")}</th>${heads}</tr></thead>
+      <tbody>
+        <tr><th scope="row">Accuracy</th>${cell(figure(pair.a.accuracy), better === "a")}${cell(figure(pair.b.accuracy), better === "b")}</tr>
+        <tr><th scope="row">Mean IoU</th><td>${figure(pair.a.mean_iou)}</td><td>${figure(pair.b.mean_iou)}</td></tr>
+        <tr><th scope="row">Loss</th><td>${figure(pair.a.loss)}</td><td>${figure(pair.b.loss)}</td></tr>
+      </tbody></table>
     <p class="hint">
-      ${pair.difference === null ? nothing : html`Accuracy B − A: ${signed(pair.difference)}${pair.standard_error === null ? "" : ` ± ${pair.standard_error.toFixed(3)} (standard error over images)`}. `}
-      ${pair.agreement === null ? nothing : `Both say the same on ${(pair.agreement.share * 100).toFixed(1)} % of the ${pair.agreement.of} of ${pair.agreement.n_images} images drawn at random. `}
+      ${pair.difference === null ? nothing : html`Accuracy B − A: ${signed(pair.difference)}${pair.standard_error === null ? "" : ` ± ${pair.standard_error.toFixed(3)} (standard error over images)`}${better !== null ? "" : pair.standard_error === null ? ": too few images to tell" : ": no more than chance"}. `}
+      ${pair.agreement === null ? nothing : `Both say the same on ${(pair.agreement.share * 100).toFixed(1)} % of the ${pair.agreement.of} of ${counted(pair.agreement.n_images, "image")} drawn at random. `}
       ${[pair.a, pair.b].some((side) => side.how === "refitted") ? "A live head learns from held-out labels too; measured is a head of its labels without them. " : nothing}
       ${notes(pair.a, "A")}${notes(pair.b, "B")}
       ${stale ? html`<strong>Labels changed since.</strong> ` : nothing}${button}
@@ -96,9 +90,13 @@ function cell(text: string, is_better: boolean): TemplateResult {
   return is_better ? html`<td class="is-better">${text} <span title="better" aria-label="better">▲</span></td>` : html`<td>${text}</td>`;
 }
 
-function figure(value: number | null): string {
+function figure(value: number | null, key = ""): string {
   if (value === null) return "unknown";
-  return Number.isInteger(value) && Math.abs(value) > 1 ? String(value) : value.toFixed(3);
+  return /(^|\.)n_/.test(key) ? String(value) : value.toFixed(3);
+}
+
+function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? "" : "s"}`;
 }
 
 function signed(value: number): string {
