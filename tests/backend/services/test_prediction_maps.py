@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import zipfile
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 
+from models.prediction_store import upsampled_probabilities
 from tests.boundaries import DARK, Boundary, crossing, put
 
 BOUNDARIES = [
@@ -28,7 +30,11 @@ BOUNDARIES = [
 
 
 def full_map(client: TestClient, image_id: int = 1) -> np.ndarray:
-    response = client.get(f"/api/images/{image_id}/prediction/map?class_id=1&size=image")
+    return shown_map(client, 1, image_id)
+
+
+def shown_map(client: TestClient, class_id: int, image_id: int = 1) -> np.ndarray:
+    response = client.get(f"/api/images/{image_id}/prediction/map?class_id={class_id}&size=image")
     return np.asarray(Image.open(io.BytesIO(response.content)))
 
 
@@ -80,3 +86,49 @@ def test_export_masks__class_ends_at_the_boundary(seg: TestClient, segmentation_
     row = boundary.profile(mask)
     assert mask.shape == (boundary.height, boundary.width)
     assert abs(int(np.argmax(row != row[0])) - boundary.at) <= 1
+
+
+def test_export_masks__are_the_most_probable_class_of_the_shown_maps(
+    seg: TestClient, segmentation_session: Any
+) -> None:
+    boundary = Boundary(641, 479, 203, vertical=True)
+    put(segmentation_session, 1, boundary)
+    rng = np.random.default_rng(0)
+    logits = boundary.logits() + rng.normal(0, 4, boundary.logits().shape).astype(np.float32)
+    segmentation_session.add_prediction(1, logits=logits)
+    seg.put("/api/images/1/annotations", json={"points": [{"x": 300.5, "y": 200.5, "class_id": 1}]})
+    with zipfile.ZipFile(io.BytesIO(seg.get("/api/export?format=png-masks").content)) as archive:
+        legend = json.loads(archive.read("classes.json"))
+        mask = np.asarray(Image.open(io.BytesIO(archive.read(legend["masks"]["boundary_1.png"]))))
+    ids = [entry["id"] for entry in legend["classes"]]
+    maps = {class_id: shown_map(seg, class_id).astype(int) for class_id in ids}
+    best = np.max(list(maps.values()), axis=0)
+    for value, class_id in enumerate(ids):
+        # Where two classes are shown alike, the mask has one of them.
+        assert (maps[class_id] == best)[mask == value].all()
+    assert len(np.unique(mask)) == 2
+
+
+def test_send_map__what_was_clicked_is_not_overruled(seg: TestClient, segmentation_session: Any) -> None:
+    boundary = Boundary(641, 479, 203, vertical=True)
+    put(segmentation_session, 1, boundary)
+    rng = np.random.default_rng(1)
+    logits = boundary.logits() + rng.normal(0, 4, boundary.logits().shape).astype(np.float32)
+    segmentation_session.add_prediction(1, logits=logits)
+    grid_says = upsampled_probabilities(logits.astype(np.float16).astype(np.float32), 641, 479)[0] > 0.5
+    rows, columns = np.nonzero(grid_says & (full_map(seg) < 120))
+    assert len(rows) > 10
+    places = [(int(row), int(column)) for row, column in zip(rows[::50], columns[::50], strict=True)][:20]
+    points = [{"x": column + 0.5, "y": row + 0.5, "class_id": 1} for row, column in places]
+    assert seg.put("/api/images/1/annotations", json={"points": points}).status_code == 200
+    found = full_map(seg)
+    assert all(found[row, column] >= 127 for row, column in places)
+
+
+def test_send_map__a_picture_of_another_size_is_refused(seg: TestClient, segmentation_session: Any) -> None:
+    put(segmentation_session, 1, Boundary(200, 100, 50, vertical=True))
+    other = Boundary(100, 100, 50, vertical=True).picture()
+    Image.fromarray(other).save(segmentation_session.image_root / "boundary_1.png")
+    response = seg.get("/api/images/1/prediction/map?class_id=1&size=image")
+    assert response.status_code == 409
+    assert "200 x 100 when it was registered" in response.json()["detail"]
