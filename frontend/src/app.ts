@@ -8,6 +8,7 @@ import { UiState } from "./state/ui";
 import { ToastStore } from "./state/toasts";
 import type { Config, ExportFormat, LabelClass, SessionLink, Task } from "./state/types";
 import { CheckpointShelf } from "./sync/checkpoint_shelf";
+import { FinetuningWatch } from "./sync/finetuning";
 import { ClassEditing } from "./sync/class_editor";
 import { EventStream, type ServerEvent } from "./sync/event_stream";
 import { Labelling } from "./sync/labelling";
@@ -59,6 +60,8 @@ export function createApp(page_url: string, config: Config, sessions: readonly S
   const labelling = new Labelling(api, task, classes, annotations, saves, navigator, predictions, preferences, toasts);
   const listener = labelling.saveListener();
   const training = new TrainingWatch(api, saves, events.connected, toasts);
+  // All that the page knows of features and predictions is void then.
+  const finetuning = new FinetuningWatch(api, toasts, () => location.reload());
   const class_editing = new ClassEditing(api, classes, toasts, () => {
     stats.refreshSoon();
     if (annotations.image_id.value !== null) void labelling.reload(annotations.image_id.value);
@@ -92,6 +95,7 @@ export function createApp(page_url: string, config: Config, sessions: readonly S
       case "job":
         shelf.hear();
         training.refreshSoon();
+        finetuning.refreshSoon();
         stats.refreshSoon();
         break;
       case "features":
@@ -130,6 +134,7 @@ export function createApp(page_url: string, config: Config, sessions: readonly S
     navigator,
     labelling,
     training,
+    finetuning,
     stats,
     health,
     class_editing,
@@ -143,6 +148,7 @@ export function createApp(page_url: string, config: Config, sessions: readonly S
       saves.restore();
       void health.run();
       void training.refresh();
+      void finetuning.refresh();
       void stats.refresh();
       try {
         await navigator.start(image_id);

@@ -6,6 +6,7 @@ import "./styles/labeling.css";
 import "./styles/multilabel.css";
 import "./styles/quality.css";
 import "./styles/checkpoints.css";
+import "./styles/finetuning.css";
 
 import { html, render } from "lit";
 

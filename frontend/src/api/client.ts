@@ -6,6 +6,7 @@ import type {
   Annotation, Config, Draft, ExportFormat, FeatureState, Health, ImageDetails, ImageInfo, ImageStatus, LabelClass, Prediction, SessionLink, Stats, Strategy,
   Training,
 } from "../state/types"; // prettier-ignore
+import type { Finetuning } from "../state/finetuning";
 import { ApiError, UnreachableError } from "./errors";
 import type { paths } from "./schema";
 
@@ -102,7 +103,12 @@ export function createApi(page_url: string, fetcher: typeof fetch = (...args) =>
       getBlob(fetcher, at(`api/images/${image_id}/file${max_side === null ? "" : `?max_side=${max_side}`}`), { priority }),
 
     training: async (): Promise<Training> => unwrap(client.GET("/api/training")),
-    startTraining: async (): Promise<Training> => unwrap(client.POST("/api/training/start")),
+    startTraining: async (kind: Training["kind"] = "head"): Promise<Training> =>
+      unwrap(client.POST("/api/training/start", { body: { kind } })),
+    finetuning: async (): Promise<Finetuning> => unwrap(client.GET("/api/training/finetuning")),
+    /** null goes back to the weights without any adapter. */
+    adopt: async (checkpoint_id: number | null, image_id: number | null): Promise<Finetuning> =>
+      unwrap(client.POST("/api/training/adopt", { body: { checkpoint_id, image_id } })),
     stopTraining: async (): Promise<Training> => unwrap(client.POST("/api/training/stop")),
     activateCheckpoint: async (checkpoint_id: number): Promise<unknown> =>
       unwrap(client.POST("/api/checkpoints/{checkpoint_id}/activate", { params: { path: { checkpoint_id } } })),

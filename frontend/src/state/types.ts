@@ -121,6 +121,8 @@ export interface ExtractionHealth {
 
 export interface Training {
   readonly state: TrainingState;
+  /** Whether it trains a head, or fine-tunes the extractor. */
+  readonly kind: "head" | "finetune";
   readonly run_id: number | null;
   readonly epoch: number;
   readonly best_epoch: number | null;

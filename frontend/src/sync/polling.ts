@@ -74,11 +74,11 @@ export class TrainingWatch {
     if (isActive(this.training.value)) setTimeout(() => this.refreshSoon(), this.hasEvents.value ? 2_000 : 500);
   }
 
-  async start(): Promise<void> {
+  async start(kind: Training["kind"] = "head"): Promise<void> {
     this.starting.set(true);
     try {
       await this.saves.settled();
-      this.training.set(await this.api.startTraining());
+      this.training.set(await this.api.startTraining(kind));
       this.refreshSoon();
     } catch (error) {
       this.toasts.show("error", `Training did not start: ${explain(error)}`);

@@ -11,7 +11,7 @@ test("heldOutBasis: what was held out, in the singular too", () => {
 });
 
 const FINISHED: Training = {
-  state: "FINISHED", run_id: 3, epoch: 58, best_epoch: 50, train_loss: [0.5, 0.4], val_loss: [0.6, 0.5], message: "",
+  state: "FINISHED", kind: "head", run_id: 3, epoch: 58, best_epoch: 50, train_loss: [0.5, 0.4], val_loss: [0.6, 0.5], message: "",
   reason: "early_stop", stop_requested: false,
 }; // prettier-ignore
 
@@ -53,4 +53,10 @@ test("duration: rounded up", () => {
   expect([1, 60, 61, 3540, 3600, 3601, 6900, 7100].map(duration)).toEqual([
     "1 min", "1 min", "2 min", "59 min", "1 h", "1 h 10 min", "2 h", "2 h",
   ]); // prettier-ignore
+});
+
+test("trainingLine: a run that fine-tunes says what it is at, and at its end which features are better", () => {
+  const training: Training = { ...FINISHED, kind: "finetune", state: "RUNNING", message: "Epoch 2: image 3 of 15." };
+  expect(trainingLine(training)).toBe("Fine-tuning. Epoch 2: image 3 of 15.");
+  expect(trainingLine({ ...training, state: "FINISHED", message: "The frozen features stay." })).toBe("The frozen features stay.");
 });

@@ -7,6 +7,7 @@ import { isActive } from "../../../sync/polling";
 import { AppView } from "./AppView";
 import { icon } from "./icon";
 import "./LossChart";
+import "./FinetunePanel";
 import { extractorName, isEmbedded, trainingLine } from "./text";
 
 /** Full runs: Save starts one, Stop Training ends it; losses; which features are at work. */
@@ -44,6 +45,7 @@ export class TrainingPanel extends AppView {
         ${value ? html`<p class="hint ${value.state === "FAILED" ? "is-bad" : ""}">${trainingLine(value)}</p>` : nothing}
         <fewclick-loss-chart data-testid="loss-chart" .training=${value}></fewclick-loss-chart>
         ${this.#lastLosses(value)}
+        <fewclick-finetune-panel .app=${this.app}></fewclick-finetune-panel>
       </section>
       <p class="extractor" data-testid="extractor">
         ${icon(Info, 14)}

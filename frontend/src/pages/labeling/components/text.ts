@@ -79,7 +79,7 @@ export function isEmbedded(extractor: Extractor): boolean {
 
 export function extractorName(extractor: Extractor): string {
   if (isEmbedded(extractor)) return "EfficientNet-Lite0 (embedded)";
-  return extractor.name.replace(/^dinov([23])_?/i, "DINOv$1 ").replaceAll("_", " ");
+  return extractor.name.replace(/^dinov([23])_?/i, "DINOv$1 ").replace(/-lora$/, ", fine-tuned").replaceAll("_", " ");
 }
 
 /** One line under the badge: what the run is at. */
@@ -91,10 +91,12 @@ export function trainingLine(training: Training): string {
       return "Waiting for the ML service to take it up.";
     case "RUNNING":
     case "SUSPENDED": {
+      if (training.kind === "finetune" && !training.stop_requested && training.message !== "") return `Fine-tuning. ${training.message}`;
       const what = training.stop_requested ? "Stopping" : training.state === "RUNNING" ? "Training" : "Making way for a prediction";
       return `${what}, epoch ${training.epoch}${training.best_epoch === null ? "" : `, best ${training.best_epoch}`}`;
     }
     case "FINISHED": {
+      if (training.kind === "finetune") return training.message;
       const why = training.reason === null ? "" : (REASONS[training.reason] ?? training.reason);
       if (training.epoch === 0) return `Ended before its first epoch${why === "" ? "" : `: ${why}`}.`;
       const held_out = training.val_loss.some((loss) => loss !== null);
