@@ -137,7 +137,7 @@ class ClassAgreement(ResponseModel):
 class Agreement(ResponseModel):
     """How often people's clicks confirmed the prediction in sight. People click on errors: it leans low."""
 
-    count: int = Field(description="statements looked at, the newest 2,000 at most")
+    count: int = Field(description="statements looked at, the newest 1,000 at most")
     share: float = Field(description="over the last 50")
     over_time: list[AgreementPoint] = Field(description="at most 200, oldest first")
     unprompted: Interval | None = Field(

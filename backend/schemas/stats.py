@@ -88,6 +88,6 @@ class Stats(ResponseModel):
     head: HeadInForce | None = Field(description="null while nothing is labelled")
     quality: Quality
     live_accuracy: list[LiveAccuracyPoint] = Field(
-        description="classification; of the newest 2,000 first labels, at most 200 points"
+        description="classification; of the newest 1,000 first labels, at most 200 points"
     )
     labels_per_hour: list[HourCount] = Field(description="the last 48 hours with any work, oldest first")

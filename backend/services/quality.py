@@ -20,14 +20,13 @@ from backend.schemas.quality import (
     Method,
     Quality,
 )
-from db import models
 from db.models import Checkpoint, Measurement
 from db.queries.measurements import list_measurements, newest_measurement
-from db.queries.outcomes import newest_agreements
+from db.queries.outcomes import AgreementRow, newest_agreements
 from ml_service.confidence_intervals import clustered_share
 
 WINDOW = 50
-AGREEMENTS_READ = 2000
+AGREEMENTS_READ = 1000
 POINTS_SHOWN = 200
 UNPROMPTED_READ, UNPROMPTED_NEEDED = 200, 5
 CURVE_IMAGES = 8
@@ -128,7 +127,7 @@ def _history_point(row: Measurement) -> HistoryPoint:
     )
 
 
-def _agreement(rows: Sequence[models.Agreement]) -> Agreement | None:
+def _agreement(rows: Sequence[AgreementRow]) -> Agreement | None:
     if not rows:
         return None
     over_time = []
@@ -138,7 +137,7 @@ def _agreement(rows: Sequence[models.Agreement]) -> Agreement | None:
         if index >= WINDOW:
             agreed -= rows[index - WINDOW].agreed
         count = min(index + 1, WINDOW)
-        over_time.append((row.created_at, count, agreed / count))
+        over_time.append((row.at, count, agreed / count))
     step = -(-len(over_time) // POINTS_SHOWN)
     counts = Counter(row.class_id for row in rows)
     confirmed = Counter(row.class_id for row in rows if row.agreed)
@@ -156,6 +155,6 @@ def _agreement(rows: Sequence[models.Agreement]) -> Agreement | None:
     )
 
 
-def _interval(rows: Sequence[models.Agreement]) -> Interval:
+def _interval(rows: Sequence[AgreementRow]) -> Interval:
     share = clustered_share(np.array([row.agreed for row in rows]), np.array([row.image_id for row in rows]))
     return Interval.model_validate(share.to_json())

@@ -27,7 +27,7 @@ from db.queries.outcomes import count_outcomes, newest_outcomes
 from db.queries.session_info import get_session_info
 
 LIVE_WINDOW = 50
-LIVE_READ = 2000
+LIVE_READ = 1000
 """First labels looked at: what was longer ago tells nothing about the head of today."""
 LIVE_POINTS = 200
 MIN_HELD_OUT_SAMPLES, MIN_HELD_OUT_IMAGES = 5, 2

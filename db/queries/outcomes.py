@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from sqlalchemy import delete, func, select
@@ -26,6 +27,16 @@ class Statement:
     """Of the prediction, 0..1."""
     predicted_class_id: int | None = None
     """Of a point; None where the statement is that the class holds or does not."""
+
+
+class AgreementRow(NamedTuple):
+    """A statement as it was noted."""
+
+    at: dt.datetime
+    image_id: int
+    class_id: int
+    agreed: bool
+    unprompted: bool
 
 
 def record_outcome(db_session: Session, image_id: int, class_id: int) -> None:
@@ -84,6 +95,8 @@ def newest_outcomes(db_session: Session, limit: int) -> list[tuple[dt.datetime, 
     return [(at, bool(was_right)) for at, was_right in db_session.execute(newest)][::-1]
 
 
-def newest_agreements(db_session: Session, limit: int) -> list[Agreement]:
+def newest_agreements(db_session: Session, limit: int) -> list[AgreementRow]:
     """The last statements, oldest first."""
-    return list(db_session.scalars(select(Agreement).order_by(Agreement.id.desc()).limit(limit)))[::-1]
+    columns = (Agreement.created_at, Agreement.image_id, Agreement.class_id, Agreement.agreed, Agreement.unprompted)
+    newest = db_session.execute(select(*columns).order_by(Agreement.id.desc()).limit(limit))
+    return [AgreementRow(*row) for row in newest][::-1]
