@@ -211,7 +211,8 @@ def _measure_background(served: _Served, size: Size, seconds: float) -> Backgrou
 def _click(served: _Served, client: Client, events: PredictionEvents, size: Size, count: int) -> list[Click]:
     generator = np.random.default_rng(count)
     clicks = []
-    image_id, points = 1, []
+    image_id = 1
+    points: list[dict[str, float]] = []
     for number in range(count):
         if size.task is Task.CLASSIFICATION:
             image_id = number + 1
@@ -322,7 +323,7 @@ def main() -> None:
     parser.add_argument("--clicks", type=int, default=CLICKS)
     parser.add_argument("--only", type=int, nargs="*", help="rows of the table, from 0")
     arguments = parser.parse_args()
-    sizes = QUICK if arguments.quick else SIZES
+    sizes: tuple[Size, ...] = QUICK if arguments.quick else SIZES
     if arguments.only:
         sizes = tuple(sizes[index] for index in arguments.only)
     print(json.dumps({"machine": machine()}))
