@@ -148,7 +148,7 @@ def assemble(head_file: Path, description_file: Path, task: Task, settings: Extr
     extractor = _load_extractor(settings, info)
     parts = make_task_parts(task, info)
     try:
-        head, description = load_head_file(head_file, parts, info)
+        head, description = load_head_file(head_file, parts, info, task)
     except CheckpointError as error:
         raise ModelError(str(error)) from error
     return Model(description, task, extractor, head, parts)

@@ -8,6 +8,7 @@ from typing import Any
 from rich import box
 from rich.console import Console
 from rich.markup import escape
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -48,7 +49,7 @@ def show_list(found: Sequence[CheckpointOut]) -> None:
         saved = row.created_at.isoformat(" ", "minutes")[:16]
         labels = "-" if row.n_labels is None else f"{row.n_labels:,}"
         table.add_row(str(row.id), head_name(row), held_out(row), labels, saved, size, _marks(row))
-    console.print(table)
+    console.print(Padding(table, (1, 0, 0, 0)))
     active = next((row for row in found if row.active), None)
     if active is None:
         console.print("the live head predicts", style="dim")
@@ -75,7 +76,7 @@ def show_details(details: CheckpointDetails) -> None:
         table = _plain_table("configuration", "")
         for key, value in sorted(flatten(said["config"]).items()):
             table.add_row(key, _short(value))
-        console.print(table)
+        console.print(Padding(table, (1, 0, 0, 0)))
 
 
 def show_comparison(found: CheckpointComparison) -> None:
@@ -94,7 +95,7 @@ def show_comparison(found: CheckpointComparison) -> None:
         cells = (_figure(value, is_better, is_count=is_count) for value, is_better in pair)
         table.add_row(METRIC_NAMES.get(metric.key, metric.key), *cells)
     if found.metrics:
-        console.print(table)
+        console.print(Padding(table, (1, 0, 0, 0)))
     if found.data is not None and found.metrics and not found.data.same_held_out:
         console.print(
             "not on the same held-out labels: these figures cannot be compared with each other", style="yellow"
@@ -186,7 +187,7 @@ def _show_data(console: Console, details: CheckpointDetails) -> None:
     for row in data.by_class:
         origins = ", ".join(f"{count} {origin}" for origin, count in row.by_origin.items())
         table.add_row(escape(row.name), f"{row.total:,}", origins)
-    console.print(table)
+    console.print(Padding(table, (1, 0, 0, 0)))
 
 
 def _show_config(console: Console, found: CheckpointComparison, a: str, b: str) -> None:
@@ -196,7 +197,7 @@ def _show_config(console: Console, found: CheckpointComparison, a: str, b: str) 
     table = _plain_table("configuration", a, b)
     for row in found.config:
         table.add_row(escape(row.key), _short(row.a), _short(row.b))
-    console.print(table)
+    console.print(Padding(table, (1, 0, 0, 0)))
     console.print(f"{found.config_equal} more keys are equal", style="dim")
 
 
@@ -212,7 +213,7 @@ def _show_labels(console: Console, found: CheckpointComparison, a: str, b: str) 
     for row in data.classes:
         changed = f"+{row.changed_to} -{row.changed_from}" if row.changed_to or row.changed_from else "0"
         table.add_row(escape(row.name), str(row.a), str(row.b), str(row.added), str(row.removed), changed)
-    console.print(table)
+    console.print(Padding(table, (1, 0, 0, 0)))
     console.print(
         f"images: {data.images_added} added, {data.images_removed} removed, {data.images_changed} changed", style="dim"
     )
@@ -229,7 +230,7 @@ def _show_measurement(console: Console, measurement: Measurement, a: str, b: str
         values = [None if side["quality"] is None else side["quality"].get(key) for side in sides]
         table.add_row(name, *(_figure(value, False) for value in values))
     table.add_row("measured", *(side["how"] or "not" for side in sides))
-    console.print(table)
+    console.print(Padding(table, (1, 0, 0, 0)))
     difference, agreement = result["difference"], result["agreement"]
     if difference is not None:
         error = difference["standard_error"]
@@ -266,7 +267,7 @@ def _marks(row: CheckpointOut) -> Text:
 
 
 def _plain_table(*titles: str, right: Sequence[int] = ()) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, title="", title_justify="left")
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for position, title in enumerate(titles):
         table.add_column(title, justify="right" if position in right else "left", overflow="fold")
     return table

@@ -18,10 +18,12 @@ import numpy.typing as npt
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
+from db.tasks import Task
 from ml_service.checkpoint_description import Description, locate, missing, read_json_file, to_text
 from ml_service.data_snapshot import DataSnapshot, save_snapshot
 from ml_service.errors import CheckpointError
 from ml_service.heads.base import Head
+from ml_service.heads.scaler import FeatureScaler
 from ml_service.task_factory import TaskParts
 from models.base import ExtractorInfo
 from models.errors import FeatureMismatchError
@@ -51,20 +53,31 @@ def save_checkpoint(
     write_atomically(target.with_suffix(".json"), text.encode())
 
 
-def load_head(session_dir: Path, path: str, parts: TaskParts, extractor: ExtractorInfo) -> tuple[Head, Description]:
+def load_head(
+    session_dir: Path, path: str, parts: TaskParts, extractor: ExtractorInfo, task: Task | None = None
+) -> tuple[Head, Description]:
     """The head of a checkpoint.
+
+    Args:
+        task: that it must be of; None takes it to be that of the parts.
 
     Raises:
         CheckpointError: files are missing, damaged, or not of this program.
         FeatureMismatchError: it was trained on features other than the session's.
     """
-    return load_head_file(locate(session_dir, path), parts, extractor)
+    return load_head_file(locate(session_dir, path), parts, extractor, task)
 
 
-def load_head_file(target: Path, parts: TaskParts, extractor: ExtractorInfo) -> tuple[Head, Description]:
+def load_head_file(
+    target: Path, parts: TaskParts, extractor: ExtractorInfo, task: Task | None = None
+) -> tuple[Head, Description]:
     """As `load_head`, from a pair of files that may lie anywhere."""
     written = read_json_file(target.with_suffix(".json"))
     description = written.description
+    if task is not None and description.task not in (None, task.name):
+        raise CheckpointError(
+            f"{target} is of the task {description.task}, expected {task.name}: activate another checkpoint"
+        )
     _check_extractor(target.name, description.extractor, extractor)
     arrays = _read(target)
     found = hashlib.sha256(arrays).hexdigest()
@@ -78,6 +91,7 @@ def load_head_file(target: Path, parts: TaskParts, extractor: ExtractorInfo) -> 
         _check_finite(state)
         head = parts.restore_head(description.head_kind, state, len(description.class_ids))
         _check_state(state, head.state())
+        _check_groups(head)
         _check_output(head, parts.dim, len(description.class_ids))
     except (SafetensorError, LookupError, TypeError, ValueError, RuntimeError, OverflowError, MemoryError) as error:
         raise CheckpointError(
@@ -123,6 +137,15 @@ def _check_state(found: Mapping[str, npt.NDArray[np.generic]], expected: Mapping
             raise ValueError(
                 f"{name} is {value.dtype} of shape {value.shape}, expected {wanted.dtype} of shape {wanted.shape}"
             )
+
+
+def _check_groups(head: Head) -> None:
+    """The channel groups must be a partition: slices made of other numbers would go unnoticed."""
+    scaler = getattr(head, "scaler", None)
+    if isinstance(scaler, FeatureScaler) and (
+        min(scaler.group_sizes, default=0) < 1 or sum(scaler.group_sizes) != len(scaler.mean)
+    ):
+        raise ValueError(f"its channel groups {scaler.group_sizes} are no partition of {len(scaler.mean)} channels")
 
 
 def _check_output(head: Head, dim: int, n_classes: int) -> None:

@@ -133,7 +133,7 @@ class _Results:
 def _open(context: Context, checkpoint_id: int) -> Side:
     with context.db.read() as db_session:
         path = get_checkpoint(db_session, checkpoint_id).path
-    head, description = load_head(context.session_dir, path, context.parts, context.extractor)
+    head, description = load_head(context.session_dir, path, context.parts, context.extractor, context.task)
     try:
         snapshot = load_snapshot(context.session_dir, description.dataset_hash)
     except CheckpointError:

@@ -232,7 +232,9 @@ class HeadKeeper:
     def _load(self, checkpoint: Checkpoint, version: int) -> None:
         context = self._context
         try:
-            head, description = load_head(context.session_dir, checkpoint.path, context.parts, context.extractor)
+            head, description = load_head(
+                context.session_dir, checkpoint.path, context.parts, context.extractor, context.task
+            )
         except (CheckpointError, FeatureMismatchError) as error:
             logger.warning("checkpoint %d cannot be used, the live head predicts: %s", checkpoint.id, error)
             with context.db.write() as db_session:
