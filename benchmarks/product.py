@@ -27,9 +27,15 @@ class StartError(Exception):
 
 
 def write_config(
-    path: Path, *, task: str, image_dir: Path, session_dir: Path, classes: Sequence[tuple[str, str]], **other: Any
+    path: Path,
+    *,
+    task: str,
+    image_dir: Path,
+    session_dir: Path,
+    classes: Sequence[tuple[str, str] | dict[str, str]],
+    **other: Any,
 ) -> Path:
-    """A YAML config with the embedded extractor; `other` overrides or adds keys."""
+    """A YAML config with the embedded extractor; a class is (name, colour), or all its keys; `other` adds keys."""
     values: dict[str, Any] = {
         "task": task,
         "image_dir": str(image_dir.resolve()),
@@ -39,7 +45,7 @@ def write_config(
         "dinov3_repo": None,
         "weights_path": None,
         "resize": None,
-        "classes": [{"name": name, "color": color} for name, color in classes],
+        "classes": [c if isinstance(c, dict) else {"name": c[0], "color": c[1]} for c in classes],
         "prediction_interval": 20,
         "early_stop_patience": 5,
         "early_stop_threshold": 0.001,

@@ -10,7 +10,12 @@ from scipy.special import entr, expit
 
 from db.queries.training_data import ImageRef
 from ml_service.feature_reader import FeatureReader
+from ml_service.heads.base import Head, TorchHead
+from ml_service.heads.exclusive_groups import GroupedHead
 from ml_service.predictors.base import ImagePrediction, Model
+
+
+PREDICTED_ABOVE = 0.5
 
 
 class MultilabelPredictor:
@@ -33,15 +38,33 @@ class MultilabelPredictor:
         """As in `Predictor`. Probabilities each stand alone."""
         vectors = reader.pooled([image.content_hash for image in images])
         rows = expit(model.head.logits(vectors).astype(np.float64))
+        base = base_log_odds(model.head)
         return [
             ImagePrediction(
                 image_id=image.id,
                 uncertainty=mean_entropy(row),
-                predicted_class_id=model.class_ids[int(row.argmax())],
+                predicted_class_id=model.class_ids[foremost(row, base)],
                 probabilities=tuple(float(p) for p in row),
             )
             for image, row in zip(images, rows, strict=True)
         ]
+
+
+def base_log_odds(head: Head) -> npt.NDArray[np.float32]:
+    """What the head says of an image that is like all of them together (K,): how common each class is."""
+    assert isinstance(head, GroupedHead | TorchHead)
+    typical: npt.NDArray[np.float32] = head.logits(head.scaler.mean[None])[0]
+    return typical
+
+
+def foremost(p: npt.NDArray[np.float64], base: npt.NDArray[np.float32]) -> int:
+    """Of the classes predicted with p (K,) the rarest by `base`; the most probable one where none is predicted.
+
+    Whoever looks for images of a rare class would not find them by the most probable one, as the common classes beside
+    it are more probable.
+    """
+    predicted = np.flatnonzero(p > PREDICTED_ABOVE)
+    return int(predicted[base[predicted].argmin()]) if len(predicted) else int(p.argmax())
 
 
 def mean_entropy(p: npt.NDArray[np.float64]) -> float:

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from benchmarks.product import ROOT, Product, init_session, write_config
 from fewclick.ensure_browser import find_browser
 from tests.conftest import ReadySession
 from tests.end_to_end.labeling_page import LabelingPage, Watch
-from tests.end_to_end.sample_images import write_texture_tiles, write_tissue_tiles
+from tests.end_to_end.sample_images import write_scene_tiles, write_texture_tiles, write_tissue_tiles
 
 BROWSER_ARGUMENTS = [
     "--no-sandbox",
@@ -32,6 +32,11 @@ BROWSER_ARGUMENTS = [
 ]
 BUILD_LIMIT_S = 240
 SERVER_LIMIT_S = 20.0
+SCENE_CLASSES = (
+    {"name": "brick", "color": "#C0392B", "group": "material"},
+    {"name": "grass", "color": "#27AE60", "group": "material"},
+    {"name": "dark", "color": "#34495E"},
+)
 StartProduct = Callable[[str], Product]
 
 
@@ -41,9 +46,11 @@ def prepared_sessions(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Pat
     home = tmp_path_factory.mktemp("sessions")
     write_tissue_tiles(home / "tissue")
     write_texture_tiles(home / "textures")
-    configs = {
+    write_scene_tiles(home / "scenes")
+    configs: dict[str, tuple[Path, Sequence[tuple[str, str] | dict[str, str]]]] = {
         "segmentation": (home / "tissue", [("nuclei", "#00FF00"), ("background", "#FF0000")]),
         "classification": (home / "textures", [("brick", "#C0392B"), ("grass", "#27AE60"), ("gravel", "#7F8C8D")]),
+        "multilabel": (home / "scenes", SCENE_CLASSES),
     }
     for task, (images, classes) in configs.items():
         config = write_config(

@@ -24,6 +24,22 @@ def write_texture_tiles(folder: Path, per_class: int = 6) -> None:
         _write_tiles(name, folder, name, per_class)
 
 
+def write_scene_tiles(folder: Path, per_texture: int = 8) -> None:
+    """Tiles of brick, grass and gravel, every second one dark; see `classes_of`."""
+    write_texture_tiles(folder, per_texture)
+    for path in sorted(folder.iterdir()):
+        if int(path.stem.split("_")[0]) % 2:
+            with Image.open(path) as opened:
+                dark = opened.convert("RGB").point(lambda value: value // 4)
+            dark.save(path)
+
+
+def classes_of(path: str) -> list[str]:
+    """Names of the classes of an image of `write_scene_tiles`: gravel is none of the materials that are asked for."""
+    number, texture = Path(path).stem.split("_")
+    return [texture] * (texture != "gravel") + ["dark"] * (int(number) % 2)
+
+
 def texture_of(path: str) -> str:
     """Which texture an image of `write_texture_tiles` shows."""
     return Path(path).stem.split("_")[1]
