@@ -62,7 +62,9 @@ class RunExecution:
         self._run_id = run_id
         self._record = RunRecord(context.db, run_id, job_id, attendant.worker_id)
         self._result = RunResult(context, self._record)
-        self._label_sequence: int | None = None
+        self._label_sequence = 0
+        self._loop: RunLoop | None = None
+        """What can be saved; none while the labels are read for the first time."""
         self._saved_at = time.monotonic()
 
     def execute(self) -> None:
@@ -75,11 +77,11 @@ class RunExecution:
         """
         remove_loops(self._context.session_dir, self._ended_runs())
         try:
-            loop = self._begin()
+            self._loop = self._begin()
+            reason = self._train(self._loop)
         except RunStoppedError:
-            self._finish("stopped", None)
-        else:
-            self._finish(self._train(loop), loop)
+            reason = "stopped"
+        self._finish(reason, self._loop)
         remove_loops(self._context.session_dir, [self._run_id])
 
     def _ended_runs(self) -> list[int]:
@@ -91,40 +93,37 @@ class RunExecution:
     def _begin(self) -> RunLoop:
         """A new loop, or the one that a stopped service has left."""
         context = self._context
-        self._attend(None)
+        self._attend()
         self._keeper.ensure_current()
         with context.db.read() as db_session:
             context.training_set.sync(db_session)
             settings = training_settings(get_session_info(db_session))
             names = class_names(db_session)
         saved = load_loop(context.session_dir, self._run_id)
-        inputs = RunInputs(context, settings.head if saved is None else saved.settings.head, lambda: self._attend(None))
+        inputs = RunInputs(context, settings.head if saved is None else saved.settings.head, self._attend)
         loop = None if saved is None else resume_loop(context, inputs, saved, names)
         if loop is not None:
             logger.info("run %d goes on after epoch %d, where a service had left it", self._run_id, loop.state.epoch)
         else:
-            inputs = RunInputs(context, settings.head, lambda: self._attend(None))
+            inputs = RunInputs(context, settings.head, self._attend)
             loop = begin_loop(context, inputs, self._keeper.scalers.scaler, settings, names)
         self._record.begin(loop.state.epoch, loop.segments)
         return loop
 
     def _train(self, loop: RunLoop) -> str:
         """Run the loop to its end; returns the reason of the end."""
-        try:
-            while True:
-                for step in loop.steps():
-                    if isinstance(step, EpochDone):
-                        self._after_epoch(step, loop)
-                    self._attend(loop)
-                    if self._take_in_labels(loop):
-                        break
-                else:
-                    self._label_sequence = self._record.news().label_sequence
-                    if not self._take_in_labels(loop):
-                        assert loop.state.reason is not None
-                        return loop.state.reason
-        except RunStoppedError:
-            return "stopped"
+        while True:
+            for step in loop.steps():
+                if isinstance(step, EpochDone):
+                    self._after_epoch(step, loop)
+                self._attend()
+                if self._take_in_labels(loop):
+                    break
+            else:
+                self._label_sequence = self._record.news().label_sequence
+                if not self._take_in_labels(loop):
+                    assert loop.state.reason is not None
+                    return loop.state.reason
 
     def _after_epoch(self, step: EpochDone, loop: RunLoop) -> None:
         self._record.epoch_done(step, loop.state.best_epoch)
@@ -147,8 +146,8 @@ class RunExecution:
                 message = self._result.verdict(db_session, loop.setup, loop.state)
             self._record.finish(db_session, run, reason, message)
 
-    def _attend(self, loop: RunLoop | None) -> None:
-        """Attend to everything else between two batches, or two images that are read.
+    def _attend(self) -> None:
+        """Attend to everything else between two batches, or two steps of reading labels.
 
         Raises:
             StoppingError: the service was told to stop.
@@ -156,7 +155,7 @@ class RunExecution:
         """
         attendant = self._attendant
         if attendant.is_stopping():
-            self._save(loop)
+            self._save()
             raise StoppingError
         attendant.tick_if_due()
         if attendant.has_news():
@@ -168,25 +167,24 @@ class RunExecution:
             if news.stop_requested:
                 raise RunStoppedError
         if time.monotonic() > self._saved_at + self._context.settings.run_save_interval_s:
-            self._save(loop)
+            self._save()
 
-    def _save(self, loop: RunLoop | None) -> None:
+    def _save(self) -> None:
         """Put the loop on the disk, after the epochs that it has done."""
-        if loop is not None:
+        if self._loop is not None:
             self._record.flush()
-            loop.save(self._run_id)
+            self._loop.save(self._run_id)
             self._saved_at = time.monotonic()
 
     def _take_in_labels(self, loop: RunLoop) -> bool:
         """Go on with the labels that have come since; False if there are none, or the run keeps to those it has."""
-        if self._label_sequence in (None, loop.setup.label_sequence) or not loop.setup.settings.follow_labels:
+        setup = loop.setup
+        if not setup.settings.follow_labels or self._label_sequence <= setup.label_sequence:
             return False
-        with self._record.suspended():
-            with self._context.db.read() as db_session:
-                self._context.training_set.sync(db_session)
-                names = class_names(db_session)
-            is_changed = loop.take_in(names)
-        self._label_sequence = loop.setup.label_sequence
+        with self._context.db.read() as db_session:
+            self._context.training_set.sync(db_session)
+            names = class_names(db_session)
+        is_changed = loop.take_in(names)
         if is_changed:
             self._record.take_in(loop.segments)
         return is_changed

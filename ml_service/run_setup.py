@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,7 +10,7 @@ import torch
 
 from db.models import Split
 from db.queries.session_info import HeadKind, TrainingSettings
-from db.queries.training_data import labelled_without_features
+from db.queries.training_data import LabelledImage, labelled_without_features
 from ml_service.context import Context
 from ml_service.data_loaders.base import (
     FloatArray,
@@ -36,6 +36,7 @@ from ml_service.probability_calibration import ONE_CLASS, Output
 from ml_service.quality_figures import Figures, describe
 from ml_service.training_loop import LoopState, Tensors, start_loop
 
+IMAGES_PER_PAUSE = 100
 CENTRE_CELL = 4
 """Of the 3 x 3 cells of a convolutional head: the point itself, which is all that the live head sees."""
 
@@ -85,11 +86,11 @@ class RunInputs:
     """Reads what heads of one kind see of labelled images; again only where an annotation changed."""
 
     def __init__(self, context: Context, kind: HeadKind, pause: Callable[[], None]) -> None:
-        """`pause` is called before each image that has to be read; what it raises ends the reading."""
+        """`pause` is called between two steps of some milliseconds; what it raises ends the work."""
+        self.pause = pause
         self._reader = context.reader
         self._read = context.parts.read_inputs[kind]
         self._is_in_memory = self._read is context.parts.read_inputs[HeadKind.LINEAR]
-        self._pause = pause
         self._kept: dict[int, ImageSamples] = {}
 
     def of(self, images: Sequence[ImageSamples]) -> list[ImageSamples]:
@@ -103,7 +104,7 @@ class RunInputs:
         kept = self._kept.get(samples.image.id)
         if kept is not None and kept.image.targets == samples.image.targets:
             return ImageSamples(samples.image, kept.inputs)
-        self._pause()
+        self.pause()
         return ImageSamples(samples.image, self._read(self._reader, samples.image))
 
 
@@ -145,6 +146,7 @@ def make_setup(
     training = collect(train_images, class_ids, weight)
     assert training is not None
     held_out = collect(said_by_people(in_split(images, Split.VALIDATION), context.parts.guesses), class_ids, weight)
+    inputs.pause()
     softened = _soften(context, training, train_images, class_ids, weight)
     setup = RunSetup(
         settings=settings,
@@ -156,7 +158,7 @@ def make_setup(
         class_weights=balanced_weights(softened),
         label_sequence=labels.sequence,
         revisions=labels.revisions,
-        snapshot=DataSnapshot.of(samples.image for samples in images),
+        snapshot=DataSnapshot.of(_paced(images, inputs.pause)),
         n_train_images=len(np.unique(training.image_ids)),
         live_quality=None,
         output=context.parts.output,
@@ -166,6 +168,13 @@ def make_setup(
     # The live head learns from contradicting points one by one, here as everywhere.
     live = fit_samples(context.parts, scaler, _as_live_sees(training), class_ids)
     return replace(setup, live_quality=quality(setup, live.logits(_as_live_sees(held_out).inputs)))
+
+
+def _paced(images: Sequence[ImageSamples], pause: Callable[[], None]) -> Iterator[LabelledImage]:
+    for number, samples in enumerate(images):
+        if number % IMAGES_PER_PAUSE == 0:
+            pause()
+        yield samples.image
 
 
 def start_run_loop(context: Context, setup: RunSetup) -> LoopState:

@@ -185,8 +185,8 @@ def test_execute__suspended_for_clicks_equals_an_unbroken_run(
     second = _save(labelled)
     work_off(worker)
     assert _epochs(labelled, first) == _epochs(labelled, second)
-    # Four predictions, one for the click, one to see that there is nothing new to learn.
-    assert _states(labelled, second).count("SUSPENDED") == 6
+    # Four predictions, and one for the click.
+    assert _states(labelled, second).count("SUSPENDED") == 5
 
 
 def _skip_and_back(session: ToySession) -> None:
@@ -242,7 +242,7 @@ def test_execute__labels_of_a_run_about_to_end_are_learned_from(
 ) -> None:
     worker = labelled.worker()
     work_off(worker)
-    _interrupt_at(monkeypatch, worker, 81, lambda: labelled.click(6, (12, 20, LEFT)))
+    _interrupt_at(monkeypatch, worker, 83, lambda: labelled.click(6, (12, 20, LEFT)))
     run_id = _save(labelled)
     worker.step()
     run = labelled.run(run_id)
@@ -295,7 +295,7 @@ def test_execute__stop_ends_at_the_next_batch_and_keeps_the_best(
         with labelled.db.write() as db_session:
             request_stop(db_session)
 
-    _interrupt_at(monkeypatch, worker, 9, stop)
+    _interrupt_at(monkeypatch, worker, 12, stop)
     run_id = _save(labelled)
     work_off(worker)
     run = labelled.run(run_id)
@@ -466,3 +466,65 @@ def test_execute__a_restarted_run_keeps_the_checkpoints_there_are(
     assert after == before
     assert all((labelled.folder / path).is_file() for path in after.values())
     assert labelled.run(first).state is RunState.FINISHED
+
+
+def test_execute__stop_while_the_labels_are_read(labelled: ToySession, monkeypatch: pytest.MonkeyPatch) -> None:
+    labelled.tune(head="conv")
+    worker = labelled.worker()
+    work_off(worker)
+
+    def stop() -> None:
+        with labelled.db.write() as db_session:
+            request_stop(db_session)
+
+    _interrupt_at(monkeypatch, worker, 4, stop)
+    run_id = _save(labelled)
+    work_off(worker)
+    run = labelled.run(run_id)
+    assert (run.state, run.reason, run.epoch) == (RunState.FINISHED, "stopped", 0)
+    assert "Stopped before its first epoch" in run.message
+
+
+def test_execute__run_that_was_left_goes_on_with_the_labels_that_came_since(
+    labelled: ToySession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker = labelled.worker()
+    work_off(worker)
+    _interrupt_at(monkeypatch, worker, 30, worker.stop)
+    run_id = _save(labelled)
+    worker.step()
+    worker.close()
+    left = labelled.run(run_id).epoch
+    assert left > 5
+    labelled.click(6, (12.0, 26.0, LEFT), (52.0, 26.0, RIGHT), (30.0, 40.0, 3))
+    work_off(labelled.worker())
+    run = labelled.run(run_id)
+    assert run.state is RunState.FINISHED
+    assert [segment["after_epoch"] for segment in run.metrics["segments"]] == [0, left]
+    assert [segment["class_ids"] for segment in run.metrics["segments"]] == [[1, 2], [1, 2, 3]]
+    assert [epoch for epoch, _, _ in _epochs(labelled, run_id)] == list(range(1, run.epoch + 1))
+
+
+def test_execute__run_that_keeps_to_its_labels_begins_anew_when_they_changed_while_it_was_left(
+    labelled: ToySession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    labelled.tune(follow_labels=False)
+    worker = labelled.worker()
+    work_off(worker)
+    _interrupt_at(monkeypatch, worker, 30, worker.stop)
+    run_id = _save(labelled)
+    worker.step()
+    worker.close()
+    labelled.click(6, (12.0, 26.0, LEFT))
+    work_off(labelled.worker())
+    run = labelled.run(run_id)
+    assert (run.state, run.epoch, len(run.metrics["segments"])) == (RunState.FINISHED, 40, 1)
+
+
+def test_execute__contradicting_points_of_a_cell_are_one_soft_sample(labelled: ToySession) -> None:
+    labelled.click(1, (12, 20, LEFT), (13, 21, RIGHT), (52, 20, RIGHT))
+    worker = labelled.worker()
+    run_id = _save(labelled)
+    work_off(worker)
+    (segment,) = labelled.run(run_id).metrics["segments"]
+    assert segment["n_train_samples"] == 8
