@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, status
+from typing import Annotated
+
+from fastapi import APIRouter, Query, status
 
 from backend.context import Context
-from backend.schemas.training import StartTraining, TrainingOut
+from backend.schemas.base import QueryId
+from backend.schemas.training import RunPage, StartTraining, TrainingOut
 from backend.services import training
 from db.models import RunKind
 
@@ -13,9 +16,21 @@ router = APIRouter(tags=["training"])
 
 
 @router.get("/training")
-def get_training(context: Context) -> TrainingOut:
-    """The newest run."""
-    return training.get_training(context)
+def get_training(
+    context: Context, run_id: Annotated[QueryId, Query(description="left out: the run at work, else the newest")] = None
+) -> TrainingOut:
+    """One run with its losses, and how it stands."""
+    return training.get_training(context, run_id)
+
+
+@router.get("/runs")
+def list_runs(
+    context: Context,
+    cursor: Annotated[QueryId, Query(description="`next_cursor` of the page before")] = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+) -> RunPage:
+    """All runs that ever were asked for, newest first."""
+    return training.list_runs(context, cursor=cursor, limit=limit)
 
 
 @router.post("/training/start", status_code=status.HTTP_202_ACCEPTED)

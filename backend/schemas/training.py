@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from enum import StrEnum
 from typing import Any
 
@@ -29,7 +30,7 @@ class StartTraining(RequestModel):
 
 
 class TrainingOut(ResponseModel):
-    """The newest run."""
+    """One run, with its losses."""
 
     state: TrainingState
     run_id: int | None
@@ -44,3 +45,34 @@ class TrainingOut(ResponseModel):
     message: str = Field(description="for a person")
     reason: str | None = Field(description="why it finished: early_stop, max_epochs, stopped, superseded")
     stop_requested: bool
+
+
+class RunOut(ResponseModel):
+    """One run of the list."""
+
+    id: int
+    kind: RunKind
+    state: TrainingState
+    reason: str | None = Field(description="why it finished: early_stop, max_epochs, stopped, superseded")
+    message: str = Field(description="for a person")
+    epoch: int = Field(description="epochs done")
+    best_epoch: int | None
+    held_out: dict[str, Any] | None = Field(description="quality of its best head on validation images")
+    live: dict[str, Any] | None = Field(
+        description="that of a live head of the same training labels, on the same images"
+    )
+    segments: list[dict[str, Any]] = Field(
+        description="what it learned from, one after the other: labels that came while it was at work begin a new one"
+    )
+    checkpoint_id: int | None = Field(description="its saved head; null where it has none, or it was removed")
+    created_at: dt.datetime
+    started_at: dt.datetime | None
+    finished_at: dt.datetime | None
+
+
+class RunPage(ResponseModel):
+    """Runs, newest first."""
+
+    items: list[RunOut]
+    next_cursor: int | None = Field(description="pass as `cursor` for the next page; null on the last one")
+    total: int

@@ -5,20 +5,45 @@ from __future__ import annotations
 from sqlalchemy.orm import Session
 
 from backend.context import AppContext
-from backend.schemas.training import TrainingOut, TrainingState
+from backend.schemas.training import RunOut, RunPage, TrainingOut, TrainingState
 from backend.services.plain_text import without_folders
 from db.errors import ConflictError
-from db.models import RunKind
-from db.queries.runs import current_run, request_run, request_stop, run_epochs
+from db.models import Run, RunKind
+from db.queries.runs import (
+    checkpoints_of_runs,
+    count_runs,
+    current_run,
+    get_run,
+    newest_runs,
+    request_run,
+    request_stop,
+    run_epochs,
+)
 from db.queries.stats import count_annotations
 from db.queries.training_data import last_annotated_image_id
 from ml_service.finetuning.availability import why_not
 
 
-def get_training(context: AppContext) -> TrainingOut:
-    """The run at work, else the newest."""
+def get_training(context: AppContext, run_id: int | None) -> TrainingOut:
+    """One run; without an id the run at work, else the newest.
+
+    Raises:
+        NotFoundError: there is no run with this id.
+    """
     with context.database.read() as db_session:
-        return _describe(db_session)
+        return _describe(db_session) if run_id is None else _describe_run(db_session, get_run(db_session, run_id))
+
+
+def list_runs(context: AppContext, *, cursor: int | None, limit: int) -> RunPage:
+    """Runs with an id below `cursor`, newest first."""
+    with context.database.read() as db_session:
+        runs = newest_runs(db_session, below=cursor, limit=limit + 1)
+        checkpoint_ids = checkpoints_of_runs(db_session, [run.id for run in runs[:limit]])
+        return RunPage(
+            items=[_list_entry(run, checkpoint_ids.get(run.id)) for run in runs[:limit]],
+            next_cursor=runs[limit - 1].id if len(runs) > limit else None,
+            total=count_runs(db_session),
+        )
 
 
 def start(context: AppContext, kind: RunKind) -> TrainingOut:
@@ -62,6 +87,10 @@ def _describe(db_session: Session) -> TrainingOut:
             reason=None,
             stop_requested=False,
         )
+    return _describe_run(db_session, run)
+
+
+def _describe_run(db_session: Session, run: Run) -> TrainingOut:
     epochs = run_epochs(db_session, run.id)
     return TrainingOut(
         state=TrainingState(run.state.value),
@@ -75,4 +104,23 @@ def _describe(db_session: Session) -> TrainingOut:
         message=without_folders(run.message),
         reason=run.reason,
         stop_requested=run.stop_requested,
+    )
+
+
+def _list_entry(run: Run, checkpoint_id: int | None) -> RunOut:
+    return RunOut(
+        id=run.id,
+        kind=run.kind,
+        state=TrainingState(run.state.value),
+        reason=run.reason,
+        message=without_folders(run.message),
+        epoch=run.epoch,
+        best_epoch=run.best_epoch,
+        held_out=run.metrics.get("held_out"),
+        live=run.metrics.get("live"),
+        segments=run.metrics.get("segments", []),
+        checkpoint_id=checkpoint_id,
+        created_at=run.created_at,
+        started_at=run.started_at,
+        finished_at=run.finished_at,
     )

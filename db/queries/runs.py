@@ -6,11 +6,11 @@ import datetime as dt
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
-from db.errors import ConflictError
-from db.models import Job, JobKind, JobState, Run, RunEpoch, RunKind, RunState, utc_now
+from db.errors import ConflictError, NotFoundError
+from db.models import Checkpoint, Job, JobKind, JobState, Run, RunEpoch, RunKind, RunState, utc_now
 from db.queries.events import add_event
 from db.queries.jobs import Recovery, recover_jobs, request_job
 
@@ -167,6 +167,35 @@ def current_run(db_session: Session) -> Run | None:
     """The run to show: one at work, else the newest."""
     at_work = runs_at_work(db_session)
     return at_work[0] if at_work else db_session.scalar(select(Run).order_by(Run.id.desc()).limit(1))
+
+
+def get_run(db_session: Session, run_id: int) -> Run:
+    """One by its id.
+
+    Raises:
+        NotFoundError: there is none.
+    """
+    run = db_session.get(Run, run_id)
+    if run is None:
+        raise NotFoundError(f"there is no run {run_id}: GET /api/runs lists them")
+    return run
+
+
+def newest_runs(db_session: Session, *, below: int | None, limit: int) -> list[Run]:
+    """Up to `limit` runs, those with an id under `below` if given, newest first."""
+    statement = select(Run).order_by(Run.id.desc()).limit(limit)
+    return list(db_session.scalars(statement if below is None else statement.where(Run.id < below)))
+
+
+def count_runs(db_session: Session) -> int:
+    """How many there ever were."""
+    return db_session.scalar(select(func.count()).select_from(Run)) or 0
+
+
+def checkpoints_of_runs(db_session: Session, run_ids: Collection[int]) -> dict[int, int]:
+    """Id of the newest checkpoint of each run that has one, by run id."""
+    statement = select(Checkpoint.run_id, func.max(Checkpoint.id)).where(Checkpoint.run_id.in_(run_ids))
+    return {run_id: found for run_id, found in db_session.execute(statement.group_by(Checkpoint.run_id)) if run_id}
 
 
 def run_epochs(db_session: Session, run_id: int) -> list[RunEpoch]:

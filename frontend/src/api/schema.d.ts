@@ -413,9 +413,29 @@ export interface paths {
         };
         /**
          * Get Training
-         * @description The newest run.
+         * @description One run with its losses, and how it stands.
          */
         get: operations["getTraining"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/runs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Runs
+         * @description All runs that ever were asked for, newest first.
+         */
+        get: operations["listRuns"];
         put?: never;
         post?: never;
         delete?: never;
@@ -789,7 +809,7 @@ export interface components {
         Agreement: {
             /**
              * Count
-             * @description statements looked at, the newest 2,000 at most
+             * @description statements looked at, the newest 1,000 at most
              */
             count: number;
             /**
@@ -2510,6 +2530,83 @@ export interface components {
          */
         RunKind: "head" | "finetune";
         /**
+         * RunOut
+         * @description One run of the list.
+         */
+        RunOut: {
+            /** Id */
+            id: number;
+            kind: components["schemas"]["RunKind"];
+            state: components["schemas"]["TrainingState"];
+            /**
+             * Reason
+             * @description why it finished: early_stop, max_epochs, stopped, superseded
+             */
+            reason: string | null;
+            /**
+             * Message
+             * @description for a person
+             */
+            message: string;
+            /**
+             * Epoch
+             * @description epochs done
+             */
+            epoch: number;
+            /** Best Epoch */
+            best_epoch: number | null;
+            /**
+             * Held Out
+             * @description quality of its best head on validation images
+             */
+            held_out: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Live
+             * @description that of a live head of the same training labels, on the same images
+             */
+            live: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Segments
+             * @description what it learned from, one after the other: labels that came while it was at work begin a new one
+             */
+            segments: {
+                [key: string]: unknown;
+            }[];
+            /**
+             * Checkpoint Id
+             * @description its saved head; null where it has none, or it was removed
+             */
+            checkpoint_id: number | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Started At */
+            started_at: string | null;
+            /** Finished At */
+            finished_at: string | null;
+        };
+        /**
+         * RunPage
+         * @description Runs, newest first.
+         */
+        RunPage: {
+            /** Items */
+            items: components["schemas"]["RunOut"][];
+            /**
+             * Next Cursor
+             * @description pass as `cursor` for the next page; null on the last one
+             */
+            next_cursor: number | null;
+            /** Total */
+            total: number;
+        };
+        /**
          * SessionLink
          * @description A session served on this port.
          */
@@ -2610,7 +2707,7 @@ export interface components {
             quality: components["schemas"]["Quality"];
             /**
              * Live Accuracy
-             * @description classification; of the newest 2,000 first labels, at most 200 points
+             * @description classification; of the newest 1,000 first labels, at most 200 points
              */
             live_accuracy: components["schemas"]["LiveAccuracyPoint"][];
             /**
@@ -2648,7 +2745,7 @@ export interface components {
         Task: "segmentation" | "classification" | "multilabel";
         /**
          * TrainingOut
-         * @description The newest run.
+         * @description One run, with its losses.
          */
         TrainingOut: {
             state: components["schemas"]["TrainingState"];
@@ -4297,7 +4394,10 @@ export interface operations {
     };
     getTraining: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description left out: the run at work, else the newest */
+                run_id?: number | null;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -4311,6 +4411,66 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TrainingOut"];
+                };
+            };
+            /** @description cannot be right */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description not in this state */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description malformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    listRuns: {
+        parameters: {
+            query?: {
+                /** @description `next_cursor` of the page before */
+                cursor?: number | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunPage"];
                 };
             };
             /** @description cannot be right */
