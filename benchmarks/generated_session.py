@@ -46,7 +46,7 @@ def make_generated_session(folder: Path, size: Size, *, seed: int = 0) -> Databa
     side = size.cells * CELL_PX
     extractor = ExtractorInfo("generated", "0" * 16, CELL_PX, CELL_PX, size.dim, size.dim, side)
     generator = np.random.default_rng(seed)
-    n_files = FEATURE_FILES if _has_points(size) else min(size.n_images, 20_000)
+    n_files = FEATURE_FILES if _has_points(size) else min(size.n_images, 2_000)
     hashes = [hashlib.sha256(str(number).encode()).hexdigest() for number in range(n_files)]
     _write_features(FeatureStore(folder, extractor), hashes, size, generator)
     with db.write() as db_session:

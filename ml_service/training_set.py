@@ -16,6 +16,9 @@ from ml_service.data_loaders.base import FloatArray, ImageSamples, ReadInputs
 from ml_service.feature_reader import FeatureReader
 from models.errors import FeatureMismatchError
 
+FEW_WAITING = 100
+"""Images without features yet that every look at the labels asks for."""
+
 
 class TrainingSet:
     """What people said, by image. `sync` brings it up to date."""
@@ -37,6 +40,7 @@ class TrainingSet:
         self._changes: OrderedDict[int, int] = OrderedDict()
         self._n_changes = 0
         self._waiting: set[int] = set()
+        self._has_arrivals = False
         self.sequence = 0
         """`SessionInfo.label_sequence` up to which annotations were read."""
         self.class_ids: tuple[int, ...] = ()
@@ -70,7 +74,10 @@ class TrainingSet:
         """Read what changed since the last time, and images that waited for their features."""
         # The number is read first: what is annotated in between is read now, and once more next time.
         sequence = get_session_info(db_session).label_sequence
-        for image in annotated_images(db_session, self._task, after_sequence=self.sequence, also=self._waiting):
+        # A click must not wait until a thousand images are asked for their features: the ticks do so.
+        also = self._waiting if self._has_arrivals or len(self._waiting) <= FEW_WAITING else set()
+        self._has_arrivals = False
+        for image in annotated_images(db_session, self._task, after_sequence=self.sequence, also=also):
             self._take(image)
         self.class_ids = tuple(present_class_ids(db_session))
         self._group_by_class.clear()
@@ -79,7 +86,8 @@ class TrainingSet:
 
     def has_arrivals(self, db_session: Session) -> bool:
         """Whether an image that was labelled before its features were computed can be learned from now."""
-        return any_ready(db_session, self._waiting)
+        self._has_arrivals = any_ready(db_session, self._waiting)
+        return self._has_arrivals
 
     def _take(self, image: LabelledImage) -> None:
         if not image.features_ready:

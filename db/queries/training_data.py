@@ -78,7 +78,8 @@ def annotated_images(
                Image.split, Image.features, Image.status, Image.picked_by_model)  # fmt: skip
     wanted = [Image.label_sequence > after_sequence]
     wanted += [Image.id.in_(chunk) for chunk in _chunks(sorted(also))]
-    rows = db_session.execute(select(*columns).where(or_(*wanted)).order_by(Image.id)).all()
+    # Sorted here: asked for in the order of ids, SQLite would walk through all images of the session.
+    rows = sorted(db_session.execute(select(*columns).where(or_(*wanted))), key=lambda row: row.id)
     targets = _targets(db_session, task, [row.id for row in rows if row.status is ImageStatus.LABELED])
     return [
         LabelledImage(

@@ -1,0 +1,133 @@
+"""The background: next images first, everything in the end, nothing twice, and out of the way of a click."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from db.models import FeatureState, Image, SessionInfo, WorkerRole
+from db.queries.session_info import Strategy
+from db.queries.workers import beat, remove_worker
+from db.tasks import Task
+from ml_service.context import Context
+from ml_service.predictors.base import Model
+from ml_service.sweeping import AHEAD, KEPT_AHEAD, Sweep
+from ml_service.worker import Worker
+from tests.ml_service.toy_session import ToySession, make_session, work_off
+
+N_IMAGES = 40
+
+
+@pytest.fixture(params=[Task.SEGMENTATION, Task.CLASSIFICATION], ids=["segmentation", "classification"])
+def session(request: pytest.FixtureRequest, tmp_path: Path) -> ToySession:
+    return make_session(tmp_path / "session", request.param, N_IMAGES)
+
+
+@pytest.fixture
+def learned(session: ToySession) -> Iterator[Worker]:
+    """A worker that has a head and has swept nothing."""
+    worker = session.worker(sweep_threads=2)
+    if session.task is Task.SEGMENTATION:
+        session.click_halves(1)
+    else:
+        session.label_rightly([1, 2])
+    assert worker._do_next_job(None)
+    yield worker
+    worker.close()
+
+
+def model_of(worker: Worker) -> Model:
+    assert worker.keeper.model is not None
+    return worker.keeper.model
+
+
+def predicted(session: ToySession) -> set[int]:
+    with session.db.read() as db_session:
+        version = db_session.get_one(SessionInfo, 1).head_version
+        return {image.id for image in db_session.query(Image) if image.predicted_version == version}
+
+
+def make_sweep(context: Context, name: str = "a", *, wanted: bool = False) -> Sweep:
+    return Sweep(context, name, lambda: wanted)
+
+
+def test_step__next_images_first_in_the_order_of_the_strategy(session: ToySession, learned: Worker) -> None:
+    session.tune(strategy=Strategy.RANDOM.value)
+    with session.db.read() as db_session:
+        waiting = [image for image in db_session.query(Image) if image.status.value == "unlabeled"]
+        keys = {image.id: image.random_key for image in waiting}
+        at = db_session.get_one(Image, 1).random_key
+    order = sorted(keys, key=lambda image_id: (keys[image_id] <= at, keys[image_id]))
+    sweep = make_sweep(learned._context)
+    before = predicted(session)
+    for image_id in [image_id for image_id in order if image_id not in before][:5]:
+        sweep.step(model_of(learned), 1)
+        assert image_id in predicted(session)
+    sweep.close()
+
+
+def test_step__keeps_the_features_of_the_very_next(tmp_path: Path) -> None:
+    session = make_session(tmp_path / "session", Task.SEGMENTATION, N_IMAGES)
+    worker = session.worker()
+    session.click_halves(1)
+    work_off(worker)
+    reader = worker._context.reader
+    with session.db.read() as db_session:
+        hashes = {image.id: image.content_hash for image in db_session.query(Image)}
+    kept = [image_id for image_id, content_hash in hashes.items() if reader._maps.get(content_hash or "") is not None]
+    assert kept == list(range(1, KEPT_AHEAD + 2))
+    worker.close()
+
+
+def test_step__reaches_everything(session: ToySession, learned: Worker) -> None:
+    sweep = make_sweep(learned._context)
+    steps = 0
+    while sweep.step(model_of(learned), 1):
+        steps += 1
+        assert steps < 2 * N_IMAGES
+    assert predicted(session) == set(range(1, N_IMAGES + 1))
+    sweep.close()
+
+
+def test_step__gives_way_without_recording(session: ToySession, learned: Worker) -> None:
+    sweep = make_sweep(learned._context)
+    for _ in range(AHEAD):
+        sweep.step(model_of(learned), 1)
+    sweep.close()
+    hurried = make_sweep(learned._context, wanted=True)
+    hurried._ahead_of = (model_of(learned).version, 1)
+    before = predicted(session)
+    assert hurried.step(model_of(learned), 1)
+    assert predicted(session) == before
+    hurried.close()
+
+
+def test_step__two_workers_take_different_images(session: ToySession, learned: Worker) -> None:
+    context = learned._context
+    recorded: list[list[int]] = []
+    with session.db.write() as db_session:
+        for name in ("a", "b"):
+            beat(db_session, name, 1, "here", role=WorkerRole.LEARNING)
+        remove_worker(db_session, learned.worker_id)
+    first, second = make_sweep(context, "a"), make_sweep(context, "b")
+    for sweep in (first, second):
+        sweep._ahead_of = (model_of(learned).version, 1)
+        before = predicted(session)
+        assert sweep._predict_rest(model_of(learned))
+        recorded.append(sorted(predicted(session) - before))
+        sweep.close()
+    assert {image_id % 2 for image_id in recorded[0]} == {0}
+    assert {image_id % 2 for image_id in recorded[1]} == {1}
+
+
+def test_step__images_without_features_wait(session: ToySession, learned: Worker) -> None:
+    with session.db.write() as db_session:
+        db_session.get_one(Image, 30).features = FeatureState.PENDING
+    work_off(learned)
+    assert predicted(session) == set(range(1, N_IMAGES + 1)) - {30}
+    with session.db.write() as db_session:
+        db_session.get_one(Image, 30).features = FeatureState.READY
+    work_off(learned)
+    assert 30 in predicted(session)
