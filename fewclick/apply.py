@@ -28,6 +28,7 @@ from models.errors import WeightsError
 from models.extractor_settings import ExtractorSettings, tell_differences
 from models.images import read_image
 from models.preprocessing import preprocessing_of, with_preprocessing
+from models.refinement import fit_refinement, make_guide
 
 if TYPE_CHECKING:
     from ml_service.heads.base import Head
@@ -83,9 +84,8 @@ class Model:
         (features,) = self.extractor.extract([picture], patches=wants_map, pooled=not wants_map)
         if wants_map:
             assert features.patches is not None
-            mask = _mask(
-                np.ascontiguousarray(np.moveaxis(self.head.logits(_as_stored(features.patches)), -1, 0)), picture
-            )
+            logits = np.moveaxis(self.head.logits(_as_stored(features.patches)), -1, 0)
+            mask = fit_refinement(logits, make_guide(picture)).label_map()
             counts = np.bincount(mask.ravel(), minlength=len(self.class_names))
             return Found(path, (counts / mask.size).astype(np.float32), mask)
         assert features.pooled is not None
@@ -194,10 +194,3 @@ def _load_extractor(settings: ExtractorSettings, info: ExtractorInfo) -> Feature
 def _as_stored(features: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """Features as a session keeps them, so that the same image gives the same answer."""
     return features.astype(np.float16).astype(np.float32)
-
-
-def _mask(logits: npt.NDArray[np.float32], picture: npt.NDArray[np.uint8]) -> npt.NDArray[np.unsignedinteger]:
-    """Index (H, W) of the most probable class, refined along the edges as in exports."""
-    from models.refinement import fit_refinement, make_guide
-
-    return fit_refinement(logits, make_guide(picture)).label_map()

@@ -13,6 +13,7 @@ from typing import Any, Literal, NoReturn
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ml_service.errors import CheckpointError
+from models.adapter_files import FOLDER as ADAPTER_FOLDER
 
 FORMAT_VERSION = 2
 READABLE_VERSIONS = (1, 2)
@@ -99,7 +100,8 @@ def locate(session_dir: Path, path: str) -> Path:
     """
     target = session_dir / path
     parts = Path(path).parts
-    if len(parts) != 2 or parts[0] != FOLDER or target.suffix != ".safetensors" or target.is_symlink():
+    is_in_place = len(parts) == 2 and parts[0] in (FOLDER, ADAPTER_FOLDER)
+    if not is_in_place or target.suffix != ".safetensors" or target.is_symlink():
         raise CheckpointError(f"found the checkpoint path {path!r}, expected {FOLDER}/NAME.safetensors: not read")
     return target
 

@@ -30,6 +30,8 @@ from db.queries.training_data import last_annotated_image_id
 from ml_service.checkpoint_description import Description, locate, read_description
 from ml_service.data_snapshot import DataSnapshot, load_snapshot, snapshot_path
 from ml_service.errors import CheckpointError
+from models.adapter_files import read_adapter
+from models.errors import WeightsError
 
 HEAVY_METRICS = ("figures",)
 """Left out of lists."""
@@ -179,7 +181,7 @@ def outline(shelf: Shelf, db_session: Session, rows: list[Checkpoint]) -> list[C
 def why_not(shelf: Shelf, db_session: Session, checkpoint: Checkpoint) -> str | None:
     """Why a checkpoint cannot predict in this session; None if it can, as far as is seen without its arrays."""
     if checkpoint.kind is CheckpointKind.ADAPTER:
-        return "it is an adapter of the extractor, no head"
+        return "it is an adapter of the extractor, no head: docs/finetuning.md tells how to adopt it"
     if _size(shelf, checkpoint) is None:
         return "its file is gone, choose another one"
     try:
@@ -245,8 +247,10 @@ def _revisions(shelf: Shelf, checkpoint: Checkpoint) -> dict[int, int]:
 def _raw_description(shelf: Shelf, checkpoint: Checkpoint) -> dict[str, Any]:
     """What can be shown of the JSON: checked, so that it holds nothing but what a description has."""
     try:
+        if checkpoint.kind is CheckpointKind.ADAPTER:
+            return read_adapter(locate(shelf.session_dir, checkpoint.path)).description.provenance
         description: Description = read_description(shelf.session_dir, checkpoint.path)
-    except CheckpointError:
+    except (CheckpointError, WeightsError):
         return {}
     return description.model_dump(mode="json")
 

@@ -56,7 +56,8 @@ def activate(db_session: Session, checkpoint_id: int) -> Checkpoint:
     checkpoint = get_checkpoint(db_session, checkpoint_id)
     if checkpoint.kind is CheckpointKind.ADAPTER:
         raise ConflictError(
-            f"checkpoint {checkpoint_id} is an adapter of the extractor, no head: adopt it as docs/fine_tuning.md says"
+            f"checkpoint {checkpoint_id} is an adapter of the extractor, no head: docs/finetuning.md tells how to "
+            "adopt it"
         )
     deactivate(db_session)
     checkpoint.active = True
