@@ -77,8 +77,11 @@ def test_answer__keyboard_alone_then_suggestions(
 def test_answer__mouse_alone_groups_and_undo(start_product: Callable[[str], Product], labeling: LabelingPage) -> None:
     product = start_product("multilabel")
     with Client(product.url) as client:
+        # There is a label and a prediction all the while, whatever is taken back below.
+        client.put_annotations(24, {"class_ids": [DARK]})
         labeling.open(product.url)
         first = labeling.image_id
+        labeling.wait_until(lambda: labeling.prediction_revision >= 0, "a prediction")
         expect(labeling.part("class-group")).to_contain_text("material")
         for class_id, wanted in ((BRICK, [BRICK]), (DARK, [BRICK, DARK]), (GRASS, [GRASS, DARK]), (DARK, [GRASS])):
             labeling.part(f"class-{class_id}").click()
