@@ -78,7 +78,7 @@ def test_answer__mouse_alone_groups_and_undo(start_product: Callable[[str], Prod
     product = start_product("multilabel")
     with Client(product.url) as client:
         # There is a label and a prediction all the while, whatever is taken back below.
-        client.put_annotations(24, {"class_ids": [DARK]})
+        client.put_annotations(18, {"class_ids": [DARK]})
         labeling.open(product.url)
         first = labeling.image_id
         labeling.wait_until(lambda: labeling.prediction_revision >= 0, "a prediction")
