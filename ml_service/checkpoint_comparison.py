@@ -31,7 +31,7 @@ from ml_service.data_loaders.base import FloatArray, ImageSamples, Samples, coll
 from ml_service.data_snapshot import DataSnapshot, SnapshotImage, load_snapshot
 from ml_service.errors import CheckpointError
 from ml_service.heads.base import Head, TorchHead, prepare_inputs
-from ml_service.heads.live import LiveHead
+from ml_service.heads.scaler import FeatureScaler
 from ml_service.live_learning import fit_live
 from ml_service.metrics import Quality, measure
 from ml_service.predictors.base import Model
@@ -150,18 +150,21 @@ def _candidate(context: Context, side: Side, attend: Attend) -> tuple[Candidate 
             if side.snapshot
             else "its data snapshot is missing: taken to have kept to the split, as every run does"
         )
-        return Candidate(side.head, HeadKind(side.description.head_kind), side.description.class_ids), note
+        return Candidate(
+            side.head, context.parts.head_kind(side.description.head_kind), side.description.class_ids
+        ), note
     if side.snapshot is None:
         return None, (
             "it cannot be measured: a live head learns from validation images too, and the labels it was fitted to "
             "were not kept, so that it cannot be fitted again without them"
         )
-    assert isinstance(side.head, LiveHead)
+    scaler = getattr(side.head, "scaler", None)
+    assert isinstance(scaler, FeatureScaler), "every live head scales its features"
     images = list(_read(context, map(_labelled, side.snapshot.part(Split.TRAIN)), HeadKind.LINEAR, attend))
     lost = len(side.snapshot.part(Split.TRAIN)) - len(images)
     training = side.description.config.get("training", {})
     weight = float(training.get("extracted_weight", 0.3))
-    fitted = fit_live(context.parts, side.head.scaler, images, side.description.class_ids, weight)
+    fitted = fit_live(context.parts, scaler, images, side.description.class_ids, weight)
     if fitted is None:
         return None, "it cannot be measured: it has learned from validation images alone"
     note = f"without {lost} of its training images, whose features are gone" if lost else None

@@ -87,6 +87,7 @@ def test_compare_checkpoints__of_a_run_and_a_live_head(segmentation: ToySession,
     worker = segmentation.worker()
     segmentation.click_halves(1, 2, 3, 4)
     segmentation.hold_out(3, 4)
+    work_off(worker)  # saves the live head, before that of the run takes its place
     with segmentation.db.write() as db_session:
         request_run(db_session)
     work_off(worker)
