@@ -27,6 +27,7 @@ PARTS = {
     "refinement": "benchmarks.learning_refinement",
     "robustness": "benchmarks.learning_robustness",
     "runs": "benchmarks.learning_runs",
+    "finetune": "benchmarks.learning_finetune",
 }
 """Module of each part, in the order of the document; its `tables` takes those of the options that it names."""
 

@@ -71,6 +71,11 @@ class AdaptedNetwork:
         named = self._model.named_parameters()
         return {_file_name(name): parameter for name, parameter in named if parameter.requires_grad}
 
+    @property
+    def weights(self) -> list[nn.Parameter]:
+        """All of the network's, frozen ones too."""
+        return list(self._model.parameters())
+
     @contextmanager
     def learning(self) -> Iterator[None]:
         """Dropout is at work meanwhile, that of the factors alone."""

@@ -86,7 +86,7 @@ class StripedSession:
 
     def worker(self, **settings: Any) -> Worker:
         """A started ML service."""
-        defaults = {"live_checkpoint_delay_s": 0.0, "tick_interval_s": 0.2, "finetune_threads": 1}
+        defaults = {"live_checkpoint_delay_s": 0.0, "tick_interval_s": 0.2, "finetune_threads": 1, "finetune_niceness": 0}
         worker = Worker(open_context(self.folder, ServiceSettings(**{**defaults, **settings})))
         worker.start()
         return worker

@@ -28,7 +28,7 @@ export class FinetunePanel extends AppView {
           @click=${() => void training.start("finetune")}>${icon(Sparkles, 14)}<span>Fine-tune the backbone</span></button>
         ${state.adopted
           ? html`<button class="button small ghost" data-testid="finetune-back" ?disabled=${waits || finetuning.busy.value}
-              title="Go back to the features of the frozen network" @click=${() => this.#adopt(null)}>${icon(Undo2, 14)}<span>Frozen features</span></button>`
+              title="Go back to the features of the frozen network" @click=${() => this.#adopt(null)}>${icon(Undo2, 14)}<span>Go back</span></button>`
           : nothing}
       </div>
       <p class="hint" id="finetune-note">${this.#note(state.reason, state.adopted)}</p>
