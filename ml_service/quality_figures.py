@@ -61,6 +61,8 @@ class Figures:
     mean_iou: float | None
     macro_f1: float | None
     """Mean over the classes with a sample."""
+    micro_f1: float | None
+    """Of all decisions together. Where one class holds it is the accuracy."""
     classes: tuple[ClassFigures, ...]
     confusion: Confusion | None
     """None where several classes may hold."""
@@ -78,8 +80,13 @@ def describe(
     image_ids: npt.NDArray[np.integer],
     class_ids: Sequence[int],
     output: Output = ONE_CLASS,
+    variance_factor: float = 1.0,
 ) -> Figures:
-    """All figures of logits (N, K) against targets (N, K), 0..1; N may be 0."""
+    """All figures of logits (N, K) against targets (N, K), 0..1; N may be 0.
+
+    Args:
+        variance_factor: See `clustered_share`.
+    """
     scores, truth = logits.astype(np.float64), targets.astype(np.float64)
     said, meant = decisions(scores, truth, output)
     n_samples, n_images = len(scores), len(np.unique(image_ids))
@@ -92,10 +99,11 @@ def describe(
         n_samples=n_samples,
         n_images=n_images,
         unknown=unknown,
-        accuracy=None if unknown else clustered_share((said == meant).all(axis=1), image_ids),
+        accuracy=None if unknown else clustered_share((said == meant).all(axis=1), image_ids, variance_factor),
         majority_share=None if unknown else _majority_share(meant),
         mean_iou=None if unknown else _mean([c.right / (c.support + c.predicted - c.right) for c in with_support]),
         macro_f1=None if unknown else _mean([2 * c.right / (c.support + c.predicted) for c in with_support]),
+        micro_f1=None if unknown else _micro_f1(said, meant),
         classes=classes,
         confusion=_confusion(said, meant, class_ids) if output.one_class else None,
         calibration=None if calibration_unknown else calibrate(scores, truth, image_ids, output),
@@ -143,6 +151,11 @@ def _class_figures(class_id: int, said: npt.NDArray[np.bool_], meant: npt.NDArra
 
 def _mean(values: Sequence[float]) -> float | None:
     return float(np.mean(values)) if values else None
+
+
+def _micro_f1(said: npt.NDArray[np.bool_], meant: npt.NDArray[np.bool_]) -> float | None:
+    total = int(said.sum() + meant.sum())
+    return 2 * int((said & meant).sum()) / total if total else None
 
 
 def _majority_share(meant: npt.NDArray[np.bool_]) -> float:

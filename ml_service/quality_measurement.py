@@ -17,7 +17,7 @@ from db.queries.measurements import confirm_measurement, newest_measurement, sav
 from db.queries.session_info import get_session_info, training_settings
 from ml_service.confidence_intervals import clustered_share
 from ml_service.context import Context
-from ml_service.cross_validation import Labelled, fold_of, nested_order
+from ml_service.cross_validation import VARIANCE_FACTOR, Labelled, fold_of, nested_order
 from ml_service.data_loaders.base import ImageSamples, in_split, said_by_people
 from ml_service.data_snapshot import DataSnapshot
 from ml_service.heads.scaler import FeatureScaler
@@ -98,7 +98,7 @@ class QualityMeasurement:
         training, validation = in_split(images, Split.TRAIN), in_split(images, Split.VALIDATION)
         held_out = told(training, validation)
         yield
-        n_labels = sum(len(samples.image.targets) for samples in images)
+        n_labels = sum(len(samples.inputs) for samples in images)
         folds: list[tuple[list[ImageSamples], list[ImageSamples]]] = []
         method = HELD_OUT
         n_held_out = 0 if held_out is None else held_out.n_images
@@ -117,7 +117,7 @@ class QualityMeasurement:
                 judged = told(part, held_back)
                 if judged is not None:
                     by_share[share].append(judged)
-                    sizes[share].append((sum(len(one.image.targets) for one in part), len(part)))
+                    sizes[share].append((sum(len(one.inputs) for one in part), len(part)))
                 yield
         pooled = {share: pool(judged) for share, judged in by_share.items() if judged}
         whole = pooled.get(1.0)
@@ -127,7 +127,9 @@ class QualityMeasurement:
             n_labels=n_labels,
             n_images=len(images),
             held_out=None if held_out is None else figures_of(parts, held_out),
-            cross_validated=None if method != CROSS_VALIDATION or whole is None else figures_of(parts, whole),
+            cross_validated=None
+            if method != CROSS_VALIDATION or whole is None
+            else figures_of(parts, whole, VARIANCE_FACTOR),
             curve=self._curve(method, pooled, sizes),
         )
 
@@ -140,10 +142,11 @@ class QualityMeasurement:
             return None
         right = {share: is_right(parts, judged) for share, judged in pooled.items()}
         image_ids = pooled[1.0].image_ids
+        factor = VARIANCE_FACTOR if method == CROSS_VALIDATION else 1.0
         points = []
         for share in SHARES:
             n_labels, n_images = np.mean(sizes[share], axis=0).round().astype(int).tolist()
-            points.append(CurvePoint(n_labels, n_images, clustered_share(right[share], image_ids)))
+            points.append(CurvePoint(n_labels, n_images, clustered_share(right[share], image_ids, factor)))
         return _Curve(method, tuple(points), judge_gain(right[0.5], right[1.0], image_ids))
 
     def _record(
@@ -182,7 +185,10 @@ class QualityMeasurement:
         """Equal where measuring again would say the same."""
         picked = [samples.image.id for samples in images if samples.image.picked_by_model]
         snapshot = DataSnapshot.of(samples.image for samples in images)
-        subject = [snapshot.hash, picked, list(present), extracted_weight, repr(self._context.parts.live_config)]
+        parts = self._context.parts
+        subject = [snapshot.hash, picked, list(present), extracted_weight, repr(parts.live_config)]
+        if not parts.is_exclusive:
+            subject.append(parts.group_of(present).tolist())
         content = json.dumps([subject, self._context.extractor.to_json()])
         return hashlib.sha256(content.encode()).hexdigest()
 

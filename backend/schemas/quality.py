@@ -75,6 +75,9 @@ class Figures(ResponseModel):
     majority_share: float | None = Field(description="accuracy of always saying the same")
     mean_iou: float | None = Field(description="over classes, on the labelled samples")
     macro_f1: float | None = Field(description="mean over classes")
+    micro_f1: float | None = Field(
+        default=None, description="of all decisions together; null also where it was measured by an earlier version"
+    )
     classes: list[ClassFigures]
     confusion: Confusion | None = Field(description="null where several classes may hold")
     calibration: Calibration | None

@@ -174,8 +174,9 @@ def make_plan(
 
 
 def _at_places(samples: ImageSamples) -> ImageSamples:
-    """Places instead of features."""
-    places = [(target.x, target.y) for target in samples.image.targets[: len(samples.inputs)]]
+    """Places instead of features; an image that is answered as a whole has one, whatever the answer."""
+    image = samples.image
+    places = [(0.0, 0.0)] if image.answered else [(t.x, t.y) for t in image.targets[: len(samples.inputs)]]
     return ImageSamples(samples.image, np.asarray(places, dtype=np.float32).reshape(-1, 2))
 
 

@@ -64,3 +64,13 @@ def test_describe__soft_targets_count_by_their_foremost_class() -> None:
     figures = describe(targets, targets, np.arange(10), (1, 2))
     assert figures.accuracy is not None
     assert figures.accuracy.value == 1.0
+
+
+def test_describe__micro_f1_of_several_classes() -> None:
+    logits = np.array([[3.0, 3.0], [3.0, -3.0], [-3.0, -3.0], [3.0, -3.0], [-3.0, -3.0]])
+    targets = np.array([[1, 0], [1, 0], [0, 0], [1, 1], [0, 1]], dtype=float)
+    figures = describe(logits, targets, np.arange(5), [1, 2], ANY_CLASSES)
+    # Three of the decisions that a class holds are right, four were made, five would have been.
+    assert figures.micro_f1 == pytest.approx(6 / 9)
+    assert figures.accuracy is not None
+    assert figures.accuracy.value == pytest.approx(2 / 5)

@@ -1259,6 +1259,11 @@ export interface components {
             classes: components["schemas"]["LabelClassOut"][];
             extractor: components["schemas"]["ExtractorOut"];
             training: components["schemas"]["TrainingSettings"];
+            /**
+             * Heads
+             * @description what `training.head` can be in a session of this task
+             */
+            heads: components["schemas"]["HeadKind"][];
             session: components["schemas"]["SessionOut"];
         };
         /**
@@ -1574,6 +1579,11 @@ export interface components {
              * @description mean over classes
              */
             macro_f1: number | null;
+            /**
+             * Micro F1
+             * @description of all decisions together; null also where it was measured by an earlier version
+             */
+            micro_f1?: number | null;
             /** Classes */
             classes: components["schemas"]["ClassFigures"][];
             /** @description null where several classes may hold */

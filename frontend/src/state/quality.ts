@@ -52,6 +52,7 @@ export interface Figures {
   readonly majority_share: number | null;
   readonly mean_iou: number | null;
   readonly macro_f1: number | null;
+  readonly micro_f1?: number | null;
   readonly classes: readonly ClassFigures[];
   readonly confusion: Confusion | null;
   readonly calibration: Calibration | null;
@@ -195,7 +196,8 @@ export function heatRows({ class_ids, counts }: Confusion): HeatCell[][] {
 /** What calibration means for a person. */
 export function calibrationText({ expected_error, temperature, expected_error_after }: Calibration): string {
   const off = `Confidence is off by ${(expected_error * 100).toFixed(1)} points on average`;
-  if (expected_error_after >= expected_error) return `${off}; no temperature would mend that.`;
+  const helps = expected_error_after < 0.9 * expected_error && Math.abs(temperature - 1) > 0.05;
+  if (!helps) return `${off}; no temperature would mend that.`;
   if (temperature > 1) {
     return `${off}: too sure. Dividing logits by ${temperature.toFixed(2)} would leave ${(expected_error_after * 100).toFixed(1)}.`;
   }

@@ -62,7 +62,8 @@ export class QualityDialog extends AppView {
       ${held_out === null && estimate === null ? nothing : html`<div class="table-scroll"><table class="figures">
         <thead><tr><th scope="col"></th><th scope="col">Right</th><th scope="col">95 % interval</th><th scope="col">Samples</th>
           <th scope="col">Images</th><th scope="col" title="Always saying the most frequent class">By guessing</th>
-          <th scope="col" title="Over classes, on the labelled samples">Mean IoU</th><th scope="col">Mean F1</th></tr></thead>
+          <th scope="col" title="Over classes, on the labelled samples">Mean IoU</th><th scope="col">Mean F1</th>
+          ${this.app.config.task === "multilabel" ? html`<th scope="col" title="Of all decisions together">Micro F1</th>` : nothing}</tr></thead>
         <tbody>${rows}</tbody></table></div>`}
       ${n_labels === null ? nothing : html`<p class="hint">A head of ${counted(n_labels, "label")}${
         is_current === false ? "; labels have changed since" : ""}. Images that the model picked count in neither row.
@@ -175,10 +176,10 @@ export class QualityDialog extends AppView {
 
 function overviewRow(method: keyof typeof METHOD_NAMES, figures: Figures | null): TemplateResult | typeof nothing {
   if (figures === null) return nothing;
-  const { accuracy, n_samples, n_images, majority_share, mean_iou, macro_f1 } = figures;
+  const { accuracy, n_samples, n_images, majority_share, mean_iou, macro_f1, micro_f1 = null, one_class } = figures;
   return html`<tr><th scope="row">${METHOD_NAMES[method]}</th><td><strong>${accuracy === null ? "unknown" : percent(accuracy.value)}</strong></td>
     <td>${accuracy === null ? "–" : intervalText(accuracy satisfies Interval)}</td><td>${n_samples}</td><td>${n_images}</td>
-    ${share(majority_share, 0)}${share(mean_iou, 0)}${share(macro_f1, 0)}</tr>`;
+    ${share(majority_share, 0)}${share(mean_iou, 0)}${share(macro_f1, 0)}${one_class ? nothing : share(micro_f1, 0)}</tr>`;
 }
 
 function share(value: number | null, basis: number): TemplateResult {
