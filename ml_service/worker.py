@@ -44,6 +44,8 @@ URGENT = (JobKind.REFIT, JobKind.PREDICT)
 """A person waits for these; a run gives way to them."""
 PASSING = (OperationalError, OSError)
 """A full disk, a database out of reach: no fault of the work, which is worth another try in better times."""
+BUSY_INTERVAL_S, BUSY_S = 0.001, 5.0
+"""How often to look for a job, and for how long, after one was done: clicks come in series."""
 SHORTEST_REST_S, LONGEST_REST_S = 0.25, 30.0
 """Before what failed by a passing error is tried again: doubled each time."""
 
@@ -61,6 +63,7 @@ class Worker:
         self._may_have_work = True
         self._job_ids: list[int] = []
         self._rest_s = 0.0
+        self._busy_until = -float("inf")
         self._resting_until = self._idle_until = -float("inf")
         self.worker_id = f"{socket.gethostname()[:40]}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
         self._heartbeat = Heartbeat(context, self.worker_id)
@@ -89,9 +92,13 @@ class Worker:
                 self._stopping.wait(self._context.settings.tick_interval_s)
                 continue
             if not has_worked:
-                self._stopping.wait(self._context.settings.poll_interval_s)
+                self._stopping.wait(self._pause_s())
         self.close()
         return is_outdated and not self._stopping.is_set()
+
+    def _pause_s(self) -> float:
+        interval_s = self._context.settings.poll_interval_s
+        return min(BUSY_INTERVAL_S, interval_s) if time.monotonic() < self._busy_until else interval_s
 
     def start(self) -> None:
         """Announce this worker, take over what a dead one left, and be ready for the first click."""
@@ -227,6 +234,7 @@ class Worker:
             self._rest_s = 0.0
         finally:
             self._job_ids.remove(job.id)
+            self._busy_until = time.monotonic() + BUSY_S
         return True
 
     def _rest(self, error: Exception) -> None:

@@ -28,6 +28,8 @@ PRUNE_INTERVAL_S = 300.0
 RETRY_INTERVAL_S = 1.0
 REPLAY_BATCH = 500
 
+BUSY_INTERVAL_S, BUSY_S = 0.001, 0.5
+"""How often to look, and for how long, once an annotation has changed: its prediction follows at any moment."""
 Listener = asyncio.Queue[Event | None]
 
 
@@ -43,6 +45,7 @@ class EventBroker:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = threading.Thread(target=self._poll, name="fewclick-events", daemon=True)
         self._last_id = 0
+        self._busy_until = -float("inf")
 
     def start(self) -> None:
         """Begin to look; to be called on the event loop that serves the listeners."""
@@ -73,7 +76,7 @@ class EventBroker:
     def _poll(self) -> None:
         detector = ChangeDetector(self.database.engine)
         pruned_at = time.monotonic()
-        while not self._stop.wait(self._interval_s):
+        while not self._stop.wait(self._pause_s()):
             try:
                 if detector.changed():
                     self._publish_new()
@@ -86,11 +89,16 @@ class EventBroker:
                 self._stop.wait(RETRY_INTERVAL_S)
         detector.close()
 
+    def _pause_s(self) -> float:
+        return min(BUSY_INTERVAL_S, self._interval_s) if time.monotonic() < self._busy_until else self._interval_s
+
     def _publish_new(self) -> None:
         with self.database.read() as db_session:
             events = events_after(db_session, self._last_id, REPLAY_BATCH)
         while events:
             self._last_id = events[-1].id
+            if any(event.kind == "annotation" for event in events):
+                self._busy_until = time.monotonic() + BUSY_S
             if self._loop is not None and not self._stop.is_set():
                 self._loop.call_soon_threadsafe(self._deliver, events)
             if len(events) < REPLAY_BATCH:
