@@ -132,6 +132,7 @@ class Config(ResponseModel):
     classes: list[LabelClassOut]
     extractor: ExtractorOut
     training: TrainingSettings
+    heads: list[HeadKind] = Field(description="what `training.head` can be in a session of this task")
     session: SessionOut
 
 

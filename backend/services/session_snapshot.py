@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from backend.schemas.session import Config, ExtractorOut, LabelClassOut, SessionOut
 from db.models import LabelClass
 from db.queries.classes import list_classes
-from db.queries.session_info import TrainingSettings, get_session_info, training_settings
+from db.queries.session_info import TrainingSettings, get_session_info, heads_of, training_settings
 from db.tasks import Task
 from models.base import ExtractorInfo
 from models.preprocessing import Preprocessing, preprocessing_of
@@ -52,6 +52,7 @@ class SessionSnapshot:
             classes=list(self.classes),
             extractor=ExtractorOut(name=info.name, dim=info.dim, patch_size=info.patch_size, resize=info.resize),
             training=self.training,
+            heads=list(heads_of(self.task)),
             session=SessionOut(name=self.name, created_at=self.created_at),
         )
 

@@ -78,6 +78,7 @@ export function createApp(page_url: string, config: Config, sessions: readonly S
   });
 
   navigator.strategy.set(config.training.strategy);
+  training.head.set(config.training.head);
   classes.set(config.classes);
 
   stats.stats.subscribe(() => predictions.reviewBehind());

@@ -3,7 +3,7 @@ import createClient from "openapi-fetch";
 
 import type { Checkpoint, CheckpointComparison, CheckpointDetails, Measurement, PrunePlan } from "../state/checkpoints";
 import type {
-  Annotation, Config, Draft, ExportFormat, FeatureState, Health, ImageDetails, ImageInfo, ImageStatus, LabelClass, Prediction, SessionLink, Stats, Strategy,
+  Annotation, Config, Draft, ExportFormat, FeatureState, HeadKind, Health, ImageDetails, ImageInfo, ImageStatus, LabelClass, Prediction, SessionLink, Stats, Strategy,
   Training,
 } from "../state/types"; // prettier-ignore
 import type { Finetuning } from "../state/finetuning";
@@ -50,6 +50,7 @@ export function createApi(page_url: string, fetcher: typeof fetch = (...args) =>
     config: async (): Promise<Config> => unwrap(client.GET("/api/config")),
     setStrategy: async (strategy: Strategy): Promise<Config> =>
       unwrap(client.PATCH("/api/config", { body: { strategy } })),
+    setHead: async (head: HeadKind): Promise<Config> => unwrap(client.PATCH("/api/config", { body: { head } })),
     sessions: async (): Promise<readonly SessionLink[]> => unwrap(client.GET("/api/sessions")),
     stats: async (): Promise<Stats> => unwrap(client.GET("/api/stats")),
 

@@ -12,6 +12,8 @@ export type TrainingState = "IDLE" | "QUEUED" | "RUNNING" | "SUSPENDED" | "FINIS
 export const STRATEGIES = ["sequential", "random", "least_confident", "least_confident_minority"] as const;
 export type Strategy = (typeof STRATEGIES)[number];
 
+export type HeadKind = "linear" | "conv" | "mlp";
+
 export interface LabelClass {
   readonly id: number;
   readonly name: string;
@@ -96,7 +98,9 @@ export interface Config {
   readonly task: Task;
   readonly classes: readonly LabelClass[];
   readonly extractor: Extractor;
-  readonly training: { readonly strategy: Strategy };
+  readonly training: { readonly strategy: Strategy; readonly head: HeadKind };
+  /** What a full run can train here. */
+  readonly heads: readonly HeadKind[];
   readonly session: { readonly name: string; readonly created_at: string };
 }
 

@@ -2,7 +2,7 @@ import type { Api, ImageQuery } from "../api/client";
 import { ApiError, explain, UnreachableError } from "../api/errors";
 import { Signal, type Readable } from "../state/signal";
 import type { ToastStore } from "../state/toasts";
-import type { Health, ImageInfo, Stats, Training, TrainingState } from "../state/types";
+import type { HeadKind, Health, ImageInfo, Stats, Training, TrainingState } from "../state/types";
 import type { SaveQueue } from "./save_queue";
 
 const HEALTH_EVERY_MS = 4_000;
@@ -54,6 +54,8 @@ export class HealthWatch {
 export class TrainingWatch {
   readonly training = new Signal<Training | null>(null);
   readonly starting = new Signal(false);
+  /** What the next run trains. */
+  readonly head = new Signal<HeadKind>("linear");
   readonly refreshSoon = throttled(() => this.refresh(), 100);
 
   constructor(
@@ -72,6 +74,17 @@ export class TrainingWatch {
     }
     // Events carry the news; this is the net below them, and all there is while they are away.
     if (isActive(this.training.value)) setTimeout(() => this.refreshSoon(), this.hasEvents.value ? 2_000 : 500);
+  }
+
+  async setHead(head: HeadKind): Promise<void> {
+    const before = this.head.value;
+    this.head.set(head);
+    try {
+      await this.api.setHead(head);
+    } catch (error) {
+      this.head.set(before);
+      this.toasts.show("error", `The head was not changed: ${explain(error)}`);
+    }
   }
 
   async start(kind: Training["kind"] = "head"): Promise<void> {

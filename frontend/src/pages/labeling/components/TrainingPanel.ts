@@ -2,19 +2,19 @@ import { GraduationCap, History, Info, Play, Square } from "lucide";
 import { html, nothing, type TemplateResult } from "lit";
 
 import type { Readable } from "../../../state/signal";
-import type { Training } from "../../../state/types";
+import type { HeadKind, Training } from "../../../state/types";
 import { isActive } from "../../../sync/polling";
 import { AppView } from "./AppView";
 import { icon } from "./icon";
 import "./LossChart";
 import "./FinetunePanel";
-import { extractorName, isEmbedded, trainingLine } from "./text";
+import { extractorName, HEAD_NAMES, isEmbedded, trainingLine } from "./text";
 
 /** Full runs: Save starts one, Stop Training ends it; losses; which features are at work. */
 export class TrainingPanel extends AppView {
   protected watched(): readonly Readable<unknown>[] {
     const { training } = this.app;
-    return [training.training, training.starting];
+    return [training.training, training.starting, training.head];
   }
 
   protected override render(): TemplateResult {
@@ -42,6 +42,12 @@ export class TrainingPanel extends AppView {
             ${icon(Square, 14)}<span>Stop</span>
           </button>
         </div>
+        <label class="field-inline" title="What the next run trains; what learns from every click is another head">
+          <span>Head</span>
+          <select class="select" data-testid="head" @change=${this.#chooseHead}>
+            ${config.heads.map((head) => html`<option value=${head} .selected=${head === training.head.value}>${HEAD_NAMES[head]}</option>`)}
+          </select>
+        </label>
         ${value ? html`<p class="hint ${value.state === "FAILED" ? "is-bad" : ""}">${trainingLine(value)}</p>` : nothing}
         <fewclick-loss-chart data-testid="loss-chart" .training=${value}></fewclick-loss-chart>
         ${this.#lastLosses(value)}
@@ -54,6 +60,10 @@ export class TrainingPanel extends AppView {
           ${isEmbedded(config.extractor) ? html`DINOv3 would give sharper features; docs/extractors.md tells how to get it.` : nothing}</span>
       </p>
     `;
+  }
+
+  #chooseHead(event: Event): void {
+    void this.app.training.setHead((event.target as HTMLSelectElement).value as HeadKind);
   }
 
   #lastLosses(training: Training | null): TemplateResult | typeof nothing {

@@ -1,10 +1,16 @@
-import type { ExtractionHealth, Extractor, HeadInForce, HeldOut, Strategy, Task, Training } from "../../../state/types";
+import type { ExtractionHealth, Extractor, HeadInForce, HeadKind, HeldOut, Strategy, Task, Training } from "../../../state/types";
 
 export const STRATEGY_NAMES: Readonly<Record<Strategy, string>> = {
   sequential: "In order",
   random: "Random",
   least_confident: "Least confident",
   least_confident_minority: "Least confident, rarest class",
+};
+
+export const HEAD_NAMES: Readonly<Record<HeadKind, string>> = {
+  linear: "Linear",
+  conv: "Convolution (3 × 3 cells)",
+  mlp: "One hidden layer",
 };
 
 const REASONS: Readonly<Record<string, string>> = {
