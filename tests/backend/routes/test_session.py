@@ -115,10 +115,13 @@ def test_list_sessions(segmentation_session: Any, serve: Callable[..., TestClien
     ]
 
 
-def test_patch_config__heads_are_those_of_the_task(seg: TestClient, cla: TestClient) -> None:
+def test_patch_config__heads_of_points(seg: TestClient) -> None:
     assert seg.get("/api/config").json()["heads"] == ["linear", "conv", "mlp"]
-    assert cla.get("/api/config").json()["heads"] == ["linear", "mlp"]
     assert seg.patch("/api/config", json={"head": "conv"}).json()["training"]["head"] == "conv"
+
+
+def test_patch_config__heads_of_images(cla: TestClient) -> None:
+    assert cla.get("/api/config").json()["heads"] == ["linear", "mlp"]
     refused = cla.patch("/api/config", json={"head": "conv", "follow_labels": False})
     assert (refused.status_code // 100, "has 'linear' or 'mlp'" in refused.json()["detail"]) == (4, True)
     assert cla.get("/api/config").json()["training"]["follow_labels"] is True
