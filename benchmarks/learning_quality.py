@@ -6,49 +6,38 @@ images never clicked are scored. Every row sees the same images and seeds.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import argparse
+import os
+import tempfile
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
 import cv2
 import numpy as np
 import numpy.typing as npt
+import torch
+from rich.console import Console
+from scipy.stats import rankdata
+from threadpoolctl import threadpool_limits
 
 from benchmarks.annotator import Click, Mask, iou, next_click, plan_classification, plan_segmentation
-from benchmarks.learning_sets import Channels, LearningSet
-
-FloatArray = npt.NDArray[np.float32]
-Scores = Callable[[FloatArray], FloatArray]
-"""Raw features (..., D) -> scores (..., K); the largest wins."""
+from benchmarks.datasets import Dataset
+from benchmarks.learning_peers import Peer, Points, Scores, classification_peers, segmentation_peers
+from benchmarks.learning_sets import (
+    Channels,
+    FloatArray,
+    LearningSet,
+    all_datasets,
+    load_set,
+)
+from benchmarks.tables import Section, show
 
 CLICKS_PER_IMAGE = 4
 HELD_OUT_IMAGES = 12
 CHECKPOINTS = (4, 8, 16, 32)
 LABELS_PER_CLASS = 5
-
-
-@dataclass(frozen=True)
-class Points:
-    """What was labelled so far."""
-
-    rows: FloatArray
-    """(N, D), raw features."""
-    classes: npt.NDArray[np.int64]
-    """(N,)"""
-    images: tuple[str, ...]
-    """Name of the image of each point."""
-    uv: FloatArray
-    """(N, 2), where on the grid, cells; of no meaning in classification."""
-
-
-@dataclass(frozen=True)
-class Peer:
-    """One way to learn."""
-
-    name: str
-    channels: str
-    """Which of `LearningSet.channels`."""
-    fit: Callable[[Points, Channels, int, int], Scores]
-    """points with at least two classes, their channels, number of classes, seed -> the head."""
 
 
 def simulate(data: LearningSet, peer: Peer, seed: int) -> list[float]:
@@ -93,9 +82,8 @@ def _fit(
     classes = np.array([click.foreground for _, click in made], dtype=np.int64)
     if len(set(classes.tolist())) < 2:
         return None
-    uv = np.array([_on_grid(data, channels, name, click) for name, click in made], np.float32)
-    rows = np.stack([_at(channels.rows[name], *at) for (name, _), at in zip(made, uv, strict=True)])
-    return peer.fit(Points(rows, classes, tuple(name for name, _ in made), uv), channels, 2, seed)
+    rows = np.stack([_at(channels.rows[name], *_on_grid(data, channels, name, click)) for name, click in made])
+    return peer.fit(Points(rows, classes), channels, 2, seed)
 
 
 def _on_grid(data: LearningSet, channels: Channels, name: str, click: Click) -> tuple[float, float]:
@@ -132,11 +120,109 @@ def _label_through(data: LearningSet, peer: Peer, seed: int) -> list[float]:
     for count in (*CHECKPOINTS, LABELS_PER_CLASS * len(data.class_names)):
         names = plan.labelled[:count]
         rows = np.stack([channels.rows[name] for name in names])
-        points = Points(rows, _class_indices(data, names), tuple(names), np.zeros((len(names), 2), np.float32))
-        scores = peer.fit(points, channels, len(data.class_names), seed)
+        scores = peer.fit(Points(rows, _class_indices(data, names)), channels, len(data.class_names), seed)
         results.append(float((scores(held_out).argmax(axis=-1) == truth).mean()))
     return results
 
 
 def _class_indices(data: LearningSet, names: Sequence[str]) -> npt.NDArray[np.int64]:
     return np.array([data.class_names.index(data.class_of[name]) for name in names], dtype=np.int64)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """All scores of one row on one set."""
+
+    dataset: str
+    peer: str
+    scores: npt.NDArray[np.float64]
+    """(seeds, checkpoints)"""
+
+
+def outcomes(
+    data_dir: Path,
+    cache_dir: Path,
+    seeds: Sequence[int],
+    max_images: int,
+    sets: Sequence[str] = (),
+    *,
+    workers: int = 2,
+) -> tuple[list[Outcome], list[Outcome]]:
+    """Of segmentation and of classification, every row on every set; sets are shared out to processes."""
+    chosen = [d for d in all_datasets(data_dir, cache_dir) if not sets or d.name in sets]
+    parts: tuple[list[Outcome], list[Outcome]] = ([], [])
+    with ProcessPoolExecutor(workers, initializer=_one_thread) as pool:
+        jobs = [
+            (dataset, pool.submit(_outcomes_of, dataset, cache_dir, tuple(seeds), max_images)) for dataset in chosen
+        ]
+        for dataset, job in jobs:
+            parts[0 if dataset.task == "segmentation" else 1].extend(job.result())
+    return parts
+
+
+def _one_thread() -> None:
+    cv2.setNumThreads(1)
+    torch.set_num_threads(1)
+    threadpool_limits(1)
+
+
+def _outcomes_of(dataset: Dataset, cache_dir: Path, seeds: Sequence[int], max_images: int) -> list[Outcome]:
+    data = load_set(dataset, cache_dir, max_images if dataset.task == "segmentation" else 10 * max_images)
+    peers = segmentation_peers() if data.is_segmentation else classification_peers()
+    return [
+        Outcome(dataset.name, peer.name, np.array([simulate(data, peer, seed) for seed in seeds])) for peer in peers
+    ]
+
+
+def section_of_outcomes(title: str, found: Sequence[Outcome], headings: Sequence[str]) -> Section:
+    """Rows: each set at the last checkpoint, the mean over sets at every checkpoint, area under that, mean rank."""
+    sets, peers = (list(dict.fromkeys(getattr(one, field) for one in found)) for field in ("dataset", "peer"))
+    by_key = {(one.peer, one.dataset): one.scores.mean(axis=0) for one in found}
+    scores = np.array([[by_key[peer, dataset] for dataset in sets] for peer in peers])
+    ranks = rankdata(-scores[:, :, -1].round(4), axis=0).mean(axis=1)
+    rows = []
+    for index, peer in enumerate(peers):
+        curve = scores[index].mean(axis=0)
+        area = scores[index, :, : len(CHECKPOINTS)].mean()
+        cells = [*scores[index, :, -1], *curve, area]
+        rows.append((peer, *(f"{value:.3f}" for value in cells), f"{ranks[index]:.1f}"))
+    return Section(title, ("head", *sets, *(f"mean, {text}" for text in headings), "area", "mean rank"), tuple(rows))
+
+
+def tables(
+    data_dir: Path, cache_dir: Path, *, seeds: Sequence[int] = range(3), max_images: int = 20, sets: Sequence[str] = ()
+) -> list[Section]:
+    """Quality per click: one table for segmentation sets and one for classification sets, where there are any."""
+    masks, classes = outcomes(data_dir, cache_dir, seeds, max_images, sets, workers=min(2, os.cpu_count() or 1))
+    clicks = [f"{count} clicks" for count in CHECKPOINTS]
+    labels = [f"{count} labels" for count in CHECKPOINTS] + [f"{LABELS_PER_CLASS} a class"]
+    sections = []
+    if masks:
+        title = f"IoU on held-out images after {CHECKPOINTS[-1]} clicks, {len(seeds)} seeds, plain upsampling"
+        sections.append(section_of_outcomes(title, masks, clicks))
+    if classes:
+        title = f"Accuracy after {LABELS_PER_CLASS} labels a class, {len(seeds)} seeds"
+        sections.append(section_of_outcomes(title, classes, labels))
+    return sections
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder with seg/ and cls/")
+    parser.add_argument("--cache", type=Path, help="where to keep features between runs; by default nowhere")
+    parser.add_argument("--sets", nargs="*", default=[], metavar="NAME", help="by default all")
+    parser.add_argument("--seeds", type=int, nargs=2, default=(0, 3), metavar=("FROM", "TO"), help="TO is left out")
+    parser.add_argument("--images", type=int, default=20, help="at most so many of each set; ten times for classes")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        cache_dir = arguments.cache or Path(folder)
+        seeds = range(*arguments.seeds)
+        show(
+            Console(width=240),
+            tables(arguments.data, cache_dir, seeds=seeds, max_images=arguments.images, sets=arguments.sets),
+        )
+
+
+if __name__ == "__main__":
+    main()

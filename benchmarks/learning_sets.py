@@ -70,16 +70,9 @@ class LearningSet:
         return bool(self.masks)
 
 
-def learning_sets(
-    data_dir: Path, cache_dir: Path, max_images: int, wanted: Sequence[str] = (), *, filters: bool = True
-) -> list[LearningSet]:
-    """All sets, or those wanted, with at most `max_images` images of each (spread over classes)."""
-    datasets = [*find_datasets(data_dir), *shipped_sets(cache_dir / "shipped")]
-    return [
-        load_set(dataset, cache_dir, max_images, filters=filters)
-        for dataset in datasets
-        if not wanted or dataset.name in wanted
-    ]
+def all_datasets(data_dir: Path, cache_dir: Path) -> list[Dataset]:
+    """Those on disk and those of scikit-image."""
+    return [*find_datasets(data_dir), *shipped_sets(cache_dir / "shipped")]
 
 
 def load_set(dataset: Dataset, cache_dir: Path, max_images: int, *, filters: bool = True) -> LearningSet:
@@ -181,10 +174,10 @@ def _colour_and_gradients(path: Path) -> FloatArray:
 def shipped_sets(folder: Path) -> list[Dataset]:
     """Small sets of the images that lie inside the installed scikit-image, written to `folder` once.
 
-    - skimage_coins: 15 tiles of `coins`; truth by the watershed of the Sobel gradient from the pixels below 30 and above
-      150, as in the gallery of scikit-image.
+    - skimage_coins: 15 tiles of `coins`; truth by the watershed of the Sobel gradient from the pixels below 30 and those
+      above 150, as in the gallery of scikit-image.
     - skimage_page: 15 tiles of `page` and `text`; truth by Sauvola's local threshold, window 25 px.
-    - skimage_textures: 20 mosaics of `brick`, `grass` and `gravel`; grass is foreground, the truth exact by construction.
+    - skimage_textures: 20 mosaics of `brick`, `grass` and `gravel`; grass is foreground, exactly known.
     - skimage_faces: the 200 labelled pictures of `lfw_subset`, faces and others.
     """
     folder.mkdir(parents=True, exist_ok=True)

@@ -27,6 +27,7 @@ from ml_service.checkpoint import load_head
 from ml_service.context import Context
 from ml_service.errors import CheckpointError, client_text
 from ml_service.heads.exclusive_groups import GroupedHead
+from ml_service.heads.kernel_head import KernelHead
 from ml_service.heads.live import LiveHead
 from ml_service.heads.scaler import FeatureScaler
 from ml_service.inference import predict_readable, record_predictions, remove_maps
@@ -198,7 +199,7 @@ class HeadKeeper:
         return (
             model is not None
             and model.checkpoint_id is None
-            and isinstance(model.head, LiveHead | GroupedHead)
+            and isinstance(model.head, LiveHead | KernelHead | GroupedHead)
             and model.head.scaler is not self._scalers.scaler
         )
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from ml_service.heads.exclusive import fit_kernel_head, is_for_kernel
 from ml_service.heads.live import LiveHead, prepare_inputs
 from ml_service.heads.scaler import FeatureScaler
 from ml_service.heads.softmax_fit import Curvature, Problem, Solution
@@ -153,6 +154,10 @@ class LiveFitter:
             class_ids = tuple(sorted(present))
         n_classes = len(class_ids)
         class_index = np.searchsorted(class_ids, rows.class_ids).clip(max=n_classes - 1)
+        config = self._parts.live_config
+        if is_for_kernel(class_index, weights, config):
+            few = fit_kernel_head(rows.inputs, class_index, weights, n_classes, scaler=scaler, config=config)
+            return FittedHead(few, class_ids)
         if self._coming is not None and self._coming.done():
             self._curvature, self._coming = self._coming.result(), None
         head, solution, problem = LiveHead.fit_prepared(
@@ -162,7 +167,7 @@ class LiveFitter:
             # The head wants two classes at least. A session with one class has one output, of probability 1.
             max(2, n_classes),
             scaler=scaler,
-            config=self._parts.live_config,
+            config=config,
             start=self._start(class_ids, len(scaler.mean)),
             curvature=self._curvature,
         )

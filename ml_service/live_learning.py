@@ -16,6 +16,7 @@ from ml_service.data_loaders.base import (
     in_split,
     said_by_people,
 )
+from ml_service.heads.exclusive import ExclusiveHead, fit_exclusive_head
 from ml_service.heads.exclusive_groups import GroupedHead
 from ml_service.heads.live import LiveHead
 from ml_service.heads.multilabel_head import fit_multilabel_head
@@ -23,7 +24,7 @@ from ml_service.heads.scaler import FeatureScaler
 from ml_service.metrics import Quality, measure
 from ml_service.task_factory import TaskParts
 
-LiveKind = LiveHead | GroupedHead
+LiveKind = ExclusiveHead | GroupedHead
 """Where exactly one class holds, and where any number may."""
 
 
@@ -63,7 +64,7 @@ def fit_samples(parts: TaskParts, scaler: FeatureScaler, samples: Samples, class
         return fit_multilabel_head(samples, parts.group_of(class_ids), scaler=scaler, config=parts.live_config)
     n_classes = len(class_ids)
     # The head wants two classes at least. A session with one class has one output, of probability 1.
-    head = LiveHead.fit(
+    head = fit_exclusive_head(
         samples.inputs,
         samples.class_index,
         samples.weights,
@@ -71,7 +72,9 @@ def fit_samples(parts: TaskParts, scaler: FeatureScaler, samples: Samples, class
         scaler=scaler,
         config=parts.live_config,
     )
-    return head if n_classes > 1 else replace(head, weight=head.weight[:1], bias=head.bias[:1])
+    if n_classes == 1 and isinstance(head, LiveHead):
+        head = replace(head, weight=head.weight[:1], bias=head.bias[:1])
+    return head
 
 
 def measure_live(

@@ -26,6 +26,7 @@ from ml_service.data_loaders.segmentation import (
 from ml_service.feature_reader import FeatureReader
 from ml_service.heads.base import Head, State, load_torch_head
 from ml_service.heads.classification_head import make_classification_module
+from ml_service.heads.exclusive import restore_exclusive_head
 from ml_service.heads.exclusive_groups import GroupedHead, GroupedModule, GroupOf, group_numbers, stored_groups
 from ml_service.heads.live import CLASSIFICATION, SEGMENTATION, LiveHead, LiveHeadConfig
 from ml_service.heads.multilabel_head import make_multilabel_module
@@ -100,7 +101,7 @@ class TaskParts:
             ValueError, KeyError, RuntimeError: `state` is not that of such a head.
         """
         if kind == LIVE_KIND and self.is_exclusive:
-            return LiveHead.from_state(state)
+            return restore_exclusive_head(state)
         if kind == LIVE_KIND:
             group_of, scores = stored_groups(state, n_classes)
             return GroupedHead(LiveHead.from_state(scores), group_of)

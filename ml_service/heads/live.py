@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import softmax
 
+from ml_service.heads.kernel_fit import KernelConfig
 from ml_service.heads.scaler import FeatureScaler, FloatArray
 from ml_service.heads.softmax_fit import Curvature, Problem, Solution, balanced, content_order, fit_softmax
 
@@ -35,9 +36,18 @@ class LiveHeadConfig:
     unit_norm: bool
     """Divide each channel group of each vector by its norm. The head is then no longer linear in the raw features,
     and its logits must not be upsampled: for pooled vectors only."""
+    kernel: KernelConfig | None = None
+    """How few points are learned from; None for the linear head from the first point on."""
 
 
-SEGMENTATION = LiveHeadConfig(data_weight=1.0, balance=0.5, unit_norm=False)
+SEGMENTATION = LiveHeadConfig(
+    data_weight=1.0,
+    balance=0.5,
+    unit_norm=False,
+    kernel=KernelConfig(
+        width=1.5, linear=1.0, penalty=0.6, bias_variance=0.1, group_freedom=1.0, sharpness=5.0, max_points=64
+    ),
+)
 CLASSIFICATION = LiveHeadConfig(data_weight=3.0, balance=0.5, unit_norm=True)
 
 
@@ -172,20 +182,14 @@ class LiveHead:
         return {
             "weight": self.weight,
             "bias": self.bias,
-            "scaler_mean": self.scaler.mean,
-            "scaler_scale": self.scaler.scale,
-            "scaler_group_sizes": np.array(self.scaler.group_sizes, dtype=np.int64),
             "unit_norm": np.array([self.unit_norm], dtype=np.uint8),
+            **self.scaler.state(),
         }
 
     @classmethod
     def from_state(cls, state: Mapping[str, npt.NDArray[np.generic]]) -> LiveHead:
         """Inverse of `state`."""
-        scaler = FeatureScaler(
-            np.asarray(state["scaler_mean"], dtype=np.float32),
-            np.asarray(state["scaler_scale"], dtype=np.float32),
-            tuple(int(size) for size in np.asarray(state["scaler_group_sizes"], dtype=np.int64)),
-        )
+        scaler = FeatureScaler.from_state(state)
         weight = np.asarray(state["weight"], dtype=np.float32)
         bias = np.asarray(state["bias"], dtype=np.float32)
         return cls(weight, bias, scaler, bool(np.asarray(state["unit_norm"], dtype=np.uint8)[0]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -66,6 +66,28 @@ class FeatureScaler:
     def identity(cls, dim: int) -> FeatureScaler:
         """Leaves features as they are; one group."""
         return cls(np.zeros(dim, np.float32), np.ones(dim, np.float32), (dim,))
+
+    @property
+    def slices(self) -> list[slice]:
+        """Where each channel group lies."""
+        return _slices(self.group_sizes)
+
+    def state(self) -> dict[str, npt.NDArray[np.generic]]:
+        """Named arrays that hold it all, beside those of a live head."""
+        return {
+            "scaler_mean": self.mean,
+            "scaler_scale": self.scale,
+            "scaler_group_sizes": np.array(self.group_sizes, dtype=np.int64),
+        }
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, npt.NDArray[np.generic]]) -> FeatureScaler:
+        """Inverse of `state`; other arrays beside are no matter."""
+        return cls(
+            np.asarray(state["scaler_mean"], dtype=np.float32),
+            np.asarray(state["scaler_scale"], dtype=np.float32),
+            tuple(int(size) for size in np.asarray(state["scaler_group_sizes"], dtype=np.int64)),
+        )
 
     def transform(self, features: npt.NDArray[np.floating]) -> FloatArray:
         """Scaled features (..., D) of raw features (..., D)."""

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from db.queries.training_data import ImageRef
 from ml_service.feature_reader import FeatureReader
+from ml_service.heads.kernel_head import KernelHead
 from ml_service.heads.live import LiveHead
 from ml_service.predictors.base import ImagePrediction, Model
 from models.prediction_store import softmax
@@ -31,7 +32,7 @@ class SegmentationPredictor:
 
 
 def _logits(model: Model, reader: FeatureReader, image: ImageRef, *, keep: bool) -> npt.NDArray[np.float32]:
-    if keep or not isinstance(model.head, LiveHead):
+    if keep or not isinstance(model.head, LiveHead | KernelHead):
         return model.head.logits(reader.feature_map(image, keep=keep))
     logits = model.head.logits(reader.stored_map(image))
     if not np.isfinite(logits).all():
