@@ -119,7 +119,7 @@ names = st.text(
 ) | st.sampled_from(["path", "image_id", "classes", "a;b", 'say "x"', "1,2", "Class"])
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     class_names=st.lists(names, min_size=3, max_size=3, unique_by=str.casefold),
     held=st.lists(st.none() | st.sets(st.integers(0, 2)), min_size=6, max_size=6),

@@ -1,0 +1,121 @@
+"""Several classes of an image in the database: any order of changes leaves a state that makes sense."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from db.errors import ConflictError
+from db.models import FeatureState, Image, ImageClass, ImageStatus, Origin
+from db.queries.annotation_state import State, marks
+from db.queries.annotations import clear, current_state, redo, set_classes, skip, undo
+from db.queries.class_groups import class_groups
+from db.queries.classes import remove_class, restore_class
+from tests.conftest import ReadySession
+
+DAY, NIGHT, CAR = 1, 2, 3
+ANSWERS = ([], [DAY], [NIGHT], [CAR], [DAY, CAR], [NIGHT, CAR])
+_numbers = itertools.count()
+
+
+def labels(state: dict[str, Any]) -> set[int] | None:
+    return None if state["labels"] is None else {mark["class_id"] for mark in state["labels"]}
+
+
+def new_image(db_session: Session) -> Image:
+    number = next(_numbers)
+    image = Image(path=f"new_{number}", width=8, height=8, random_key=0.5, features=FeatureState.READY)
+    db_session.add(image)
+    db_session.flush()
+    return image
+
+
+step = st.one_of(
+    st.sampled_from([("answer", answer) for answer in ANSWERS]),
+    st.sampled_from([("clear", []), ("skip", []), ("undo", []), ("redo", [])]),
+    st.sampled_from([("remove", [DAY]), ("restore", [DAY])]),
+)
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=st.lists(step, max_size=9))
+def test_changes__in_any_order_leave_a_sound_state(
+    multilabel_session: ReadySession, steps: list[tuple[str, list[int]]]
+) -> None:
+    present = {DAY, NIGHT, CAR}
+    with multilabel_session.database.write() as db_session:
+        image = new_image(db_session)
+        for name, class_ids in steps:
+            if name == "answer" and present.issuperset(class_ids):
+                assert labels(set_classes(db_session, image, class_ids)) == set(class_ids)
+            elif name in {"undo", "redo"}:
+                change, back = (undo, redo) if name == "undo" else (redo, undo)
+                before = labels(current_state(db_session, image)), image.status
+                try:
+                    change(db_session, image)
+                except ConflictError:
+                    continue
+                after = labels(current_state(db_session, image)), image.status
+                back(db_session, image)
+                assert (labels(current_state(db_session, image)), image.status) == before
+                change(db_session, image)
+                assert (labels(current_state(db_session, image)), image.status) == after
+            elif name == "clear":
+                assert labels(clear(db_session, image)) is None
+            elif name == "skip":
+                assert skip(db_session, image)["skipped"]
+            elif name == "remove" and DAY in present:
+                remove_class(db_session, DAY)
+                present.discard(DAY)
+            elif name == "restore" and DAY not in present:
+                restore_class(db_session, DAY)
+                present.add(DAY)
+            _check(db_session, image, present)
+        if DAY not in present:
+            restore_class(db_session, DAY)
+            _check(db_session, image, {DAY, NIGHT, CAR})
+
+
+def _check(db_session: Session, image: Image, present: set[int]) -> None:
+    state = current_state(db_session, image)
+    held = labels(state)
+    rows = list(db_session.scalars(select(ImageClass.class_id).where(ImageClass.image_id == image.id)))
+    assert (held is not None) == bool(rows)
+    assert {row for row in rows if row in present} == (held or set())
+    assert (None not in rows) or rows == [None]
+    # Also with the hidden ones, which may come back.
+    assert not {DAY, NIGHT}.issubset(rows)
+    expected = ImageStatus.SKIPPED if state["skipped"] else ImageStatus.LABELED if rows else ImageStatus.UNLABELED
+    assert image.status is expected
+
+
+@pytest.mark.parametrize(
+    ("found", "wanted"),
+    [
+        ([], ()),
+        ([(None, Origin.HUMAN)], ((None, Origin.HUMAN),)),
+        ([(3, Origin.ACCEPTED), (None, Origin.HUMAN), (1, Origin.HUMAN), (3, Origin.HUMAN)],
+         ((1, Origin.HUMAN), (3, Origin.ACCEPTED))),
+    ],
+)  # fmt: skip
+def test_marks__each_class_once_and_none_alone(found: list[Any], wanted: tuple[Any, ...]) -> None:
+    assert marks(found) == wanted
+    state = State(classes=marks(found))
+    assert State.from_json(state.to_json()) == state
+
+
+def test_from_json__a_state_of_an_earlier_version() -> None:
+    state = State.from_json({"points": [], "label": {"class_id": 2, "origin": "human"}, "skipped": False})
+    assert state == State(label=(2, Origin.HUMAN))
+    assert "classes" not in state.to_json()
+
+
+def test_class_groups__in_the_order_of_the_classes(multilabel_session: ReadySession) -> None:
+    with multilabel_session.database.read() as db_session:
+        assert class_groups(db_session) == {DAY: "light", NIGHT: "light"}
