@@ -41,4 +41,5 @@ def _merged(values: dict[str, object], task: Task) -> TrainingSettings:
         return read_training(values, task)
     except ValidationError as error:
         first = error.errors()[0]
-        raise InvalidInputError(f"{first['loc'][0]} is {first['input']!r}: {first['msg'].lower()}") from error
+        name = ".".join(str(part) for part in first["loc"])
+        raise InvalidInputError(f"{name} is {first['input']!r}: {first['msg'].lower()}") from error

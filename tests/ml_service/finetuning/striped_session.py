@@ -15,15 +15,16 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import safetensors.torch
 import torch
 from PIL import Image as PillowImage
 from sqlalchemy import select
 from transformers import DINOv3ViTConfig, DINOv3ViTModel
 
 from db.database import Database
-from db.models import FeatureState, Image, Prediction, Run, RunKind, RunState, SessionInfo, Split
+from db.models import CheckpointKind, FeatureState, Image, Prediction, Run, RunKind, SessionInfo, Split
 from db.queries.annotations import NewPoint, replace_points, set_label
-from db.queries.jobs import request_job
+from db.queries.checkpoints import save_checkpoint_row
 from db.queries.runs import ENDED, request_run
 from db.tasks import Annotates
 from initialization.extraction_service import ExtractionService
@@ -31,6 +32,8 @@ from initialization.service_settings import ServiceSettings as ExtractionSetting
 from ml_service.context import open_context
 from ml_service.settings import ServiceSettings
 from ml_service.worker import Worker
+from models.adapter_files import AdapterDescription, write_adapter
+from models.base import ExtractorInfo
 from models.registry import load_extractor
 from tests.initialization.fakes import init, write_config
 
@@ -86,7 +89,12 @@ class StripedSession:
 
     def worker(self, **settings: Any) -> Worker:
         """A started ML service."""
-        defaults = {"live_checkpoint_delay_s": 0.0, "tick_interval_s": 0.2, "finetune_threads": 1, "finetune_niceness": 0}
+        defaults = {
+            "live_checkpoint_delay_s": 0.0,
+            "tick_interval_s": 0.2,
+            "finetune_threads": 1,
+            "finetune_niceness": 0,
+        }
         worker = Worker(open_context(self.folder, ServiceSettings(**{**defaults, **settings})))
         worker.start()
         return worker
@@ -169,6 +177,24 @@ def make_striped_session(tmp_path: Path, task: str = "segmentation", count: int 
     return session
 
 
+def add_adapter(session: StripedSession, *, seed: int = 1, better: bool = True) -> int:
+    """An adapter that no run has made, with its checkpoint; returns that one's id."""
+    info = ExtractorInfo.from_json(session.info().extractor)
+    generator = torch.Generator().manual_seed(seed)
+    factors = {
+        f"blocks.{block}.attention.q_proj.lora_{letter}": torch.randn(*shape, generator=generator)
+        for block in range(2)
+        for letter, shape in (("A", (4, 32)), ("B", (32, 4)))
+    }
+    path = f"adapters/run-{seed}.safetensors"
+    write_adapter(session.folder / path, safetensors.torch.save(factors), AdapterDescription(info.to_json(), 1.0))
+    frozen = {"loss": 0.9, "accuracy": 0.6, "mean_iou": 0.5, "n_samples": 28, "n_images": 7}
+    tuned = frozen | {"loss": 0.3, "accuracy": 0.9, "mean_iou": 0.8}
+    metrics = {"held_out": tuned, "frozen": frozen, "better": better}
+    with session.db.write() as db_session:
+        return save_checkpoint_row(db_session, CheckpointKind.ADAPTER, path, metrics=metrics)[0].id
+
+
 def work_until(worker: Worker, condition: Callable[[], bool], limit_s: float = 60.0) -> None:
     """Steps until it holds."""
     deadline = time.monotonic() + limit_s
@@ -194,6 +220,3 @@ def extracting(session: StripedSession) -> Iterator[None]:
         service.stop()
         thread.join(30)
         assert not thread.is_alive()
-
-
-__all__ = ["RunState", "StripedSession", "request_job"]
