@@ -35,9 +35,12 @@ def get_checkpoint(db_session: Session, checkpoint_id: int) -> Checkpoint:
     return checkpoint
 
 
+_ACTIVE = select(Checkpoint).where(Checkpoint.active).limit(1)
+
+
 def active_checkpoint(db_session: Session) -> Checkpoint | None:
     """The checkpoint that predicts now; None while the live head does."""
-    return db_session.scalar(select(Checkpoint).where(Checkpoint.active).limit(1))
+    return db_session.scalar(_ACTIVE)
 
 
 def newest_live_checkpoint(db_session: Session) -> Checkpoint | None:

@@ -9,8 +9,9 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import cache
 
-from sqlalchemy import delete, exists, select, update
+from sqlalchemy import Select, bindparam, delete, exists, select, update
 from sqlalchemy.orm import Session, aliased
 
 from db.errors import ConflictError
@@ -59,10 +60,7 @@ def job_key(kind: JobKind, image_id: int | None = None) -> str:
 
 def has_queued(db_session: Session, kinds: Collection[JobKind] | None = None) -> bool:
     """Whether work waits, of the given kinds or of any."""
-    statement = select(Job.id).where(Job.state == JobState.QUEUED).limit(1)
-    if kinds is not None:
-        statement = statement.where(Job.kind.in_(kinds))
-    return db_session.scalar(statement) is not None
+    return db_session.scalar(_any_queued(None if kinds is None else tuple(kinds))) is not None
 
 
 def claim_job(db_session: Session, worker_id: str, kinds: Collection[JobKind] | None = None) -> Job | None:
@@ -70,18 +68,7 @@ def claim_job(db_session: Session, worker_id: str, kinds: Collection[JobKind] | 
 
     A job equal to one that is running waits until that one has ended: the same work never runs twice at once.
     """
-    running = aliased(Job)
-    is_running_elsewhere = exists().where(running.key == Job.key, running.state == JobState.RUNNING)
-    statement = (
-        select(Job)
-        .where(Job.state == JobState.QUEUED, ~is_running_elsewhere)
-        .order_by(Job.priority, Job.id)
-        .limit(1)
-        .with_for_update(skip_locked=True)
-    )
-    if kinds is not None:
-        statement = statement.where(Job.kind.in_(kinds))
-    job = db_session.scalar(statement)
+    job = db_session.scalar(_most_urgent(None if kinds is None else tuple(kinds)))
     if job is None:
         return None
     job.state = JobState.RUNNING
@@ -176,4 +163,28 @@ def prune_jobs(db_session: Session, older_than: dt.timedelta) -> None:
 
 
 def _queued(db_session: Session, key: str) -> Job | None:
-    return db_session.scalar(select(Job).where(Job.key == key, Job.state == JobState.QUEUED))
+    return db_session.scalar(_QUEUED_AS, {"key": key})
+
+
+# Built once: every click runs them, and putting a statement together takes longer than running it.
+_QUEUED_AS = select(Job).where(Job.key == bindparam("key"), Job.state == JobState.QUEUED)
+
+
+@cache
+def _any_queued(kinds: tuple[JobKind, ...] | None) -> Select[int]:
+    statement = select(Job.id).where(Job.state == JobState.QUEUED).limit(1)
+    return statement if kinds is None else statement.where(Job.kind.in_(kinds))
+
+
+@cache
+def _most_urgent(kinds: tuple[JobKind, ...] | None) -> Select[Job]:
+    running = aliased(Job)
+    is_running_elsewhere = exists().where(running.key == Job.key, running.state == JobState.RUNNING)
+    statement = (
+        select(Job)
+        .where(Job.state == JobState.QUEUED, ~is_running_elsewhere)
+        .order_by(Job.priority, Job.id)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+    )
+    return statement if kinds is None else statement.where(Job.kind.in_(kinds))

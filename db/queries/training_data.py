@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Select, delete, func, or_, select, update
+from sqlalchemy import Select, bindparam, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from db.models import FeatureState, Image, ImageClass, ImageStatus, Label, LabelClass, Origin, Point, Prediction, Split
@@ -101,9 +101,7 @@ def annotated_images(
 
 def present_class_ids(db_session: Session) -> list[int]:
     """Classes that were not removed, by id."""
-    return list(
-        db_session.scalars(select(LabelClass.id).where(LabelClass.removed_at.is_(None)).order_by(LabelClass.id))
-    )
+    return list(db_session.scalars(_PRESENT_CLASSES))
 
 
 def class_names(db_session: Session) -> dict[int, str]:
@@ -123,7 +121,7 @@ def sample_ready(db_session: Session, limit: int) -> list[ImageRef]:
 
 def ready_image(db_session: Session, image_id: int) -> ImageRef | None:
     """The image, if its features can be used."""
-    refs = _refs(db_session, select(*_REF).where(_IS_READY, Image.id == image_id))
+    refs = _refs(db_session, _READY_IMAGE, {"image_id": image_id})
     return refs[0] if refs else None
 
 
@@ -175,10 +173,15 @@ def remove_predictions(db_session: Session) -> list[str]:
 
 _REF = (Image.id, Image.content_hash, Image.width, Image.height, Image.revision)
 _IS_READY = Image.features == FeatureState.READY
+# Built once: every click runs them, and putting a statement together takes longer than running it.
+_READY_IMAGE = select(*_REF).where(_IS_READY, Image.id == bindparam("image_id"))
+_PRESENT_CLASSES = select(LabelClass.id).where(LabelClass.removed_at.is_(None)).order_by(LabelClass.id)
 
 
-def _refs(db_session: Session, statement: Select[*tuple[Any, ...]]) -> list[ImageRef]:
-    return [ImageRef(*row) for row in db_session.execute(statement)]
+def _refs(
+    db_session: Session, statement: Select[*tuple[Any, ...]], values: Mapping[str, Any] | None = None
+) -> list[ImageRef]:
+    return [ImageRef(*row) for row in db_session.execute(statement, values)]
 
 
 def _targets(db_session: Session, task: Task, image_ids: Sequence[int]) -> dict[int, list[Target]]:
