@@ -37,25 +37,29 @@ def wilson(value: float, n: float) -> Share:
     return Share(value, low, high)
 
 
-def clustered_share(right: npt.NDArray[np.bool_], image_ids: npt.NDArray[np.integer]) -> Share:
+def clustered_share(
+    right: npt.NDArray[np.bool_], image_ids: npt.NDArray[np.integer], variance_factor: float = 1.0
+) -> Share:
     """Share of the samples (N,) that are right, N > 0, where those of one image go together.
 
     Wilson's interval for as many independent samples as the given ones are worth (Korn and Graubard 1998): fewer, the
     more alike the samples of one image are, and fewer still where few images tell how alike that is.
+    Args:
+        variance_factor: How much larger the variance is than that of samples drawn anew, for other reasons.
     """
     value = float(right.mean())
     _, position = np.unique(image_ids, return_inverse=True)
     totals = np.bincount(position)
     n_images, n = len(totals), len(right)
     if n_images == n:
-        return wilson(value, n)
+        return wilson(value, n / variance_factor)
     if n_images == 1:
         return Share(value, 0.0, 1.0)
     degrees_of_freedom = (Z / float(stdtrit(n_images - 1, 0.975))) ** 2
     if value in (0.0, 1.0):
         # No two samples differ, so nothing tells them apart from one sample an image.
-        return wilson(value, n_images * degrees_of_freedom)
+        return wilson(value, n_images * degrees_of_freedom / variance_factor)
     residuals = np.bincount(position, weights=right) - value * totals
     variance = n_images / (n_images - 1) * float(np.square(residuals).sum()) / n**2
     design_effect = max(1.0, variance / (value * (1 - value) / n))
-    return wilson(value, n / design_effect * degrees_of_freedom)
+    return wilson(value, n / design_effect * degrees_of_freedom / variance_factor)

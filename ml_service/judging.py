@@ -67,9 +67,9 @@ def pool(judged: Sequence[Judged]) -> Judged:
     )
 
 
-def figures_of(parts: TaskParts, judged: Judged) -> Figures:
-    """All figures of what was judged."""
-    return describe(judged.logits, judged.targets, judged.image_ids, judged.class_ids, parts.output)
+def figures_of(parts: TaskParts, judged: Judged, variance_factor: float = 1.0) -> Figures:
+    """All figures of what was judged; `variance_factor` as in `clustered_share`."""
+    return describe(judged.logits, judged.targets, judged.image_ids, judged.class_ids, parts.output, variance_factor)
 
 
 def is_right(parts: TaskParts, judged: Judged) -> npt.NDArray[np.bool_]:

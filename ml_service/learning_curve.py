@@ -16,7 +16,7 @@ SHARES = (0.25, 0.5, 0.75, 1.0)
 MIN_IMAGES = 8
 """Labelled ones, below which a quarter of them is no curve."""
 FLAT_GAIN = 0.03
-"""A curve is flat if twice the labels cannot have brought more than this."""
+"""A curve is flat if twice the labels have surely changed less than this."""
 LEAST_GAIN = 0.005
 """What twice the labels must have brought at least to be worth speaking of."""
 
@@ -79,7 +79,7 @@ def judge_gain(
         verdict = Verdict.UNCLEAR
     elif gain > margin and gain > LEAST_GAIN:
         verdict = Verdict.RISING
-    elif gain + margin < FLAT_GAIN:
+    elif abs(gain) + margin < FLAT_GAIN:
         verdict = Verdict.FLAT
     else:
         verdict = Verdict.UNCLEAR

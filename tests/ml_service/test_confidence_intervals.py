@@ -51,3 +51,11 @@ def test_clustered_share__covers_the_truth(n_images: int, alike: float) -> None:
         plain_hits += plain.low <= 0.8 <= plain.high
     assert hits >= 0.9 * trials
     assert plain_hits < hits
+
+
+def test_clustered_share__variance_factor_counts_samples_for_less() -> None:
+    right = np.array([True] * 30 + [False] * 10)
+    assert clustered_share(right, np.arange(40), 2.0) == wilson(0.75, 20)
+    ids = np.arange(40) // 4
+    plain, wider = clustered_share(right, ids), clustered_share(right, ids, 2.25)
+    assert wider.high - wider.low > plain.high - plain.low

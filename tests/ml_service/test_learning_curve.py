@@ -61,3 +61,9 @@ def test_judge_gain__points_of_one_image_are_one_witness() -> None:
     after = ids < 2
     assert judge_gain(before, after, ids).verdict is Verdict.UNCLEAR
     assert judge_gain(before[::5], after[::5], np.arange(100)).verdict is Verdict.RISING
+
+
+def test_judge_gain__a_loss_is_not_flat() -> None:
+    """More labels made it worse here, by chance or not: that is no reason to say that they would not help."""
+    ids = np.arange(400)
+    assert judge_gain(ids > 10, ids > 40, ids).verdict is Verdict.UNCLEAR

@@ -9,6 +9,7 @@ from db.queries.annotations import clear, undo
 from db.queries.measurements import KEPT, newest_measurement, save_measurement
 from db.tasks import Task
 from ml_service.quality_measurement import CROSS_VALIDATION, ENOUGH_HELD_OUT_IMAGES, HELD_OUT
+from tests.ml_service.multilabel_session import answer_rightly, make_multilabel_session
 from tests.ml_service.toy_session import ToySession, make_session, true_class, work_off
 
 
@@ -104,6 +105,21 @@ def test_step__points_of_one_image_stay_together(segmentation: ToySession) -> No
     assert (figures["n_samples"], figures["n_images"]) == (12, 6)
     # Not one of the curve's quarters could be told with so few images.
     assert _details(segmentation)["curve"] is None
+
+
+def test_step__several_classes_of_an_image(tmp_path: Any) -> None:
+    session = make_multilabel_session(tmp_path, 24)
+    worker = session.worker()
+    answer_rightly(session, range(1, 25))
+    work_off(worker)
+    newest, figures = _newest(session), _details(session)[CROSS_VALIDATION]
+    assert (newest.n_labels, newest.n_images) == (24, 24)
+    assert figures["one_class"] is False
+    assert figures["confusion"] is None
+    assert figures["accuracy"]["value"] > 0.8
+    assert [one["support"] for one in figures["classes"]] == [8, 8, 12]
+    assert min(one["f1"] for one in figures["classes"]) > 0.8
+    session.db.close()
 
 
 def test_step__the_same_labels_are_measured_once(classification: ToySession) -> None:
