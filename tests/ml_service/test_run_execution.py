@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from sqlalchemy import select, update
 
@@ -528,3 +529,26 @@ def test_execute__contradicting_points_of_a_cell_are_one_soft_sample(labelled: T
     work_off(worker)
     (segment,) = labelled.run(run_id).metrics["segments"]
     assert segment["n_train_samples"] == 8
+
+
+@pytest.mark.parametrize("head", ["linear", "conv", "mlp"])
+def test_execute__handed_from_service_to_service_equals_an_unbroken_run(
+    labelled: ToySession, monkeypatch: pytest.MonkeyPatch, head: str
+) -> None:
+    labelled.tune(head=head, max_epochs=20, early_stop_patience=100)
+    generator = np.random.default_rng(5)
+    broken = _save(labelled)
+    for _ in range(3):
+        worker = labelled.worker()
+        _interrupt_at(monkeypatch, worker, int(generator.integers(4, 16)), worker.stop)
+        worker.step()
+        worker.close()
+        assert labelled.run(broken).state is RunState.QUEUED
+    worker = labelled.worker()
+    work_off(worker)
+    unbroken = _save(labelled)
+    work_off(worker)
+    assert labelled.run(broken).epoch == 20
+    assert _epochs(labelled, broken) == _epochs(labelled, unbroken)
+    assert labelled.run(broken).best_epoch == labelled.run(unbroken).best_epoch
+    assert not list((labelled.folder / "runs").iterdir())

@@ -69,8 +69,8 @@ def test_get_config(seg: TestClient) -> None:
     config = seg.get("/api/config").json()
     assert config["task"] == "segmentation"
     assert config["classes"] == [
-        {"id": 1, "name": "foreground", "color": "#00FF00"},
-        {"id": 2, "name": "background", "color": "#FF0000"},
+        {"id": 1, "name": "foreground", "color": "#00FF00", "group": None},
+        {"id": 2, "name": "background", "color": "#FF0000", "group": None},
     ]
     assert config["extractor"] == {"name": "toy", "dim": 6, "patch_size": 8, "resize": 64}
     assert config["training"]["prediction_interval"] == 20
