@@ -68,6 +68,13 @@ def classification_peers() -> list[Peer]:
     ]
 
 
+def robustness_peers() -> list[Peer]:
+    """Rows of the table of disturbed labels; the first is the default."""
+    names = ("linear", "forest on deep", "logistic")
+    peers = segmentation_peers()
+    return [peers[0], *(peer for name in names for peer in peers if peer.name.startswith(name))]
+
+
 def _common_peers() -> list[Peer]:
     return [
         Peer("forest on filter features (ilastik)", "filters", _forest),

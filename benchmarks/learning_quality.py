@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +22,7 @@ from rich.console import Console
 from scipy.stats import rankdata
 from threadpoolctl import threadpool_limits
 
-from benchmarks.annotator import Click, Mask, iou, next_click, plan_classification, plan_segmentation
+from benchmarks.annotator import Click, ImagePlan, Mask, iou, next_click, plan_classification, plan_segmentation
 from benchmarks.datasets import Dataset
 from benchmarks.learning_peers import Peer, Points, Scores, classification_peers, segmentation_peers
 from benchmarks.learning_sets import (
@@ -47,12 +47,24 @@ def simulate(data: LearningSet, peer: Peer, seed: int) -> list[float]:
 
 def _click_through(data: LearningSet, peer: Peer, seed: int) -> list[float]:
     channels = data.channels[peer.channels]
-    n_labelled = CHECKPOINTS[-1] // CLICKS_PER_IMAGE
-    plan = plan_segmentation(list(data.masks), seed, n_labelled, HELD_OUT_IMAGES)
+    results = []
+    for index, (_, scores) in enumerate(click_session(data, peer, seed)):
+        if CLICKS_PER_IMAGE * (index + 1) in CHECKPOINTS:
+            results.append(held_out_iou(data, channels, scores, plan_of(data, seed).held_out))
+    return results
+
+
+def plan_of(data: LearningSet, seed: int) -> ImagePlan:
+    """Which images of a segmentation set are clicked, and which are scored."""
+    return plan_segmentation(list(data.masks), seed, CHECKPOINTS[-1] // CLICKS_PER_IMAGE, HELD_OUT_IMAGES)
+
+
+def click_session(data: LearningSet, peer: Peer, seed: int) -> Iterator[tuple[list[tuple[str, Click]], Scores | None]]:
+    """After each image: all clicks so far, by name of the image, and the head fitted to them."""
+    channels = data.channels[peer.channels]
     made: list[tuple[str, Click]] = []
     scores: Scores | None = None
-    results = []
-    for name in plan.labelled:
+    for name in plan_of(data, seed).labelled:
         earlier: list[Click] = []
         for _ in range(CLICKS_PER_IMAGE):
             predicted = None if scores is None else predict(data, channels, scores, name)
@@ -60,25 +72,21 @@ def _click_through(data: LearningSet, peer: Peer, seed: int) -> list[float]:
             if click is not None:
                 earlier.append(click)
                 made.append((name, click))
-                scores = _fit(data, channels, peer, made, seed)
-        if _is_checkpoint(plan.labelled.index(name)):
-            results.append(_held_out_iou(data, channels, scores, plan.held_out))
-    return results
+                scores = fit_clicks(data, channels, peer, made, seed)
+        yield made, scores
 
 
-def _is_checkpoint(image_index: int) -> bool:
-    return CLICKS_PER_IMAGE * (image_index + 1) in CHECKPOINTS
-
-
-def _held_out_iou(data: LearningSet, channels: Channels, scores: Scores | None, names: Sequence[str]) -> float:
+def held_out_iou(data: LearningSet, channels: Channels, scores: Scores | None, names: Sequence[str]) -> float:
+    """Mean over the images named."""
     if scores is None:
         return 0.0
     return float(np.mean([iou(data.masks[name], predict(data, channels, scores, name)) for name in names]))
 
 
-def _fit(
+def fit_clicks(
     data: LearningSet, channels: Channels, peer: Peer, made: Sequence[tuple[str, Click]], seed: int
 ) -> Scores | None:
+    """The head of these clicks; None while they are of one class."""
     classes = np.array([click.foreground for _, click in made], dtype=np.int64)
     if len(set(classes.tolist())) < 2:
         return None
