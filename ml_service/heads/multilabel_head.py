@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 import torch
+from scipy.linalg import solve_triangular
 from torch import nn
 
 from db.queries.session_info import HeadKind
@@ -17,6 +18,8 @@ from ml_service.heads.live import LiveHead, LiveHeadConfig, prepare_inputs
 from ml_service.heads.scaler import FeatureScaler
 
 HIDDEN_WIDTH = 64
+JITTER = 1e-5
+"""Of the mean squared norm."""
 
 
 def make_multilabel_module(kind: HeadKind, dim: int, n_classes: int, generator: torch.Generator) -> nn.Module:
@@ -40,11 +43,39 @@ def fit_multilabel_head(
             each other, count half each.
     """
     inputs = prepare_inputs(samples.inputs, scaler, config)
-    weight = np.zeros((samples.targets.shape[1], inputs.shape[1]), np.float32)
+    span = Span(inputs) if len(inputs) < inputs.shape[1] else None
+    coordinates = inputs if span is None else span.coordinates
+    weight = np.zeros((samples.targets.shape[1], coordinates.shape[1]), np.float32)
     bias = np.zeros(len(weight), np.float32)
     for columns in _questions(group_of):
-        weight[columns], bias[columns] = _answer(inputs, samples, columns, scaler, config)
-    return GroupedHead(LiveHead(weight, bias, scaler, config.unit_norm), group_of)
+        weight[columns], bias[columns] = _answer(coordinates, samples, columns, config)
+    whole = weight if span is None else span.weights(weight)
+    return GroupedHead(LiveHead(whole, bias, scaler, config.unit_norm), group_of)
+
+
+class Span:
+    """The space that N vectors of more than N channels span, in which the best weights lie: fits there are as good.
+
+    All fits of a head share it, and each then takes N instead of D numbers a vector.
+    """
+
+    def __init__(self, inputs: FloatArray) -> None:
+        """`inputs`: (N, D)."""
+        gram = (inputs @ inputs.T).astype(np.float64)
+        # Two equal vectors would have no factor; so little moves no logit by more than the solver's tolerance.
+        gram.flat[:: len(gram) + 1] += JITTER * max(float(np.trace(gram)) / len(gram), 1e-12)
+        self._inputs = inputs
+        self._factor = np.linalg.cholesky(gram)
+
+    @property
+    def coordinates(self) -> FloatArray:
+        """(N, N), with the scalar products of the vectors."""
+        return self._factor.astype(np.float32)
+
+    def weights(self, found: FloatArray) -> FloatArray:
+        """Weights (K, D) of those (K, N) for the coordinates."""
+        shares = solve_triangular(self._factor, found.T.astype(np.float64), trans="T", lower=True)
+        return np.asarray(shares.T.astype(np.float32) @ self._inputs, dtype=np.float32)
 
 
 def _questions(group_of: GroupOf) -> Iterator[npt.NDArray[np.intp]]:
@@ -58,7 +89,6 @@ def _answer(
     inputs: FloatArray,
     samples: Samples,
     columns: npt.NDArray[np.intp],
-    scaler: FeatureScaler,
     config: LiveHeadConfig,
 ) -> tuple[FloatArray, FloatArray]:
     """Weights (n, D) and biases (n,) of the classes in `columns`, against "none of them" at zero."""
@@ -69,7 +99,7 @@ def _answer(
         outcome.astype(np.int64),
         (outcomes[row, outcome] * samples.weights[row]).astype(np.float32),
         len(columns) + 1,
-        scaler=scaler,
+        scaler=FeatureScaler.identity(inputs.shape[1]),
         config=config,
     )
     bias = head.bias.copy()

@@ -68,3 +68,26 @@ def test_make_module__scores_for_each_class() -> None:
     generator = torch.Generator().manual_seed(0)
     for kind in (HeadKind.LINEAR, HeadKind.MLP):
         assert make_multilabel_module(kind, 4, 3, generator)(torch.zeros(2, 4)).shape == (2, 3)
+
+
+def test_fit__few_vectors_of_many_channels_as_in_full() -> None:
+    generator = np.random.default_rng(3)
+    inputs = generator.normal(size=(12, 40)).astype(np.float32)
+    inputs[5] = inputs[6]
+    targets = (generator.random((12, 3)) < 0.4).astype(np.float32)
+    targets[:, 1] *= 1 - targets[:, 0]
+    weights, image_ids = np.ones(12, np.float32), np.arange(12)
+    in_span = fit_multilabel_head(
+        Samples(inputs, targets, weights, image_ids), GROUP_OF, scaler=FeatureScaler.identity(40), config=CONFIG
+    )
+    # As many vectors as channels by images of weight zero: solved as they are.
+    more = generator.normal(size=(28, 40)).astype(np.float32)
+    padded = Samples(
+        np.concatenate([inputs, more]),
+        np.concatenate([targets, np.zeros((28, 3), np.float32)]),
+        np.concatenate([weights, np.zeros(28, np.float32)]),
+        np.arange(40),
+    )
+    in_full = fit_multilabel_head(padded, GROUP_OF, scaler=FeatureScaler.identity(40), config=CONFIG)
+    probe = generator.normal(size=(50, 40)).astype(np.float32)
+    assert in_span.logits(probe) == pytest.approx(in_full.logits(probe), abs=2e-3)
