@@ -178,7 +178,7 @@ def fit_refinement(
     if logits.ndim != 3 or len(logits) < 1:
         raise ValueError(f"expected logits (K, Hp, Wp), found shape {logits.shape}")
     n_classes = len(logits)
-    values = np.ascontiguousarray(logits, dtype=np.float32)
+    values = _no_finer(np.ascontiguousarray(logits, dtype=np.float32), guide)
     if n_classes == 1:
         # Certainty, by whatever its logits are: there is nothing else.
         values = np.stack([np.zeros_like(values[0]), np.full_like(values[0], -NEVER_LOGIT)])
@@ -189,6 +189,14 @@ def fit_refinement(
     if clicks is not None and len(clicks.xy):
         _respect(refinement, clicks)
     return refinement
+
+
+def _no_finer(logits: FloatArray, guide: npt.NDArray[np.uint8]) -> FloatArray:
+    """Logits (K, Hp, Wp) on a grid that has no more cells than the picture has pixels, by averaging."""
+    size = (min(logits.shape[2], guide.shape[1]), min(logits.shape[1], guide.shape[0]))
+    if size == (logits.shape[2], logits.shape[1]):
+        return logits
+    return np.stack([np.asarray(cv2.resize(plane, size, interpolation=cv2.INTER_AREA)) for plane in logits])
 
 
 def _respect(refinement: Refinement, clicks: Clicks) -> None:
@@ -244,9 +252,6 @@ def _fit_correction(probabilities: FloatArray, guide: npt.NDArray[np.uint8]) -> 
     kernel = np.ones((2 * RANGE_RADIUS + 1,) * 2, np.uint8)
     for plane, probability in zip(correction, probabilities, strict=True):
         plane[LOW], plane[HIGH] = cv2.erode(probability, kernel), cv2.dilate(probability, kernel)
-    if rows > guide.shape[0] or columns > guide.shape[1]:
-        # The grid already shows more than the picture.
-        return correction
     cells = _cell_means(guide, columns, rows)
     center = cells.mean(axis=(1, 2))
     centered = cells - center[:, None, None]

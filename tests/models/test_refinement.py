@@ -198,3 +198,14 @@ def test_make_guide__leaves_the_picture_as_it_is() -> None:
     before = pixels.copy()
     make_guide(pixels)
     np.testing.assert_array_equal(pixels, before)
+
+
+def test_refine__a_grid_finer_than_the_picture_is_averaged_first() -> None:
+    """In full size each pixel holds four cells; noise of single cells does not decide."""
+    truth = np.zeros((64, 64), np.bool_)
+    truth[:, :32] = True
+    noise = np.random.default_rng(0).normal(0, 6, (128, 128))
+    fine = np.kron(np.where(truth, 4.0, -4.0), np.ones((2, 2))) + noise
+    pixels = np.where(truth[..., None], 60, 180).astype(np.uint8).repeat(3, axis=2)
+    found = refine(np.stack([fine / 2, -fine / 2]).astype(np.float32), pixels)[0] > 0.5
+    assert (found == truth).mean() > 0.99
