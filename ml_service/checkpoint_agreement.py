@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,9 +21,16 @@ Attend = Callable[[], None]
 
 
 def agreement(
-    context: Context, models: Sequence[Model], sample: Sequence[ImageRef], attend: Attend
+    context: Context, models: Sequence[Model], shared: Sequence[int], sample: Sequence[ImageRef], attend: Attend
 ) -> dict[str, Any] | None:
-    """Share of cells, or of images, for which both would say the same class; None without images."""
+    """Share of cells, or of images, for which both would say the same class; None without images.
+
+    Where several classes may hold, the share of answers, one for each image and class that both know.
+
+    Args:
+        shared: ids of the classes that both know.
+    """
+    say = _foremost if context.parts.output.one_class else partial(_answers, shared=shared)
     same = total = n_images = 0
     size = context.parts.predictor.chunk_size
     for start in range(0, len(sample), size):
@@ -33,11 +41,20 @@ def agreement(
         except FeatureMismatchError:
             continue
         for a, b in zip(*said, strict=True):
-            equal = _foremost(a, models[0].class_ids) == _foremost(b, models[1].class_ids)
+            equal = say(a, models[0].class_ids) == say(b, models[1].class_ids)
             same, total, n_images = same + int(equal.sum()), total + equal.size, n_images + 1
     if total == 0:
         return None
-    return {"share": same / total, "n_images": n_images, "of": "cells" if context.task.reads_patches else "images"}
+    images_or_answers = "images" if context.parts.output.one_class else "answers"
+    what = "cells" if context.task.reads_patches else images_or_answers
+    return {"share": same / total, "n_images": n_images, "of": what}
+
+
+def _answers(prediction: ImagePrediction, class_ids: Sequence[int], shared: Sequence[int]) -> npt.NDArray[np.intp]:
+    """Which of the classes hold (K,), 0 or 1."""
+    assert prediction.probabilities is not None
+    said = dict(zip(class_ids, prediction.probabilities, strict=True))
+    return np.array([said[class_id] > 0.5 for class_id in shared], dtype=np.intp)
 
 
 def _foremost(prediction: ImagePrediction, class_ids: Sequence[int]) -> npt.NDArray[np.intp]:

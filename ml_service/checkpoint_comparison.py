@@ -95,7 +95,7 @@ def compare_checkpoints(context: Context, a_id: int, b_id: int, attend: Attend =
         labelled = [
             image
             for image in annotated_images(db_session, context.task)
-            if image.split is Split.VALIDATION and image.features_ready and image.targets
+            if image.split is Split.VALIDATION and image.features_ready and image.teaches
         ]
         sample = sample_ready(db_session, MAP_IMAGES if context.task.reads_patches else VECTOR_IMAGES)
     fresh = [image for image in labelled if image.content_hash not in a.trained_on | b.trained_on]
@@ -104,7 +104,8 @@ def compare_checkpoints(context: Context, a_id: int, b_id: int, attend: Attend =
     held_out = list(_read(context, fresh, HeadKind.LINEAR, attend))
     models = [Model(side.head, side.description.class_ids, {}, version=0) for side in (a, b)]
     results = _measure(context, candidates, held_out, shared, attend)
-    n_samples = sum(len(samples.image.targets) for samples in said_by_people(held_out, context.parts.guesses))
+    said = [samples.image for samples in said_by_people(held_out, context.parts.guesses)]
+    n_samples = sum(1 if image.answered else len(image.targets) for image in said)
     return {
         "label_sequence": sequence,
         "measured_at": utc_now().isoformat(),
@@ -118,7 +119,7 @@ def compare_checkpoints(context: Context, a_id: int, b_id: int, attend: Attend =
         "a": _side_json(candidates[0], None if results is None else results.qualities[0]),
         "b": _side_json(candidates[1], None if results is None else results.qualities[1]),
         "difference": None if results is None else results.difference,
-        "agreement": agreement(context, models, sample, attend),
+        "agreement": agreement(context, models, shared, sample, attend),
     }
 
 
@@ -270,6 +271,7 @@ def _labelled(image: SnapshotImage) -> LabelledImage:
         split=image.split,
         features_ready=True,
         targets=targets,
+        answered=image.answered,
     )
 
 

@@ -58,6 +58,8 @@ class SnapshotImage(BaseModel):
     """Upright size, pixels."""
     split: Split | None
     targets: tuple[SnapshotTarget, ...]
+    answered: bool = False
+    """As `LabelledImage.answered`: for all classes at once, also if none holds."""
 
 
 class DataSnapshot(BaseModel):
@@ -192,6 +194,7 @@ def _image(image: LabelledImage) -> SnapshotImage:
         width=image.width,
         height=image.height,
         split=image.split,
+        answered=image.answered,
         targets=tuple(
             SnapshotTarget.model_construct(class_id=target.class_id, origin=target.origin, x=target.x, y=target.y)
             for target in image.targets
@@ -201,16 +204,17 @@ def _image(image: LabelledImage) -> SnapshotImage:
 
 def _row(image: SnapshotImage) -> list[Any]:
     targets = [[target.class_id, target.origin.value, target.x, target.y] for target in image.targets]
-    return [image.id, image.content_hash, image.width, image.height, image.split, targets]
+    return [image.id, image.content_hash, image.width, image.height, image.split, targets, image.answered]
 
 
 def _parsed(row: list[Any]) -> SnapshotImage:
-    image_id, content_hash, width, height, split, targets = row
+    image_id, content_hash, width, height, split, targets, answered = row
     return SnapshotImage(
         id=image_id,
         content_hash=content_hash,
         width=width,
         height=height,
         split=split,
+        answered=answered,
         targets=tuple(SnapshotTarget(class_id=k, origin=origin, x=x, y=y) for k, origin, x, y in targets),
     )

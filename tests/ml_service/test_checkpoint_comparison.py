@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from db.queries.comparisons import newest_comparison, request_comparison
 from db.queries.runs import request_run
 from ml_service.checkpoint_comparison import compare_checkpoints
 from ml_service.data_snapshot import snapshot_path
+from tests.ml_service.multilabel_session import answer_rightly, make_multilabel_session
 from tests.ml_service.toy_session import LEFT, RIGHT, ToySession, work_off
 
 HELD_OUT = (31, 32, 33, 34, 35, 36)
@@ -100,6 +102,25 @@ def test_compare_checkpoints__of_a_run_and_a_live_head(segmentation: ToySession,
     assert again["accuracy"] == pytest.approx(run.metrics["held_out"]["accuracy"])
     assert result["held_out"]["n_images"] == 2
     assert result["agreement"]["of"] == "cells"
+
+
+def test_compare_checkpoints__of_several_classes_per_image(tmp_path: Path) -> None:
+    session = make_multilabel_session(tmp_path / "multilabel", 30)
+    worker = session.worker()
+    for count in (8, 20):
+        answer_rightly(session, range(1, count + 1))
+        answer_rightly(session, range(25, 31))
+        session.hold_out(*range(25, 31))
+        work_off(worker)
+    worker.close()
+    first, *_, last = checkpoints(session)
+    result = compare_checkpoints(session.context(), first.id, last.id)
+    # Image 30 is answered by none of the classes, and counts as well.
+    assert (result["held_out"]["n_images"], result["held_out"]["left_out_samples"]) == (6, 0)
+    assert result["b"]["quality"]["accuracy"] > 0.5
+    assert result["agreement"]["of"] == "answers"
+    assert result["agreement"]["share"] > 0.5
+    session.db.close()
 
 
 def test_worker__compares_on_request(two_live: tuple[ToySession, int, int]) -> None:
