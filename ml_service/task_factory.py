@@ -175,8 +175,11 @@ def make_classification_parts(extractor: ExtractorInfo) -> TaskParts:
 
 def make_multilabel_parts(extractor: ExtractorInfo) -> TaskParts:
     """Whole images on pooled vectors, each with any number of classes."""
+    of_one_class = make_classification_parts(extractor)
     return replace(
-        make_classification_parts(extractor),
+        of_one_class,
+        # Each class against its absence: without full balance the few images that have a rare one are outvoted.
+        live_config=replace(of_one_class.live_config, balance=1.0),
         read_inputs={HeadKind.LINEAR: read_answer_inputs, HeadKind.MLP: read_answer_inputs},
         make_module=make_multilabel_module,
         loss=multilabel_loss,
