@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -66,3 +68,10 @@ def test_measure__a_part_that_asks_for_something_else(monkeypatch: pytest.Monkey
     monkeypatch.setitem(sys.modules, "odd_part", module)
     with pytest.raises(TypeError, match=r"odd_part\.tables asks for colour"):
         learning.measure("odd_part", {"data": Path()})
+
+
+def test_parts__each_is_a_module_whose_tables_this_program_can_call() -> None:
+    for module_name in learning.PARTS.values():
+        parameters = inspect.signature(import_module(module_name).tables).parameters
+        asked = {name for name, parameter in parameters.items() if parameter.default is inspect.Parameter.empty}
+        assert asked <= {"data"}, module_name
