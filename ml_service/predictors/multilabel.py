@@ -14,7 +14,6 @@ from ml_service.heads.base import Head, TorchHead
 from ml_service.heads.exclusive_groups import GroupedHead
 from ml_service.predictors.base import ImagePrediction, Model
 
-
 PREDICTED_ABOVE = 0.5
 
 

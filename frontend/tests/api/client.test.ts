@@ -47,6 +47,15 @@ describe("createApi", () => {
     expect(seen[0]?.method).toBe("DELETE");
   });
 
+  test("putAnnotation: none of the classes is an answer, no answer is a DELETE", async () => {
+    const seen: Request[] = [];
+    const api = createApi(PAGE, answering(json({}), seen));
+    await api.putAnnotation(2, { kind: "classes", class_ids: [] }, 6);
+    await api.putAnnotation(2, { kind: "classes", class_ids: null }, 7);
+    expect(seen.map(({ method }) => method)).toEqual(["PUT", "DELETE"]);
+    expect(await seen[0]?.json()).toEqual({ revision: 6, class_ids: [] });
+  });
+
   test("nextImage: 204 is null", async () => {
     const api = createApi(PAGE, answering(() => new Response(null, { status: 204 })));
     expect(await api.nextImage("random", 4)).toBeNull();
