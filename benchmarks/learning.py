@@ -27,9 +27,12 @@ PARTS = {
     "refinement": "benchmarks.learning_refinement",
     "robustness": "benchmarks.learning_robustness",
     "runs": "benchmarks.learning_runs",
+    "figures": "benchmarks.learning_figures",
     "finetune": "benchmarks.learning_finetune",
 }
 """Module of each part, in the order of the document; its `tables` takes those of the options that it names."""
+ONLY_WHEN_NAMED = ("finetune",)
+"""It tells most where there is a GPU."""
 
 
 def measure(module_name: str, options: dict[str, Any]) -> list[Section]:
@@ -64,18 +67,22 @@ def measure(module_name: str, options: dict[str, Any]) -> list[Section]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure the parts one after the other; each is printed, and written, as soon as it is done."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}; by default all")
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}; by default all but finetune")
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder with seg/NAME and cls/NAME")
     parser.add_argument("--seeds", type=int, help="of the simulated annotator; left out: each part's own number")
+    parser.add_argument("--sets", action="append", metavar="NAME", help="only this set; several times, if you like")
+    parser.add_argument("--cache", type=Path, help="folder that keeps features between runs; left out: nowhere")
     parser.add_argument("--out", type=Path, help="Markdown document to write the tables to, between their marks")
     parsed = parser.parse_args(arguments)
     unknown = [part for part in parsed.parts if part not in PARTS]
     if unknown:
         parser.error(f"found part {unknown[0]}, expected some of {', '.join(PARTS)}")
-    options = {"data": parsed.data, "seeds": parsed.seeds}
-    said = ("--seeds", str(parsed.seeds)) if parsed.seeds is not None else ()
-    parts = [(name, partial(measure, PARTS[name], options)) for name in parsed.parts or PARTS]
-    write_parts(Program("learning", said), parts, parsed.out)
+    options = {"data": parsed.data, "seeds": parsed.seeds, "sets": parsed.sets, "cache": parsed.cache}
+    said = [] if parsed.seeds is None else ["--seeds", str(parsed.seeds)]
+    said += [word for name in parsed.sets or () for word in ("--sets", name)]
+    chosen = parsed.parts or [name for name in PARTS if name not in ONLY_WHEN_NAMED]
+    parts = [(name, partial(measure, PARTS[name], options)) for name in chosen]
+    write_parts(Program("learning", tuple(said)), parts, parsed.out)
     return 0
 
 

@@ -51,9 +51,9 @@ def test_main__a_part_is_written_between_its_own_marks(
 
 def test_main__options_that_were_given_reach_the_part_and_the_document(part: dict[str, Any], tmp_path: Path) -> None:
     out = tmp_path / "benchmarks.md"
-    learning.main(["toy", "--seeds", "2", "--out", str(out)])
+    learning.main(["toy", "--seeds", "2", "--sets", "cells", "--out", str(out)])
     assert part["seeds"] == 2
-    assert "`python -m benchmarks.learning toy --seeds 2`" in out.read_text(encoding="utf-8")
+    assert "`python -m benchmarks.learning toy --seeds 2 --sets cells`" in out.read_text(encoding="utf-8")
 
 
 def test_main__unknown_part(capsys: pytest.CaptureFixture[str]) -> None:
