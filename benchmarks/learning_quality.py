@@ -36,6 +36,8 @@ from benchmarks.tables import Section, show
 
 CLICKS_PER_IMAGE = 4
 HELD_OUT_IMAGES = 12
+MASKED_IMAGES, CLASSIFIED_IMAGES = 20, 200
+"""At most so many of each set."""
 CHECKPOINTS = (4, 8, 16, 32)
 LABELS_PER_CLASS = 5
 
@@ -151,7 +153,6 @@ def outcomes(
     data_dir: Path,
     cache_dir: Path,
     seeds: Sequence[int],
-    max_images: int,
     sets: Sequence[str] = (),
     *,
     workers: int = 2,
@@ -160,9 +161,7 @@ def outcomes(
     chosen = [d for d in all_datasets(data_dir, cache_dir) if not sets or d.name in sets]
     parts: tuple[list[Outcome], list[Outcome]] = ([], [])
     with ProcessPoolExecutor(workers, initializer=_one_thread) as pool:
-        jobs = [
-            (dataset, pool.submit(_outcomes_of, dataset, cache_dir, tuple(seeds), max_images)) for dataset in chosen
-        ]
+        jobs = [(dataset, pool.submit(_outcomes_of, dataset, cache_dir, tuple(seeds))) for dataset in chosen]
         for dataset, job in jobs:
             parts[0 if dataset.task == "segmentation" else 1].extend(job.result())
     return parts
@@ -174,8 +173,8 @@ def _one_thread() -> None:
     threadpool_limits(1)
 
 
-def _outcomes_of(dataset: Dataset, cache_dir: Path, seeds: Sequence[int], max_images: int) -> list[Outcome]:
-    data = load_set(dataset, cache_dir, max_images if dataset.task == "segmentation" else 10 * max_images)
+def _outcomes_of(dataset: Dataset, cache_dir: Path, seeds: Sequence[int]) -> list[Outcome]:
+    data = load_set(dataset, cache_dir, MASKED_IMAGES if dataset.task == "segmentation" else CLASSIFIED_IMAGES)
     peers = segmentation_peers() if data.is_segmentation else classification_peers()
     return [
         Outcome(dataset.name, peer.name, np.array([simulate(data, peer, seed) for seed in seeds])) for peer in peers
@@ -197,11 +196,21 @@ def section_of_outcomes(title: str, found: Sequence[Outcome], headings: Sequence
     return Section(title, ("head", *sets, *(f"mean, {text}" for text in headings), "area", "mean rank"), tuple(rows))
 
 
-def tables(
-    data_dir: Path, cache_dir: Path, *, seeds: Sequence[int] = range(3), max_images: int = 20, sets: Sequence[str] = ()
-) -> list[Section]:
-    """Quality per click: one table for segmentation sets and one for classification sets, where there are any."""
-    masks, classes = outcomes(data_dir, cache_dir, seeds, max_images, sets, workers=min(2, os.cpu_count() or 1))
+def tables(data: Path, seeds: int = 3, *, cache: Path | None = None, sets: Sequence[str] = ()) -> list[Section]:
+    """Quality per click: one table for segmentation sets and one for classification sets, where there are any.
+
+    Args:
+        data: Folder with seg/ and cls/.
+        seeds: How many.
+        cache: Where to keep features between runs; by default nowhere.
+        sets: Names; by default all.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        return _tables(data, cache or Path(folder), range(seeds), sets)
+
+
+def _tables(data_dir: Path, cache_dir: Path, seeds: Sequence[int], sets: Sequence[str]) -> list[Section]:
+    masks, classes = outcomes(data_dir, cache_dir, seeds, sets, workers=min(2, os.cpu_count() or 1))
     clicks = [f"{count} clicks" for count in CHECKPOINTS]
     labels = [f"{count} labels" for count in CHECKPOINTS] + [f"{LABELS_PER_CLASS} a class"]
     sections = []
@@ -220,16 +229,9 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder with seg/ and cls/")
     parser.add_argument("--cache", type=Path, help="where to keep features between runs; by default nowhere")
     parser.add_argument("--sets", nargs="*", default=[], metavar="NAME", help="by default all")
-    parser.add_argument("--seeds", type=int, nargs=2, default=(0, 3), metavar=("FROM", "TO"), help="TO is left out")
-    parser.add_argument("--images", type=int, default=20, help="at most so many of each set; ten times for classes")
+    parser.add_argument("--seeds", type=int, default=3)
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        cache_dir = arguments.cache or Path(folder)
-        seeds = range(*arguments.seeds)
-        show(
-            Console(width=240),
-            tables(arguments.data, cache_dir, seeds=seeds, max_images=arguments.images, sets=arguments.sets),
-        )
+    show(Console(width=240), tables(arguments.data, arguments.seeds, cache=arguments.cache, sets=arguments.sets))
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from rich.console import Console
 
 from benchmarks.annotator import Click
 from benchmarks.learning_peers import Peer, Points, robustness_peers
-from benchmarks.learning_quality import click_session, fit_clicks, held_out_iou, plan_of
+from benchmarks.learning_quality import MASKED_IMAGES, click_session, fit_clicks, held_out_iou, plan_of
 from benchmarks.learning_sets import LearningSet, all_datasets, load_set
 from benchmarks.tables import Section, show
 from ml_service.heads.exclusive import fit_exclusive_head
@@ -37,16 +37,26 @@ MANY_POINTS = 1000
 CLASSES, CELLS_PER_CLASS = 50, 10
 
 
-def tables(
-    data_dir: Path, cache_dir: Path, *, seeds: Sequence[int] = range(3), max_images: int = 20, sets: Sequence[str] = ()
-) -> list[Section]:
-    """Disturbed clicks; then extremes."""
+def tables(data: Path, seeds: int = 3, *, cache: Path | None = None, sets: Sequence[str] = ()) -> list[Section]:
+    """Disturbed clicks; then extremes.
+
+    Args:
+        data: Folder with seg/.
+        seeds: How many.
+        cache: Where to keep features between runs; by default nowhere.
+        sets: Names; by default all.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        return _tables(data, cache or Path(folder), range(seeds), sets)
+
+
+def _tables(data_dir: Path, cache_dir: Path, seeds: Sequence[int], sets: Sequence[str]) -> list[Section]:
     datasets = [
         dataset
         for dataset in all_datasets(data_dir, cache_dir)
         if dataset.task == "segmentation" and (not sets or dataset.name in sets)
     ]
-    loaded = [load_set(dataset, cache_dir, max_images, filters=False) for dataset in datasets]
+    loaded = [load_set(dataset, cache_dir, MASKED_IMAGES, filters=False) for dataset in datasets]
     return [disturbed_section(loaded, seeds), extremes_section(loaded)]
 
 
@@ -189,13 +199,10 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder with seg/ and cls/")
     parser.add_argument("--cache", type=Path, help="where to keep features between runs; by default nowhere")
     parser.add_argument("--sets", nargs="*", default=[], metavar="NAME", help="by default all")
-    parser.add_argument("--seeds", type=int, nargs=2, default=(0, 3), metavar=("FROM", "TO"), help="TO is left out")
+    parser.add_argument("--seeds", type=int, default=3)
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
-    with tempfile.TemporaryDirectory() as folder:
-        cache_dir = arguments.cache or Path(folder)
-        found = tables(arguments.data, cache_dir, seeds=range(*arguments.seeds), sets=arguments.sets)
-    show(Console(width=200), found)
+    show(Console(width=200), tables(arguments.data, arguments.seeds, cache=arguments.cache, sets=arguments.sets))
 
 
 if __name__ == "__main__":

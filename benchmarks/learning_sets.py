@@ -61,8 +61,6 @@ class LearningSet:
     """Of a classification set, by image name; empty otherwise."""
     channels: dict[str, Channels]
     """`deep` and `filters`; of a segmentation set `colour` as well."""
-    guides: dict[str, npt.NDArray[np.uint8]]
-    """Pictures (H, W, 3) at the size of the masks."""
 
     @property
     def is_segmentation(self) -> bool:
@@ -87,8 +85,7 @@ def load_set(dataset: Dataset, cache_dir: Path, max_images: int, *, filters: boo
         masks = {}
         class_of = {name: dataset.truth_class(name) for name in names}
     channels = _channels(dataset, names, cache_dir, filters=filters)
-    guides = {name: _guide(dataset.image_dir / name, mask.shape) for name, mask in masks.items()}
-    return LearningSet(dataset.name, dataset.class_names, masks, class_of, channels, guides)
+    return LearningSet(dataset.name, dataset.class_names, masks, class_of, channels)
 
 
 def _within(mask: Mask) -> Mask:
@@ -97,11 +94,6 @@ def _within(mask: Mask) -> Mask:
         return mask
     size = (round(mask.shape[1] / factor), round(mask.shape[0] / factor))
     return np.asarray(cv2.resize(mask.astype(np.float32), size, interpolation=cv2.INTER_AREA) > 0.5)
-
-
-def _guide(path: Path, shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
-    size = (shape[1], shape[0])
-    return np.asarray(cv2.resize(read_image(path), size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
 
 
 def _channels(dataset: Dataset, names: Sequence[str], cache_dir: Path, *, filters: bool) -> dict[str, Channels]:
