@@ -153,10 +153,11 @@ export function outlookText({ verdict, gain, margin, n_images }: Outlook): strin
 export function basisText({ method, figures }: Leading, samples_are_images: boolean): string {
   const { n_samples, n_images } = figures;
   const samples = samples_are_images ? counted(n_images, "image") : `${counted(n_samples, "point")} (${counted(n_images, "image")})`;
-  if (method === "cross_validation") return `right on ${samples}, each predicted by a head that had not seen it`;
+  const right = figures.one_class ? "right" : "all classes right";
+  if (method === "cross_validation") return `${right} on ${samples}, each predicted by a head that had not seen it`;
   return samples_are_images
-    ? `right on ${counted(n_images, "held-out image")}`
-    : `right on ${counted(n_samples, "held-out point")} (${counted(n_images, "image")})`;
+    ? `${right} on ${counted(n_images, "held-out image")}`
+    : `${right} on ${counted(n_samples, "held-out point")} (${counted(n_images, "image")})`;
 }
 
 export function curvePoints(points: readonly CurvePoint[]): PlotPoint[] {

@@ -38,6 +38,8 @@ test("words say the basis and the doubt", () => {
   expect(intervalText(ACCURACY)).toBe("74 to 95 %");
   expect(basisText({ method: "held_out", figures: FIGURES, accuracy: ACCURACY }, false)).toBe("right on 24 held-out points (9 images)");
   expect(basisText({ method: "held_out", figures: FIGURES, accuracy: ACCURACY }, true)).toBe("right on 9 held-out images");
+  const several = { ...FIGURES, one_class: false };
+  expect(basisText({ method: "held_out", figures: several, accuracy: ACCURACY }, true)).toBe("all classes right on 9 held-out images");
   expect(basisText({ method: "cross_validation", figures: FIGURES, accuracy: ACCURACY }, true)).toContain("had not seen it");
 });
 
