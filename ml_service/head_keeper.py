@@ -33,6 +33,7 @@ from ml_service.heads.scaler import FeatureScaler
 from ml_service.inference import predict_readable, record_predictions, remove_maps
 from ml_service.live_checkpoint import save_live_checkpoint
 from ml_service.live_fitter import LiveFitter
+from ml_service.metrics import Quality
 from ml_service.predictors.base import ImagePrediction, Model
 from ml_service.scaler_source import ScalerSource
 from models.errors import FeatureMismatchError
@@ -203,15 +204,15 @@ class HeadKeeper:
             and model.head.scaler is not self._scalers.scaler
         )
 
-    def save_live_if_due(self) -> bool:
-        """Measure and save the live head once it has rested for a while; True if that was done now."""
+    def save_live_if_due(self, held_out: Quality | None) -> bool:
+        """Save the live head with its quality once it has rested for a while; True if that was done now."""
         delay_s = self._context.settings.live_checkpoint_delay_s
         if self._unsaved_since is None or time.monotonic() < self._unsaved_since + delay_s:
             return False
         self._unsaved_since = None
         if self.model is None or self.model.checkpoint_id is not None or self._scalers.scaler is None:
             return False
-        save_live_checkpoint(self._context, self.model, self._scalers.scaler)
+        save_live_checkpoint(self._context, self.model, held_out)
         return True
 
     def _sync(self, db_session: Session) -> float:

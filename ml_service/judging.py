@@ -11,6 +11,7 @@ import numpy.typing as npt
 from ml_service.data_loaders.base import FloatArray, ImageSamples, collect
 from ml_service.heads.scaler import FeatureScaler
 from ml_service.live_learning import fit_live
+from ml_service.metrics import Quality, measure
 from ml_service.quality_figures import Figures, decisions, describe
 from ml_service.task_factory import TaskParts
 
@@ -70,6 +71,11 @@ def pool(judged: Sequence[Judged]) -> Judged:
 def figures_of(parts: TaskParts, judged: Judged, variance_factor: float = 1.0) -> Figures:
     """All figures of what was judged; `variance_factor` as in `clustered_share`."""
     return describe(judged.logits, judged.targets, judged.image_ids, judged.class_ids, parts.output, variance_factor)
+
+
+def quality_of(parts: TaskParts, judged: Judged) -> Quality:
+    """The short form, as checkpoints have it."""
+    return measure(judged.logits, judged.targets, np.ones(len(judged.targets)), judged.image_ids, parts.output)
 
 
 def is_right(parts: TaskParts, judged: Judged) -> npt.NDArray[np.bool_]:

@@ -4,30 +4,25 @@ from __future__ import annotations
 
 from db.models import CheckpointKind
 from db.queries.checkpoints import newest_checkpoint_id, prune_live_checkpoints, save_checkpoint_row
-from db.queries.session_info import get_session_info, training_settings
 from ml_service.checkpoint import save_checkpoint
 from ml_service.checkpoint_description import checkpoint_path
 from ml_service.checkpoint_files import remove_unnamed_files
 from ml_service.context import Context
 from ml_service.data_snapshot import DataSnapshot
-from ml_service.heads.scaler import FeatureScaler
-from ml_service.live_learning import measure_live
-from ml_service.metrics import describe_quality
+from ml_service.metrics import Quality, describe_quality
 from ml_service.predictors.base import Model
 from ml_service.provenance import describe, row_facts
 from ml_service.task_factory import LIVE_KIND
 
 
-def save_live_checkpoint(context: Context, model: Model, scaler: FeatureScaler) -> None:
-    """Measure a head like the live one on the validation images, save the live one, and remove the oldest.
+def save_live_checkpoint(context: Context, model: Model, held_out: Quality | None) -> None:
+    """Save the live head, and remove the oldest.
 
-    The head that predicts learns from all labels. What is measured is a second one, which learns from the training
-    images alone.
+    Args:
+        held_out: Quality of a second head on the validation images: it learned from the training images alone, the one
+            that is saved from all.
     """
     training_set = context.training_set
-    with context.db.read() as db_session:
-        extracted_weight = training_settings(get_session_info(db_session)).extracted_weight
-    held_out = measure_live(context.parts, scaler, training_set.images, training_set.class_ids, extracted_weight)
     n_val = 0 if held_out is None else held_out.n_images
     metrics = describe_quality(held_out, len(training_set.images) - n_val)
     path = checkpoint_path(f"live-{model.version}")

@@ -5,23 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
-
-from db.models import Split
 from ml_service.data_loaders.base import (
     ImageSamples,
     Samples,
     classes_of,
     collect,
-    in_split,
-    said_by_people,
 )
 from ml_service.heads.exclusive import ExclusiveHead, fit_exclusive_head
 from ml_service.heads.exclusive_groups import GroupedHead
 from ml_service.heads.live import LiveHead
 from ml_service.heads.multilabel_head import fit_multilabel_head
 from ml_service.heads.scaler import FeatureScaler
-from ml_service.metrics import Quality, measure
 from ml_service.task_factory import TaskParts
 
 LiveKind = ExclusiveHead | GroupedHead
@@ -75,22 +69,3 @@ def fit_samples(parts: TaskParts, scaler: FeatureScaler, samples: Samples, class
     if n_classes == 1 and isinstance(head, LiveHead):
         head = replace(head, weight=head.weight[:1], bias=head.bias[:1])
     return head
-
-
-def measure_live(
-    parts: TaskParts,
-    scaler: FeatureScaler,
-    images: Sequence[ImageSamples],
-    present: Sequence[int],
-    extracted_weight: float,
-) -> Quality | None:
-    """Held-out quality: a head of the training images alone, on the validation images. None where either is missing."""
-    training = fit_live(parts, scaler, in_split(images, Split.TRAIN), present, extracted_weight)
-    if training is None:
-        return None
-    held_out = said_by_people(in_split(images, Split.VALIDATION), parts.guesses)
-    samples = collect(held_out, training.class_ids, extracted_weight)
-    if samples is None:
-        return None
-    logits = training.head.logits(samples.inputs)
-    return measure(logits, samples.targets, np.ones(len(samples)), samples.image_ids, parts.output)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -15,20 +16,24 @@ from db.models import Split
 from db.queries.events import add_event
 from db.queries.measurements import confirm_measurement, newest_measurement, save_measurement
 from db.queries.session_info import get_session_info, training_settings
+from db.queries.training_data import LabelledImage
 from ml_service.confidence_intervals import clustered_share
 from ml_service.context import Context
 from ml_service.cross_validation import VARIANCE_FACTOR, Labelled, fold_of, nested_order
 from ml_service.data_loaders.base import ImageSamples, in_split, said_by_people
-from ml_service.data_snapshot import DataSnapshot
 from ml_service.heads.scaler import FeatureScaler
-from ml_service.judging import Judged, figures_of, is_right, judge, pool
+from ml_service.judging import Judged, figures_of, is_right, judge, pool, quality_of
 from ml_service.learning_curve import MIN_IMAGES, SHARES, CurvePoint, Outlook, judge_gain
+from ml_service.metrics import Quality
 from ml_service.quality_figures import Figures
 
 ENOUGH_HELD_OUT_IMAGES = 50
 """From so many on the held-out images tell enough, and nothing else is measured."""
 MAX_CROSS_VALIDATED = 2000
 """Labels up to which a fit is so fast that a score of them may run unnoticed."""
+INLINE_LABELS = 200
+"""Labels up to which a fit is so short that it needs no thread of its own."""
+DIGESTS_PER_STEP = 200
 HELD_OUT, CROSS_VALIDATION = "held_out", "cross_validation"
 
 
@@ -56,10 +61,27 @@ class QualityMeasurement:
         self._context = context
         self._subject: tuple[int, int] | None = None
         self._due_at: float | None = None
-        self._steps: Iterator[None] | None = None
+        self._steps: Iterator[bool] | None = None
+        self._digests: dict[int, tuple[ImageSamples, str]] = {}
+        self._helper = ThreadPoolExecutor(1, thread_name_prefix="quality")
+        self._held_out: tuple[str, Quality | None] | None = None
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether the labels of now are still to be measured."""
+        return self._due_at is not None
+
+    @property
+    def held_out(self) -> Quality | None:
+        """What was measured last on the held-out images; None where none has a label."""
+        return None if self._held_out is None else self._held_out[1]
+
+    def close(self) -> None:
+        """Let go of the thread; a fit that is at work ends by itself."""
+        self._helper.shutdown(wait=False, cancel_futures=True)
 
     def step(self, scaler: FeatureScaler | None) -> bool:
-        """Do the next fit, if one is due; False if there is none.
+        """Do the next fit, if one is due; False if there is nothing to do here for now.
 
         Args:
             scaler: Of the live head; None while something else predicts, which is not measured here.
@@ -74,31 +96,46 @@ class QualityMeasurement:
             return False
         if self._steps is None:
             self._steps = self._measure(scaler)
-        for _ in self._steps:
-            return True
+        for has_worked in self._steps:
+            return has_worked
         self._steps = self._due_at = None
         return True
 
-    def _measure(self, scaler: FeatureScaler) -> Iterator[None]:
+    def _measure(self, scaler: FeatureScaler) -> Iterator[bool]:
+        """Yields between two steps: whether something was done, or a fit in the other thread is waited for."""
         training_set, parts = self._context.training_set, self._context.parts
         images, sequence, present = training_set.images, training_set.sequence, training_set.class_ids
         with self._context.db.read() as db_session:
             extracted_weight = training_settings(get_session_info(db_session)).extracted_weight
             newest = newest_measurement(db_session)
-        content_hash = self._content_hash(images, present, extracted_weight)
-        if newest is not None and newest.content_hash == content_hash:
+        content_hash = yield from self._content_hash(images, present, extracted_weight)
+        is_known = newest is not None and newest.content_hash == content_hash
+        if newest is not None and is_known:
             with self._context.db.write() as db_session:
                 confirm_measurement(db_session, newest.id, sequence)
-            return
-        yield
+            if self._held_out is not None and self._held_out[0] == content_hash:
+                return
+        n_labels = sum(len(samples.inputs) for samples in images)
 
-        def told(training: Sequence[ImageSamples], test: Sequence[ImageSamples]) -> Judged | None:
-            return judge(parts, scaler, training, said_by_people(test, parts.guesses), present, extracted_weight)
+        def told(
+            training: Sequence[ImageSamples], test: Sequence[ImageSamples]
+        ) -> Generator[bool, None, Judged | None]:
+            def fit() -> Judged | None:
+                return judge(parts, scaler, training, said_by_people(test, parts.guesses), present, extracted_weight)
+
+            if n_labels <= INLINE_LABELS:
+                yield True
+                return fit()
+            future = self._helper.submit(fit)
+            while not future.done():
+                yield False
+            return future.result()
 
         training, validation = in_split(images, Split.TRAIN), in_split(images, Split.VALIDATION)
-        held_out = told(training, validation)
-        yield
-        n_labels = sum(len(samples.inputs) for samples in images)
+        held_out = yield from told(training, validation)
+        self._held_out = (content_hash, None if held_out is None else quality_of(parts, held_out))
+        if is_known:
+            return
         folds: list[tuple[list[ImageSamples], list[ImageSamples]]] = []
         method = HELD_OUT
         n_held_out = 0 if held_out is None else held_out.n_images
@@ -114,11 +151,10 @@ class QualityMeasurement:
             by_id = {samples.image.id: samples for samples in learned_from}
             for share in shares:
                 part = [by_id[image_id] for image_id in sorted(order[: int(np.ceil(share * len(order)))])]
-                judged = told(part, held_back)
+                judged = yield from told(part, held_back)
                 if judged is not None:
                     by_share[share].append(judged)
                     sizes[share].append((sum(len(one.inputs) for one in part), len(part)))
-                yield
         pooled = {share: pool(judged) for share, judged in by_share.items() if judged}
         whole = pooled.get(1.0)
         self._record(
@@ -181,16 +217,28 @@ class QualityMeasurement:
             measurement = save_measurement(db_session, values)
             add_event(db_session, "training", measurement_id=measurement.id)
 
-    def _content_hash(self, images: Sequence[ImageSamples], present: Sequence[int], extracted_weight: float) -> str:
+    def _content_hash(
+        self, images: Sequence[ImageSamples], present: Sequence[int], extracted_weight: float
+    ) -> Generator[bool, None, str]:
         """Equal where measuring again would say the same."""
-        picked = [samples.image.id for samples in images if samples.image.picked_by_model]
-        snapshot = DataSnapshot.of(samples.image for samples in images)
-        parts = self._context.parts
-        subject = [snapshot.hash, picked, list(present), extracted_weight, repr(parts.live_config)]
-        if not parts.is_exclusive:
-            subject.append(parts.group_of(present).tolist())
+        known, self._digests = self._digests, {}
+        for position, samples in enumerate(images):
+            found = known.get(samples.image.id)
+            # The samples of an image are made anew when its annotation changes, and only then.
+            digest = found[1] if found is not None and found[0] is samples else _digest(samples.image)
+            self._digests[samples.image.id] = (samples, digest)
+            if position % DIGESTS_PER_STEP == DIGESTS_PER_STEP - 1:
+                yield True
+        digests = [self._digests[samples.image.id][1] for samples in images]
+        subject = [digests, list(present), extracted_weight, repr(self._context.parts.live_config)]
         content = json.dumps([subject, self._context.extractor.to_json()])
         return hashlib.sha256(content.encode()).hexdigest()
+
+
+def _digest(image: LabelledImage) -> str:
+    targets = [[target.class_id, target.origin, target.x, target.y] for target in image.targets]
+    content = [image.id, image.content_hash, image.split, image.picked_by_model, image.answered, targets]
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
 def _labelled(samples: ImageSamples) -> Labelled:

@@ -115,6 +115,7 @@ class Worker:
             remove_worker(db_session, self.worker_id)
         self._detector.close()
         self._sweep.close()
+        self._quality.close()
         self._keeper.close()
 
     def step(self) -> bool:
@@ -153,9 +154,13 @@ class Worker:
             return True
         if self._may_have_work and self._sweep_on():
             return True
-        if (has_ticked and self._keeper.look_for_features()) or self._keeper.save_live_if_due():
+        if (has_ticked and self._keeper.look_for_features()) or self._save_live_if_due():
             return True
         return has_ticked and self._collector.step()
+
+    def _save_live_if_due(self) -> bool:
+        # The checkpoint holds what was measured.
+        return not self._quality.is_pending and self._keeper.save_live_if_due(self._quality.held_out)
 
     def _sweep_on(self) -> bool:
         # First, as the sweep itself notices when there is work again.

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import time
 from typing import Any
 
+import pytest
 from sqlalchemy import select
 
 from db.models import Event, Image, Measurement
 from db.queries.annotations import clear, undo
 from db.queries.measurements import KEPT, newest_measurement, save_measurement
 from db.tasks import Task
+from ml_service import quality_measurement
 from ml_service.quality_measurement import CROSS_VALIDATION, ENOUGH_HELD_OUT_IMAGES, HELD_OUT
 from tests.ml_service.multilabel_session import answer_rightly, make_multilabel_session
 from tests.ml_service.toy_session import ToySession, make_session, true_class, work_off
@@ -105,6 +108,25 @@ def test_step__points_of_one_image_stay_together(segmentation: ToySession) -> No
     assert (figures["n_samples"], figures["n_images"]) == (12, 6)
     # Not one of the curve's quarters could be told with so few images.
     assert _details(segmentation)["curve"] is None
+
+
+def test_step__long_fits_run_beside_the_clicks(classification: ToySession, monkeypatch: pytest.MonkeyPatch) -> None:
+    worker = classification.worker()
+    classification.label_rightly(range(1, 21))
+    work_off(worker)
+    inline = _details(classification)
+    with classification.db.write() as db_session:
+        db_session.query(Measurement).delete()
+    worker.close()
+    monkeypatch.setattr(quality_measurement, "INLINE_LABELS", 0)
+    worker = classification.worker()
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and worker._quality.held_out is None:
+        worker.step()
+    while time.monotonic() < deadline and worker._quality.is_pending:
+        worker.step()
+    assert _details(classification) == inline
+    worker.close()
 
 
 def test_step__several_classes_of_an_image(tmp_path: Any) -> None:
