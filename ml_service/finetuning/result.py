@@ -129,7 +129,7 @@ def save_adapter(
         factors, scale, base = stack_factors(first, below.description.scale, factors, scale), 1.0, below.base
     provenance = description.model_dump(mode="json")
     provenance["finetune"] = plan.settings.model_dump(mode="json") | {"best_epoch": outcome.best_epoch}
-    path = f"{FOLDER}/run-{run_id}.safetensors"
+    path = f"{FOLDER}/run-{run_id}-epoch-{outcome.best_epoch}.safetensors"
     tensors = safetensors.torch.save({name: value.contiguous() for name, value in factors.items()})
     write_adapter(context.session_dir / path, tensors, AdapterDescription(base.to_json(), scale, provenance))
     return path, row_facts(description)

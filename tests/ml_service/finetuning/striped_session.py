@@ -186,7 +186,7 @@ def add_adapter(session: StripedSession, *, seed: int = 1, better: bool = True) 
         for block in range(2)
         for letter, shape in (("A", (4, 32)), ("B", (32, 4)))
     }
-    path = f"adapters/run-{seed}.safetensors"
+    path = f"adapters/made-{seed}.safetensors"
     write_adapter(session.folder / path, safetensors.torch.save(factors), AdapterDescription(info.to_json(), 1.0))
     frozen = {"loss": 0.9, "accuracy": 0.6, "mean_iou": 0.5, "n_samples": 28, "n_images": 7}
     tuned = frozen | {"loss": 0.3, "accuracy": 0.9, "mean_iou": 0.8}

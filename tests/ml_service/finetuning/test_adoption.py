@@ -62,7 +62,7 @@ def test_adopt__there_and_back(session: StripedSession) -> None:
     tuned = adopt(session.db, session.folder, add_adapter(session), image_id=7)
     assert extractor_of(session) == tuned
     assert session.states() == {FeatureState.PENDING}
-    assert session.info().config["adapter_path"] == "adapters/run-1.safetensors"
+    assert session.info().config["adapter_path"] == "adapters/made-1.safetensors"
     with extracting(session):
         wait_until(lambda: session.states() == {FeatureState.READY})
     assert annotations(session.folder) == before
@@ -89,7 +89,7 @@ def test_adopt__init_goes_on_with_the_adapter_and_change_extractor_goes_back(ses
     assert init(session.config, "--append", load=load_extractor) == 0
     assert extractor_of(session) == tuned
     assert session.states() == {FeatureState.READY}
-    assert session.info().config["adapter_path"] == "adapters/run-1.safetensors"
+    assert session.info().config["adapter_path"] == "adapters/made-1.safetensors"
     assert init(session.config, "--change-extractor", load=load_extractor) == 0
     assert extractor_of(session) == base
     assert session.info().config["adapter_path"] is None
@@ -159,7 +159,7 @@ def test_adopt__adapter_of_another_extractor_is_refused(session: StripedSession)
 
 def test_adopt__damaged_adapter_is_refused(session: StripedSession) -> None:
     checkpoint_id = add_adapter(session)
-    path = session.folder / "adapters/run-1.safetensors"
+    path = session.folder / "adapters/made-1.safetensors"
     path.write_bytes(path.read_bytes()[:-1] + b"x")
     with pytest.raises(WeightsError, match="damaged"):
         adopt(session.db, session.folder, checkpoint_id)

@@ -59,7 +59,9 @@ def run_to_end(run: Finetuning) -> list[EpochDone]:
 def test_finetuning__learns_what_frozen_features_cannot_tell(
     striped: Callable[[str], StripedSession], task: str
 ) -> None:
-    plan = plan_of(striped(task))
+    session = striped(task)
+    session.tune(max_epochs=5)
+    plan = plan_of(session)
     run = Finetuning(plan, network_of(plan), CPU)
     epochs = run_to_end(run)
     assert run.frozen is not None
