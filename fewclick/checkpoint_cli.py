@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from backend.schemas.base import MAX_ID
+MAX_ID = 2**63 - 1
+"""Largest integer that SQLite and PostgreSQL store. Not imported, as that would load the backend for `--help`."""
 
 app = typer.Typer(help="Saved heads: list, inspect, compare, switch, export, remove.", no_args_is_help=False)
 
