@@ -20,6 +20,9 @@ from models.feature_store import FeatureStore
 
 CELL_PX = 8
 FEATURE_FILES = 8
+CLICKS_PER_IMAGE = 5
+WARM_UP = 6
+"""Clicks that are not measured."""
 POINTS_PER_IMAGE = 25
 ROWS_PER_STATEMENT = 5000
 SIGNAL = 0.6
@@ -65,6 +68,12 @@ def make_generated_session(folder: Path, size: Size, *, seed: int = 0) -> Databa
             )
         )
     return db
+
+
+def name_of(size: Size) -> str:
+    """As tables call it."""
+    name = size.task.name.lower()
+    return f"{name} {size.cells}²" if _has_points(size) else name
 
 
 def class_at(x: float, y: float, size: Size) -> int:

@@ -9,15 +9,9 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import shutil
-import socket
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,19 +19,25 @@ import numpy as np
 from rich.console import Console
 from sqlalchemy import func, select
 
-from benchmarks.client import Client, PredictionEvents, ProductError
-from benchmarks.generated_session import Size, class_at, class_of_file, make_generated_session
+from benchmarks.client import Client, PredictionEvents
+from benchmarks.generated_session import (
+    CELL_PX,
+    CLICKS_PER_IMAGE,
+    WARM_UP,
+    Size,
+    class_at,
+    class_of_file,
+    name_of,
+)
+from benchmarks.learning_latency_alone import measure_alone
+from benchmarks.learning_serving import LIMIT_S, Served, peak_memory_mb, serving, wait_for_head, wait_until_up
 from benchmarks.tables import Section, machine, section_of, show
 from db.database import Database
 from db.models import Image, Job, JobKind, JobState, SessionInfo
-from db.session_dir import SESSION_VARIABLE
 from db.tasks import Task
 
-CLICKS = 40
-WARM_UP = 6
-CLICKS_PER_IMAGE = 5
+CLICKS = 30
 REST_S = 0.1
-LIMIT_S = 60.0
 BACKGROUND_S = 8.0
 """For how long the background is watched."""
 SIZES = (
@@ -45,16 +45,14 @@ SIZES = (
     Size(Task.SEGMENTATION, 1_000, 100),
     Size(Task.SEGMENTATION, 1_000, 1_000),
     Size(Task.SEGMENTATION, 1_000, 5_000),
-    Size(Task.SEGMENTATION, 100_000, 1_000),
     Size(Task.SEGMENTATION, 100_000, 5_000),
     Size(Task.SEGMENTATION, 1_000, 1_000, n_classes=10),
     Size(Task.SEGMENTATION, 1_000, 5_000, n_classes=10),
     Size(Task.CLASSIFICATION, 1_000, 100),
     Size(Task.CLASSIFICATION, 20_000, 1_000),
-    Size(Task.CLASSIFICATION, 20_000, 5_000),
     Size(Task.CLASSIFICATION, 100_000, 5_000, n_classes=10),
 )
-QUICK = (Size(Task.SEGMENTATION, 200, 100, cells=32), Size(Task.CLASSIFICATION, 500, 100))
+QUICK = (Size(Task.SEGMENTATION, 300, 100, cells=32), Size(Task.CLASSIFICATION, 500, 100))
 
 
 @dataclass(frozen=True)
@@ -105,14 +103,16 @@ class Background:
 
 def tables(sizes: Sequence[Size] = SIZES, *, clicks: int = CLICKS, background_s: float = BACKGROUND_S) -> list[Section]:
     """Latency of clicks at each size, and the speed of the background."""
-    latencies, backgrounds = [], []
+    latencies, alone, backgrounds = [], [], []
     measured: set[Task] = set()
     for size in sizes:
-        with tempfile.TemporaryDirectory() as folder, _serving(Path(folder), size) as served:
-            latencies.append(_measure_clicks(served, size, clicks))
-            if size.task not in measured and size.n_images >= 1_000:
-                measured.add(size.task)
-                backgrounds.append(_measure_background(served, size, background_s))
+        with tempfile.TemporaryDirectory() as folder:
+            with serving(Path(folder), size) as served:
+                latencies.append(_measure_clicks(served, size, clicks))
+                if size.task not in measured and size.n_images >= 1_000:
+                    measured.add(size.task)
+                    backgrounds.append(_measure_background(served, size, background_s))
+            alone.append(measure_alone(Path(folder), size, clicks))
     return [
         section_of(
             f"A click, from PUT to the prediction fetched ({clicks} clicks a row, events listened to)",
@@ -133,6 +133,21 @@ def tables(sizes: Sequence[Size] = SIZES, *, clicks: int = CLICKS, background_s:
             },
         ),
         section_of(
+            "Refit over all labels and prediction of the open image alone, one thread",
+            alone,
+            {
+                "session": "session",
+                "labels": "labels",
+                "classes": "classes",
+                "head": "head",
+                "read_ms": "read changes ms",
+                "fit_ms": "fit",
+                "predict_ms": "predict",
+                "both_ms": "fit and predict p50",
+                "both_p95_ms": "p95",
+            },
+        ),
+        section_of(
             "Predictions in the background",
             backgrounds,
             {
@@ -145,38 +160,10 @@ def tables(sizes: Sequence[Size] = SIZES, *, clicks: int = CLICKS, background_s:
     ]
 
 
-@dataclass(frozen=True)
-class _Served:
-    db: Database
-    url: str
-    service_pid: int
-
-
-@contextmanager
-def _serving(folder: Path, size: Size) -> Iterator[_Served]:
-    """Backend and ML service on a generated session."""
-    db = make_generated_session(folder, size)
-    environment = {**os.environ, SESSION_VARIABLE: str(folder)}
-    port = _free_port()
-    backend = subprocess.Popen(
-        [sys.executable, "-m", "uvicorn", "backend.main:app", "--port", str(port), "--log-level", "warning"],
-        env=environment,
-    )
-    service = subprocess.Popen([sys.executable, "-m", "ml_service.train"], env=environment, stderr=subprocess.DEVNULL)
-    try:
-        yield _Served(db, f"http://127.0.0.1:{port}", service.pid)
-    finally:
-        for process in (service, backend):
-            process.terminate()
-            process.wait()
-        db.close()
-        shutil.rmtree(folder / "predictions", ignore_errors=True)
-
-
-def _measure_clicks(served: _Served, size: Size, clicks: int) -> Latency:
+def _measure_clicks(served: Served, size: Size, clicks: int) -> Latency:
     with Client(served.url) as client:
-        _wait_until_up(client)
-        _wait_for_head(served.db)
+        wait_until_up(client)
+        wait_for_head(served.db)
         with PredictionEvents(served.url) as events:
             measured = _click(served, client, events, size, clicks + WARM_UP)[WARM_UP:]
         opening = _open_next(client)
@@ -186,29 +173,29 @@ def _measure_clicks(served: _Served, size: Size, clicks: int) -> Latency:
         for step in ("commit", "notice", "learn", "publish")
     }
     return Latency(
-        session=_name(size),
+        session=name_of(size),
         labels=size.n_labels,
         images=size.n_images,
         classes=size.n_classes,
         p50_ms=float(np.percentile(total, 50)),
         p95_ms=float(np.percentile(total, 95)),
         opening_ms=opening,
-        service_mb=_peak_memory_mb(served.service_pid),
+        service_mb=peak_memory_mb(served.service_pid),
         **medians,
     )
 
 
-def _measure_background(served: _Served, size: Size, seconds: float) -> Background:
+def _measure_background(served: Served, size: Size, seconds: float) -> Background:
     with Client(served.url) as client, PredictionEvents(served.url) as events:
         _click(served, client, events, size, 1)
         began, before = time.monotonic(), _count_predicted(served.db)
         time.sleep(seconds)
         speed = (_count_predicted(served.db) - before) / (time.monotonic() - began)
         clicks = [click.total for click in _click(served, client, events, size, 20)]
-    return Background(_name(size), speed, float(np.median(clicks)), max(clicks))
+    return Background(name_of(size), speed, float(np.median(clicks)), max(clicks))
 
 
-def _click(served: _Served, client: Client, events: PredictionEvents, size: Size, count: int) -> list[Click]:
+def _click(served: Served, client: Client, events: PredictionEvents, size: Size, count: int) -> list[Click]:
     generator = np.random.default_rng(count)
     clicks = []
     image_id = 1
@@ -223,7 +210,7 @@ def _click(served: _Served, client: Client, events: PredictionEvents, size: Size
         else:
             if len(points) == CLICKS_PER_IMAGE:
                 image_id, points = image_id + 1, []
-            x, y = generator.uniform(0, size.cells * 8, 2).tolist()
+            x, y = generator.uniform(0, size.cells * CELL_PX, 2).tolist()
             points = [*points, {"x": x, "y": y, "class_id": class_at(x, y, size)}]
             body = {"points": points}
         clicks.append(_time_click(served.db, client, events, image_id, body))
@@ -268,52 +255,10 @@ def _open_next(client: Client) -> float | None:
     return None if prediction is None or prediction["stale"] else 1000 * (time.perf_counter() - began)
 
 
-def _wait_until_up(client: Client) -> None:
-    deadline = time.monotonic() + LIMIT_S
-    while time.monotonic() < deadline:
-        try:
-            if client.json("GET", "health")["ml_service"]["alive"]:
-                return
-        except (ProductError, OSError):
-            pass
-        except Exception as error:
-            if "refused" not in str(error):
-                raise
-        time.sleep(0.1)
-    raise TimeoutError(f"backend and ML service were not up after {LIMIT_S:g} s")
-
-
-def _wait_for_head(db: Database) -> None:
-    deadline = time.monotonic() + LIMIT_S
-    while time.monotonic() < deadline:
-        with db.read() as db_session:
-            if db_session.get_one(SessionInfo, 1).head_version > 0:
-                return
-        time.sleep(0.1)
-    raise TimeoutError(f"there was no head after {LIMIT_S:g} s")
-
-
 def _count_predicted(db: Database) -> int:
     with db.read() as db_session:
         version = db_session.get_one(SessionInfo, 1).head_version
         return db_session.scalar(select(func.count()).where(Image.predicted_version == version)) or 0
-
-
-def _peak_memory_mb(pid: int) -> float:
-    for line in Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines():
-        if line.startswith("VmHWM"):
-            return int(line.split()[1]) / 1024
-    return float("nan")
-
-
-def _name(size: Size) -> str:
-    return size.task.name.lower() if size.task is Task.CLASSIFICATION else f"{size.task.name.lower()} {size.cells}²"
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 def main() -> None:

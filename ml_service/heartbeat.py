@@ -21,6 +21,7 @@ from ml_service.context import Context
 logger = logging.getLogger(__name__)
 KEEP_EVENTS = dt.timedelta(hours=1)
 KEEP_JOBS = dt.timedelta(days=1)
+PRUNE_INTERVAL_S = 60.0
 
 
 class Heartbeat:
@@ -29,7 +30,7 @@ class Heartbeat:
     def __init__(self, context: Context, worker_id: str) -> None:
         self._context = context
         self._worker_id = worker_id
-        self._ticked_at = -float("inf")
+        self._ticked_at = self._pruned_at = -float("inf")
 
     def beat_if_due(self, job_ids: Collection[int]) -> bool:
         """Heartbeat, and the look for dead workers: about once a second; True if it was done now."""
@@ -44,8 +45,10 @@ class Heartbeat:
             self._recover(db_session, timeout)
             if request_due_refit(db_session):
                 logger.warning("the head is behind the annotations and no refit was queued: now one is")
-            prune_events(db_session, KEEP_EVENTS)
-            prune_jobs(db_session, KEEP_JOBS)
+            if time.monotonic() >= self._pruned_at + PRUNE_INTERVAL_S:
+                self._pruned_at = time.monotonic()
+                prune_events(db_session, KEEP_EVENTS)
+                prune_jobs(db_session, KEEP_JOBS)
         return True
 
     def _recover(self, db_session: Session, timeout: dt.timedelta) -> None:
