@@ -23,7 +23,7 @@ from transformers import DINOv3ViTConfig, DINOv3ViTModel
 
 from db.database import Database
 from db.models import CheckpointKind, FeatureState, Image, Prediction, Run, RunKind, SessionInfo, Split
-from db.queries.annotations import NewPoint, replace_points, set_label
+from db.queries.annotations import NewPoint, replace_points, set_classes, set_label
 from db.queries.checkpoints import save_checkpoint_row
 from db.queries.runs import ENDED, request_run
 from db.tasks import Annotates
@@ -144,6 +144,9 @@ def label(image: Image, db_session: Any, annotates: Annotates) -> None:
     if annotates is Annotates.IMAGE:
         set_label(db_session, image, left)
         return
+    if annotates is Annotates.CLASSES:
+        set_classes(db_session, image, [left])
+        return
     right = ACROSS + ALONG - left
     shift = image.id % 7
     places = [(8 + shift, 12, left), (20, 40 + shift, left), (44 + shift, 20, right), (56, 52 - shift, right)]
@@ -156,7 +159,7 @@ def make_striped_session(tmp_path: Path, task: str = "segmentation", count: int 
     (tmp_path / "images").mkdir()
     for image_id in range(1, count + 1):
         left = is_left_along(image_id)
-        picture = stripes(left, left if task == "classification" else not left, seed=image_id)
+        picture = stripes(left, not left if task == "segmentation" else left, seed=image_id)
         PillowImage.fromarray(picture).save(tmp_path / f"images/{image_id:03}.png")
     path = write_config(
         tmp_path,

@@ -55,7 +55,7 @@ def run_to_end(run: Finetuning) -> list[EpochDone]:
     return epochs
 
 
-@pytest.mark.parametrize("task", ["segmentation", "classification"])
+@pytest.mark.parametrize("task", ["segmentation", "classification", "multilabel"])
 def test_finetuning__learns_what_frozen_features_cannot_tell(
     striped: Callable[[str], StripedSession], task: str
 ) -> None:
