@@ -40,6 +40,8 @@ class SavedRun:
     """What a run needs to go on beside the state of its loop, which `restore` brings back."""
 
     settings: TrainingSettings
+    extractor: dict[str, Any]
+    """`ExtractorInfo.to_json()` of the features that it learned from."""
     scaler: FeatureScaler
     class_ids: tuple[int, ...]
     dataset_hash: str
@@ -58,6 +60,7 @@ def save_loop(
     state: LoopState,
     *,
     settings: TrainingSettings,
+    extractor: dict[str, Any],
     scaler: FeatureScaler,
     class_ids: tuple[int, ...],
     dataset_hash: str,
@@ -74,6 +77,7 @@ def save_loop(
         "format_version": FORMAT_VERSION,
         "arrays": arrays_path.name,
         "settings": settings.model_dump(mode="json"),
+        "extractor": extractor,
         "group_sizes": list(scaler.group_sizes),
         "class_ids": list(class_ids),
         "dataset_hash": dataset_hash,
@@ -99,6 +103,7 @@ def load_loop(session_dir: Path, run_id: int) -> SavedRun | None:
         arrays = load(path.with_name(Path(content["arrays"]).name).read_bytes())
         return SavedRun(
             settings=TrainingSettings.model_validate(content["settings"]),
+            extractor=dict(content["extractor"]),
             scaler=FeatureScaler(
                 _to_numpy(arrays["scaler.mean"]), _to_numpy(arrays["scaler.scale"]), tuple(content["group_sizes"])
             ),

@@ -19,6 +19,7 @@ from ml_service.run_result import RunResult
 from ml_service.run_setup import RunInputs
 from ml_service.training_loop import EpochDone
 
+STOPPED = "stopped"
 logger = logging.getLogger(__name__)
 
 
@@ -80,7 +81,7 @@ class RunExecution:
             self._loop = self._begin()
             reason = self._train(self._loop)
         except RunStoppedError:
-            reason = "stopped"
+            reason = STOPPED
         self._finish(reason, self._loop)
         remove_loops(self._context.session_dir, [self._run_id])
 
@@ -136,7 +137,10 @@ class RunExecution:
         self._keeper.predict_open()
 
     def _finish(self, reason: str, loop: RunLoop | None) -> None:
-        if loop is not None:
+        """Judge the best weights and record the end. Who has stopped a run sees that first, and the prediction then."""
+        if loop is not None and reason == STOPPED:
+            self._result.keep_better(loop.setup, loop.state, loop.segments)
+        elif loop is not None:
             with self._record.suspended():
                 self._publish(loop)
         with self._record.transaction() as (db_session, run):
@@ -145,6 +149,8 @@ class RunExecution:
             else:
                 message = self._result.verdict(db_session, loop.setup, loop.state)
             self._record.finish(db_session, run, reason, message)
+        if reason == STOPPED:
+            self._keeper.predict_open()
 
     def _attend(self) -> None:
         """Attend to everything else between two batches, or two steps of reading labels.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Iterator
 from dataclasses import replace
@@ -79,6 +80,7 @@ class RunLoop:
             run_id,
             self.state,
             settings=setup.settings,
+            extractor=self._context.extractor.to_json(),
             scaler=setup.scaler,
             class_ids=setup.class_ids,
             dataset_hash=setup.snapshot.hash,
@@ -109,11 +111,14 @@ def begin_loop(
 def resume_loop(context: Context, inputs: RunInputs, saved: SavedRun, names: dict[int, str]) -> RunLoop | None:
     """The run that a stopped service has left, on the labels as they are now; None if it must begin anew.
 
-    That is where its state does not fit, or where it keeps to labels that have changed meanwhile.
+    That is where its state does not fit, where it keeps to labels that have changed meanwhile, or where the session has
+    another extractor since.
 
     Raises:
         NothingToLearnError, FeatureMismatchError: as in `make_setup`.
     """
+    if saved.extractor != json.loads(json.dumps(context.extractor.to_json())):
+        return None
     setup = make_setup(context, saved.scaler, saved.settings, names, inputs, labels_now(context))
     is_changed = (setup.snapshot.hash, setup.class_ids) != (saved.dataset_hash, saved.class_ids)
     if is_changed and not saved.settings.follow_labels:

@@ -41,6 +41,7 @@ def _save(folder: Path, state: LoopState, run_id: int = 3) -> None:
         run_id,
         state,
         settings=SETTINGS,
+        extractor={"name": "toy"},
         scaler=FeatureScaler.identity(DIM),
         class_ids=(4, 7, 9),
         dataset_hash="abc",
@@ -88,6 +89,7 @@ def test_load_loop__gives_back_what_the_run_was(tmp_path: Path) -> None:
     saved = load_loop(tmp_path, 3)
     assert saved is not None
     assert (saved.settings, saved.class_ids, saved.dataset_hash) == (SETTINGS, (4, 7, 9), "abc")
+    assert saved.extractor == {"name": "toy"}
     assert saved.segments == ({"after_epoch": 0},)
     assert saved.scaler.group_sizes == FeatureScaler.identity(DIM).group_sizes
     assert load_loop(tmp_path, 4) is None

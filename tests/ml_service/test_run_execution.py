@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from db.models import (
     RunState,
     Split,
 )
-from db.queries.checkpoints import active_checkpoint
+from db.queries.checkpoints import activate, active_checkpoint
 from db.queries.runs import request_run, request_stop
 from db.queries.session_info import training_settings
 from db.tasks import Task
@@ -52,7 +53,7 @@ def labelled(segmentation: ToySession) -> ToySession:
     """Six labelled images, two of them held out, and short runs."""
     segmentation.click_halves(1, 2, 3, 4, 5, 6)
     segmentation.hold_out(2, 5)
-    segmentation.tune(max_epochs=40, prediction_interval=10, learning_rate=0.1)
+    segmentation.tune(max_epochs=40, prediction_interval=10, learning_rate=1.0, early_stop_patience=1000)
     return segmentation
 
 
@@ -130,7 +131,7 @@ def test_execute__ends_with_a_prediction_even_before_the_interval(labelled: ToyS
 
 def test_execute__without_validation_images_stops_on_the_training_loss(labelled: ToySession) -> None:
     labelled.hold_out()
-    labelled.tune(max_epochs=500, early_stop_threshold=0.05)
+    labelled.tune(max_epochs=500, early_stop_threshold=0.05, early_stop_patience=5)
     worker = labelled.worker()
     run_id = _save(labelled)
     work_off(worker)
@@ -413,7 +414,9 @@ def test_execute__hidden_layer(tmp_path: Path, task: Task, stored: str, kind: st
     with session.db.read() as db_session:
         checkpoint = db_session.scalars(select(Checkpoint).where(Checkpoint.run_id == run_id)).one()
     assert read_description(session.folder, checkpoint.path).head_kind == kind
-    assert checkpoint.active
+    with session.db.write() as db_session:
+        activate(db_session, checkpoint.id)
+    work_off(worker)
     prediction = session.prediction(9)
     assert prediction is not None
     assert prediction.checkpoint_id == checkpoint.id
@@ -552,3 +555,23 @@ def test_execute__handed_from_service_to_service_equals_an_unbroken_run(
     assert _epochs(labelled, broken) == _epochs(labelled, unbroken)
     assert labelled.run(broken).best_epoch == labelled.run(unbroken).best_epoch
     assert not list((labelled.folder / "runs").iterdir())
+
+
+def test_execute__run_that_was_left_begins_anew_with_another_extractor(
+    labelled: ToySession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker = labelled.worker()
+    work_off(worker)
+    _interrupt_at(monkeypatch, worker, 30, worker.stop)
+    run_id = _save(labelled)
+    worker.step()
+    worker.close()
+    assert labelled.run(run_id).epoch > 5
+    path = labelled.folder / "runs" / f"run-{run_id}.json"
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps(content | {"extractor": content["extractor"] | {"weights_hash": "another"}}))
+    worker = labelled.worker()
+    _interrupt_at(monkeypatch, worker, 6, worker.stop)
+    worker.step()
+    assert labelled.run(run_id).epoch < 5
+    worker.close()
