@@ -159,7 +159,8 @@ def _apply_changes(db_session: Session, row: SessionInfo, config: SessionConfig)
     new, old = stored_config(config), row.config
     if new == old:
         return
-    if new["classes"] != old.get("classes"):
+    # Earlier versions knew no groups: that alone is no change.
+    if new["classes"] != [{**entry, "group": entry.get("group")} for entry in old.get("classes", ())]:
         db_session.execute(delete(LabelClass))
         _add_classes(db_session, config)
     changed = {key: new[key] for key in row.training if key in new and new[key] != old.get(key)}

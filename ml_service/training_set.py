@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from db.queries.class_groups import class_groups
 from db.queries.session_info import get_session_info
 from db.queries.training_data import LabelledImage, annotated_images, any_ready, present_class_ids
-from db.tasks import Task
+from db.tasks import Annotates, Task
 from ml_service.data_loaders.base import FloatArray, ImageSamples, ReadInputs
 from ml_service.feature_reader import FeatureReader
 from models.errors import FeatureMismatchError
@@ -80,8 +80,9 @@ class TrainingSet:
         for image in annotated_images(db_session, self._task, after_sequence=self.sequence, also=also):
             self._take(image)
         self.class_ids = tuple(present_class_ids(db_session))
-        self._group_by_class.clear()
-        self._group_by_class.update(class_groups(db_session))
+        if self._task.annotates is Annotates.CLASSES:
+            self._group_by_class.clear()
+            self._group_by_class.update(class_groups(db_session))
         self.sequence = sequence
 
     def has_arrivals(self, db_session: Session) -> bool:

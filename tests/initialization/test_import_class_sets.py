@@ -15,7 +15,7 @@ from sqlalchemy import select, update
 from backend.services.export import as_csv
 from backend.services.session_snapshot import read_snapshot
 from db.database import Database
-from db.models import Image, ImageClass, ImageStatus, LabelClass, Origin
+from db.models import Image, ImageClass, ImageStatus, LabelClass, Origin, SessionInfo
 from db.queries.annotations import clear, set_classes
 from db.tasks import Task
 from initialization.class_set_files import read_class_sets
@@ -162,3 +162,20 @@ def test_export_csv__goes_into_another_session(session_maker: Callable[..., Read
     assert (report.images, report.problems) == (3, [])
     found = answers(second.folder)
     assert [found[f"image_{number}.png"] for number in range(4)] == [["day", "car"], [], None, ["night"]]
+
+
+def test_init__again_after_an_upgrade_leaves_the_classes_of_a_session_without_groups(tmp_path: Path) -> None:
+    save_picture(tmp_path / "images" / "a.png")
+    config = write_config(tmp_path, task="classification", classes=["cat", "dog"])
+    assert init(config) == 0
+    database = Database.of_session(tmp_path / "session")
+    with database.write() as db_session:
+        info = db_session.get_one(SessionInfo, 1)
+        # As the version before wrote it; and a class renamed on the page since.
+        plain = [{key: entry[key] for key in ("name", "color")} for entry in info.config["classes"]]
+        info.config = {**info.config, "classes": plain}
+        db_session.get_one(LabelClass, 1).name = "tomcat"
+    assert init(config) == 0
+    with database.read() as db_session:
+        assert [c.name for c in db_session.query(LabelClass).order_by(LabelClass.id)] == ["tomcat", "dog"]
+    database.close()
