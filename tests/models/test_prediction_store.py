@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.prediction_store import map_path, read_map, softmax, upsampled_probabilities, write_map
+from models.geometry import resample
+from models.prediction_store import logits_at, map_path, read_map, softmax, upsampled_probabilities, write_map
 
 
 def test_write_map__read_back_within_float16(tmp_path: Path) -> None:
@@ -51,3 +52,22 @@ def test_upsampled_probabilities__of_logits_not_of_probabilities() -> None:
     # A quarter of the way from 8 to -2 lies 5.5.
     np.testing.assert_allclose(probabilities[0, 0, 1], 1 / (1 + np.exp(-5.5)), rtol=1e-5)
     np.testing.assert_allclose(probabilities.sum(axis=0), 1, rtol=1e-6)
+
+
+def test_logits_at__as_the_upsampled_map_says(tmp_path: Path) -> None:
+    generator = np.random.default_rng(0)
+    logits = generator.normal(size=(3, 6, 8)).astype(np.float16).astype(np.float32)
+    relative = write_map(tmp_path, 1, 1, logits)
+    width, height = 64, 48
+    xy = np.array([[0.5, 0.5], [31.5, 20.5], [63.5, 47.5], [10.5, 40.5]])
+    found = logits_at(tmp_path, relative, (width, height), xy)
+    whole = np.stack([resample(plane, width, height) for plane in logits], axis=-1)
+    columns, rows = xy.astype(int).T
+    assert found == pytest.approx(whole[rows, columns], abs=1e-4)
+
+
+def test_logits_at__a_map_that_is_gone_or_damaged(tmp_path: Path) -> None:
+    (tmp_path / "map.npy").write_bytes(b"no array")
+    for name in ("map.npy", "missing.npy"):
+        with pytest.raises(FileNotFoundError):
+            logits_at(tmp_path, name, (8, 8), np.ones((1, 2)))
