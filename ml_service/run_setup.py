@@ -75,10 +75,14 @@ class RunSetup:
     live_quality: Quality | None
     """Of a live head of the same training labels on the same held-out ones."""
     output: Output = ONE_CLASS
+    group_of: tuple[int, ...] = ()
+    """Groups of the classes, as in `TaskParts.group_of`."""
 
     def is_equal_to(self, other: RunSetup) -> bool:
         """Whether the same labels lie on the same images, in the same classes."""
-        mine, theirs = ((setup.snapshot.hash, setup.class_ids, setup.missing_class_ids) for setup in (self, other))
+        mine, theirs = (
+            (setup.snapshot.hash, setup.class_ids, setup.missing_class_ids, setup.group_of) for setup in (self, other)
+        )
         return mine == theirs
 
 
@@ -162,6 +166,7 @@ def make_setup(
         n_train_images=len(np.unique(training.image_ids)),
         live_quality=None,
         output=context.parts.output,
+        group_of=tuple(context.parts.group_of(class_ids).tolist()),
     )
     if held_out is None:
         return setup

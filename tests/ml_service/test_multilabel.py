@@ -16,7 +16,9 @@ from db.queries.class_groups import put_into_group
 from db.queries.classes import add_class, remove_class
 from db.queries.images import next_image
 from db.queries.runs import request_run
-from db.queries.session_info import Strategy
+from db.queries.session_info import HeadKind, Strategy, TrainingSettings
+from ml_service.heads.scaler import FeatureScaler
+from ml_service.run_setup import RunInputs, RunSetup, labels_now, make_setup
 from ml_service.worker import Worker
 from tests.ml_service.multilabel_session import (
     CAR,
@@ -27,7 +29,7 @@ from tests.ml_service.multilabel_session import (
     make_multilabel_session,
     true_classes,
 )
-from tests.ml_service.toy_session import ToySession, add_images, work_off
+from tests.ml_service.toy_session import EXTRACTOR, ToySession, add_images, work_off
 
 
 @pytest.fixture
@@ -152,6 +154,26 @@ def test_run__checkpoints_hold_the_groups(session: ToySession, head: str) -> Non
         assert prediction is not None
         assert prediction.checkpoint_id == one.id
     worker.close()
+
+
+def test_run__other_groups_are_other_labels(session: ToySession) -> None:
+    context = session.context()
+    answer_rightly(session, range(1, 13))
+    names = {DAY: "day", NIGHT: "night", CAR: "car"}
+
+    def setup_now() -> RunSetup:
+        with session.db.read() as db_session:
+            context.training_set.sync(db_session)
+        inputs = RunInputs(context, HeadKind.LINEAR, lambda: None)
+        scaler = FeatureScaler.identity(EXTRACTOR.pooled_dim)
+        return make_setup(context, scaler, TrainingSettings(), names, inputs, labels_now(context))
+
+    before = setup_now()
+    assert before.is_equal_to(setup_now())
+    with session.db.write() as db_session:
+        put_into_group(db_session, db_session.get_one(LabelClass, NIGHT), None)
+    assert not before.is_equal_to(setup_now())
+    context.db.close()
 
 
 def test_run__needs_answers_that_differ(session: ToySession) -> None:
