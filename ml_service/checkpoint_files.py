@@ -15,7 +15,7 @@ from pathlib import Path
 from sqlalchemy.orm import Session
 
 from db.database import Database
-from db.models import Checkpoint
+from db.models import Checkpoint, CheckpointKind
 from db.queries.checkpoints import list_checkpoints, named_datasets, named_paths
 from ml_service.checkpoint_description import FOLDER, locate
 from ml_service.data_snapshot import GRACE_S, find_snapshots
@@ -60,7 +60,9 @@ def find_leftovers(db_session: Session, session_dir: Path, *, grace_s: float = G
 def has_file(session_dir: Path, checkpoint: Checkpoint) -> bool:
     """Whether both files of a checkpoint are there."""
     try:
-        target = locate(session_dir, checkpoint.path)
+        # An adapter is looked after by adoption, and lies elsewhere.
+        is_adapter = checkpoint.kind is CheckpointKind.ADAPTER
+        target = session_dir / checkpoint.path if is_adapter else locate(session_dir, checkpoint.path)
     except CheckpointError:
         return False
     return target.is_file() and target.with_suffix(".json").is_file()

@@ -231,7 +231,8 @@ def _predict_open(db_session: Session) -> None:
 
 def _size(shelf: Shelf, checkpoint: Checkpoint) -> int | None:
     try:
-        weights = locate(shelf.session_dir, checkpoint.path)
+        is_adapter = checkpoint.kind is CheckpointKind.ADAPTER
+        weights = (shelf.session_dir / checkpoint.path) if is_adapter else locate(shelf.session_dir, checkpoint.path)
         return weights.stat().st_size if weights.is_file() else None
     except (CheckpointError, OSError):
         return None

@@ -1,7 +1,6 @@
-"""The linear head that an extractor is fine-tuned under, and that frozen and tuned features are compared by.
+"""The linear head that an extractor is fine-tuned under.
 
-It is fitted as the live head is: scaled features, class weights, the same penalty on the weights. So it tells what the
-live head will reach on features of either kind.
+It is fitted as a linear live head is: scaled features, class weights, the same penalty on the weights.
 """
 
 from __future__ import annotations

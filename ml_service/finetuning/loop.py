@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Generator, Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,7 @@ from ml_service.finetuning.pictures import Pictures
 from ml_service.finetuning.plan import Plan
 from ml_service.finetuning.samples import SampleSource, class_factors, draw_mirrored
 from ml_service.heads.scaler import FeatureScaler
+from ml_service.live_learning import fit_samples
 from ml_service.metrics import Quality, measure
 from ml_service.task_factory import make_task_parts
 from models.backbone import Pretrained
@@ -72,7 +74,7 @@ class Finetuning:
         self.frozen: Quality | None = None
         """Of a head on the frozen features; None before `begin`."""
         self.tuned: Quality | None = None
-        """Of the best epoch's own head, until `finish` fits one anew."""
+        """Of the best epoch's own head, until `finish` fits a live head."""
         self.best_epoch = 0
         """0 while the frozen features are best."""
         self.best_factors: dict[str, Tensor] = {}
@@ -82,9 +84,8 @@ class Finetuning:
 
     def begin(self) -> Iterator[Event]:
         """Fit the head to the frozen features."""
-        head, logits = yield from self._fit_anew("frozen")
+        head, logits, self.frozen = yield from self._fit_anew("frozen")
         self._take_head(head)
-        self.frozen = self._quality(logits)
         self._best_loss = self._stopping.reference_loss = self._held_out_loss(logits)
 
     def learn(self) -> Iterator[Event]:
@@ -97,8 +98,7 @@ class Finetuning:
         if self.best_epoch == 0:
             return
         self._set_factors(self.best_factors)
-        _, logits = yield from self._fit_anew("tuned")
-        self.tuned = self._quality(logits)
+        _, _, self.tuned = yield from self._fit_anew("tuned")
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Tensors and plain values that the rest depends on. Of use after `begin`."""
@@ -210,8 +210,9 @@ class Finetuning:
             yield PicturesDone(epoch, total, total)
         return logits
 
-    def _fit_anew(self, stage: str) -> Generator[Event, None, tuple[ScaledLinear, Tensor]]:
-        """A head of all training samples on the features as they are now, and its logits on the held-out ones."""
+    def _fit_anew(self, stage: str) -> Generator[Event, None, tuple[ScaledLinear, Tensor, Quality]]:
+        """A linear head on the features as they are now, its logits on the held-out samples, and how good the live head
+        of the same training samples is on those."""
         sources = (self._training, self._held_out)
         total = 2 * len(self._training.image_ids) + len(self._held_out.image_ids)
         done, vectors = 0, []
@@ -238,7 +239,13 @@ class Finetuning:
         fit_head(head, features[0], self._training.labels, self._parts.loss, self._parts.live_config.data_weight)
         with torch.no_grad():
             logits: Tensor = head(features[1])
-        return head, logits
+        return head, logits, self._live_quality(scaler, *(table.numpy() for table in features))
+
+    def _live_quality(self, scaler: FeatureScaler, training: FloatArray, held_out: FloatArray) -> Quality:
+        """Of what predicts in the session, on such features (N, D)."""
+        samples = replace(self._plan.training, inputs=training)
+        live = fit_samples(self._parts, scaler, samples, self._plan.class_ids)
+        return self._quality(torch.from_numpy(live.logits(held_out)))
 
     def _quality(self, logits: Tensor) -> Quality:
         held_out = self._plan.held_out
