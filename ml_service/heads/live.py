@@ -45,7 +45,7 @@ SEGMENTATION = LiveHeadConfig(
     balance=0.5,
     unit_norm=False,
     kernel=KernelConfig(
-        width=1.5, linear=1.0, penalty=0.6, bias_variance=0.1, group_freedom=1.0, sharpness=8.0, max_points=64
+        width=1.5, linear=1.0, penalty=0.6, bias_variance=0.1, group_freedom=1.0, sharpness=4.0, max_points=64
     ),
 )
 CLASSIFICATION = LiveHeadConfig(data_weight=3.0, balance=0.5, unit_norm=True)
