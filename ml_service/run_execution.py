@@ -133,13 +133,13 @@ class RunExecution:
                 self._publish(loop)
 
     def _publish(self, loop: RunLoop) -> None:
-        self._result.keep_better(loop.setup, loop.state, loop.segments)
+        self._result.keep_better(loop)
         self._keeper.predict_open()
 
     def _finish(self, reason: str, loop: RunLoop | None) -> None:
         """Judge the best weights and record the end. Who has stopped a run sees that first, and the prediction then."""
         if loop is not None and reason == STOPPED:
-            self._result.keep_better(loop.setup, loop.state, loop.segments)
+            self._result.keep_better(loop)
         elif loop is not None:
             with self._record.suspended():
                 self._publish(loop)
@@ -147,7 +147,7 @@ class RunExecution:
             if loop is None:
                 message = "Stopped before its first epoch: the live head goes on predicting."
             else:
-                message = self._result.verdict(db_session, loop.setup, loop.state)
+                message = self._result.verdict(db_session, loop)
             self._record.finish(db_session, run, reason, message)
         if reason == STOPPED:
             self._keeper.predict_open()

@@ -16,7 +16,7 @@ from ml_service.heads.scaler import FeatureScaler
 from ml_service.label_change import carry_over
 from ml_service.loop_files import SavedRun, save_loop
 from ml_service.run_setup import RunInputs, RunSetup, labels_now, make_setup, start_run_loop, to_tensors
-from ml_service.training_loop import LoopState, Step, bounded_batch_size, train
+from ml_service.training_loop import LoopState, Step, Tensors, bounded_batch_size, train
 
 logger = logging.getLogger(__name__)
 Segment = dict[str, Any]
@@ -32,14 +32,14 @@ class RunLoop:
         self.segments: tuple[Segment, ...] = ()
         self.setup: RunSetup = setup
         self.state: LoopState = state
-        self._set(setup, state)
+        self._set(setup, state, *self._tensors(setup))
 
     def steps(self) -> Iterator[Step]:
         """Train on the samples there are, from where the state is."""
         return train(
             self.state,
             self._training,
-            self._held_out,
+            self.held_out,
             self._context.parts.loss,
             max_epochs=self.setup.settings.max_epochs,
             batch_size=self._batch_size,
@@ -67,10 +67,10 @@ class RunLoop:
         parts = self._context.parts
         rows = [class_ids.index(class_id) if class_id in class_ids else None for class_id in setup.class_ids]
         module = parts.new_module(setup.settings.head, setup.class_ids, torch.Generator())
-        training = to_tensors(self._context, setup, setup.training)
-        held_out = None if setup.held_out is None else to_tensors(self._context, setup, setup.held_out)
+        training, held_out = self._tensors(setup)
         batch_size = bounded_batch_size(parts.batch_size, training.inputs)
-        self._set(setup, carry_over(state, module, rows, training, held_out, parts.loss, batch_size))
+        carried = carry_over(state, module, rows, training, held_out, parts.loss, batch_size)
+        self._set(setup, carried, training, held_out)
 
     def save(self, run_id: int) -> None:
         """Put it on the disk, for a service that goes on with it after this one."""
@@ -87,12 +87,15 @@ class RunLoop:
             segments=self.segments,
         )
 
-    def _set(self, setup: RunSetup, state: LoopState) -> None:
-        context = self._context
+    def _tensors(self, setup: RunSetup) -> tuple[Tensors, Tensors | None]:
+        context, pause = self._context, self._inputs.pause
+        training = to_tensors(context, setup, setup.training, pause)
+        return training, None if setup.held_out is None else to_tensors(context, setup, setup.held_out, pause)
+
+    def _set(self, setup: RunSetup, state: LoopState, training: Tensors, held_out: Tensors | None) -> None:
         self.setup, self.state = setup, state
-        self._training = to_tensors(context, setup, setup.training)
-        self._held_out = None if setup.held_out is None else to_tensors(context, setup, setup.held_out)
-        self._batch_size = bounded_batch_size(context.parts.batch_size, self._training.inputs)
+        self._training, self.held_out = training, held_out
+        self._batch_size = bounded_batch_size(self._context.parts.batch_size, training.inputs)
         self.segments = (*self.segments, _segment(setup, state.epoch))
 
 

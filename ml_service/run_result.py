@@ -19,8 +19,9 @@ from ml_service.heads.base import TorchHead
 from ml_service.metrics import Quality, describe_quality
 from ml_service.provenance import describe, row_facts
 from ml_service.quality_figures import Figures
+from ml_service.run_loop import RunLoop
 from ml_service.run_record import RunRecord
-from ml_service.run_setup import RunSetup, figures, quality, to_tensors
+from ml_service.run_setup import RunSetup, figures, quality
 from ml_service.training_loop import LoopState
 
 
@@ -42,14 +43,15 @@ class RunResult:
         self._kept: tuple[int, int | None] | None = None
         self._checkpoint_id: int | None = None
 
-    def keep_better(self, setup: RunSetup, state: LoopState, segments: tuple[dict[str, Any], ...]) -> None:
+    def keep_better(self, loop: RunLoop) -> None:
         """Save the best weights so far, and let them predict if they beat the live head on the held-out samples."""
+        setup, state = loop.setup, loop.state
         now = (setup.label_sequence, state.best_epoch)
         if state.best_epoch is None or now == self._kept:
             return
         context, run_id = self._context, self._record.run_id
         path = checkpoint_path(f"run-{run_id}-labels-{setup.label_sequence}-epoch-{state.best_epoch}")
-        metrics = self._metrics(setup, state, segments)
+        metrics = self._metrics(loop)
         with context.db.read() as db_session:
             description = describe(
                 context,
@@ -71,33 +73,33 @@ class RunResult:
             row, replaced = save_checkpoint_row(
                 db_session, CheckpointKind.RUN, path, metrics=metrics, run_id=run_id, **row_facts(description)
             )
-            if self._obstacle(db_session, setup, state) is None:
+            if self._obstacle(db_session, loop) is None:
                 activate(db_session, row.id)
             self._checkpoint_id, self._kept = row.id, now
         if replaced is not None:
             remove_unnamed_files(context.db, context.session_dir, [replaced])
 
-    def verdict(self, db_session: Session, setup: RunSetup, state: LoopState) -> str:
+    def verdict(self, db_session: Session, loop: RunLoop) -> str:
         """Who predicts from now on, and why, for a person."""
-        obstacle = self._obstacle(db_session, setup, state)
+        obstacle = self._obstacle(db_session, loop)
         if obstacle is not None:
             return f"The live head goes on predicting: {obstacle}."
         active = active_checkpoint(db_session)
         if active is None or active.id != self._checkpoint_id:
             return "This run's head was better than the live head, and gave way to another one that was chosen since."
-        held_out = self._quality(setup, state)
+        held_out, live = self._quality(loop), loop.setup.live_quality
         assert held_out is not None
-        assert setup.live_quality is not None
+        assert live is not None
         return (
             f"This run's head predicts now: loss {held_out.loss:.3f} on {held_out.n_images} validation images, "
-            f"the live head {setup.live_quality.loss:.3f}."
+            f"the live head {live.loss:.3f}."
         )
 
-    def _obstacle(self, db_session: Session, setup: RunSetup, state: LoopState) -> str | None:
+    def _obstacle(self, db_session: Session, loop: RunLoop) -> str | None:
         """Why the run's head must not predict; None if it may."""
-        if state.best_epoch is None:
+        if loop.state.best_epoch is None:
             return "this run has no finished epoch on the newest labels"
-        return _obstacle(db_session, setup, self._quality(setup, state))
+        return _obstacle(db_session, loop.setup, self._quality(loop))
 
     def _best_head(self, setup: RunSetup, state: LoopState) -> TorchHead:
         parts = self._context.parts
@@ -106,24 +108,26 @@ class RunResult:
         return TorchHead(setup.scaler, module, unit_norm=parts.live_config.unit_norm)
 
     @torch.no_grad()
-    def _measure(self, setup: RunSetup, state: LoopState) -> _Measured | None:
+    def _measure(self, loop: RunLoop) -> _Measured | None:
         """Of the best weights so far, on the held-out samples."""
-        if setup.held_out is None or state.best_epoch is None:
+        setup, state = loop.setup, loop.state
+        if loop.held_out is None or state.best_epoch is None:
             return None
         known = self._measured
         if known is None or (known.label_sequence, known.epoch) != (setup.label_sequence, state.best_epoch):
             module = self._best_head(setup, state).module
-            logits = module(to_tensors(self._context, setup, setup.held_out).inputs).numpy()
+            logits = module(loop.held_out.inputs).numpy()
             known = _Measured(setup.label_sequence, state.best_epoch, quality(setup, logits), figures(setup, logits))
             self._measured = known
         return known
 
-    def _quality(self, setup: RunSetup, state: LoopState) -> Quality | None:
-        measured = self._measure(setup, state)
+    def _quality(self, loop: RunLoop) -> Quality | None:
+        measured = self._measure(loop)
         return None if measured is None else measured.quality
 
-    def _metrics(self, setup: RunSetup, state: LoopState, segments: tuple[dict[str, Any], ...]) -> dict[str, Any]:
-        measured = self._measure(setup, state)
+    def _metrics(self, loop: RunLoop) -> dict[str, Any]:
+        setup = loop.setup
+        measured = self._measure(loop)
         described = (
             describe_quality(None, setup.n_train_images)
             if measured is None
@@ -132,7 +136,7 @@ class RunResult:
         return described | {
             "live": None if setup.live_quality is None else setup.live_quality.to_json(),
             "n_train_samples": len(setup.training),
-            "segments": list(segments),
+            "segments": list(loop.segments),
         }
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from db.models import Split
 from db.queries.session_info import HeadKind, TrainingSettings
@@ -34,7 +35,7 @@ from ml_service.live_learning import fit_samples
 from ml_service.metrics import Quality, measure
 from ml_service.probability_calibration import ONE_CLASS, Output
 from ml_service.quality_figures import Figures, describe
-from ml_service.training_loop import LoopState, Tensors, start_loop
+from ml_service.training_loop import MAX_BATCH_VALUES, LoopState, Tensors, start_loop
 
 IMAGES_PER_PAUSE = 100
 CENTRE_CELL = 4
@@ -195,14 +196,28 @@ def start_run_loop(context: Context, setup: RunSetup) -> LoopState:
     )
 
 
-def to_tensors(context: Context, setup: RunSetup, samples: Samples) -> Tensors:
-    """Scaled inputs, and weights that let every class weigh the same in all."""
+def to_tensors(context: Context, setup: RunSetup, samples: Samples, pause: Callable[[], None]) -> Tensors:
+    """Scaled inputs, and weights that let every class weigh the same in all.
+
+    Args:
+        pause: called between two parts of the inputs, as in `RunInputs`.
+    """
     balanced = balance(samples, setup.class_weights) if setup.output.one_class else samples
     return Tensors(
-        inputs=prepare_inputs(samples.inputs, setup.scaler, unit_norm=context.parts.live_config.unit_norm),
+        inputs=_scaled(context, setup, samples.inputs, pause),
         targets=torch.from_numpy(balanced.targets),
         weights=torch.from_numpy(balanced.weights),
     )
+
+
+def _scaled(context: Context, setup: RunSetup, inputs: FloatArray, pause: Callable[[], None]) -> Tensor:
+    count = max(1, MAX_BATCH_VALUES * len(inputs) // max(1, inputs.size))
+    parts = []
+    for start in range(0, len(inputs), count):
+        pause()
+        chosen = inputs[start : start + count]
+        parts.append(prepare_inputs(chosen, setup.scaler, unit_norm=context.parts.live_config.unit_norm))
+    return torch.cat(parts)
 
 
 def quality(setup: RunSetup, held_out_logits: FloatArray) -> Quality:

@@ -244,7 +244,7 @@ def test_execute__labels_of_a_run_about_to_end_are_learned_from(
 ) -> None:
     worker = labelled.worker()
     work_off(worker)
-    _interrupt_at(monkeypatch, worker, 83, lambda: labelled.click(6, (12, 20, LEFT)))
+    _interrupt_at(monkeypatch, worker, 85, lambda: labelled.click(6, (12, 20, LEFT)))
     run_id = _save(labelled)
     worker.step()
     run = labelled.run(run_id)
@@ -297,7 +297,7 @@ def test_execute__stop_ends_at_the_next_batch_and_keeps_the_best(
         with labelled.db.write() as db_session:
             request_stop(db_session)
 
-    _interrupt_at(monkeypatch, worker, 12, stop)
+    _interrupt_at(monkeypatch, worker, 14, stop)
     run_id = _save(labelled)
     work_off(worker)
     run = labelled.run(run_id)
