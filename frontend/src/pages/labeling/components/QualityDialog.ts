@@ -67,7 +67,7 @@ export class QualityDialog extends AppView {
         <tbody>${rows}</tbody></table></div>`}
       ${n_labels === null ? nothing : html`<p class="hint">A head of ${counted(n_labels, "label")}${
         is_current === false ? "; labels have changed since" : ""}. Images that the model picked count in neither row.
-        ${this.app.config.task === "segmentation" ? "Points lie where people clicked, often on mistakes: whole masks tend to be better." : ""}</p>`}
+        ${this.app.config.task === "segmentation" ? "Points lie where people clicked, often on mistakes: whole masks are not measured." : ""}</p>`}
     </section>`;
   }
 
