@@ -115,7 +115,8 @@ class Database:
                 return
             db_session.execute(text(f"SELECT pg_advisory_xact_lock({WRITE_LOCK})"))
             yield db_session
-            db_session.execute(text(f"NOTIFY {CHANGE_CHANNEL}"))
+            if db_session.in_transaction():  # else it was rolled back within the block: nothing to announce
+                db_session.execute(text(f"NOTIFY {CHANGE_CHANNEL}"))
 
     def close(self) -> None:
         """Release the connections."""
