@@ -14,7 +14,7 @@ from ml_service.heads.live import UNSEEN_MASS
 from ml_service.heads.scaler import FeatureScaler, FloatArray
 from ml_service.heads.softmax_fit import balanced, content_order
 
-ROWS_AT_ONCE = 128
+ROWS_AT_ONCE = 512
 """Few enough to stay in the processor's cache from one step to the next."""
 _CONFIG_FIELDS = (
     "width", "linear", "penalty", "bias_variance", "group_freedom", "sharpness", "max_points"
