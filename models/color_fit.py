@@ -6,12 +6,15 @@ Colours (3, Hp, Wp) are deviations from the mean colour of the picture.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 FloatArray = npt.NDArray[np.float32]
+Doubles = npt.NDArray[np.float64]
+Planes = TypeVar("Planes", FloatArray, Doubles)
 
 WINDOW_RADIUS = 5
 """Cells on either side of the one whose fit it is."""
@@ -48,10 +51,7 @@ def fit_colors(cells: FloatArray, values: FloatArray, radius: int = WINDOW_RADIU
     The models of all values (K, Hp, Wp) count alike: where the values sum to one, so do those of the models.
     """
     mean_color, mean_value = _blur(cells, radius), _blur(values, radius)
-    first, second = np.array(UPPER).T
-    moments = _blur(cells[first] * cells[second], radius) - mean_color[first] * mean_color[second]
-    moments[DIAGONAL] += max(RIDGE * float(np.square(cells).mean()), LEAST_RIDGE)
-    inverse = _inverse(moments)
+    inverse = _inverse(_moments(cells, radius, max(RIDGE * float(np.square(cells).mean()), LEAST_RIDGE)))
     slopes = np.empty((len(values), *cells.shape), np.float32)
     explained, variance = np.zeros_like(cells[0]), np.full_like(cells[0], LEAST_VARIANCE)
     for index, (value, mean) in enumerate(zip(values, mean_value, strict=True)):
@@ -73,7 +73,21 @@ def along(slopes: FloatArray, colors: FloatArray) -> FloatArray:
     return sums
 
 
-def _inverse(upper: FloatArray) -> FloatArray:
+def _moments(cells: FloatArray, radius: int, ridge: float) -> Doubles:
+    """Covariances of the colours in each window, as their `UPPER` elements (6, Hp, Wp), plus a ridge.
+
+    In double precision: the three channels of a grey picture are one, and of such a matrix single precision may find
+    the determinant to be zero.
+    """
+    exact = cells.astype(np.float64)
+    mean = _blur(exact, radius)
+    first, second = np.array(UPPER).T
+    moments: Doubles = _blur(exact[first] * exact[second], radius) - mean[first] * mean[second]
+    moments[DIAGONAL] += ridge
+    return moments
+
+
+def _inverse(upper: Doubles) -> FloatArray:
     """Of symmetric positive 3 x 3 matrices, as their `UPPER` elements (6, Hp, Wp) like the result."""
     a, b, c, d, e, f = upper
     adjugate = np.stack([d * f - e * e, c * e - b * f, b * e - c * d, a * f - c * c, b * c - a * e, a * d - b * b])
@@ -107,7 +121,7 @@ def _each(planes: FloatArray, columns: int, rows: int, interpolation: int) -> Fl
     return np.asarray(np.stack(resized), dtype=np.float32)
 
 
-def _blur(planes: FloatArray, radius: int) -> FloatArray:
+def _blur(planes: Planes, radius: int) -> Planes:
     """Means over windows of planes (N, Hp, Wp)."""
     size = (2 * radius + 1, 2 * radius + 1)
     return np.stack([cv2.blur(plane, size, borderType=cv2.BORDER_REFLECT) for plane in planes])
