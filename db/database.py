@@ -55,8 +55,11 @@ def _set_sqlite_pragmas(connection: Any, _record: Any, *, synchronous: str) -> N
 def _begin(connection: Any) -> None:
     # A deferred transaction that reads first and writes later fails with "database is locked" at once, timeout or not,
     # when another process wrote in between. Writers therefore take the lock at the start.
-    mode = connection.get_execution_options().get("sqlite_begin", "DEFERRED")
-    connection.exec_driver_sql(f"BEGIN {mode}")
+    options = connection.get_execution_options()
+    if "sqlite_synchronous" in options:
+        # Within a transaction it would have no effect. Every writer sets its own, so none has to be set back.
+        connection.exec_driver_sql(f"PRAGMA synchronous={options['sqlite_synchronous']}")
+    connection.exec_driver_sql(f"BEGIN {options.get('sqlite_begin', 'DEFERRED')}")
 
 
 def require_session_dir(session_dir: Path) -> Path:
@@ -79,14 +82,19 @@ class Database:
 
     def __init__(self, url: str, *, waits_for_disk: bool = True) -> None:
         """With `waits_for_disk` off, a power failure may take the last commits along, in order: for what is computed
-        again. What others commit is as safe as before."""
+        again. What others commit is as safe as before, and so is what `write(durable=True)` commits."""
         self.url = url
         self.engine = make_engine(url, waits_for_disk=waits_for_disk)
         self._is_sqlite = self.engine.dialect.name == "sqlite"
         # On PostgreSQL a plain transaction would see what others commit between two of its statements.
         snapshot = {} if self._is_sqlite else {"isolation_level": "REPEATABLE READ"}
         self._read = sessionmaker(self.engine.execution_options(**snapshot), expire_on_commit=False)
-        self._write = sessionmaker(self.engine.execution_options(sqlite_begin="IMMEDIATE"), expire_on_commit=False)
+        self._write = self._writers("FULL" if waits_for_disk else "NORMAL")
+        self._write_durably = self._writers("FULL")
+
+    def _writers(self, synchronous: str) -> sessionmaker[Session]:
+        options = {"sqlite_begin": "IMMEDIATE", "sqlite_synchronous": synchronous}
+        return sessionmaker(self.engine.execution_options(**options), expire_on_commit=False)
 
     @classmethod
     def of_session(cls, session_dir: Path, *, waits_for_disk: bool = True) -> Database:
@@ -104,12 +112,16 @@ class Database:
             yield db_session
 
     @contextmanager
-    def write(self) -> Iterator[Session]:
-        """One transaction: committed, durably, when the block ends; rolled back whole when it raises.
+    def write(self, *, durable: bool = False) -> Iterator[Session]:
+        """One transaction: committed when the block ends; rolled back whole when it raises.
 
         Writers take turns, on both databases: what a transaction has read is still true when it commits.
+
+        Args:
+            durable: wait for the disk, also where `waits_for_disk` is off; all that was committed before is on it too.
+                For whatever is followed by the removal of files that the state before needs.
         """
-        with self._write.begin() as db_session:
+        with (self._write_durably if durable else self._write).begin() as db_session:
             if self._is_sqlite:
                 yield db_session
                 return

@@ -1,7 +1,8 @@
 """The files of checkpoints and their rows: which of the two is there without the other, and their removal.
 
-Files are written before their row and removed after it. A process that is killed in between leaves files without a row,
-never a row without files. Imports no torch.
+Files are written before their row, and removed after a commit without it that waited for the disk
+(`Database.write(durable=True)`). A process that is killed in between, or a power failure, leaves files without a row, never
+a row without files. Imports no torch.
 """
 
 from __future__ import annotations
@@ -70,6 +71,8 @@ def has_file(session_dir: Path, checkpoint: Checkpoint) -> bool:
 
 def remove_unnamed_files(database: Database, session_dir: Path, paths: Sequence[str]) -> None:
     """Remove the files of checkpoints that no row names any more, and the snapshots that only they named.
+
+    The transaction that removed the rows must have been a durable one.
 
     One that cannot be removed only takes space: it is logged, and `fewclick checkpoints prune` finds it again.
     """

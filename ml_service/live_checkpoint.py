@@ -41,7 +41,7 @@ def save_live_checkpoint(context: Context, model: Model, held_out: Quality | Non
             parent_id=newest_checkpoint_id(db_session),
         )
     save_checkpoint(context.session_dir, path, model.head, description, snapshot)
-    with context.db.write() as db_session:
+    with context.db.write(durable=True) as db_session:
         save_checkpoint_row(db_session, CheckpointKind.LIVE, path, metrics=metrics, **row_facts(description))
         surplus = prune_live_checkpoints(db_session, context.settings.live_checkpoints_kept)
     remove_unnamed_files(context.db, context.session_dir, surplus)

@@ -143,7 +143,7 @@ class RunExecution:
         elif loop is not None:
             with self._record.suspended():
                 self._publish(loop)
-        with self._record.transaction() as (db_session, run):
+        with self._record.transaction(durable=True) as (db_session, run):
             if loop is None:
                 message = "Stopped before its first epoch: the live head goes on predicting."
             else:

@@ -42,13 +42,16 @@ class RunRecord:
         self._flushed_at = time.monotonic()
 
     @contextmanager
-    def transaction(self) -> Iterator[tuple[Session, Run]]:
+    def transaction(self, *, durable: bool = False) -> Iterator[tuple[Session, Run]]:
         """One transaction on the run's row.
+
+        Args:
+            durable: as in `Database.write`.
 
         Raises:
             JobLostError: another worker has the run now.
         """
-        with self._db.write() as db_session:
+        with self._db.write(durable=durable) as db_session:
             own_job(db_session, self._job_id, self._worker_id)
             yield db_session, db_session.get_one(Run, self.run_id)
 
@@ -95,7 +98,7 @@ class RunRecord:
             transition(db_session, run, RunState.RUNNING)
 
     def finish(self, db_session: Session, run: Run, reason: str, message: str) -> None:
-        """Record the end, in a `transaction`."""
+        """Record the end, in a `transaction`; a durable one where what the run has saved is removed after it."""
         self._flush(db_session, run)
         transition(db_session, run, RunState.FINISHED, reason=reason, message=message)
         finish_job(db_session, self._job_id, self._worker_id)

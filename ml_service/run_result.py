@@ -68,7 +68,7 @@ class RunResult:
                 training=setup.settings,
             )
         save_checkpoint(context.session_dir, path, self._best_head(setup, state), description, setup.snapshot)
-        with self._record.transaction() as (db_session, run):
+        with self._record.transaction(durable=True) as (db_session, run):
             run.metrics = metrics
             row, replaced = save_checkpoint_row(
                 db_session, CheckpointKind.RUN, path, metrics=metrics, run_id=run_id, **row_facts(description)

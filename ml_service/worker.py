@@ -285,7 +285,8 @@ class Worker:
             self.serve_urgent_jobs()
 
     def _do_run(self, job: Job) -> None:
-        with self._context.db.write() as db_session:
+        # Durably: what ended runs have saved is removed now.
+        with self._context.db.write(durable=True) as db_session:
             run = start_next_run(db_session)
             if run is None:
                 finish_job(db_session, job.id, self.worker_id)

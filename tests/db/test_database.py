@@ -24,6 +24,17 @@ def test_make_engine__wal_full_sync_and_foreign_keys(segmentation_session: Any) 
     assert values == ["wal", 2, 1, 30000]
 
 
+def test_write__durable_waits_for_the_disk_and_only_that(segmentation_session: Any) -> None:
+    database = Database(segmentation_session.database.url, waits_for_disk=False)
+    found = []
+    for durable in (False, True, False):
+        with database.write(durable=durable) as db_session:
+            found.append(db_session.scalar(text("PRAGMA synchronous")))
+            db_session.get_one(Image, 1).revision += 1
+    database.close()
+    assert found == [1, 2, 1]
+
+
 def test_write__foreign_keys_hold(segmentation_session: Any) -> None:
     with pytest.raises(IntegrityError), segmentation_session.database.write() as db_session:
         db_session.add(Point(image_id=999, class_id=1, x=0, y=0))
