@@ -15,7 +15,7 @@ def test_classes__add_change_remove_restore(seg: TestClient) -> None:
     class_id = added.json()["id"]
     assert names(seg) == ["foreground", "background", "edge"]
     changed = seg.patch(f"/api/classes/{class_id}", json={"name": "border", "color": "#abcdef"}).json()
-    assert changed == {"id": class_id, "name": "border", "color": "#ABCDEF", "annotations_moved": 0}
+    assert changed == {"id": class_id, "name": "border", "color": "#ABCDEF", "group": None, "annotations_moved": 0}
     seg.put("/api/images/1/annotations", json={"points": [{"x": 1, "y": 1, "class_id": class_id}]})
     removed = seg.delete(f"/api/classes/{class_id}").json()
     assert removed == {"id": class_id, "annotations_removed": 1, "images_changed": 1}

@@ -35,8 +35,8 @@ def test_list_images__pages(seg: TestClient) -> None:
     assert ([image["id"] for image in second["items"]], second["next_cursor"]) == ([5, 6], None)
     assert first["items"][0] == {
         "id": 1, "path": "image_0.png", "width": 64, "height": 48, "status": "unlabeled", "features": "ready",
-        "failure": None, "revision": 0, "class_id": None, "point_count": 0, "uncertainty": None,
-        "predicted_class_id": None, "metadata": {},
+        "failure": None, "revision": 0, "class_id": None, "class_ids": None, "point_count": 0,
+        "uncertainty": None, "predicted_class_id": None, "metadata": {},
     }  # fmt: skip
 
 
