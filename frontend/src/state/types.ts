@@ -132,6 +132,8 @@ export interface Training {
   readonly best_epoch: number | null;
   readonly train_loss: readonly number[];
   readonly val_loss: readonly (number | null)[];
+  /** As the run recorded it; `segments`: what it learned from since which epoch. */
+  readonly metrics: Readonly<Record<string, unknown>>;
   readonly message: string;
   readonly reason: string | null;
   readonly stop_requested: boolean;

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 
 import type { ExtractionHealth, Training } from "../../src/state/types";
-import { duration, extractionLine, extractionNote, heldOutBasis, trainingLine } from "../../src/pages/labeling/components/text";
+import { duration, extractionLine, extractionNote, heldOutBasis, outcomeLine, trainingLine } from "../../src/pages/labeling/components/text";
 
 test("heldOutBasis: what was held out, in the singular too", () => {
   expect(heldOutBasis({ value: 0.58, samples: 24, images: 3 }, "segmentation")).toBe("right on 24 held-out points (3 images)");
@@ -11,7 +11,7 @@ test("heldOutBasis: what was held out, in the singular too", () => {
 });
 
 const FINISHED: Training = {
-  state: "FINISHED", kind: "head", run_id: 3, epoch: 58, best_epoch: 50, train_loss: [0.5, 0.4], val_loss: [0.6, 0.5], message: "",
+  state: "FINISHED", kind: "head", run_id: 3, epoch: 58, best_epoch: 50, train_loss: [0.5, 0.4], val_loss: [0.6, 0.5], metrics: {}, message: "",
   reason: "early_stop", stop_requested: false,
 }; // prettier-ignore
 
@@ -21,6 +21,22 @@ test("trainingLine: a run that could not be checked does not speak of its best e
     "58 epochs (no further improvement). Too few images are labelled for a held-out check.",
   );
   expect(trainingLine({ ...FINISHED, epoch: 1, best_epoch: 1 })).toBe("1 epoch, best 1 (no further improvement)");
+});
+
+test("outcomeLine: what Save came to, once it is done", () => {
+  const message = "The live head goes on predicting: its accuracy on 2 validation images is 0.250, this run's 0.167.";
+  expect(outcomeLine({ ...FINISHED, message })).toBe(message);
+  expect(outcomeLine({ ...FINISHED, state: "RUNNING", message: "At work." })).toBe("");
+  // Fine-tuning tells it in the line itself.
+  expect(outcomeLine({ ...FINISHED, kind: "finetune", message })).toBe("");
+});
+
+test("trainingLine: labels that changed begin the search for the best epoch anew, and it says so", () => {
+  const metrics = { segments: [{ after_epoch: 0 }, { after_epoch: 30 }] };
+  expect(trainingLine({ ...FINISHED, metrics })).toBe("58 epochs, best since the labels changed: 50 (no further improvement)");
+  const running: Training = { ...FINISHED, state: "RUNNING", epoch: 31, metrics };
+  expect(trainingLine({ ...running, best_epoch: 31 })).toBe("Training, epoch 31, best since the labels changed: 31");
+  expect(trainingLine({ ...running, best_epoch: null })).toBe("Training, epoch 31, labels changed after 30");
 });
 
 test("trainingLine: a run that was stopped before it began", () => {

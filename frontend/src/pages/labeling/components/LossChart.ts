@@ -1,11 +1,14 @@
 import { LitElement, type PropertyValues } from "lit";
 import uPlot from "uplot";
 
+import { labelChanges, lossesOf } from "../../../state/training_run";
 import type { Training } from "../../../state/types";
 
 const HEIGHT_PX = 104;
+const KEPT_RADIUS_PX = 3.5;
+const DASHES_PX = [3, 3];
 
-/** Training and held-out loss by epoch. */
+/** Training and held-out loss by epoch, with the epoch that was kept and the changes of labels. */
 export class LossChart extends LitElement {
   static override properties = { training: { attribute: false } };
   declare training: Training | null;
@@ -40,7 +43,7 @@ export class LossChart extends LitElement {
     const { train_loss, val_loss } = this.training ?? { train_loss: [], val_loss: [] };
     this.dataset.epochs = String(train_loss.length);
     this.classList.toggle("is-empty", train_loss.length === 0);
-    this.setAttribute("aria-label", describe(train_loss, val_loss));
+    this.setAttribute("aria-label", describe(this.training));
     if (train_loss.length === 0) {
       // A run that has only begun: the curve of the one before is not its own.
       this.#plot?.destroy();
@@ -66,9 +69,10 @@ export class LossChart extends LitElement {
     return {
       width: Math.max(this.clientWidth, 100),
       height: HEIGHT_PX,
-      padding: [8, 6, 0, 0],
+      padding: [8, 16, 0, 0],
       cursor: { points: { size: 6 }, y: false },
       legend: { show: false },
+      hooks: { draw: [(plot) => this.#drawMarks(plot)] },
       scales: { x: { time: false } },
       axes: [
         { ...axis, size: 22, space: 50, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500] },
@@ -82,6 +86,38 @@ export class LossChart extends LitElement {
     };
   }
 
+  /** Sizes are CSS pixels, the canvas counts those of the screen. */
+  #drawMarks(plot: uPlot): void {
+    if (this.training === null) return;
+    const { ctx, bbox } = plot;
+    const ratio = devicePixelRatio;
+    ctx.save();
+    ctx.lineWidth = ratio;
+    ctx.strokeStyle = this.#color("--text-faint");
+    ctx.setLineDash(DASHES_PX.map((length) => length * ratio));
+    for (const epoch of labelChanges(this.training)) {
+      // After the newest epoch there is nothing yet to tell apart.
+      if (epoch >= this.training.train_loss.length) continue;
+      const x = Math.round(plot.valToPos(epoch + 0.5, "x", true));
+      ctx.beginPath();
+      ctx.moveTo(x, bbox.top);
+      ctx.lineTo(x, bbox.top + bbox.height);
+      ctx.stroke();
+    }
+    ctx.setLineDash([]);
+    const losses = lossesOf(this.training);
+    if (losses?.is_kept === true) {
+      ctx.fillStyle = this.#color(losses.held_out === null ? "--chart-train" : "--chart-val");
+      ctx.strokeStyle = this.#color("--surface-panel");
+      ctx.lineWidth = 1.5 * ratio;
+      ctx.beginPath();
+      ctx.arc(plot.valToPos(losses.epoch, "x", true), plot.valToPos(losses.held_out ?? losses.train, "y", true), KEPT_RADIUS_PX * ratio, 0, 2 * Math.PI);
+      ctx.fill();
+      ctx.stroke();
+    }
+    ctx.restore();
+  }
+
   /** A canvas needs the colour itself, not the name of the token. */
   #color(token: string): string {
     this.style.setProperty("--probe", `var(${token})`);
@@ -89,12 +125,15 @@ export class LossChart extends LitElement {
   }
 }
 
-function describe(train_loss: readonly number[], val_loss: readonly (number | null)[]): string {
-  const last = train_loss.at(-1);
-  if (last === undefined) return "Loss chart: no run yet";
-  const held_out = val_loss.at(-1);
-  const more = held_out === undefined || held_out === null ? "" : `, held-out loss ${held_out.toFixed(3)}`;
-  return `Loss chart: ${train_loss.length} epochs, training loss ${last.toFixed(3)}${more}`;
+function describe(training: Training | null): string {
+  const losses = training && lossesOf(training);
+  if (!training || !losses) return "Loss chart: no run yet";
+  const { epoch, train, held_out, is_kept } = losses;
+  const at = is_kept ? `, at the kept epoch ${epoch}` : ", the newest:";
+  const changes = labelChanges(training);
+  return `Loss chart: ${training.train_loss.length} epochs${at} training loss ${train.toFixed(3)}${
+    held_out === null ? "" : `, held-out loss ${held_out.toFixed(3)}`}${
+    changes.length === 0 ? "" : `; labels changed after epoch ${changes.join(", ")}`}`;
 }
 
 customElements.define("fewclick-loss-chart", LossChart);

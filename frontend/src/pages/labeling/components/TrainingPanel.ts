@@ -1,14 +1,15 @@
-import { GraduationCap, History, Info, Play, Square } from "lucide";
+import { GraduationCap, History, Info, Square } from "lucide";
 import { html, nothing, type TemplateResult } from "lit";
 
 import type { Readable } from "../../../state/signal";
+import { labelChanges, lossesOf } from "../../../state/training_run";
 import type { HeadKind, Training } from "../../../state/types";
 import { isActive } from "../../../sync/polling";
 import { AppView } from "./AppView";
 import { icon } from "./icon";
 import "./LossChart";
 import "./FinetunePanel";
-import { extractorName, HEAD_NAMES, isEmbedded, trainingLine } from "./text";
+import { extractorName, HEAD_NAMES, isEmbedded, outcomeLine, trainingLine } from "./text";
 
 /** Full runs: Save starts one, Stop Training ends it; losses; which features are at work. */
 export class TrainingPanel extends AppView {
@@ -33,10 +34,8 @@ export class TrainingPanel extends AppView {
         <div class="button-row">
           <button class="button primary" data-testid="save" ?disabled=${training.starting.value}
             title="Everything is saved already; this starts a full training run (S)" @click=${() => this.command("save")}>
-            ${icon(GraduationCap, 16)}<span>Save &amp; train</span>
+            ${icon(GraduationCap, 16)}<span data-testid="start-training">Save &amp; train</span>
           </button>
-          <button class="button icon-only" data-testid="start-training" aria-label="Start training" title="Start training"
-            ?disabled=${training.starting.value} @click=${() => void training.start()}>${icon(Play, 16)}</button>
           <button class="button danger" data-testid="stop-training" ?disabled=${!active || value?.stop_requested === true}
             title="Stop Training: the best weights so far are kept" @click=${() => void training.stop()}>
             ${icon(Square, 14)}<span>Stop</span>
@@ -49,8 +48,9 @@ export class TrainingPanel extends AppView {
           </select>
         </label>
         ${value ? html`<p class="hint ${value.state === "FAILED" ? "is-bad" : ""}">${trainingLine(value)}</p>` : nothing}
+        ${value && outcomeLine(value) !== "" ? html`<p class="training-outcome" data-testid="training-outcome">${outcomeLine(value)}</p>` : nothing}
         <fewclick-loss-chart data-testid="loss-chart" .training=${value}></fewclick-loss-chart>
-        ${this.#lastLosses(value)}
+        ${value ? legend(value) : nothing}
         <fewclick-finetune-panel .app=${this.app}></fewclick-finetune-panel>
       </section>
       <p class="extractor" data-testid="extractor">
@@ -65,16 +65,19 @@ export class TrainingPanel extends AppView {
   #chooseHead(event: Event): void {
     void this.app.training.setHead((event.target as HTMLSelectElement).value as HeadKind);
   }
+}
 
-  #lastLosses(training: Training | null): TemplateResult | typeof nothing {
-    const train_loss = training?.train_loss.at(-1);
-    if (train_loss === undefined) return nothing;
-    const val_loss = training?.val_loss.at(-1) ?? null;
-    return html`<p class="chart-legend">
-      <span class="is-train">Training ${train_loss.toFixed(3)}</span>
-      <span class="is-val">Held-out ${val_loss === null ? "needs more labels" : val_loss.toFixed(3)}</span>
-    </p>`;
-  }
+/** The numbers of the epoch that counts, and the marks of the chart. */
+function legend(training: Training): TemplateResult | typeof nothing {
+  const losses = lossesOf(training);
+  if (losses === null) return nothing;
+  const { epoch, train, held_out, is_kept } = losses;
+  return html`<p class="chart-legend" data-testid="loss-legend">
+    <strong>${is_kept ? "Kept: epoch" : "Epoch"} ${epoch}</strong>
+    <span class="is-train">Training ${train.toFixed(3)}</span>
+    <span class="is-val">Held-out ${held_out === null ? "needs more labels" : held_out.toFixed(3)}</span>
+    ${labelChanges(training).length > 0 ? html`<span class="is-change">Labels changed</span>` : nothing}
+  </p>`;
 }
 
 customElements.define("fewclick-training-panel", TrainingPanel);

@@ -1,3 +1,4 @@
+import { labelChanges } from "../../../state/training_run";
 import type { ExtractionHealth, Extractor, HeadInForce, HeadKind, HeldOut, Strategy, Task, Training } from "../../../state/types";
 
 export const STRATEGY_NAMES: Readonly<Record<Strategy, string>> = {
@@ -99,18 +100,30 @@ export function trainingLine(training: Training): string {
     case "SUSPENDED": {
       if (training.kind === "finetune" && !training.stop_requested && training.message !== "") return `Fine-tuning. ${training.message}`;
       const what = training.stop_requested ? "Stopping" : training.state === "RUNNING" ? "Training" : "Making way for a prediction";
-      return `${what}, epoch ${training.epoch}${training.best_epoch === null ? "" : `, best ${training.best_epoch}`}`;
+      return `${what}, epoch ${training.epoch}${bestText(training)}`;
     }
     case "FINISHED": {
       if (training.kind === "finetune") return training.message;
       const why = training.reason === null ? "" : (REASONS[training.reason] ?? training.reason);
       if (training.epoch === 0) return `Ended before its first epoch${why === "" ? "" : `: ${why}`}.`;
       const held_out = training.val_loss.some((loss) => loss !== null);
-      const best = held_out ? `, best ${training.best_epoch ?? "–"}` : "";
-      const line = `${counted(training.epoch, "epoch")}${best}${why === "" ? "" : ` (${why})`}`;
-      return held_out ? line : `${line}. Too few images are labelled for a held-out check.`;
+      const line = `${counted(training.epoch, "epoch")}${held_out ? bestText(training) : ""}${why === "" ? "" : ` (${why})`}`;
+      // What a run that is done says of itself tells that nothing was held out.
+      return held_out || training.message !== "" ? line : `${line}. Too few images are labelled for a held-out check.`;
     }
     case "FAILED":
       return training.message || "The run failed; the ML service's log says more.";
   }
+}
+
+/** Under that line, once a run has finished: which head predicts now, and why. */
+export function outcomeLine({ state, kind, message }: Training): string {
+  return state === "FINISHED" && kind === "head" ? message : "";
+}
+
+/** ", best 12", or what a change of the labels has made of it. */
+function bestText(training: Training): string {
+  const change = labelChanges(training).at(-1);
+  if (change === undefined) return training.best_epoch === null ? "" : `, best ${training.best_epoch}`;
+  return training.best_epoch === null ? `, labels changed after ${change}` : `, best since the labels changed: ${training.best_epoch}`;
 }
