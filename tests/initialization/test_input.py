@@ -223,7 +223,7 @@ def test_init__many_broken_images_say_so(tmp_path: Path, capsys: pytest.CaptureF
     (tmp_path / "images").mkdir()
     for number in range(6):
         (tmp_path / f"images/{number}.png").write_bytes(b"broken")
-    assert init(write_config(tmp_path), "--yes") == 0
+    assert init(write_config(tmp_path), "--yes") == 2, "no image can be used"
     assert "no estimate: the 4 images tried cannot be read" in capsys.readouterr().out
 
 
