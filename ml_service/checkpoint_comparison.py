@@ -8,7 +8,7 @@ measured itself.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -26,11 +26,13 @@ from db.queries.training_data import (
 from ml_service.checkpoint import load_head
 from ml_service.checkpoint_agreement import MAP_IMAGES, VECTOR_IMAGES, Attend, agreement
 from ml_service.checkpoint_description import Description
+from ml_service.confidence_intervals import paired_gain
 from ml_service.context import Context
 from ml_service.data_loaders.base import FloatArray, ImageSamples, Samples, collect, said_by_people
 from ml_service.data_snapshot import DataSnapshot, SnapshotImage, load_snapshot
 from ml_service.errors import CheckpointError
 from ml_service.heads.base import Head, TorchHead, prepare_inputs
+from ml_service.heads.exclusive_groups import ALONE, GroupedHead
 from ml_service.heads.scaler import FeatureScaler
 from ml_service.live_learning import fit_live
 from ml_service.metrics import Quality, measure
@@ -165,11 +167,19 @@ def _candidate(context: Context, side: Side, attend: Attend) -> tuple[Candidate 
     lost = len(side.snapshot.part(Split.TRAIN)) - len(images)
     training = side.description.config.get("training", {})
     weight = float(training.get("extracted_weight", 0.3))
-    fitted = fit_live(context.parts, scaler, images, side.description.class_ids, weight)
+    fitted = fit_live(_parts_of(context.parts, side), scaler, images, side.description.class_ids, weight)
     if fitted is None:
         return None, "it cannot be measured: it has learned from validation images alone"
     note = f"without {lost} of its training images, whose features are gone" if lost else None
     return Candidate(fitted.head, None, fitted.class_ids), note
+
+
+def _parts_of(parts: TaskParts, side: Side) -> TaskParts:
+    """The task's parts with the groups that a live head was fitted with: people may have changed them since."""
+    if not isinstance(side.head, GroupedHead):
+        return parts
+    numbers = zip(side.description.class_ids, side.head.group_of.tolist(), strict=True)
+    return replace(parts, group_by_class={class_id: str(number) for class_id, number in numbers if number != ALONE})
 
 
 def _measure(
@@ -236,12 +246,7 @@ def _difference(parts: TaskParts, a: FloatArray, b: FloatArray, samples: Samples
     for logits in (a, b):
         said, meant = decisions(logits, samples.targets, parts.output)
         right.append((said == meant).all(axis=1).astype(np.float64))
-    gain = right[1] - right[0]
-    mean = float(gain.mean())
-    _, image_index = np.unique(samples.image_ids, return_inverse=True)
-    residuals = np.bincount(image_index, weights=gain - mean)
-    m = len(residuals)
-    error = None if m < 2 else float(np.sqrt((residuals**2).sum() * m / (m - 1)) / len(gain))
+    mean, error = paired_gain(right[1] - right[0], samples.image_ids)
     return {"accuracy": mean, "standard_error": error}
 
 
@@ -272,6 +277,7 @@ def _labelled(image: SnapshotImage) -> LabelledImage:
         features_ready=True,
         targets=targets,
         answered=image.answered,
+        unasked=image.unasked,
     )
 
 

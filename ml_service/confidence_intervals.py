@@ -37,6 +37,26 @@ def wilson(value: float, n: float) -> Share:
     return Share(value, low, high)
 
 
+def paired_gain(
+    gain: npt.NDArray[np.floating], image_ids: npt.NDArray[np.integer], weights: npt.NDArray[np.floating] | None = None
+) -> tuple[float, float | None]:
+    """Mean of the gains (N,) of one head over another on the same samples, N > 0, and its standard error.
+
+    The error is one over images, as samples of one image are not independent; None for a single image.
+
+    Args:
+        weights: (N,), not all zero; None means all ones.
+    """
+    weights = np.ones(len(gain)) if weights is None else weights.astype(np.float64)
+    mean = float(np.average(gain, weights=weights))
+    _, position = np.unique(image_ids, return_inverse=True)
+    residuals = np.bincount(position, weights=weights * (gain - mean))
+    m = len(residuals)
+    if m < 2:
+        return mean, None
+    return mean, float(np.sqrt(np.square(residuals).sum() * m / (m - 1)) / weights.sum())
+
+
 def clustered_share(
     right: npt.NDArray[np.bool_], image_ids: npt.NDArray[np.integer], variance_factor: float = 1.0
 ) -> Share:

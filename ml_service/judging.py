@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,11 +44,21 @@ def judge(
     test: Sequence[ImageSamples],
     class_ids: Sequence[int],
     extracted_weight: float,
+    give_up: Callable[[], bool] = lambda: False,
 ) -> Judged | None:
-    """A live head of `training` on `test`; None where one of the two teaches or asks nothing."""
-    fitted = fit_live(parts, scaler, training, class_ids, extracted_weight)
+    """A live head of `training` on `test`; None where one of the two teaches or asks nothing.
+
+    Args:
+        give_up: See `fit_softmax`.
+
+    Raises:
+        FitAbandonedError: `give_up` said so.
+    """
     samples = collect(test, class_ids, extracted_weight)
-    if fitted is None or samples is None:
+    if samples is None:
+        return None
+    fitted = fit_live(parts, scaler, training, class_ids, extracted_weight, give_up)
+    if fitted is None:
         return None
     known = fitted.head.logits(samples.inputs)
     lowest = np.minimum(known.min(axis=1, keepdims=True), 0) + UNKNOWN_CLASS

@@ -16,6 +16,7 @@ from ml_service.heads.scaler import FeatureScaler
 from ml_service.heads.softmax_fit import Curvature, Problem, Solution
 from ml_service.label_rows import NO_CLASS, LabelRows
 from ml_service.live_learning import FittedHead, fit_live
+from ml_service.low_priority import give_way
 from ml_service.task_factory import TaskParts
 from ml_service.training_set import TrainingSet
 
@@ -77,7 +78,7 @@ class LiveFitter:
         self._curvature: Curvature | None = None
         self._curvature_points = 0
         self._coming: Future[Curvature] | None = None
-        self._helper = ThreadPoolExecutor(1, thread_name_prefix="curvature")
+        self._helper = ThreadPoolExecutor(1, thread_name_prefix="curvature", initializer=give_way)
 
     def fit(self, scaler: FeatureScaler, extracted_weight: float) -> FittedHead | None:
         """The live head of the labels as last read; None without any.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from ml_service.data_loaders.base import (
@@ -36,11 +36,13 @@ def fit_live(
     images: Sequence[ImageSamples],
     present: Sequence[int],
     extracted_weight: float,
+    give_up: Callable[[], bool] = lambda: False,
 ) -> FittedHead | None:
     """The live head of the labels on `images`; None without any.
 
     Args:
         present: class ids that were not removed.
+        give_up: See `fit_softmax`.
     """
     class_ids = classes_of(images, present, extracted_weight)
     if len(class_ids) == 1 and parts.is_exclusive:
@@ -49,13 +51,20 @@ def fit_live(
     samples = collect(images, class_ids, extracted_weight)
     if samples is None:
         return None
-    return FittedHead(fit_samples(parts, scaler, samples, class_ids), class_ids)
+    return FittedHead(fit_samples(parts, scaler, samples, class_ids, give_up), class_ids)
 
 
-def fit_samples(parts: TaskParts, scaler: FeatureScaler, samples: Samples, class_ids: Sequence[int]) -> LiveKind:
+def fit_samples(
+    parts: TaskParts,
+    scaler: FeatureScaler,
+    samples: Samples,
+    class_ids: Sequence[int],
+    give_up: Callable[[], bool] = lambda: False,
+) -> LiveKind:
     """The live head of samples as the linear head reads them; they were collected for `class_ids`."""
     if not parts.is_exclusive:
-        return fit_multilabel_head(samples, parts.group_of(class_ids), scaler=scaler, config=parts.live_config)
+        group_of = parts.group_of(class_ids)
+        return fit_multilabel_head(samples, group_of, scaler=scaler, config=parts.live_config, give_up=give_up)
     n_classes = len(class_ids)
     # The head wants two classes at least. A session with one class has one output, of probability 1.
     head = fit_exclusive_head(
@@ -65,6 +74,7 @@ def fit_samples(parts: TaskParts, scaler: FeatureScaler, samples: Samples, class
         max(2, n_classes),
         scaler=scaler,
         config=parts.live_config,
+        give_up=give_up,
     )
     if n_classes == 1 and isinstance(head, LiveHead):
         head = replace(head, weight=head.weight[:1], bias=head.bias[:1])

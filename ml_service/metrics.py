@@ -45,7 +45,7 @@ def measure(
     output: Output = ONE_CLASS,
 ) -> Quality:
     """Quality of logits (N, K) for targets (N, K), 0..1; samples are weighted by (N,) in the loss only."""
-    losses = _losses(logits.astype(np.float64), targets.astype(np.float64), output)
+    losses = sample_losses(logits, targets, output)
     said, meant = decisions(logits, targets, output)
     union = (said | meant).sum(axis=0)
     ious = (said & meant).sum(axis=0)[union > 0] / union[union > 0]
@@ -61,10 +61,11 @@ def measure(
     )
 
 
-def _losses(
-    logits: npt.NDArray[np.float64], targets: npt.NDArray[np.float64], output: Output
+def sample_losses(
+    raw_logits: npt.NDArray[np.floating], raw_targets: npt.NDArray[np.floating], output: Output
 ) -> npt.NDArray[np.float64]:
-    """Cross-entropy (N,), summed over classes where several may hold."""
+    """Cross-entropy (N,) of logits (N, K), summed over classes where several may hold."""
+    logits, targets = raw_logits.astype(np.float64), raw_targets.astype(np.float64)
     if output.one_class:
         shifted = logits - logits.max(axis=1, keepdims=True)
         log_p = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))

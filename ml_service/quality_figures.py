@@ -68,6 +68,8 @@ class Figures:
     """None where several classes may hold."""
     calibration: Calibration | None
     calibration_unknown: str | None
+    selected_on_these: bool = False
+    """Whether the best epoch, of the head or of the adapter below it, was chosen on these images: it leans high."""
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON values."""

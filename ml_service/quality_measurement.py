@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import time
-from collections.abc import Generator, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from collections.abc import Generator, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,16 +13,20 @@ from db.models import Split
 from db.queries.events import add_event
 from db.queries.measurements import confirm_measurement, newest_measurement, save_measurement
 from db.queries.session_info import get_session_info, training_settings
-from db.queries.training_data import LabelledImage
+from ml_service.adapter_past import NO_ADAPTER, AdapterPast, read_past
+from ml_service.beside_clicks import BesideClicks
 from ml_service.confidence_intervals import clustered_share
 from ml_service.context import Context
 from ml_service.cross_validation import VARIANCE_FACTOR, Labelled, fold_of, nested_order
 from ml_service.data_loaders.base import ImageSamples, in_split, said_by_people
+from ml_service.finetuning.adoption import adopted_path
 from ml_service.heads.scaler import FeatureScaler
 from ml_service.judging import Judged, figures_of, is_right, judge, pool, quality_of
+from ml_service.leading_figure import CROSS_VALIDATION, HELD_OUT, Method, leading_method
 from ml_service.learning_curve import MIN_IMAGES, SHARES, CurvePoint, Outlook, judge_gain
 from ml_service.metrics import Quality
-from ml_service.quality_figures import Figures
+from ml_service.quality_figures import Figures, describe
+from ml_service.quality_subject import QualitySubject
 
 ENOUGH_HELD_OUT_IMAGES = 50
 """From so many on the held-out images tell enough, and nothing else is measured."""
@@ -33,8 +34,6 @@ MAX_CROSS_VALIDATED = 2000
 """Labels up to which a fit is so fast that a score of them may run unnoticed."""
 INLINE_LABELS = 200
 """Labels up to which a fit is so short that it needs no thread of its own."""
-DIGESTS_PER_STEP = 200
-HELD_OUT, CROSS_VALIDATION = "held_out", "cross_validation"
 
 
 @dataclass(frozen=True)
@@ -61,9 +60,10 @@ class QualityMeasurement:
         self._context = context
         self._subject: tuple[int, int] | None = None
         self._due_at: float | None = None
-        self._steps: Iterator[bool] | None = None
-        self._digests: dict[int, tuple[ImageSamples, str]] = {}
-        self._helper = ThreadPoolExecutor(1, thread_name_prefix="quality")
+        self._steps: Generator[bool, None, None] | None = None
+        self._identity = QualitySubject(context)
+        self._past: tuple[str | None, AdapterPast] = (None, NO_ADAPTER)
+        self._helper = BesideClicks("quality")
         self._held_out: tuple[str, Quality | None] | None = None
 
     @property
@@ -77,8 +77,13 @@ class QualityMeasurement:
         return None if self._held_out is None else self._held_out[1]
 
     def close(self) -> None:
-        """Let go of the thread; a fit that is at work ends by itself."""
-        self._helper.shutdown(wait=False, cancel_futures=True)
+        """Let go of the thread; a fit that is at work is given up."""
+        self._end_steps()
+        self._helper.close()
+
+    def interrupt(self) -> None:
+        """Give up the fit that is at work beside the clicks, as one came; it begins again with the next step."""
+        self._helper.interrupt()
 
     def step(self, scaler: FeatureScaler | None) -> bool:
         """Do the next fit, if one is due; False if there is nothing to do here for now.
@@ -90,7 +95,8 @@ class QualityMeasurement:
             return False
         subject = (self._context.training_set.sequence, id(scaler))
         if subject != self._subject:
-            self._subject, self._steps = subject, None
+            self._end_steps()
+            self._subject = subject
             self._due_at = time.monotonic() + self._context.settings.live_checkpoint_delay_s
         if self._due_at is None or time.monotonic() < self._due_at:
             return False
@@ -101,14 +107,28 @@ class QualityMeasurement:
         self._steps = self._due_at = None
         return True
 
-    def _measure(self, scaler: FeatureScaler) -> Iterator[bool]:
+    def _end_steps(self) -> None:
+        if self._steps is not None:
+            self._steps.close()
+        self._steps = None
+
+    def _read_past(self) -> AdapterPast:
+        """Read again only where another adapter came into force."""
+        with self._context.db.read() as db_session:
+            path = adopted_path(get_session_info(db_session))
+            if path != self._past[0]:
+                self._past = (path, read_past(db_session, self._context.session_dir, path))
+        return self._past[1]
+
+    def _measure(self, scaler: FeatureScaler) -> Generator[bool, None, None]:
         """Yields between two steps: whether something was done, or a fit in the other thread is waited for."""
         training_set, parts = self._context.training_set, self._context.parts
         images, sequence, present = training_set.images, training_set.sequence, training_set.class_ids
         with self._context.db.read() as db_session:
             extracted_weight = training_settings(get_session_info(db_session)).extracted_weight
             newest = newest_measurement(db_session)
-        content_hash = yield from self._content_hash(images, present, extracted_weight)
+        past = self._read_past()
+        content_hash = yield from self._identity.content_hash(scaler, images, present, extracted_weight, past)
         is_known = newest is not None and newest.content_hash == content_hash
         if newest is not None and is_known:
             with self._context.db.write() as db_session:
@@ -120,32 +140,34 @@ class QualityMeasurement:
         def told(
             training: Sequence[ImageSamples], test: Sequence[ImageSamples]
         ) -> Generator[bool, None, Judged | None]:
-            def fit() -> Judged | None:
-                return judge(parts, scaler, training, said_by_people(test, parts.guesses), present, extracted_weight)
-
+            asked = said_by_people(test, parts.guesses)
             if n_labels <= INLINE_LABELS:
                 yield True
-                return fit()
-            future = self._helper.submit(fit)
-            while not future.done():
-                yield False
-            return future.result()
+                return judge(parts, scaler, training, asked, present, extracted_weight)
+            return (
+                yield from self._helper.run(
+                    lambda give_up: judge(parts, scaler, training, asked, present, extracted_weight, give_up)
+                )
+            )
 
-        training, validation = in_split(images, Split.TRAIN), in_split(images, Split.VALIDATION)
+        unseen = [samples for samples in images if not past.has_learned_from(samples.image)]
+        training, validation = in_split(images, Split.TRAIN), in_split(unseen, Split.VALIDATION)
+        n_seen = len(images) - len(unseen)
         held_out = yield from told(training, validation)
         self._held_out = (content_hash, None if held_out is None else quality_of(parts, held_out))
         if is_known:
             return
         folds: list[tuple[list[ImageSamples], list[ImageSamples]]] = []
-        method = HELD_OUT
+        method: Method = HELD_OUT
         n_held_out = 0 if held_out is None else held_out.n_images
         if n_held_out < ENOUGH_HELD_OUT_IMAGES and n_labels <= MAX_CROSS_VALIDATED:
-            folds, method = _folds(images), CROSS_VALIDATION
+            folds, method = _folds(images, unseen), CROSS_VALIDATION
         elif held_out is not None:
             folds = [(training, validation)]
         by_share: dict[float, list[Judged]] = {share: [] for share in SHARES}
         sizes: dict[float, list[tuple[int, int]]] = {share: [] for share in SHARES}
-        shares = SHARES if len(images) >= MIN_IMAGES else SHARES[-1:]
+        # Features that know the labels know all of them: there is no head of a part.
+        shares = SHARES if len(images) >= MIN_IMAGES and not n_seen else SHARES[-1:]
         for learned_from, held_back in folds:
             order = nested_order([_labelled(samples) for samples in learned_from])
             by_id = {samples.image.id: samples for samples in learned_from}
@@ -157,17 +179,31 @@ class QualityMeasurement:
                     sizes[share].append((sum(len(one.inputs) for one in part), len(part)))
         pooled = {share: pool(judged) for share, judged in by_share.items() if judged}
         whole = pooled.get(1.0)
+        estimate = None if method != CROSS_VALIDATION else self._estimate(whole, present, n_seen, len(images))
+        chosen_on = any(past.was_chosen_on(samples.image) for samples in validation)
         self._record(
             sequence=sequence,
             content_hash=content_hash,
             n_labels=n_labels,
             n_images=len(images),
-            held_out=None if held_out is None else figures_of(parts, held_out),
-            cross_validated=None
-            if method != CROSS_VALIDATION or whole is None
-            else figures_of(parts, whole, VARIANCE_FACTOR),
-            curve=self._curve(method, pooled, sizes),
+            held_out=None if held_out is None else replace(figures_of(parts, held_out), selected_on_these=chosen_on),
+            cross_validated=estimate,
+            curve=None if n_seen else self._curve(method, pooled, sizes),
+            curve_unknown=_adapter_knows(n_seen, len(images)) if n_seen else None,
         )
+
+    def _estimate(self, whole: Judged | None, present: Sequence[int], n_seen: int, n_images: int) -> Figures | None:
+        parts = self._context.parts
+        if whole is not None:
+            figures = figures_of(parts, whole, VARIANCE_FACTOR)
+        elif n_seen:
+            nothing = np.empty((0, len(present)), np.float32)
+            figures = describe(nothing, nothing, np.empty(0, np.intp), present, parts.output)
+        else:
+            return None
+        if not n_seen or figures.unknown is None:
+            return figures
+        return replace(figures, unknown=f"{figures.unknown} ({_adapter_knows(n_seen, n_images)})")
 
     def _curve(
         self, method: str, pooled: dict[float, Judged], sizes: dict[float, list[tuple[int, int]]]
@@ -195,11 +231,13 @@ class QualityMeasurement:
         held_out: Figures | None,
         cross_validated: Figures | None,
         curve: _Curve | None,
+        curve_unknown: str | None,
     ) -> None:
-        leading = None
-        for method, figures in ((CROSS_VALIDATION, cross_validated), (HELD_OUT, held_out)):
-            if leading is None and figures is not None and figures.accuracy is not None:
-                leading = (method, figures.accuracy)
+        held_out_share = None if held_out is None else held_out.accuracy
+        estimate = None if cross_validated is None else cross_validated.accuracy
+        n_held_out = None if held_out is None or held_out_share is None else held_out.n_images
+        method = leading_method(n_held_out, has_estimate=estimate is not None)
+        leading = held_out_share if method == HELD_OUT else estimate
         values: dict[str, Any] = {
             "label_sequence": sequence,
             "content_hash": content_hash,
@@ -209,36 +247,14 @@ class QualityMeasurement:
                 HELD_OUT: None if held_out is None else held_out.to_json(),
                 CROSS_VALIDATION: None if cross_validated is None else cross_validated.to_json(),
                 "curve": None if curve is None else curve.to_json(),
+                "curve_unknown": curve_unknown,
             },
         }
         if leading is not None:
-            values |= {"method": leading[0], **leading[1].to_json()}
+            values |= {"method": method, **leading.to_json()}
         with self._context.db.write() as db_session:
             measurement = save_measurement(db_session, values)
             add_event(db_session, "training", measurement_id=measurement.id)
-
-    def _content_hash(
-        self, images: Sequence[ImageSamples], present: Sequence[int], extracted_weight: float
-    ) -> Generator[bool, None, str]:
-        """Equal where measuring again would say the same."""
-        known, self._digests = self._digests, {}
-        for position, samples in enumerate(images):
-            found = known.get(samples.image.id)
-            # The samples of an image are made anew when its annotation changes, and only then.
-            digest = found[1] if found is not None and found[0] is samples else _digest(samples.image)
-            self._digests[samples.image.id] = (samples, digest)
-            if position % DIGESTS_PER_STEP == DIGESTS_PER_STEP - 1:
-                yield True
-        digests = [self._digests[samples.image.id][1] for samples in images]
-        subject = [digests, list(present), extracted_weight, repr(self._context.parts.live_config)]
-        content = json.dumps([subject, self._context.extractor.to_json()])
-        return hashlib.sha256(content.encode()).hexdigest()
-
-
-def _digest(image: LabelledImage) -> str:
-    targets = [[target.class_id, target.origin, target.x, target.y] for target in image.targets]
-    content = [image.id, image.content_hash, image.split, image.picked_by_model, image.answered, targets]
-    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
 def _labelled(samples: ImageSamples) -> Labelled:
@@ -246,9 +262,18 @@ def _labelled(samples: ImageSamples) -> Labelled:
     return Labelled(image.id, frozenset(target.class_id for target in image.targets), image.picked_by_model)
 
 
-def _folds(images: Sequence[ImageSamples]) -> list[tuple[list[ImageSamples], list[ImageSamples]]]:
-    """(learned from, held back), one pair a fold that holds an image."""
-    fold = fold_of(_labelled(samples) for samples in images)
+def _adapter_knows(n_seen: int, n_images: int) -> str:
+    return (
+        f"the adapter of the extractor has learned from {n_seen} of the {n_images} labelled images, "
+        "whose features know their labels"
+    )
+
+
+def _folds(
+    images: Sequence[ImageSamples], unseen: Sequence[ImageSamples]
+) -> list[tuple[list[ImageSamples], list[ImageSamples]]]:
+    """(learned from, held back), one pair a fold that holds an image; only those in `unseen` are held back."""
+    fold = fold_of(_labelled(samples) for samples in unseen)
     return [
         (
             [samples for samples in images if fold.get(samples.image.id) != number],

@@ -12,7 +12,7 @@ from db.models import CheckpointKind
 from db.queries.checkpoints import activate, active_checkpoint, next_parent_id, save_checkpoint_row
 from db.queries.session_info import get_session_info
 from ml_service.checkpoint import save_checkpoint
-from ml_service.checkpoint_description import checkpoint_path
+from ml_service.checkpoint_description import new_checkpoint_path
 from ml_service.checkpoint_files import remove_unnamed_files
 from ml_service.context import Context
 from ml_service.heads.base import TorchHead
@@ -21,8 +21,11 @@ from ml_service.provenance import describe, row_facts
 from ml_service.quality_figures import Figures
 from ml_service.run_loop import RunLoop
 from ml_service.run_record import RunRecord
-from ml_service.run_setup import RunSetup, figures, quality
+from ml_service.run_setup import RunSetup, figures, gain_over_live, quality
 from ml_service.training_loop import LoopState
+
+ENOUGH_IMAGES = 5
+"""Held-out images from which on a gain has to stand out from chance; of fewer nobody knows what chance can do."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,8 @@ class _Measured:
     epoch: int
     quality: Quality
     figures: Figures
+    gain: tuple[float, float | None]
+    """In loss, over the live head, and its standard error over images."""
 
 
 class RunResult:
@@ -50,7 +55,7 @@ class RunResult:
         if state.best_epoch is None or now == self._kept:
             return
         context, run_id = self._context, self._record.run_id
-        path = checkpoint_path(f"run-{run_id}-labels-{setup.label_sequence}-epoch-{state.best_epoch}")
+        path = new_checkpoint_path(f"run-{run_id}-labels-{setup.label_sequence}-epoch-{state.best_epoch}")
         metrics = self._metrics(loop)
         with context.db.read() as db_session:
             description = describe(
@@ -87,19 +92,21 @@ class RunResult:
         active = active_checkpoint(db_session)
         if active is None or active.id != self._checkpoint_id:
             return "This run's head was better than the live head, and gave way to another one that was chosen since."
-        held_out, live = self._quality(loop), loop.setup.live_quality
-        assert held_out is not None
+        measured, live = self._measure(loop), loop.setup.live_quality
+        assert measured is not None
         assert live is not None
+        held_out, (gain, error) = measured.quality, measured.gain
+        chance = "" if error is None else f" (better by {gain:.3f}, standard error {error:.3f})"
         return (
             f"This run's head predicts now: loss {held_out.loss:.3f} on {held_out.n_images} validation images, "
-            f"the live head {live.loss:.3f}."
+            f"the live head {live.loss:.3f}{chance}. Its epoch was chosen on the same images, so its figures lean high."
         )
 
     def _obstacle(self, db_session: Session, loop: RunLoop) -> str | None:
         """Why the run's head must not predict; None if it may."""
         if loop.state.best_epoch is None:
             return "this run has no finished epoch on the newest labels"
-        return _obstacle(db_session, loop.setup, self._quality(loop))
+        return _obstacle(db_session, loop.setup, self._measure(loop))
 
     def _best_head(self, setup: RunSetup, state: LoopState) -> TorchHead:
         parts = self._context.parts
@@ -117,13 +124,15 @@ class RunResult:
         if known is None or (known.label_sequence, known.epoch) != (setup.label_sequence, state.best_epoch):
             module = self._best_head(setup, state).module
             logits = module(loop.held_out.inputs).numpy()
-            known = _Measured(setup.label_sequence, state.best_epoch, quality(setup, logits), figures(setup, logits))
+            known = _Measured(
+                setup.label_sequence,
+                state.best_epoch,
+                quality(setup, logits),
+                figures(setup, logits),
+                gain_over_live(setup, logits),
+            )
             self._measured = known
         return known
-
-    def _quality(self, loop: RunLoop) -> Quality | None:
-        measured = self._measure(loop)
-        return None if measured is None else measured.quality
 
     def _metrics(self, loop: RunLoop) -> dict[str, Any]:
         setup = loop.setup
@@ -136,19 +145,27 @@ class RunResult:
         return described | {
             "live": None if setup.live_quality is None else setup.live_quality.to_json(),
             "n_train_samples": len(setup.training),
+            "selected_on_these": measured is not None,
             "segments": list(loop.segments),
         }
 
 
-def _obstacle(db_session: Session, setup: RunSetup, held_out: Quality | None) -> str | None:
-    if held_out is None or setup.live_quality is None:
+def _obstacle(db_session: Session, setup: RunSetup, measured: _Measured | None) -> str | None:
+    if measured is None or setup.live_quality is None:
         return "no validation image has a label yet, so the two cannot be compared"
+    held_out, (gain, error) = measured.quality, measured.gain
     if setup.missing_class_ids:
         return "this run's head does not know every class: some are labelled on validation images only"
     if not held_out.loss < setup.live_quality.loss:
         return (
             f"its loss on {held_out.n_images} validation images is {setup.live_quality.loss:.3f}, "
             f"this run's {held_out.loss:.3f}"
+        )
+    if held_out.n_images >= ENOUGH_IMAGES and error is not None and gain < error:
+        return (
+            f"this run's loss on {held_out.n_images} validation images is {held_out.loss:.3f}, its own "
+            f"{setup.live_quality.loss:.3f}, and a gain of {gain:.3f} is within its standard error of {error:.3f}, "
+            "no more than chance"
         )
     if held_out.accuracy < setup.live_quality.accuracy:
         return (

@@ -12,6 +12,7 @@ from torch import Tensor
 from db.models import Split
 from db.queries.session_info import HeadKind, TrainingSettings
 from db.queries.training_data import LabelledImage, labelled_without_features
+from ml_service.confidence_intervals import paired_gain
 from ml_service.context import Context
 from ml_service.data_loaders.base import (
     FloatArray,
@@ -32,7 +33,7 @@ from ml_service.errors import NothingToLearnError
 from ml_service.heads.base import prepare_inputs
 from ml_service.heads.scaler import FeatureScaler
 from ml_service.live_learning import fit_samples
-from ml_service.metrics import Quality, measure
+from ml_service.metrics import Quality, measure, sample_losses
 from ml_service.probability_calibration import ONE_CLASS, Output
 from ml_service.quality_figures import Figures, describe
 from ml_service.training_loop import MAX_BATCH_VALUES, LoopState, Tensors, start_loop
@@ -75,6 +76,8 @@ class RunSetup:
     n_train_images: int
     live_quality: Quality | None
     """Of a live head of the same training labels on the same held-out ones."""
+    live_logits: FloatArray | None = None
+    """Its logits (N, K) there."""
     output: Output = ONE_CLASS
     group_of: tuple[int, ...] = ()
     """Groups of the classes, as in `TaskParts.group_of`."""
@@ -172,8 +175,19 @@ def make_setup(
     if held_out is None:
         return setup
     # The live head learns from contradicting points one by one, here as everywhere.
-    live = fit_samples(context.parts, scaler, _as_live_sees(training), class_ids)
-    return replace(setup, live_quality=quality(setup, live.logits(_as_live_sees(held_out).inputs)))
+    live = fit_samples(context.parts, scaler, _as_live_sees(training), class_ids, _never(inputs.pause))
+    logits = live.logits(_as_live_sees(held_out).inputs)
+    return replace(setup, live_quality=quality(setup, logits), live_logits=logits)
+
+
+def _never(pause: Callable[[], None]) -> Callable[[], bool]:
+    """`give_up` of a fit that pauses between its steps, and goes on unless the pause itself ends the work."""
+
+    def give_up() -> bool:
+        pause()
+        return False
+
+    return give_up
 
 
 def _paced(images: Sequence[ImageSamples], pause: Callable[[], None]) -> Iterator[LabelledImage]:
@@ -224,17 +238,29 @@ def quality(setup: RunSetup, held_out_logits: FloatArray) -> Quality:
     """Quality of logits (N, K) of the held-out samples."""
     held_out = setup.held_out
     assert held_out is not None
-    weights = held_out.weights
-    if setup.output.one_class:
-        weights = weights * setup.class_weights[held_out.class_index]
+    weights = _held_out_weights(setup, held_out)
     return measure(held_out_logits, held_out.targets, weights, held_out.image_ids, setup.output)
 
 
+def gain_over_live(setup: RunSetup, held_out_logits: FloatArray) -> tuple[float, float | None]:
+    """By how much the loss is below that of the live head on the held-out samples, and its standard error."""
+    held_out, live_logits = setup.held_out, setup.live_logits
+    assert held_out is not None
+    assert live_logits is not None
+    losses = [sample_losses(logits, held_out.targets, setup.output) for logits in (live_logits, held_out_logits)]
+    return paired_gain(losses[0] - losses[1], held_out.image_ids, _held_out_weights(setup, held_out))
+
+
+def _held_out_weights(setup: RunSetup, held_out: Samples) -> FloatArray:
+    return held_out.weights * setup.class_weights[held_out.class_index] if setup.output.one_class else held_out.weights
+
+
 def figures(setup: RunSetup, held_out_logits: FloatArray) -> Figures:
-    """Class by class, as `quality`."""
+    """Class by class, as `quality`: of an epoch that was chosen by the loss on these very samples."""
     held_out = setup.held_out
     assert held_out is not None
-    return describe(held_out_logits, held_out.targets, held_out.image_ids, setup.class_ids, setup.output)
+    found = describe(held_out_logits, held_out.targets, held_out.image_ids, setup.class_ids, setup.output)
+    return replace(found, selected_on_these=True)
 
 
 def _soften(

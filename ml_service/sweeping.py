@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
-import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -16,6 +14,7 @@ from db.queries.upcoming import upcoming_images
 from db.queries.workers import rank_among_learners
 from ml_service.context import Context
 from ml_service.inference import predict_readable, record_predictions, remove_maps
+from ml_service.low_priority import give_way
 from ml_service.predictors.base import ImagePrediction, Model
 
 AHEAD = 16
@@ -24,7 +23,6 @@ KEPT_AHEAD = 3
 """The next ones, whose features are kept in memory besides, as those of the open image are."""
 CHUNK_S = 0.1
 """Work between two commits of the background; a click does not wait for it."""
-HELPER_NICENESS = 10
 LOOK_INTERVAL_S = 0.002
 """Between two looks for a click while the helpers predict."""
 
@@ -43,7 +41,7 @@ class Sweep:
         self._ahead_of: tuple[int, int | None] | None = None
         self._ahead: list[tuple[ImageRef, bool]] = []
         self._n_helpers = context.settings.sweep_threads or min(4, os.cpu_count() or 1)
-        self._helpers = ThreadPoolExecutor(self._n_helpers, thread_name_prefix="sweep", initializer=_give_way)
+        self._helpers = ThreadPoolExecutor(self._n_helpers, thread_name_prefix="sweep", initializer=give_way)
 
     def step(self, model: Model, open_image_id: int | None) -> bool:
         """Predict and record some images; False if all are predicted."""
@@ -112,9 +110,3 @@ class Sweep:
                 image_ids = [prediction.image_id for prediction in predictions]
                 add_event(db_session, "prediction", image_ids=image_ids, version=model.version)
         remove_maps(context.session_dir, replaced or [])
-
-
-def _give_way() -> None:
-    """Let everything else have the processor first: the backend answers a click before this service hears of it."""
-    if sys.platform == "linux":
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), HELPER_NICENESS)

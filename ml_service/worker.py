@@ -22,6 +22,7 @@ from db.queries.jobs import (
     claim_job,
     finish_job,
     has_queued,
+    own_job,
 )
 from db.queries.runs import start_next_run
 from db.queries.training_data import ready_image
@@ -258,6 +259,7 @@ class Worker:
         if job.image_id is not None and (job.kind in URGENT or self._keeper.open_image_id is None):
             self._keeper.open_image_id = job.image_id
         if job.kind is JobKind.REFIT:
+            self._quality.interrupt()
             self._keeper.refit(finish)
         elif job.kind is JobKind.PREDICT:
             with self._context.db.read() as db_session:
@@ -287,6 +289,7 @@ class Worker:
     def _do_run(self, job: Job) -> None:
         # Durably: what ended runs have saved is removed now.
         with self._context.db.write(durable=True) as db_session:
+            own_job(db_session, job.id, self.worker_id)
             run = start_next_run(db_session)
             if run is None:
                 finish_job(db_session, job.id, self.worker_id)

@@ -82,6 +82,11 @@ class Figures(ResponseModel):
     confusion: Confusion | None = Field(description="null where several classes may hold")
     calibration: Calibration | None
     calibration_unknown: str | None
+    selected_on_these: bool = Field(
+        default=False,
+        description="the best epoch, of a run's head or of the adapter in force, was chosen on images among these: "
+        "the figures lean high",
+    )
 
 
 class CurvePoint(ResponseModel):

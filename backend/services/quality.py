@@ -24,14 +24,13 @@ from db.models import Checkpoint, Measurement
 from db.queries.measurements import list_measurements, newest_measurement
 from db.queries.outcomes import AgreementRow, newest_agreements
 from ml_service.confidence_intervals import clustered_share
+from ml_service.leading_figure import leading_method
 
 WINDOW = 50
 AGREEMENTS_READ = 1000
 POINTS_SHOWN = 200
 UNPROMPTED_READ, UNPROMPTED_NEEDED = 200, 5
 CURVE_IMAGES = 8
-LEADING_IMAGES = 10
-"""Held-out images from which on they are what to go by; fewer are so few that the interval says next to nothing."""
 NOT_YET = "nothing was measured yet: the live head is measured once the labels have rested for a second"
 NOTHING = "nothing is labelled yet"
 
@@ -72,16 +71,14 @@ def _of_live_head(newest: Measurement, label_sequence: int) -> dict[str, Any]:
         "estimate": estimate,
         "unknown": unknown if unknown is None else f"{unknown}: label some more images",
         "curve": None if curve is None else LearningCurve.model_validate(curve),
-        "curve_unknown": None if curve is not None else _curve_unknown(newest.n_images),
+        "curve_unknown": None if curve is not None else details.get("curve_unknown") or _curve_unknown(newest.n_images),
     }
 
 
 def _leading(held_out: Figures | None, estimate: Figures | None) -> Method | None:
-    """Chosen by the number of images, never by the value."""
     has_estimate = estimate is not None and estimate.accuracy is not None
-    if held_out is not None and held_out.accuracy is not None:
-        return "cross_validation" if has_estimate and held_out.n_images < LEADING_IMAGES else "held_out"
-    return "cross_validation" if has_estimate else None
+    n_images = None if held_out is None or held_out.accuracy is None else held_out.n_images
+    return leading_method(n_images, has_estimate=has_estimate)
 
 
 def _curve_unknown(n_images: int) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -22,13 +22,14 @@ def fit_exclusive_head(
     *,
     scaler: FeatureScaler,
     config: LiveHeadConfig,
+    give_up: Callable[[], bool] = lambda: False,
 ) -> ExclusiveHead:
     """The head that explains labelled points best; arguments as those of `LiveHead.fit`."""
     used = np.ones(len(features), np.float32) if weights is None else weights.astype(np.float32)
     if is_for_kernel(class_index, used, config) and np.isfinite(features).all():
         inputs = prepare_inputs(features, scaler, config)
         return fit_kernel_head(inputs, class_index, used, n_classes, scaler=scaler, config=config)
-    return LiveHead.fit(features, class_index, weights, n_classes, scaler=scaler, config=config)
+    return LiveHead.fit(features, class_index, weights, n_classes, scaler=scaler, config=config, give_up=give_up)
 
 
 def is_for_kernel(class_index: npt.NDArray[np.integer], weights: FloatArray, config: LiveHeadConfig) -> bool:

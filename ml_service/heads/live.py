@@ -88,6 +88,7 @@ class LiveHead:
         *,
         scaler: FeatureScaler,
         config: LiveHeadConfig,
+        give_up: Callable[[], bool] = lambda: False,
     ) -> LiveHead:
         """The head that explains labelled points best. The order of the points does not matter.
 
@@ -98,6 +99,7 @@ class LiveHead:
             class_index: (N,), each in [0, n_classes).
             weights: (N,), not negative; None means all ones.
             scaler: Fitted on unlabelled features of the same extractor.
+            give_up: See `fit_softmax`.
         """
         dim = len(scaler.mean)
         weights = np.ones(len(features)) if weights is None else weights
@@ -106,7 +108,9 @@ class LiveHead:
         inputs = prepare_inputs(features[used], scaler, config)
         y, w = class_index[used].astype(np.int64), weights[used].astype(np.float32)
         order = content_order(np.column_stack([y, w, inputs]))
-        fitted = cls.fit_prepared(inputs[order], y[order], w[order], n_classes, scaler=scaler, config=config)
+        fitted = cls.fit_prepared(
+            inputs[order], y[order], w[order], n_classes, scaler=scaler, config=config, give_up=give_up
+        )
         return fitted[0]
 
     @classmethod

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import numpy.typing as npt
@@ -30,7 +30,12 @@ def make_multilabel_module(kind: HeadKind, dim: int, n_classes: int, generator: 
 
 
 def fit_multilabel_head(
-    samples: Samples, group_of: GroupOf, *, scaler: FeatureScaler, config: LiveHeadConfig
+    samples: Samples,
+    group_of: GroupOf,
+    *,
+    scaler: FeatureScaler,
+    config: LiveHeadConfig,
+    give_up: Callable[[], bool] = lambda: False,
 ) -> GroupedHead:
     """The live head: one softmax fit for each group, with "none of them" among its outcomes, and a binary one for each
     class in no group.
@@ -41,6 +46,7 @@ def fit_multilabel_head(
     Args:
         samples: Targets (N, K) in 0..1, N > 0. Two classes of a group that one image has, from before they excluded
             each other, count half each.
+        give_up: See `fit_softmax`.
     """
     inputs = prepare_inputs(samples.inputs, scaler, config)
     span = Span(inputs) if len(inputs) < inputs.shape[1] else None
@@ -48,7 +54,7 @@ def fit_multilabel_head(
     weight = np.zeros((samples.targets.shape[1], coordinates.shape[1]), np.float32)
     bias = np.zeros(len(weight), np.float32)
     for columns in _questions(group_of):
-        weight[columns], bias[columns] = _answer(coordinates, samples, columns, config)
+        weight[columns], bias[columns] = _answer(coordinates, samples, columns, config, give_up)
     whole = weight if span is None else span.weights(weight)
     return GroupedHead(LiveHead(whole, bias, scaler, config.unit_norm), group_of)
 
@@ -90,6 +96,7 @@ def _answer(
     samples: Samples,
     columns: npt.NDArray[np.intp],
     config: LiveHeadConfig,
+    give_up: Callable[[], bool],
 ) -> tuple[FloatArray, FloatArray]:
     """Weights (n, D) and biases (n,) of the classes in `columns`, against "none of them" at zero."""
     outcomes = _outcomes(samples.targets[:, columns])
@@ -101,6 +108,7 @@ def _answer(
         len(columns) + 1,
         scaler=FeatureScaler.identity(inputs.shape[1]),
         config=config,
+        give_up=give_up,
     )
     bias = head.bias.copy()
     bias[~outcomes.any(axis=0)] = -np.log(len(samples) + 1.0)
