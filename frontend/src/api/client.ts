@@ -119,7 +119,7 @@ export function createApi(page_url: string, fetcher: typeof fetch = (...args) =>
       unwrap(client.GET("/api/checkpoints/{checkpoint_id}", { params: { path: { checkpoint_id } } })),
     changeCheckpoint: async (checkpoint_id: number, body: { name?: string | null; pinned?: boolean }): Promise<Checkpoint> =>
       unwrap(client.PATCH("/api/checkpoints/{checkpoint_id}", { params: { path: { checkpoint_id } }, body })),
-    rollBack: async (): Promise<Checkpoint> => unwrap(client.POST("/api/checkpoints/rollback")),
+    rollBack: async (): Promise<Checkpoint | null> => unwrap(client.POST("/api/checkpoints/rollback")),
     releaseCheckpoint: async (): Promise<unknown> => unwrap(client.POST("/api/checkpoints/release")),
     compareCheckpoints: async (a: number, b: number): Promise<CheckpointComparison> =>
       unwrap(client.GET("/api/checkpoints/compare", { params: { query: { a, b } } })),

@@ -1287,7 +1287,11 @@ export interface components {
          */
         ConfigPatch: {
             strategy?: components["schemas"]["Strategy"] | null;
-            head?: components["schemas"]["HeadKind"] | null;
+            /**
+             * Head
+             * @description `nonlinear` is the name that versions before 2 had for `conv` or, of images, `mlp`
+             */
+            head?: components["schemas"]["HeadKind"] | "nonlinear" | null;
             /** Prediction Interval */
             prediction_interval?: number | null;
             /** Early Stop Patience */
@@ -1591,6 +1595,12 @@ export interface components {
             calibration: components["schemas"]["Calibration"] | null;
             /** Calibration Unknown */
             calibration_unknown: string | null;
+            /**
+             * Selected On These
+             * @description the best epoch, of a run's head or of the adapter in force, was chosen on images among these: the figures lean high
+             * @default false
+             */
+            selected_on_these: boolean;
         };
         /**
          * FinetunePatch
@@ -2806,7 +2816,11 @@ export interface components {
          */
         TrainingPatch: {
             strategy?: components["schemas"]["Strategy"] | null;
-            head?: components["schemas"]["HeadKind"] | null;
+            /**
+             * Head
+             * @description `nonlinear` is the name that versions before 2 had for `conv` or, of images, `mlp`
+             */
+            head?: components["schemas"]["HeadKind"] | "nonlinear" | null;
             /** Prediction Interval */
             prediction_interval?: number | null;
             /** Early Stop Patience */

@@ -1,5 +1,5 @@
 /** Probability maps to colours. Pure: no canvas, no DOM. */
-import { parseColor, type Rgb } from "../state/color";
+import { isBright, parseColor, type Rgb } from "../state/color";
 import { taps } from "../state/geometry";
 import type { ClassMap, GrayMap } from "../state/prediction";
 import type { OverlayStyle } from "../state/preferences";
@@ -22,6 +22,9 @@ const MOST_FACTOR = 4;
 const MOST_PIXELS = 320_000;
 /** Refined maps come when nobody waits. */
 const MOST_PIXELS_REFINED = 600_000;
+/** Alpha of what an outline surrounds, where the opacity is 1, and of the edge beside an outline. */
+const INSIDE_ALPHA = 77;
+const EDGE_ALPHA = 204;
 const LOGIT_LIMIT = Math.log(254.5 / 0.5);
 
 const LOGITS = Float32Array.from({ length: 256 }, (_, value) => {
@@ -66,6 +69,8 @@ export interface OverlayInput {
   readonly colors: readonly { readonly id: number; readonly color: string }[];
   readonly style: OverlayStyle;
   readonly refined: boolean;
+  /** 0..1, of what lies inside outlines; outlines themselves are opaque. The other styles are made transparent as a whole. */
+  readonly opacity: number;
 }
 
 /** The overlay of a prediction, null if there is nothing to draw. */
@@ -84,7 +89,7 @@ export function paintOverlay(input: OverlayInput): Pixels | null {
   const shown = input.maps.map(({ class_id }) => class_id);
   const others = input.colors.map(({ id }) => id).filter((id) => !shown.includes(id));
   const palette = [...shown, ...others].map((id) => parseColor(input.colors.find((entry) => entry.id === id)?.color ?? ""));
-  if (input.style === "contour") return { ...size, rgba: contours(labels, palette, size.width) };
+  if (input.style === "contour") return { ...size, rgba: contours(labels, palette, size.width, input.opacity) };
   return { ...size, rgba: tinted(labels, palette, input.style === "confidence") };
 }
 
@@ -174,20 +179,29 @@ function tinted(
   return rgba;
 }
 
-/** Borders of the regions in class colours, the regions themselves only hinted at. */
-function contours({ labels }: Labels, palette: readonly Rgb[], width: number): Uint8ClampedArray<ArrayBuffer> {
+/** Borders of the regions in class colours with a black or white edge inside, the regions themselves only hinted at. */
+function contours({ labels }: Labels, palette: readonly Rgb[], width: number, opacity: number): Uint8ClampedArray<ArrayBuffer> {
   const rgba = new Uint8ClampedArray(labels.length * 4);
+  const edges = palette.map((color): Rgb => (isBright(color) ? [0, 0, 0] : [255, 255, 255]));
+  const borders = Uint8Array.from(labels, (label, i) => (touches(labels, width, i, (other) => other !== label) ? 1 : 0));
   for (let i = 0; i < labels.length; i += 1) {
     const label = labels[i] ?? 0;
-    const column = i % width;
-    const is_border =
-      (column + 1 < width && labels[i + 1] !== label) ||
-      (column > 0 && labels[i - 1] !== label) ||
-      (i + width < labels.length && labels[i + width] !== label) ||
-      (i >= width && labels[i - width] !== label);
-    setPixel(rgba, i, palette[label], is_border ? 255 : 26);
+    if (borders[i] === 1) setPixel(rgba, i, palette[label], 255);
+    else if (touches(borders, width, i, (border) => border === 1)) setPixel(rgba, i, edges[label], EDGE_ALPHA);
+    else setPixel(rgba, i, palette[label], INSIDE_ALPHA * opacity);
   }
   return rgba;
+}
+
+/** Whether one of the four neighbours is such. */
+function touches(values: Uint8Array, width: number, i: number, is_such: (value: number | undefined) => boolean): boolean {
+  const column = i % width;
+  return (
+    (column + 1 < width && is_such(values[i + 1])) ||
+    (column > 0 && is_such(values[i - 1])) ||
+    (i + width < values.length && is_such(values[i + width])) ||
+    (i >= width && is_such(values[i - width]))
+  );
 }
 
 function setPixel(rgba: Uint8ClampedArray, i: number, color: Rgb | undefined, alpha: number): void {

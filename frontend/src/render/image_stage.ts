@@ -40,6 +40,7 @@ export class ImageStage extends HTMLElement {
   #prediction: ShownPrediction | null = null;
   #classes: readonly LabelClass[] = [];
   #style: OverlayStyle = "confidence";
+  #opacity = 1;
   #level = -1;
   #pointer: Vec2 | null = null;
   #hovered: Point | null = null;
@@ -112,11 +113,20 @@ export class ImageStage extends HTMLElement {
   setStyle(style: OverlayStyle): void {
     if (style === this.#style) return;
     this.#style = style;
+    this.#applyOpacity();
     this.#invalidate("overlay");
   }
 
   setOpacity(opacity: number): void {
-    this.#overlay_canvas.style.opacity = String(opacity);
+    if (opacity === this.#opacity) return;
+    this.#opacity = opacity;
+    this.#applyOpacity();
+    if (this.#style === "contour") this.#invalidate("overlay");
+  }
+
+  /** Outlines stay opaque: there the painter thins out what they surround. */
+  #applyOpacity(): void {
+    this.#overlay_canvas.style.opacity = this.#style === "contour" ? "" : String(this.#opacity);
   }
 
   setHidden(hidden: boolean): void {
@@ -259,7 +269,9 @@ export class ImageStage extends HTMLElement {
     const marks = this.#picture_canvas.dataset;
     const prediction = this.#prediction?.image_id === this.#picture?.image_id ? this.#prediction : null;
     const pixels = prediction
-      ? paintOverlay({ maps: prediction.maps, colors: this.#classes, style: this.#style, refined: prediction.refined })
+      ? paintOverlay({
+          maps: prediction.maps, colors: this.#classes, style: this.#style, refined: prediction.refined, opacity: this.#opacity,
+        }) // prettier-ignore
       : null;
     putPixels(this.#overlay_canvas, pixels);
     if (prediction === null) {

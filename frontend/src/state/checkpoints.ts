@@ -154,6 +154,11 @@ export function measuredPair(result: Json): MeasuredPair {
   };
 }
 
+/** Measuring again tells nothing new while it was done and labels are the same. */
+export function isSettled({ state, stale }: Pick<Measurement, "state" | "stale">): boolean {
+  return state === "done" && !stale;
+}
+
 /** Which of the two is better by more than twice the standard error; null where that cannot be told. */
 export function winner({ difference, standard_error }: Pick<MeasuredPair, "difference" | "standard_error">): "a" | "b" | null {
   if (difference === null || standard_error === null || difference === 0) return null;

@@ -13,10 +13,15 @@ export function parseColor(color: string): Rgb {
 
 /** Black or white, whichever reads better on the colour (WCAG relative luminance). */
 export function textOn(color: string): "#000000" | "#ffffff" {
-  const [r, g, b] = parseColor(color).map((channel) => {
+  return isBright(parseColor(color)) ? "#000000" : "#ffffff";
+}
+
+/** Whether black stands out from it better than white. */
+export function isBright(color: Rgb): boolean {
+  const [r, g, b] = color.map((channel) => {
     const s = channel / 255;
     return s <= 0.04045 ? s / 12.92 : ((s + 0.055) / 1.055) ** 2.4;
   }) as [number, number, number];
   const luminance = 0.2126 * r + 0.7152 * g + 0.0722 * b;
-  return (luminance + 0.05) / 0.05 > 1.05 / (luminance + 0.05) ? "#000000" : "#ffffff";
+  return (luminance + 0.05) / 0.05 > 1.05 / (luminance + 0.05);
 }

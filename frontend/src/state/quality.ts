@@ -149,25 +149,25 @@ export function outlookText({ verdict, gain, margin, n_images }: Outlook): strin
   }
 }
 
-/** "right on 24 held-out points (9 images)", "right on 40 images, each predicted without having learned from it". */
+/** What stands after the share: "of 24 held-out points (9 images) right", "of 40 images right, each predicted by a head that had not seen it". */
 export function basisText({ method, figures }: Leading, samples_are_images: boolean): string {
   const { n_samples, n_images } = figures;
-  const samples = samples_are_images ? counted(n_images, "image") : `${counted(n_samples, "point")} (${counted(n_images, "image")})`;
-  const right = figures.one_class ? "right" : "all classes right";
-  if (method === "cross_validation") return `${right} on ${samples}, each predicted by a head that had not seen it`;
-  return samples_are_images
-    ? `${right} on ${counted(n_images, "held-out image")}`
-    : `${right} on ${counted(n_samples, "held-out point")} (${counted(n_images, "image")})`;
+  const held_out = method === "held_out" ? "held-out " : "";
+  const samples = samples_are_images
+    ? counted(n_images, `${held_out}image`)
+    : `${counted(n_samples, `${held_out}point`)} (${counted(n_images, "image")})`;
+  const share = `of ${samples} ${figures.one_class ? "right" : "with all classes right"}`;
+  return method === "held_out" ? share : `${share}, each predicted by a head that had not seen it`;
 }
 
 export function curvePoints(points: readonly CurvePoint[]): PlotPoint[] {
   return points.map(({ n_labels, accuracy: { value, low, high } }) => ({ x: n_labels, y: value, low, high }));
 }
 
-/** By order of measuring; those without a figure are left out. */
+/** By order of measuring, from 1: labels can become fewer again. Those without a figure are left out. */
 export function historyPoints(history: readonly HistoryPoint[]): PlotPoint[] {
   return history.flatMap(({ accuracy }, index) =>
-    accuracy === null ? [] : [{ x: index, y: accuracy.value, low: accuracy.low, high: accuracy.high }],
+    accuracy === null ? [] : [{ x: index + 1, y: accuracy.value, low: accuracy.low, high: accuracy.high }],
   );
 }
 

@@ -14,7 +14,7 @@ function gray(width: number, ...values: number[]): GrayMap {
 }
 
 function paint(input: Partial<OverlayInput> & Pick<OverlayInput, "maps">): { width: number; height: number; at: (x: number, y: number) => number[] } {
-  const pixels = paintOverlay({ colors: TWO, style: "confidence", refined: false, ...input });
+  const pixels = paintOverlay({ colors: TWO, style: "confidence", refined: false, opacity: 1, ...input });
   if (!pixels) throw new Error("there is something to paint");
   const { width, height, rgba } = pixels;
   return { width, height, at: (x, y) => [...rgba.slice(4 * (y * width + x), 4 * (y * width + x) + 4)] };
@@ -48,7 +48,7 @@ test("heatColor: from red by amber to green", () => {
 
 describe("paintOverlay", () => {
   test("nothing without maps", () => {
-    expect(paintOverlay({ maps: [], colors: TWO, style: "classes", refined: false })).toBeNull();
+    expect(paintOverlay({ maps: [], colors: TWO, style: "classes", refined: false, opacity: 1 })).toBeNull();
   });
 
   test("two classes: green where the first is sure, red where the second is", () => {
@@ -81,6 +81,14 @@ describe("paintOverlay", () => {
   test("outline: strong at the border between regions, faint inside", () => {
     const { at } = paint({ style: "contour", maps: [{ class_id: 1, map: gray(4, 255, 255, 0, 0) }] });
     expect(at(7, 0)[3]).toBe(255);
-    expect(at(0, 0)[3]).toBeLessThan(60);
+    expect(at(0, 0)[3]).toBeLessThan(90);
+  });
+
+  test("outline: opaque at any opacity, with an edge that stands out from its colour", () => {
+    const { at } = paint({ style: "contour", opacity: 0, maps: [{ class_id: 1, map: gray(4, 255, 255, 0, 0) }] });
+    expect(at(7, 0)).toEqual([0, 255, 0, 255]);
+    expect(at(6, 0).slice(0, 3)).toEqual([0, 0, 0]);
+    expect(at(6, 0)[3]).toBeGreaterThan(180);
+    expect(at(0, 0)[3]).toBe(0);
   });
 });

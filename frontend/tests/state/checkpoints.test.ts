@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { bytes, flatten, heldOutOf, kindName, measuredPair, shown, winner } from "../../src/state/checkpoints";
+import { bytes, flatten, heldOutOf, isSettled, kindName, measuredPair, shown, winner } from "../../src/state/checkpoints";
 
 describe("heldOutOf", () => {
   it("is unknown where nothing was measured", () => {
@@ -54,4 +54,11 @@ describe("words", () => {
     expect([kindName({ kind: "live", run_id: null }), kindName({ kind: "run", run_id: 3 })]).toEqual(["Live", "Run 3"]);
     expect([bytes(12), bytes(4100), bytes(41_000_000)]).toEqual(["12 B", "4.1 kB", "41 MB"]);
   });
+});
+
+it("isSettled: only a measurement that is done, of the labels as they are", () => {
+  expect(isSettled({ state: "done", stale: false })).toBe(true);
+  expect(isSettled({ state: "done", stale: true })).toBe(false);
+  expect(isSettled({ state: "failed", stale: false })).toBe(false);
+  expect(isSettled({ state: "none", stale: false })).toBe(false);
 });

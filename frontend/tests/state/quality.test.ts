@@ -36,11 +36,13 @@ test("detailed: by the one with more samples", () => {
 
 test("words say the basis and the doubt", () => {
   expect(intervalText(ACCURACY)).toBe("74 to 95 %");
-  expect(basisText({ method: "held_out", figures: FIGURES, accuracy: ACCURACY }, false)).toBe("right on 24 held-out points (9 images)");
-  expect(basisText({ method: "held_out", figures: FIGURES, accuracy: ACCURACY }, true)).toBe("right on 9 held-out images");
+  expect(basisText({ method: "held_out", figures: FIGURES, accuracy: ACCURACY }, false)).toBe("of 24 held-out points (9 images) right");
+  expect(basisText({ method: "held_out", figures: FIGURES, accuracy: ACCURACY }, true)).toBe("of 9 held-out images right");
   const several = { ...FIGURES, one_class: false };
-  expect(basisText({ method: "held_out", figures: several, accuracy: ACCURACY }, true)).toBe("all classes right on 9 held-out images");
-  expect(basisText({ method: "cross_validation", figures: FIGURES, accuracy: ACCURACY }, true)).toContain("had not seen it");
+  expect(basisText({ method: "held_out", figures: several, accuracy: ACCURACY }, true)).toBe("of 9 held-out images with all classes right");
+  expect(basisText({ method: "cross_validation", figures: FIGURES, accuracy: ACCURACY }, true)).toBe(
+    "of 9 images right, each predicted by a head that had not seen it",
+  );
 });
 
 test("outlookText: rising, flat, unclear", () => {
@@ -63,7 +65,7 @@ test("historyPoints: measurements without a figure leave a gap in time, not a ze
   const at = "2026-01-01T00:00:00Z";
   const none = { at, n_labels: 1, n_images: 1, method: null, accuracy: null };
   const one = { at, n_labels: 9, n_images: 9, method: "held_out" as const, accuracy: ACCURACY };
-  expect(historyPoints([none, one])).toEqual([{ x: 1, y: 0.88, low: 0.742, high: 0.951 }]);
+  expect(historyPoints([none, one])).toEqual([{ x: 2, y: 0.88, low: 0.742, high: 0.951 }]);
 });
 
 test("calibrationText: which way the confidence is off", () => {

@@ -231,8 +231,17 @@ export class LabelingView extends AppView {
   };
 
   #run(command: Command): void {
+    const closed = this.#closeMenus();
+    if (closed && command === "escape") return;
     if (this.app.ui.gallery_open.value && !BESIDE_GALLERY.has(command)) return;
     this.#actions[command]();
+  }
+
+  /** Whether one was open: Escape then closes nothing else. Our keys prevent what the browser would do. */
+  #closeMenus(): boolean {
+    const menus = this.querySelectorAll<HTMLElement>(".menu:popover-open");
+    for (const menu of menus) menu.hidePopover();
+    return menus.length > 0;
   }
 
   readonly #actions: Readonly<Record<Command, () => void>> = {

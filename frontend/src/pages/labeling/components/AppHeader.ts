@@ -1,21 +1,16 @@
 import { CircleHelp, CloudCheck, CloudOff, Download, Images, Moon, RefreshCw, Sun, SunMoon } from "lucide";
 import { html, nothing, type TemplateResult } from "lit";
 
+import { exportsFor } from "../../../state/exports";
 import type { Theme } from "../../../state/preferences";
 import type { Readable } from "../../../state/signal";
-import type { ExportFormat, Task } from "../../../state/types";
+import type { Task } from "../../../state/types";
 import { AppView } from "./AppView";
 import { icon } from "./icon";
 import { extractionLine, extractionNote, grouped } from "./text";
 
 const THEME_ICONS = { auto: SunMoon, light: Sun, dark: Moon } as const;
 const THEME_NAMES: Readonly<Record<Theme, string>> = { auto: "as the system", light: "light", dark: "dark" };
-const EXPORTS: readonly { format: ExportFormat; name: string; note: string; task?: Task }[] = [
-  { format: "json", name: "JSON", note: "Everything, complete" },
-  { format: "csv", name: "CSV", note: "One line an annotation" },
-  { format: "png-masks", name: "PNG masks", note: "Class indices, with a class map", task: "segmentation" },
-  { format: "coco", name: "COCO", note: "With run-length masks", task: "segmentation" },
-];
 const TASK_NAMES: Readonly<Record<Task, string>> = {
   segmentation: "Segmentation",
   classification: "Classification",
@@ -60,7 +55,7 @@ export class AppHeader extends AppView {
           ${icon(Download)}<span class="wide-only">Export</span>
         </button>
         <div id="export-menu" class="menu" popover aria-label="Export as" @click=${this.#closeMenu}>
-          ${EXPORTS.filter(({ task = config.task }) => task === config.task).map(
+          ${exportsFor(config.task).map(
             ({ format, name, note }) => html`<a data-testid="export-${format}" download
               href=${this.app.exportUrl(format)}><strong>${name}</strong><span>${note}</span></a>`,
           )}

@@ -84,12 +84,12 @@ export class QualityDialog extends AppView {
           </tbody></table></div>
         <p class="hint">“–”: fewer than 5 samples of the class, or predicted as it, say too little.</p>
       </section>
-      ${figures.confusion === null ? nothing : this.#confusion(heatRows(figures.confusion))}`;
+      ${figures.confusion === null ? nothing : this.#confusion(heatRows(figures.confusion), found)}`;
   }
 
-  #confusion(rows: readonly (readonly HeatCell[])[]): TemplateResult {
+  #confusion(rows: readonly (readonly HeatCell[])[], found: Leading): TemplateResult {
     const shown = rows.slice(0, MOST_CLASSES_IN_MATRIX).map((row) => row.slice(0, MOST_CLASSES_IN_MATRIX));
-    return html`<section data-testid="quality-confusion"><h3>What is taken for what</h3>
+    return html`<section data-testid="quality-confusion"><h3>What is taken for what ${methodChip(found)}</h3>
       <div class="table-scroll"><table class="figures heat">
         <caption class="visually-hidden">Confusion matrix: rows are what people said, columns what the head said</caption>
         <thead><tr><td class="corner">said ↓ · predicted →</td>
@@ -129,16 +129,15 @@ export class QualityDialog extends AppView {
 
   #history({ history }: Quality): TemplateResult {
     const points = historyPoints(history);
-    const names = history.map(({ n_labels }) => String(n_labels));
-    const every = Math.max(1, Math.ceil(names.length / 6));
     const last = history.findLast(({ accuracy }) => accuracy !== null);
     return html`<section data-testid="quality-history"><h3>So far</h3>
       ${points.length === 0 ? unknown("the live head was not measured yet") : html`
-        ${linePlot({ title: `Accuracy of the live head as labels came, now ${percent(last?.accuracy?.value ?? 0)}`, x_title: "Labels when it was measured",
-          y_title: "Right", points, x_range: { from: 0, to: history.length - 1 }, x_names: names.map((name, i) => (i % every === 0 ? name : "")) })}
-        <p class="hint">The live head each time the labels had rested for a moment, with its 95 % interval.</p>
-        ${plotTable(["When", "Labels", "How", "Right", "95 % interval"], history.map(({ at, n_labels, method, accuracy }) => [
-          moment(at), String(n_labels), method === null ? "–" : METHOD_NAMES[method], accuracy === null ? "unknown" : percent(accuracy.value),
+        ${linePlot({ title: `Accuracy of the live head as labels came, now ${percent(last?.accuracy?.value ?? 0)}`, x_title: "Measurement, oldest first",
+          y_title: "Right", points, x_range: { from: 1, to: history.length } })}
+        <p class="hint">The live head each time the labels had rested for a moment, with its 95 % interval. With
+          ${counted(history[0]?.n_labels ?? 0, "label")} at the first, ${counted(history.at(-1)?.n_labels ?? 0, "label")} at the last.</p>
+        ${plotTable(["No.", "When", "Labels", "How", "Right", "95 % interval"], history.map(({ at, n_labels, method, accuracy }, i) => [
+          String(i + 1), moment(at), String(n_labels), method === null ? "–" : METHOD_NAMES[method], accuracy === null ? "unknown" : percent(accuracy.value),
           accuracy === null ? "" : intervalText(accuracy)]))}`}
     </section>`;
   }

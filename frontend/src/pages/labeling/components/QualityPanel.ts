@@ -32,7 +32,7 @@ export class QualityPanel extends AppView {
     if (found === null) {
       if (held_out) {
         return html`<p class="figure-row"><span class="figure" data-testid="held-out">${percent(held_out.value)}</span>
-          <span>${name}: ${heldOutBasis(held_out, this.app.config.task)}</span></p>`;
+          <span>${heldOutBasis(held_out, this.app.config.task)}. ${name}</span></p>`;
       }
       return html`<p class="hint" data-testid="quality-unknown">${head ? html`${name}: ` : nothing}${
         head ? "quality" : "Quality"} unknown, ${quality?.unknown ?? "nothing is labelled yet"}.</p>`;
@@ -41,7 +41,7 @@ export class QualityPanel extends AppView {
     return html`
       <p class="figure-row"><span class="figure" data-testid=${is_estimate ? "estimate" : "held-out"}>${percent(found.accuracy.value)}</span>
         <span>${is_estimate ? html`<span class="chip is-estimate" title="By cross-validation: too few images are held out yet">estimate</span> ` : nothing}${
-          name}: ${basisText(found, this.app.config.task !== "segmentation")}</span></p>
+          basisText(found, this.app.config.task !== "segmentation")}. ${name}</span></p>
       <p class="hint">95 % interval ${intervalText(found.accuracy)}${quality?.is_current === false ? ", before the last changes" : ""}.
         ${quality?.curve && quality.curve.outlook.verdict !== "unclear" ? outlookText(quality.curve.outlook) : nothing}</p>`;
   }

@@ -1,6 +1,6 @@
 import { html, nothing, type TemplateResult } from "lit";
 
-import { measuredPair, shown, winner, type CheckpointComparison, type MeasuredSide, type Measurement } from "../../../state/checkpoints";
+import { isSettled, measuredPair, shown, winner, type CheckpointComparison, type MeasuredSide, type Measurement } from "../../../state/checkpoints";
 
 const METRIC_NAMES: Readonly<Record<string, string>> = {
   "held_out.accuracy": "Held-out accuracy",
@@ -40,8 +40,9 @@ export function comparisonTables(comparison: CheckpointComparison, busy: boolean
 }
 
 function measurementPart(
-  { state, stale, error, result }: Measurement, heads: TemplateResult, busy: boolean, measure: () => void,
+  measurement: Measurement, heads: TemplateResult, busy: boolean, measure: () => void,
 ): TemplateResult {
+  const { state, stale, error, result } = measurement;
   const waits = state === "queued" || state === "running";
   const button = html`<button class="button small" data-testid="measure-checkpoints" ?disabled=${busy || waits} @click=${measure}>
     ${waits ? "Measuring…" : result === null ? "Measure both" : "Measure again"}</button>`;
@@ -62,7 +63,8 @@ function measurementPart(
       ${pair.agreement === null ? nothing : `Both say the same on ${(pair.agreement.share * 100).toFixed(1)} % of the ${pair.agreement.of} of ${counted(pair.agreement.n_images, "image")} drawn at random. `}
       ${[pair.a, pair.b].some((side) => side.how === "refitted") ? "A live head learns from held-out labels too; measured is a head of its labels without them. " : nothing}
       ${notes(pair.a, "A")}${notes(pair.b, "B")}
-      ${stale ? html`<strong>Labels changed since.</strong> ` : nothing}${button}
+      ${isSettled(measurement) ? html`<span data-testid="measurement-settled">Labels have not changed since.</span>` : html`${
+        stale ? html`<strong>Labels changed since.</strong> ` : nothing}${button}`}
     </p>`;
 }
 

@@ -26,11 +26,11 @@ export function percent(p: number): string {
   return `${Math.round(p * 100)} %`;
 }
 
-/** What stands behind the share: "right on 24 held-out points (3 images)". */
+/** What stands behind the share: "of 24 held-out points (3 images) right". */
 export function heldOutBasis({ images, samples }: HeldOut, task: Task): string {
-  if (task === "multilabel") return `all classes right on ${counted(samples, "held-out image")}`;
-  if (task === "classification") return `right on ${counted(samples, "held-out image")}`;
-  return `right on ${counted(samples, "held-out point")} (${counted(images, "image")})`;
+  if (task === "multilabel") return `of ${counted(samples, "held-out image")} with all classes right`;
+  if (task === "classification") return `of ${counted(samples, "held-out image")} right`;
+  return `of ${counted(samples, "held-out point")} (${counted(images, "image")}) right`;
 }
 
 /** "Live head", "Head of run 3". */
