@@ -50,7 +50,7 @@ test:
 	  $(BIN)/python -m pytest $(PYTEST_ARGS)
 
 bench:
-	@$(SETUP) dev
+	@$(SETUP) bench
 	@$(BIN)/python -m benchmarks.learning --out docs/benchmarks.md $(BENCH_ARGS)
 
 bench-robot:

@@ -184,6 +184,17 @@ def install_python(extra: str | None = None) -> None:
     wanted.write()
 
 
+def install_benchmark_peers() -> None:
+    """What the benchmarks compare with, on top of the development packages."""
+    install_python("dev")
+    stamp = Stamp("python-bench", inputs_hash([ROOT / "pyproject.toml", CONSTRAINTS], sys.version), venv_python())
+    if stamp.is_fresh():
+        return
+    say("what the benchmarks compare with")
+    pip_install("--constraint", CONSTRAINTS, "--editable", ".[bench]")
+    stamp.write()
+
+
 def require_node() -> str:
     """The path of npm.
 
@@ -231,6 +242,7 @@ def build_frontend() -> None:
 STEPS = {
     "runtime": lambda: install_python(),
     "dev": lambda: install_python("dev"),
+    "bench": install_benchmark_peers,
     "node": install_frontend,
     "page": build_frontend,
 }

@@ -13,6 +13,7 @@ from db.models import Image
 from db.queries.annotations import undo
 from db.tasks import Task
 from ml_service.context import Context
+from ml_service.heads.kernel_head import KernelHead
 from ml_service.heads.live import LiveHead
 from ml_service.heads.scaler import FeatureScaler
 from ml_service.scaler_source import STEPS_AT_FIRST, RunningMoments, ScalerSource
@@ -116,7 +117,7 @@ def many(tmp_path: Path) -> ToySession:
 def _live_scaler(worker: Worker) -> FeatureScaler:
     model = worker.keeper.model
     assert model is not None
-    assert isinstance(model.head, LiveHead)
+    assert isinstance(model.head, LiveHead | KernelHead)
     return model.head.scaler
 
 
