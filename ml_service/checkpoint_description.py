@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import secrets
 from pathlib import Path
 from typing import Any, Literal, NoReturn
 
@@ -90,6 +91,11 @@ class Written(BaseModel):
 def checkpoint_path(stem: str) -> str:
     """Path of the safetensors file relative to the session folder."""
     return f"{FOLDER}/{stem}.safetensors"
+
+
+def new_checkpoint_path(stem: str) -> str:
+    """As `checkpoint_path`, with an ending that no other save has: two services never write the same file."""
+    return checkpoint_path(f"{stem}-{secrets.token_hex(4)}")
 
 
 def locate(session_dir: Path, path: str) -> Path:

@@ -1,8 +1,8 @@
 """The files of checkpoints and their rows: which of the two is there without the other, and their removal.
 
 Files are written before their row, and removed after a commit without it that waited for the disk
-(`Database.write(durable=True)`). A process that is killed in between, or a power failure, leaves files without a row, never
-a row without files. Imports no torch.
+(`Database.write(durable=True)`). A process that is killed in between, or a power failure, leaves files without a row,
+never a row without files. Imports no torch.
 """
 
 from __future__ import annotations

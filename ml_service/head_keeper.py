@@ -117,6 +117,7 @@ class HeadKeeper:
                 replaced = self._record(db_session, model, predictions, broken) or []
         context.training_set.broken.clear()
         self._take_over(model, version + 1)
+        # Only who has published a head saves it.
         self._unsaved_since = time.monotonic()
         remove_maps(context.session_dir, replaced)
         return True
@@ -278,6 +279,7 @@ class HeadKeeper:
     def _take_over(self, model: Model | None, version: int) -> None:
         self.model = model
         self.version = version
+        self._unsaved_since = None
 
     def _ready_open_image(self, db_session: Session) -> ImageRef | None:
         return None if self.open_image_id is None else ready_image(db_session, self.open_image_id)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from db.models import CheckpointKind
 from db.queries.checkpoints import newest_checkpoint_id, prune_live_checkpoints, save_checkpoint_row
 from ml_service.checkpoint import save_checkpoint
-from ml_service.checkpoint_description import checkpoint_path
+from ml_service.checkpoint_description import new_checkpoint_path
 from ml_service.checkpoint_files import remove_unnamed_files
 from ml_service.context import Context
 from ml_service.data_snapshot import DataSnapshot
@@ -25,7 +25,7 @@ def save_live_checkpoint(context: Context, model: Model, held_out: Quality | Non
     training_set = context.training_set
     n_val = 0 if held_out is None else held_out.n_images
     metrics = describe_quality(held_out, len(training_set.images) - n_val)
-    path = checkpoint_path(f"live-{model.version}")
+    path = new_checkpoint_path(f"live-{model.version}")
     snapshot = DataSnapshot.of(samples.image for samples in training_set.images)
     with context.db.read() as db_session:
         description = describe(

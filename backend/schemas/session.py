@@ -154,7 +154,9 @@ class TrainingPatch(RequestModel):
     """Training parameters to change; what is left out stays. Bounds are those of `TrainingSettings`."""
 
     strategy: Strategy | None = None
-    head: HeadKind | None = None
+    head: HeadKind | Literal["nonlinear"] | None = Field(
+        default=None, description="`nonlinear` is the name that versions before 2 had for `conv` or, of images, `mlp`"
+    )
     prediction_interval: StrictInt | None = None
     early_stop_patience: StrictInt | None = None
     early_stop_threshold: StrictFloat | None = None

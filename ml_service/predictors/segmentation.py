@@ -16,7 +16,11 @@ from models.prediction_store import softmax
 
 
 class SegmentationPredictor:
-    """One map an image. Logits are stored, and upsampled on reading: a linear head commutes with interpolation."""
+    """One map an image. Logits are stored, and upsampled on reading.
+
+    For a linear head that equals the logits of upsampled features. For the others (the kernel head of few points,
+    hidden layers, convolutions) it does not: their maps are those of the cells, interpolated.
+    """
 
     chunk_size = 1
 

@@ -103,6 +103,23 @@ def test_execute__better_head_predicts_and_the_next_annotation_takes_over(labell
     assert (prediction.checkpoint_id, prediction.annotation_revision) == (None, 2)
 
 
+def test_make_setup__its_live_fit_gives_way(labelled: ToySession) -> None:
+    context = labelled.context()
+    for image_id in range(1, 7):
+        labelled.click(image_id, *((float(x), 20.0, LEFT if x < 32 else RIGHT) for x in range(1, 64)))
+    worker = labelled.worker()
+    with labelled.db.read() as db_session:
+        context.training_set.sync(db_session)
+        settings = training_settings(labelled.info())
+    pauses: list[int] = []
+    inputs = RunInputs(context, settings.head, lambda: pauses.append(1))
+    make_setup(
+        context, worker.keeper.scalers.scaler, settings, {LEFT: "left", RIGHT: "right"}, inputs, labels_now(context)
+    )
+    # Once before the snapshot, once in it; the fit pauses before each of its steps.
+    assert len(pauses) > 4
+
+
 def test_execute__suspends_at_the_prediction_interval(labelled: ToySession) -> None:
     worker = labelled.worker()
     work_off(worker)

@@ -32,6 +32,7 @@ from db.queries.jobs import MAX_ATTEMPTS, claim_job, request_job
 from db.queries.runs import request_run, start_next_run
 from db.queries.workers import heartbeat_age_s
 from db.tasks import Task
+from ml_service.live_checkpoint import save_live_checkpoint
 from models.feature_store import FeatureStore
 from models.prediction_store import read_map, softmax, write_map
 from tests.ml_service.toy_session import (
@@ -382,7 +383,8 @@ def test_step__unusable_checkpoint_gives_way_to_the_live_head(segmentation: ToyS
     worker = segmentation.worker()
     segmentation.click_halves(1)
     work_off(worker)
-    (segmentation.folder / "checkpoints" / "live-1.safetensors").write_bytes(b"damaged")
+    for path in (segmentation.folder / "checkpoints").glob("live-1-*.safetensors"):
+        path.write_bytes(b"damaged")
     with segmentation.db.write() as db_session:
         activate(db_session, 1)
     work_off(worker)
@@ -469,6 +471,47 @@ def test_step__result_of_a_lost_job_is_dropped(segmentation: ToySession) -> None
     assert segmentation.prediction(1) is None
     with segmentation.db.read() as db_session:
         assert db_session.scalar(select(func.count()).select_from(Run)) == 0
+
+
+def test_step__run_of_a_lost_job_is_not_begun(segmentation: ToySession) -> None:
+    worker = segmentation.worker()
+    with segmentation.db.write() as db_session:
+        run_id = request_run(db_session).id
+    do = worker._do
+
+    def do_late(job: Job) -> None:
+        with segmentation.db.write() as other:
+            other.execute(update(Job).values(worker_id="thief"))
+        do(job)
+
+    worker._do = do_late  # type: ignore[method-assign]
+    assert worker.step()
+    assert segmentation.run(run_id).state is RunState.QUEUED
+
+
+def test_step__only_the_worker_that_published_a_head_saves_it(segmentation: ToySession) -> None:
+    first, second = (segmentation.worker(live_checkpoint_delay_s=3600.0) for _ in range(2))
+    segmentation.click_halves(1)
+    first.step()
+    segmentation.click_halves(2)
+    second.step()
+    first.keeper.ensure_current()
+    assert first.keeper.version == second.keeper.version == 2
+    assert (first.keeper._unsaved_since is None, second.keeper._unsaved_since is None) == (True, False)
+
+
+def test_step__a_live_checkpoint_never_changes_a_file_of_another_save(segmentation: ToySession) -> None:
+    worker = segmentation.worker()
+    segmentation.click_halves(1)
+    work_off(worker)
+    folder = segmentation.folder / "checkpoints"
+    before = {path: path.stat().st_mtime_ns for path in folder.glob("live-*")}
+    model = worker.keeper.model
+    assert model is not None
+    save_live_checkpoint(worker.keeper._context, model, None)
+    assert len(before) == 2
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    assert len(list(folder.glob("live-*"))) == 4
 
 
 def test_step__checkpoint_activated_during_a_refit_stays(segmentation: ToySession) -> None:

@@ -125,3 +125,12 @@ def test_patch_config__heads_of_images(cla: TestClient) -> None:
     refused = cla.patch("/api/config", json={"head": "conv", "follow_labels": False})
     assert (refused.status_code // 100, "has 'linear' or 'mlp'" in refused.json()["detail"]) == (4, True)
     assert cla.get("/api/config").json()["training"]["follow_labels"] is True
+
+
+@pytest.mark.parametrize("wrap", [lambda values: values, lambda values: {"training": values}])
+def test_patch_config__old_name_of_a_head(seg: TestClient, wrap: Callable[[Any], Any]) -> None:
+    assert seg.patch("/api/config", json=wrap({"head": "nonlinear"})).json()["training"]["head"] == "conv"
+
+
+def test_patch_config__old_name_of_a_head_of_images(cla: TestClient) -> None:
+    assert cla.patch("/api/config", json={"head": "nonlinear"}).json()["training"]["head"] == "mlp"
