@@ -27,7 +27,8 @@ class AppContext:
     settings: Settings
     database: Database
     config: SessionSnapshot
-    """The session's configuration as cached at start; replaced whole when it is changed through this process."""
+    """The session's configuration as cached at start; replaced whole when it is changed through this process, and
+    whenever a page begins."""
     handler: TaskHandler
     events: EventBroker
     opened_at: float = field(default_factory=time.monotonic)

@@ -68,7 +68,10 @@ def show_details(details: CheckpointDetails) -> None:
     grid.add_row("file", "gone" if details.size_bytes is None else format_bytes(details.size_bytes))
     if said:
         _add_origin(grid, said)
-    if details.problem is not None:
+    if details.kind is CheckpointKind.ADAPTER:
+        use = f"`fewclick adopt {details.id}` has the features made with it, `fewclick adopt --base` goes back"
+        grid.add_row("use", use)
+    elif details.problem is not None:
         grid.add_row("problem", f"[red]{escape(details.problem)}[/red]")
     console.print(grid)
     _show_data(console, details)

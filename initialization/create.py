@@ -17,7 +17,7 @@ from db.database import Database, database_url
 from db.migrate import migrate
 from db.models import LabelClass, SessionInfo
 from db.queries.adoption import use_extractor
-from db.queries.session_info import get_session_info
+from db.queries.session_info import ADAPTER_BASE_KEY, get_session_info
 from initialization.config import SessionConfig
 from initialization.errors import ConfigError, SessionExistsError
 from initialization.existing import ExistingSession, image_root_for
@@ -121,7 +121,7 @@ def restored_config(stored: Mapping[str, Any]) -> SessionConfig:
         ConfigError: the session row holds none that this version understands.
     """
     try:
-        return SessionConfig.model_validate(stored)
+        return SessionConfig.model_validate({key: value for key, value in stored.items() if key != ADAPTER_BASE_KEY})
     except ValidationError as error:
         problem = error.errors()[0]
         key = ".".join(str(part) for part in problem["loc"])
@@ -166,7 +166,8 @@ def _apply_changes(db_session: Session, row: SessionInfo, config: SessionConfig)
     changed = {key: new[key] for key in row.training if key in new and new[key] != old.get(key)}
     row.training = {**row.training, **changed}
     row.name = config.session_name
-    row.config = new
+    kept = {ADAPTER_BASE_KEY: old[ADAPTER_BASE_KEY]} if ADAPTER_BASE_KEY in old else {}
+    row.config = new | kept
 
 
 def _add_classes(db_session: Session, config: SessionConfig) -> None:

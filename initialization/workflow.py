@@ -10,9 +10,9 @@ from functools import partial
 from pathlib import Path
 
 from db.database import Database
-from db.queries.adoption import ADAPTER_KEY
 from db.queries.extraction import read_progress, retry_failed
 from db.queries.feature_requests import expect_first
+from db.queries.session_info import ADAPTER_KEY
 from initialization.choose_source import choose_source
 from initialization.cluster_engine import ClusterOrder, extract_on_cluster
 from initialization.cluster_pool import ClusterSettings, check_address

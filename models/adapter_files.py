@@ -25,6 +25,7 @@ FOLDER = "adapters"
 SUFFIX = "-lora"
 """Ends the name of an extractor with an adapter."""
 KEPT_DIGITS = 16
+MAX_JSON_BYTES = 64 << 20
 REMEDY = "adopt another one, or go back to the extractor without it (`fewclick adopt --base`)"
 
 
@@ -109,19 +110,24 @@ def read_adapter(path: Path) -> AdapterFile:
     """
     source = path.with_suffix(".json")
     try:
-        content = json.loads(_read(source))
+        content = json.loads(_read(source, MAX_JSON_BYTES))
         if (content.pop("format"), content.pop("format_version")) != (FORMAT, FORMAT_VERSION):
             raise ValueError(f"it is not {FORMAT} {FORMAT_VERSION}")
         sha256 = str(content.pop("sha256"))
         description = AdapterDescription(**content)
         ExtractorInfo.from_json(description.base)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise WeightsError(f"{source} does not describe an adapter of this program ({error}): {REMEDY}") from error
     return AdapterFile(path, description, sha256)
 
 
-def _read(path: Path) -> bytes:
+def _read(path: Path, limit: int | None = None) -> bytes:
     try:
+        size = path.stat().st_size
+        if limit is not None and size > limit:
+            raise ValueError(f"it has {size:,} bytes, at most {limit:,} are read")
         return path.read_bytes()
     except FileNotFoundError as error:
         raise WeightsError(f"adapter_path: {path} is missing: put the file back, or {REMEDY}") from error
+    except OSError as error:
+        raise WeightsError(f"adapter_path: {path} cannot be read ({error.strerror}): {REMEDY}") from error

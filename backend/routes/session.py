@@ -20,7 +20,7 @@ def get_health(context: Context) -> Health:
 @router.get("/config")
 def get_config(context: Context) -> Config:
     """Task, classes, extractor and training parameters: all that a page needs to start."""
-    return context.config.to_schema()
+    return session_config.read_current(context)
 
 
 @router.patch("/config")

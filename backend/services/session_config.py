@@ -30,6 +30,12 @@ def update_training(context: AppContext, patch: ConfigPatch) -> Config:
     return context.config.to_schema()
 
 
+def read_current(context: AppContext) -> Config:
+    """The configuration as it stands; the command line may have changed it since, such as by `fewclick adopt`."""
+    refresh(context)
+    return context.config.to_schema()
+
+
 def refresh(context: AppContext) -> None:
     """Read the configuration again after a change."""
     with context.config_lock, context.database.read() as db_session:

@@ -19,9 +19,11 @@ from db.queries.runs import (
     request_stop,
     run_epochs,
 )
+from db.queries.session_info import get_session_info
 from db.queries.stats import count_annotations
 from db.queries.training_data import last_annotated_image_id
 from ml_service.finetuning.availability import why_not
+from models.base import ExtractorInfo
 
 
 def get_training(context: AppContext, run_id: int | None) -> TrainingOut:
@@ -55,7 +57,8 @@ def start(context: AppContext, kind: RunKind) -> TrainingOut:
     with context.database.write() as db_session:
         if count_annotations(db_session) == 0:
             raise ConflictError("nothing is labelled yet: label some images, then start the training")
-        reason = why_not(context.config.extractor) if kind is RunKind.FINETUNE else None
+        extractor = ExtractorInfo.from_json(get_session_info(db_session).extractor)
+        reason = why_not(extractor) if kind is RunKind.FINETUNE else None
         if reason is not None:
             raise ConflictError(reason)
         request_run(db_session, last_annotated_image_id(db_session), kind)

@@ -14,10 +14,8 @@ from db.queries.checkpoints import deactivate
 from db.queries.feature_repair import forget_features
 from db.queries.feature_requests import expect_features, request_features
 from db.queries.runs import ENDED
-from db.queries.session_info import get_session_info
+from db.queries.session_info import ADAPTER_BASE_KEY, ADAPTER_KEY, get_session_info
 
-ADAPTER_KEY = "adapter_path"
-"""Of `SessionInfo.config`."""
 IDS_PER_QUERY = 500
 
 
@@ -44,11 +42,16 @@ def use_extractor(db_session: Session, extractor: Mapping[str, Any]) -> None:
 
 
 def adopt_extractor(
-    db_session: Session, extractor: Mapping[str, Any], adapter_path: str | None, image_id: int | None
+    db_session: Session,
+    extractor: Mapping[str, Any],
+    base: Mapping[str, Any],
+    adapter_path: str | None,
+    image_id: int | None,
 ) -> None:
     """As `use_extractor`, by an adapter on the same weights; features of what people look at and labelled come first.
 
     Args:
+        base: The extractor without any adapter, kept for the way back.
         adapter_path: Relative to the session folder; None for the weights as they are.
         image_id: The image that the person has open.
 
@@ -59,7 +62,11 @@ def adopt_extractor(
     if going_on is not None:
         raise ConflictError(f"run {going_on} is at work or waits: stop it, or wait for its end, then adopt")
     info = get_session_info(db_session)
-    info.config = {**info.config, ADAPTER_KEY: adapter_path}
+    info.config = {
+        **info.config,
+        ADAPTER_KEY: adapter_path,
+        ADAPTER_BASE_KEY: {"adapted": dict(extractor), "base": dict(base)},
+    }
     use_extractor(db_session, extractor)
     labelled = select(Image.id).where(Image.status == ImageStatus.LABELED, Image.features == FeatureState.PENDING)
     ids = list(db_session.scalars(labelled.order_by(Image.id)))

@@ -71,12 +71,13 @@ def announce_run(db_session: Session, run: Run) -> None:
 def request_run(db_session: Session, image_id: int | None = None, kind: RunKind = RunKind.HEAD) -> Run:
     """Queue a run and its job, or return the run of this kind that waits already.
 
-    A run that is at work does not count: it may not have read the newest labels, so the new one follows it.
+    A run that has begun does not count, at work or waiting for a service: it may not have read the newest labels, so
+    the new one follows it.
 
     Args:
         image_id: the image that the person has open, predicted while the run goes on.
     """
-    run = oldest_queued_run(db_session, kind)
+    run = oldest_unbegun_run(db_session, kind)
     if run is None:
         run = Run(kind=kind)
         db_session.add(run)
@@ -91,7 +92,8 @@ def request_stop(db_session: Session) -> list[Run]:
     stopped = list(db_session.scalars(select(Run).where(Run.state.not_in(ENDED)).order_by(Run.id)))
     for run in stopped:
         if run.state is RunState.QUEUED:
-            transition(db_session, run, RunState.FINISHED, reason="stopped", message="Stopped before it began.")
+            message = "Stopped before it began." if run.started_at is None else "Stopped before it went on."
+            transition(db_session, run, RunState.FINISHED, reason="stopped", message=message)
         else:
             run.stop_requested = True
             announce_run(db_session, run)
@@ -99,14 +101,16 @@ def request_stop(db_session: Session) -> list[Run]:
 
 
 def start_next_run(db_session: Session) -> Run | None:
-    """The run to do now, RUNNING; older ones of its kind that wait are superseded by it. None if none waits.
+    """The run to do now, RUNNING; None if none waits.
 
-    Where runs of the other kind wait too, a job is queued for them.
+    One that was begun goes on first, whatever was asked for since: what it has learned is not thrown away. Of those
+    that were not, the newest of a kind supersedes the older ones. A job is queued for whatever waits still.
     """
     waiting = list(db_session.scalars(select(Run).where(Run.state == RunState.QUEUED).order_by(Run.id)))
     if not waiting:
         return None
-    queued = [run for run in waiting if run.kind is waiting[0].kind]
+    begun = [run for run in waiting if run.started_at is not None][:1]
+    queued = begun or [run for run in waiting if run.kind is waiting[0].kind]
     if len(queued) < len(waiting):
         request_job(db_session, JobKind.TRAIN)
     for run in queued[:-1]:
@@ -132,7 +136,7 @@ def recover_work(db_session: Session, older_than: dt.timedelta) -> tuple[Recover
 
 
 def recover_runs(db_session: Session) -> list[Run]:
-    """Put the runs that no worker works at back in the queue, for the TRAIN job that waits again; returns them."""
+    """Put the runs that no worker works at back in the queue, with a TRAIN job if none waits; returns them."""
     at_work = select(Job.id).where(Job.kind == JobKind.TRAIN, Job.state == JobState.RUNNING).limit(1)
     if db_session.scalar(at_work) is not None:
         return []
@@ -142,6 +146,7 @@ def recover_runs(db_session: Session) -> list[Run]:
             transition(db_session, run, RunState.FINISHED, reason="stopped", message="Stopped.")
         else:
             transition(db_session, run, RunState.QUEUED, message="Goes on: the ML service had stopped.")
+            request_job(db_session, JobKind.TRAIN)
     return left
 
 
@@ -157,9 +162,9 @@ def record_epochs(db_session: Session, run: Run, epochs: Sequence[RunEpoch]) -> 
     announce_run(db_session, run)
 
 
-def oldest_queued_run(db_session: Session, kind: RunKind) -> Run | None:
-    """The run of this kind that waits longest."""
-    queued = (Run.state == RunState.QUEUED, Run.kind == kind)
+def oldest_unbegun_run(db_session: Session, kind: RunKind) -> Run | None:
+    """The run of this kind that waits longest, of those that no service has begun."""
+    queued = (Run.state == RunState.QUEUED, Run.kind == kind, Run.started_at.is_(None))
     return db_session.scalar(select(Run).where(*queued).order_by(Run.id).limit(1))
 
 

@@ -13,6 +13,11 @@ from db.errors import InvalidInputError, SessionNotFoundError
 from db.models import SessionInfo
 from db.tasks import Annotates, Task
 
+ADAPTER_KEY = "adapter_path"
+"""Of `SessionInfo.config`: the adapter in force, relative to the session folder or absolute."""
+ADAPTER_BASE_KEY = "adapter_base"
+"""Of `SessionInfo.config`: {"adapted", "base"}, two extractors; what the session goes back to from the adapted one."""
+
 
 class Strategy(StrEnum):
     """Which unlabelled image comes next."""

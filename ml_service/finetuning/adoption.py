@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 from db.database import Database
 from db.errors import ConflictError
 from db.models import Checkpoint, CheckpointKind, SessionInfo
-from db.queries.adoption import ADAPTER_KEY, adopt_extractor
+from db.queries.adoption import adopt_extractor
 from db.queries.checkpoints import get_checkpoint
-from db.queries.session_info import get_session_info
+from db.queries.session_info import ADAPTER_BASE_KEY, ADAPTER_KEY, get_session_info
 from db.queries.training_data import last_annotated_image_id
 from models.adapter_files import AdapterFile, read_adapter
 from models.base import ExtractorInfo
@@ -34,7 +35,7 @@ def adopt(
         image_id: The image that the person has open; None takes the one annotated last.
 
     Raises:
-        NotFoundError: there is no such checkpoint.
+        NotFoundError: there is no such checkpoint, or it was removed meanwhile.
         ConflictError: it is no adapter, belongs to other weights, is adopted already, or a run is going on.
         WeightsError: its files are missing or damaged.
     """
@@ -48,11 +49,14 @@ def adopt(
         raise ConflictError(f"the session has {what} already: there is nothing to change")
     _prepare_store(session_dir, present, wanted)
     with database.write() as db_session:
+        if checkpoint_id is not None:
+            # Who removes it looks, in a transaction too, whether it is adopted: one of the two comes first.
+            get_checkpoint(db_session, checkpoint_id)
         if get_session_info(db_session).extractor != info.extractor:
             raise ConflictError("the session's extractor was changed at the same time: look again, then repeat")
         if image_id is None:
             image_id = last_annotated_image_id(db_session)
-        adopt_extractor(db_session, json.loads(json.dumps(wanted.to_json())), path, image_id)
+        adopt_extractor(db_session, _plain(wanted), _plain(base), path, image_id)
     return wanted
 
 
@@ -84,7 +88,25 @@ def _adapter_path(checkpoint: Checkpoint) -> str:
 def _base(info: SessionInfo, session_dir: Path) -> ExtractorInfo:
     """The session's extractor without its adapter."""
     path = adopted_path(info)
-    return ExtractorInfo.from_json(info.extractor) if path is None else read_adapter(session_dir / path).base
+    if path is None:
+        return ExtractorInfo.from_json(info.extractor)
+    kept = info.config.get(ADAPTER_BASE_KEY)
+    if kept is not None and kept["adapted"] == info.extractor:
+        return ExtractorInfo.from_json(kept["base"])
+    # Adopted by an earlier version, or named in the YAML file.
+    try:
+        return read_adapter(session_dir / path).base
+    except WeightsError as error:
+        raise WeightsError(
+            f"what the extractor was without its adapter is not known any more ({error}); with the file lost, go back "
+            "by `fewclick init --config FILE --change-extractor`"
+        ) from error
+
+
+def _plain(extractor: ExtractorInfo) -> dict[str, Any]:
+    """As the database has it."""
+    values: dict[str, Any] = json.loads(json.dumps(extractor.to_json()))
+    return values
 
 
 def _adapted(adapter: AdapterFile, base: ExtractorInfo) -> ExtractorInfo:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ml_service.errors import FinetuneError
 from ml_service.finetuning.events import Event, Failed, from_line
-from ml_service.finetuning.process import THREADS_VARIABLE
+from ml_service.finetuning.process import PARENT_VARIABLE, THREADS_VARIABLE
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 END_LIMIT_S = 5.0
@@ -21,6 +21,8 @@ END_LIMIT_S = 5.0
 
 class Child:
     """A running process. A context manager: it has ended on exit, however that comes.
+
+    To be made in a thread that outlives it: on Linux the process dies with that thread.
 
     Args:
         folder: Of its plan.
@@ -32,6 +34,7 @@ class Child:
         root = Path(__file__).resolve().parents[2]
         path = os.pathsep.join(part for part in (str(root), os.environ.get("PYTHONPATH", "")) if part)
         environment = dict.fromkeys((*THREAD_VARIABLES, THREADS_VARIABLE), str(threads))
+        environment[PARENT_VARIABLE] = str(os.getpid())
         self._process = subprocess.Popen(
             [sys.executable, "-m", "ml_service.finetuning.process", str(folder)],
             stdin=subprocess.PIPE,

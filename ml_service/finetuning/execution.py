@@ -10,11 +10,12 @@ from typing import Protocol
 
 from db.models import Run
 from db.queries.adoption import image_paths
+from db.queries.runs import ended_run_ids
 from db.queries.session_info import get_session_info, training_settings
 from ml_service import training_loop
 from ml_service.context import Context
 from ml_service.data_snapshot import DataSnapshot, save_snapshot
-from ml_service.errors import FinetuneError, LearningError, StoppingError
+from ml_service.errors import FinetuneError, StoppingError
 from ml_service.finetuning.availability import why_not
 from ml_service.finetuning.child import Child
 from ml_service.finetuning.events import Ended, EpochDone, Event, Look, PicturesDone
@@ -90,14 +91,11 @@ class FinetuneExecution:
             JobLostError: another worker has the run now.
             LearningError, FeatureMismatchError: the run failed.
         """
-        try:
-            plan = self._plan()
-            with self._start() as child:
-                reason = self._follow(child)
-            self._finish(reason, plan)
-        except LearningError:
-            shutil.rmtree(self._folder, ignore_errors=True)
-            raise
+        plan = self._plan()
+        with self._start() as child:
+            reason = self._follow(child)
+        self._finish(reason, plan)
+        # What a failed run leaves goes when the next one begins: its end is not recorded yet.
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _plan(self) -> Plan:
@@ -105,7 +103,7 @@ class FinetuneExecution:
         reason = why_not(self._context.extractor)
         if reason is not None:
             raise FinetuneError(reason)
-        _forget_others(self._folder)
+        self._forget_ended()
         plan = _kept_plan(self._folder, self._context.extractor)
         if plan is None:
             shutil.rmtree(self._folder, ignore_errors=True)
@@ -114,6 +112,17 @@ class FinetuneExecution:
             plan.write(self._folder)
         self._record.begin(0, ())
         return plan
+
+    def _forget_ended(self) -> None:
+        """What runs have left that will not go on. The worker has recorded durably that this one goes on."""
+        left = {
+            path: int(number) for path in self._folder.parent.glob("run-*") if (number := path.name[4:]).isdecimal()
+        }
+        with self._context.db.read() as db_session:
+            ended = set(ended_run_ids(db_session, left.values()))
+        for path, run_id in left.items():
+            if run_id in ended:
+                shutil.rmtree(path, ignore_errors=True)
 
     def _new_plan(self) -> Plan:
         context = self._context
@@ -199,7 +208,7 @@ class FinetuneExecution:
         if outcome is not None and obstacle(outcome) is None:
             with self._context.db.read() as db_session:
                 saved = save_adapter(self._context, db_session, plan, outcome, self._run_id, self._folder)
-        with self._record.transaction() as (db_session, run):
+        with self._record.transaction(durable=True) as (db_session, run):
             run.metrics = metrics_of(outcome, plan)
             if saved is not None and outcome is not None:
                 record_adapter(db_session, run, plan, outcome, *saved)
@@ -224,10 +233,3 @@ def _kept_plan(folder: Path, extractor: ExtractorInfo) -> Plan | None:
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return plan if plan.extractor == extractor else None
-
-
-def _forget_others(folder: Path) -> None:
-    """What runs have left that will not go on: at most one is at work."""
-    for path in folder.parent.glob("run-*") if folder.parent.is_dir() else ():
-        if path != folder:
-            shutil.rmtree(path, ignore_errors=True)

@@ -1,13 +1,16 @@
 """The process that fine-tunes: `python -m ml_service.finetuning.process FOLDER`, started by the ML service.
 
 In a process of its own, a step of any length keeps nobody waiting: it is held while a click is answered, ended at once
-when a person stops it, and what it took is given back to the system. Events go to standard output; when standard input
-is closed, the service is gone, and so is this process.
+when a person stops it, and what it took is given back to the system. Events go to standard output. When the service is
+gone, so is this process: the kernel ends it, even held, where it is Linux; elsewhere it sees its standard input closed.
 """
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import os
+import signal
 import sys
 import threading
 from collections.abc import Iterator
@@ -18,16 +21,21 @@ from ml_service.errors import LearningError
 from ml_service.finetuning.events import Ended, EpochDone, Event, Failed, to_line
 from models.errors import ModelsError
 
+PARENT_VARIABLE = "FEWCLICK_FINETUNE_PARENT"
+"""Id of the process that has started this one."""
+PR_SET_PDEATHSIG = 1
+"""linux/prctl.h"""
 THREADS_VARIABLE = "FEWCLICK_FINETUNE_THREADS"
 ORPHANED = 3
 
 
 def main() -> int:
     """Work on the plan in the folder; returns the exit status."""
+    _die_with_parent()
     # Whatever a library prints must not come between the events.
     out = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=_end_with_input, daemon=True).start()
     try:
         for event in work(Path(sys.argv[1])):
             _tell(out, event)
@@ -84,7 +92,17 @@ def _tell(out: TextIO, event: Event) -> None:
     out.flush()
 
 
-def _end_with_parent() -> None:
+def _die_with_parent() -> None:
+    if not sys.platform.startswith("linux"):
+        return
+    with contextlib.suppress(OSError, AttributeError):  # a C library without it: standard input is watched all the same
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    # It may have died before.
+    if os.getppid() != int(os.environ.get(PARENT_VARIABLE, os.getppid())):
+        os._exit(ORPHANED)
+
+
+def _end_with_input() -> None:
     sys.stdin.buffer.read()
     os._exit(ORPHANED)
 

@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import select
 
 from db.database import Database
-from db.models import Event, Run, RunEpoch, RunState
+from db.models import Event, Run, RunEpoch, RunKind, RunState
 from db.queries.jobs import claim_job, finish_job, requeue_job
 from db.queries.runs import (
     TRANSITIONS,
@@ -99,6 +99,36 @@ def test_start_next_run__older_ones_are_superseded(db: Database) -> None:
         assert start_next_run(db_session) is None
 
 
+def test_start_next_run__what_was_begun_is_never_superseded(db: Database) -> None:
+    with db.write() as db_session:
+        first = request_run(db_session, kind=RunKind.FINETUNE)
+        assert claim_job(db_session, "a") is not None
+        assert start_next_run(db_session) is first
+        second = request_run(db_session, kind=RunKind.FINETUNE)
+        transition(db_session, first, RunState.QUEUED)  # the service stopped
+        assert request_run(db_session, kind=RunKind.FINETUNE) is second
+        assert start_next_run(db_session) is first
+        transition(db_session, first, RunState.QUEUED)
+        third = Run(kind=RunKind.FINETUNE)
+        db_session.add(third)
+        db_session.flush()
+        assert start_next_run(db_session) is first
+        transition(db_session, first, RunState.FINISHED, reason="max_epochs")
+        assert start_next_run(db_session) is third
+        assert (second.state, second.reason) == (RunState.FINISHED, "superseded")
+
+
+def test_request_run__after_one_that_waits_to_go_on(db: Database) -> None:
+    with db.write() as db_session:
+        first = request_run(db_session)
+        assert start_next_run(db_session) is first
+        transition(db_session, first, RunState.QUEUED)
+        second = request_run(db_session)
+        assert second is not first
+        request_stop(db_session)
+        assert (first.message, second.message) == ("Stopped before it went on.", "Stopped before it began.")
+
+
 def test_recover_runs__keeps_what_was_recorded_or_obeys_a_stop(db: Database) -> None:
     with db.write() as db_session:
         request_run(db_session)
@@ -120,6 +150,18 @@ def test_recover_runs__keeps_what_was_recorded_or_obeys_a_stop(db: Database) -> 
         db_session.flush()
         recover_runs(db_session)
         assert (run.state, run.reason) == (RunState.FINISHED, "stopped")
+
+
+def test_recover_runs__a_run_without_a_job_gets_one(db: Database) -> None:
+    with db.write() as db_session:
+        run = request_run(db_session)
+        job = claim_job(db_session, "worker")
+        assert job is not None
+        start_next_run(db_session)
+        finish_job(db_session, job.id, "worker")
+    with db.write() as db_session:
+        assert [found.id for found in recover_runs(db_session)] == [run.id]
+        assert claim_job(db_session, "other") is not None
 
 
 def test_rewind_run__forgets_what_came_after(db: Database) -> None:

@@ -12,6 +12,7 @@ from starlette.testclient import TestClient
 from db.models import CheckpointKind, FeatureState, Image, Run, RunKind, SessionInfo
 from db.queries.checkpoints import save_checkpoint_row
 from db.queries.runs import request_stop
+from ml_service.finetuning.adoption import adopt
 from models.adapter_files import AdapterDescription, write_adapter
 from models.base import ExtractorInfo
 from tests.conftest import ReadySession
@@ -90,6 +91,26 @@ def test_adopt__offer_and_way_back(vit: TestClient, segmentation_session: ReadyS
     assert not state["adopted"]
     assert state["offer"]["checkpoint_id"] == checkpoint_id
     assert vit.get("/api/config").json()["extractor"]["name"] == "dinov3_vits16"
+
+
+def test_delete_checkpoint__never_the_adapter_in_force(vit: TestClient, segmentation_session: ReadySession) -> None:
+    checkpoint_id = add_adapter(segmentation_session)
+    assert vit.post("/api/training/adopt", json={"checkpoint_id": checkpoint_id}).is_success
+    refused = vit.delete(f"/api/checkpoints/{checkpoint_id}")
+    assert refused.status_code == 409
+    assert "the session's extractor is made with it: go back" in refused.json()["detail"]
+    kept = {row["id"]: row["reason"] for row in vit.post("/api/checkpoints/prune", json={"keep": 0}).json()["kept"]}
+    assert kept[checkpoint_id] == "the session's extractor is made with it"
+    assert sorted(path.suffix for path in segmentation_session.folder.glob("adapters/*")) == [".json", ".safetensors"]
+    assert vit.post("/api/training/adopt", json={"checkpoint_id": None}).is_success
+    assert vit.delete(f"/api/checkpoints/{checkpoint_id}").status_code == 204
+    assert not list(segmentation_session.folder.glob("adapters/*"))
+
+
+def test_get_config__notices_what_the_command_line_adopted(vit: TestClient, segmentation_session: ReadySession) -> None:
+    assert vit.get("/api/config").json()["extractor"]["name"] == "dinov3_vits16"
+    adopt(segmentation_session.database, segmentation_session.folder, add_adapter(segmentation_session))
+    assert vit.get("/api/config").json()["extractor"]["name"] == "dinov3_vits16-lora"
 
 
 def test_adopt__what_cannot_be_adopted(vit: TestClient, segmentation_session: ReadySession) -> None:

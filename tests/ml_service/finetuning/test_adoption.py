@@ -6,17 +6,24 @@ import multiprocessing
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from sqlalchemy import select
 
+from backend.services.checkpoint_pruning import delete
+from backend.services.checkpoints import Shelf
 from db.database import Database
 from db.errors import ConflictError, NotFoundError
 from db.models import Checkpoint, CheckpointKind, FeatureState, Image
+from db.queries.session_info import ADAPTER_BASE_KEY, get_session_info
+from initialization.create import restored_config
 from initialization.extract import Extraction, ExtractorChangedError
 from initialization.heartbeat import Heartbeat
+from ml_service.finetuning import adoption
 from ml_service.finetuning.adoption import adopt
+from models.adapter_files import AdapterDescription, write_adapter
 from models.base import ExtractorInfo
 from models.errors import WeightsError
 from models.extractor_settings import ExtractorSettings
@@ -48,6 +55,14 @@ def extractor_of(session: StripedSession) -> ExtractorInfo:
 
 def feature_times(session: StripedSession) -> dict[Path, int]:
     return {path: path.stat().st_mtime_ns for path in session.folder.glob("features/*/*/*.npy")}
+
+
+def add_adapter_on(session: StripedSession, base: ExtractorInfo) -> int:
+    """As `add_adapter`, for the extractor that the session had before."""
+    checkpoint_id = add_adapter(session, seed=2)
+    path = session.folder / "adapters/made-2.safetensors"
+    write_adapter(path, path.read_bytes(), AdapterDescription(base.to_json(), 1.0))
+    return checkpoint_id
 
 
 def adopt_and_die(folder: Path, checkpoint_id: int) -> None:
@@ -155,6 +170,55 @@ def test_adopt__adapter_of_another_extractor_is_refused(session: StripedSession)
         db_session.merge(info)
     with pytest.raises(ConflictError, match="was made for another extractor"):
         adopt(session.db, session.folder, checkpoint_id)
+
+
+def test_adopt__way_back_needs_no_file_of_the_adapter(session: StripedSession) -> None:
+    base = extractor_of(session)
+    adopt(session.db, session.folder, add_adapter(session))
+    second = add_adapter_on(session, base)
+    for path in session.folder.glob("adapters/made-1.*"):
+        path.unlink()
+    adopt(session.db, session.folder, second)
+    for path in session.folder.glob("adapters/*"):
+        path.unlink()
+    assert adopt(session.db, session.folder, None) == base
+    assert extractor_of(session) == base
+    assert session.info().config["adapter_path"] is None
+
+
+def test_adopt__session_of_an_earlier_version_reads_the_file_for_the_way_back(session: StripedSession) -> None:
+    base = extractor_of(session)
+    adopt(session.db, session.folder, add_adapter(session))
+    with session.db.write() as db_session:
+        info = get_session_info(db_session)
+        info.config = {key: value for key, value in info.config.items() if key != ADAPTER_BASE_KEY}
+    description = session.folder / "adapters/made-1.json"
+    kept = description.read_bytes()
+    description.unlink()
+    with pytest.raises(WeightsError, match="--change-extractor"):
+        adopt(session.db, session.folder, None)
+    description.write_bytes(kept)
+    assert adopt(session.db, session.folder, None) == base
+
+
+def test_adopt__adapter_removed_meanwhile_is_refused(session: StripedSession, monkeypatch: pytest.MonkeyPatch) -> None:
+    base, checkpoint_id = extractor_of(session), add_adapter(session)
+    prepare = adoption._prepare_store
+
+    def prepare_slowly(*values: Any) -> None:
+        prepare(*values)
+        delete(Shelf(session.db, session.folder), checkpoint_id)
+
+    monkeypatch.setattr(adoption, "_prepare_store", prepare_slowly)
+    with pytest.raises(NotFoundError):
+        adopt(session.db, session.folder, checkpoint_id)
+    assert extractor_of(session) == base
+    assert session.states() == {FeatureState.READY}
+
+
+def test_init__stored_settings_of_a_session_that_adopted_are_read(session: StripedSession) -> None:
+    adopt(session.db, session.folder, add_adapter(session))
+    assert str(restored_config(session.info().config).adapter_path) == "adapters/made-1.safetensors"
 
 
 def test_adopt__damaged_adapter_is_refused(session: StripedSession) -> None:

@@ -6,10 +6,12 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from sqlalchemy import select
+from sqlalchemy import event, select, text
 
 from db.models import (
     Checkpoint,
@@ -34,6 +36,7 @@ from ml_service.finetuning.availability import why_not
 from ml_service.finetuning.execution import WORK_FOLDER
 from ml_service.finetuning.plan import Plan
 from ml_service.finetuning.state_file import load_state
+from ml_service.worker import Worker
 from models.adapter_files import read_adapter
 from models.base import ExtractorInfo
 from models.prediction_store import read_map
@@ -48,6 +51,8 @@ from tests.ml_service.finetuning.striped_session import (
 )
 
 Striped = Callable[..., StripedSession]
+FULL = 2
+"""`PRAGMA synchronous`"""
 
 
 def epochs(session: StripedSession, run_id: int) -> list[RunEpoch]:
@@ -150,10 +155,31 @@ def test_execute__whole_life_of_a_fine_tuned_extractor(striped: Striped) -> None
         assert share_right(session, image_id) > 0.9
 
 
-def test_execute__stop_ends_it_at_once_wherever_it_is(striped: Striped) -> None:
+def note_removals(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
+    """The folders that are removed from now on, and how far the commit before waited for the disk."""
+    levels: list[int] = []
+    removals: list[tuple[str, int]] = []
+
+    def note_commit(connection: Any) -> None:
+        levels.append(int(connection.scalar(text("PRAGMA synchronous"))))
+
+    def remove(folder: Path, **_options: Any) -> None:
+        if folder.is_dir():
+            removals.append((folder.name, levels[-1]))
+            remove_really(folder)
+
+    event.listen(worker.keeper._context.db.engine, "commit", note_commit)
+    remove_really = execution.shutil.rmtree
+    monkeypatch.setattr(execution.shutil, "rmtree", remove)
+    return removals
+
+
+def test_execute__stop_ends_it_at_once_wherever_it_is(striped: Striped, monkeypatch: pytest.MonkeyPatch) -> None:
     session = striped()
     worker = session.worker()
     run_id = session.start_run()
+    (session.folder / WORK_FOLDER / "run-999").mkdir(parents=True)
+    removals = note_removals(worker, monkeypatch)
     is_stopping, asked_at = worker.is_stopping, 0.0
 
     def stop_at_once() -> bool:
@@ -170,6 +196,8 @@ def test_execute__stop_ends_it_at_once_wherever_it_is(striped: Striped) -> None:
     assert (run.state, run.reason) == (RunState.FINISHED, "stopped")
     assert "it was stopped before the frozen features were measured" in run.message
     assert not (session.folder / WORK_FOLDER / f"run-{run_id}").exists()
+    assert [name for name, _level in removals] == ["run-999", f"run-{run_id}"]
+    assert removals[-1][1] == FULL
     worker.close()
 
 
@@ -190,6 +218,8 @@ def test_execute__killed_process_fails_the_run_and_the_service_lives_on(
     run = session.run(run_id)
     assert run.state is RunState.FAILED
     assert "ended with status -9" in run.message
+    # It is removed only when its end is on the disk.
+    assert (session.folder / WORK_FOLDER / f"run-{run_id}").is_dir()
     session.click(3)
     work_until(worker, lambda: session.info().head_label_sequence == session.info().label_sequence)
     worker.close()
