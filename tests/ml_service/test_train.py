@@ -116,7 +116,8 @@ def test_main__killed_worker_is_replaced_and_its_run_goes_on_as_if_unbroken(
     assert segmentation.run(broken).state in (RunState.RUNNING, RunState.SUSPENDED)
     second = start(segmentation.folder)
     _wait_for(lambda: segmentation.run(broken).state is RunState.FINISHED)
-    assert not state_file.exists()
+    # Removed once the end is on the disk, so a moment after it can be seen.
+    _wait_for(lambda: not state_file.exists())
     job = next(job for job in segmentation.jobs() if job.key == "train")
     assert (job.state, job.attempts) == (JobState.DONE, 2)
 
