@@ -214,6 +214,9 @@ class LabelClass(Base):
     position: Mapped[int] = mapped_column(default=0)
     exclusive_group: Mapped[str | None] = mapped_column(String(200), default=None)
     """Where an image may have several classes: of those with the same group it has one at most."""
+    unasked: Mapped[list[Any]] = mapped_column(default=list, server_default="[]")
+    """[first, last] of each span of `Image.answered_at` in which nobody was asked for it: before it was added, and
+    while it was removed (then last is None)."""
     removed_at: Mapped[dt.datetime | None] = mapped_column(default=None)
 
 
@@ -261,6 +264,9 @@ class Image(Base):
     history_position: Mapped[int] = mapped_column(default=0)
     """`AnnotationState.position` that is in force; 0 is the empty state before the first change."""
     label_sequence: Mapped[int] = mapped_column(default=0, index=True)
+    answered_at: Mapped[int] = mapped_column(default=0, server_default="0")
+    """`SessionInfo.label_sequence` with which the answer in force was given, where an image may have several classes:
+    an undo brings that of the earlier answer back."""
     split: Mapped[Split | None] = mapped_column(_enum(Split, "split"), default=None)
     picked_by_model: Mapped[bool] = mapped_column(default=False)
     """A strategy chose it for what the model said of it; it never becomes a validation image (decision 7)."""

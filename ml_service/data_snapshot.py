@@ -60,6 +60,8 @@ class SnapshotImage(BaseModel):
     targets: tuple[SnapshotTarget, ...]
     answered: bool = False
     """As `LabelledImage.answered`: for all classes at once, also if none holds."""
+    unasked: tuple[int, ...] = ()
+    """As `LabelledImage.unasked`."""
 
 
 class DataSnapshot(BaseModel):
@@ -80,7 +82,8 @@ class DataSnapshot(BaseModel):
         digest = hashlib.sha256()
         for image in self.images:
             targets = [[target.class_id, target.origin.value, target.x, target.y] for target in image.targets]
-            digest.update(json.dumps([image.content_hash, image.split, targets]).encode())
+            unasked = [sorted(image.unasked)] if image.unasked else []
+            digest.update(json.dumps([image.content_hash, image.split, targets, *unasked]).encode())
         return digest.hexdigest()
 
     @property
@@ -195,6 +198,7 @@ def _image(image: LabelledImage) -> SnapshotImage:
         height=image.height,
         split=image.split,
         answered=image.answered,
+        unasked=image.unasked,
         targets=tuple(
             SnapshotTarget.model_construct(class_id=target.class_id, origin=target.origin, x=target.x, y=target.y)
             for target in image.targets
@@ -204,11 +208,14 @@ def _image(image: LabelledImage) -> SnapshotImage:
 
 def _row(image: SnapshotImage) -> list[Any]:
     targets = [[target.class_id, target.origin.value, target.x, target.y] for target in image.targets]
-    return [image.id, image.content_hash, image.width, image.height, image.split, targets, image.answered]
+    row = [image.id, image.content_hash, image.width, image.height, image.split, targets, image.answered]
+    return [*row, image.unasked] if image.unasked else row
 
 
 def _parsed(row: list[Any]) -> SnapshotImage:
-    image_id, content_hash, width, height, split, targets, answered = row
+    image_id, content_hash, width, height, split, targets, answered, *unasked = row
+    if len(unasked) > 1:
+        raise ValueError(f"an image has {len(row)} entries, not 7 or 8")
     return SnapshotImage(
         id=image_id,
         content_hash=content_hash,
@@ -216,5 +223,6 @@ def _parsed(row: list[Any]) -> SnapshotImage:
         height=height,
         split=split,
         answered=answered,
+        unasked=tuple(unasked[0]) if unasked else (),
         targets=tuple(SnapshotTarget(class_id=k, origin=origin, x=x, y=y) for k, origin, x, y in targets),
     )

@@ -44,7 +44,10 @@ def measure(
     image_ids: npt.NDArray[np.intp],
     output: Output = ONE_CLASS,
 ) -> Quality:
-    """Quality of logits (N, K) for targets (N, K), 0..1; samples are weighted by (N,) in the loss only."""
+    """Quality of logits (N, K) for targets (N, K), 0..1, NaN where not known.
+
+    Samples are weighted by (N,) in the loss only.
+    """
     losses = sample_losses(logits, targets, output)
     said, meant = decisions(logits, targets, output)
     union = (said | meant).sum(axis=0)
@@ -71,7 +74,7 @@ def sample_losses(
         log_p = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
         return np.asarray(-(targets * log_p).sum(axis=1))
     p = np.clip(output.probabilities(logits), LEAST_P, 1 - LEAST_P)
-    return np.asarray(-(targets * np.log(p) + (1 - targets) * np.log1p(-p)).sum(axis=1))
+    return np.asarray(-np.nansum(targets * np.log(p) + (1 - targets) * np.log1p(-p), axis=1))
 
 
 def describe_quality(held_out: Quality | None, n_train: int, figures: Figures | None = None) -> dict[str, Any]:

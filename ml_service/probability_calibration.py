@@ -77,7 +77,7 @@ def shortage(n_samples: int, n_images: int) -> str | None:
 def calibrate(
     logits: FloatArray, targets: FloatArray, image_ids: npt.NDArray[np.integer], output: Output
 ) -> Calibration:
-    """Calibration of logits (N, K) against targets (N, K), 0..1 each, of at least two images."""
+    """Calibration of logits (N, K) against targets (N, K), 0..1 each or NaN where not known, of at least two images."""
     p = output.probabilities(logits)
     half = _halves(image_ids)
     crossed = np.empty_like(p)
@@ -90,7 +90,7 @@ def calibrate(
     return Calibration(
         bins=bins,
         expected_error=expected_error(bins),
-        brier=float(np.square(p - targets).sum(axis=1).mean()),
+        brier=float(np.nansum(np.square(p - targets), axis=1).mean()),
         log_loss=log_loss(p, targets, one_class=one_class),
         temperature=fit_temperature(logits, targets, output),
         log_loss_after=log_loss(crossed, targets, one_class=one_class),
@@ -104,8 +104,9 @@ def reliability(p: FloatArray, targets: FloatArray, *, one_class: bool) -> tuple
         confidence = p.max(axis=1)
         right = targets[np.arange(len(p)), p.argmax(axis=1)] > 0.5
     else:
-        confidence = np.maximum(p, 1 - p).ravel()
-        right = ((p >= 0.5) == (targets >= 0.5)).ravel()
+        known = ~np.isnan(targets)
+        confidence = np.maximum(p, 1 - p)[known]
+        right = ((p >= 0.5) == (targets >= 0.5))[known]
     index = np.minimum((confidence * N_BINS).astype(np.intp), N_BINS - 1)
     bins = []
     for number in np.unique(index):
@@ -134,7 +135,7 @@ def log_loss(p: FloatArray, targets: FloatArray, *, one_class: bool) -> float:
     if one_class:
         return float(-(targets * chosen).sum(axis=1).mean())
     other = np.log(np.clip(1 - p, LEAST_P, 1.0))
-    return float(-(targets * chosen + (1 - targets) * other).sum(axis=1).mean())
+    return float(-np.nansum(targets * chosen + (1 - targets) * other, axis=1).mean())
 
 
 def fit_temperature(logits: FloatArray, targets: FloatArray, output: Output) -> float:

@@ -84,7 +84,7 @@ def describe(
     output: Output = ONE_CLASS,
     variance_factor: float = 1.0,
 ) -> Figures:
-    """All figures of logits (N, K) against targets (N, K), 0..1; N may be 0.
+    """All figures of logits (N, K) against targets (N, K), 0..1, NaN where not known; N may be 0.
 
     Args:
         variance_factor: See `clustered_share`.
@@ -116,10 +116,10 @@ def describe(
 def decisions(
     logits: npt.NDArray[np.floating], targets: npt.NDArray[np.floating], output: Output
 ) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
-    """Which classes (N, K) are predicted, and which hold."""
+    """Which classes (N, K) are predicted, and which hold; neither where that is not known."""
     if output.one_class:
         return _foremost(logits), _foremost(targets)
-    return output.probabilities(logits.astype(np.float64)) >= 0.5, targets >= 0.5
+    return (output.probabilities(logits.astype(np.float64)) >= 0.5) & ~np.isnan(targets), targets >= 0.5
 
 
 def too_few(n_samples: int, n_images: int) -> str | None:

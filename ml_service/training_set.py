@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from sqlalchemy.orm import Session
 
-from db.queries.class_groups import class_groups
+from db.queries.class_groups import UnaskedClasses, class_groups, unasked_classes
 from db.queries.session_info import get_session_info
 from db.queries.training_data import LabelledImage, annotated_images, any_ready, present_class_ids
 from db.tasks import Annotates, Task
@@ -39,6 +39,7 @@ class TrainingSet:
         self._revisions: dict[int, int] = {}
         self._changes: OrderedDict[int, int] = OrderedDict()
         self._n_changes = 0
+        self._unasked: UnaskedClasses | None = None
         self._waiting: set[int] = set()
         self._has_arrivals = False
         self.sequence = 0
@@ -83,7 +84,20 @@ class TrainingSet:
         if self._task.annotates is Annotates.CLASSES:
             self._group_by_class.clear()
             self._group_by_class.update(class_groups(db_session))
+            self._follow_classes(unasked_classes(db_session))
         self.sequence = sequence
+
+    def _follow_classes(self, unasked: UnaskedClasses) -> None:
+        """What an answer was not about changes with the classes, and not with the image."""
+        if unasked == self._unasked:
+            return
+        self._unasked = unasked
+        for image_id, samples in self._samples.items():
+            held = {target.class_id for target in samples.image.targets}
+            unknown = unasked.of(samples.image.answered_at, held)
+            if unknown != samples.image.unasked:
+                self._samples[image_id] = replace(samples, image=replace(samples.image, unasked=unknown))
+                self._note_change(image_id)
 
     def has_arrivals(self, db_session: Session) -> bool:
         """Whether an image that was labelled before its features were computed can be learned from now."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable
+from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import bindparam, delete, func, insert, select
+from sqlalchemy import bindparam, delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from db.errors import ConflictError, InvalidInputError, SessionNotFoundError
@@ -77,13 +78,26 @@ class Change:
         """
         visible, hidden = after.visible(self.present), self.hidden()
         classes = self.answer(visible.classes) if after.classes else ()
-        return State(hidden.points + visible.points, after.label or hidden.label, after.skipped, classes)
+        label = after.label or hidden.label
+        return State(hidden.points + visible.points, label, after.skipped, classes, after.answered_at)
 
     def answer(self, visible: Iterable[ClassMark]) -> tuple[ClassMark, ...]:
-        """These classes and the hidden ones, without those that they exclude."""
-        chosen = tuple(visible)
+        """These classes and the hidden ones, without those that they exclude.
+
+        Of two that exclude each other by now, as an earlier state may have them, the first by class order stays.
+        """
         groups = class_groups(self.db_session)
-        taken = {groups.get(class_id) for class_id, _origin in chosen if class_id is not None}
+        by_class = dict(visible)
+        first_of: dict[str, int] = {}
+        for class_id, group in groups.items():
+            if class_id in by_class:
+                first_of.setdefault(group, class_id)
+        chosen = tuple(
+            (class_id, origin)
+            for class_id, origin in by_class.items()
+            if class_id is None or class_id not in groups or first_of[groups[class_id]] == class_id
+        )
+        taken = set(first_of)
         kept = (
             (class_id, origin)
             for class_id, origin in self.hidden().classes
@@ -127,6 +141,8 @@ class Change:
         """Make `after` the state in force and the newest step of the history."""
         if after.same_as(self.before):
             return describe(self.db_session, self.image, self.before)
+        if after.classes:
+            after = replace(after, answered_at=self.info.label_sequence + 1)
         position = self.image.history_position + 1
         of_image = AnnotationState.image_id == self.image.id
         self.db_session.execute(
@@ -140,6 +156,17 @@ class Change:
         )
         return self.put_in_force(after, position)
 
+    def answer_again(self) -> dict[str, Any]:
+        """The same answer, now also for classes that were added since; nothing that an undo would have to show."""
+        after = replace(self.before, answered_at=self.info.label_sequence + 1)
+        position = self.image.history_position
+        self.db_session.execute(
+            update(AnnotationState)
+            .where(AnnotationState.image_id == self.image.id, AnnotationState.position == position)
+            .values(state=after.to_json())
+        )
+        return self.put_in_force(after, position)
+
     def put_in_force(self, after: State, position: int) -> dict[str, Any]:
         """Write the rows of `after`, and all that follows from a change."""
         stored = write_rows(self.db_session, self.image, self.before, after)
@@ -150,6 +177,7 @@ class Change:
         image.revision += 1
         info.label_sequence += 1
         image.label_sequence = info.label_sequence
+        image.answered_at = stored.answered_at if stored.classes else 0
         image.status = status_of(labelled=is_labelled, skipped=visible.skipped)
         if is_labelled and image.split is None:
             if visible.label is not None:

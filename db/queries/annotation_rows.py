@@ -32,7 +32,9 @@ def read_state(db_session: Session, image: Image, task: Task) -> State:
         return State(label=None if label is None else (label.class_id, label.origin), skipped=skipped)
     if task.annotates is Annotates.CLASSES:
         found = db_session.execute(_CLASSES, {"image_id": image.id})
-        return State(classes=marks((row.class_id, row.origin) for row in found), skipped=skipped)
+        return State(
+            classes=marks((row.class_id, row.origin) for row in found), skipped=skipped, answered_at=image.answered_at
+        )
     rows = db_session.execute(_POINTS, {"image_id": image.id})
     return State(points=tuple(StoredPoint(*row) for row in rows), skipped=skipped)
 

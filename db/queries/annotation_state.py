@@ -38,12 +38,14 @@ class State:
     skipped: bool = False
     classes: tuple[ClassMark, ...] = ()
     """Of a multi-label session, as `marks` gives them; empty while nobody has answered."""
+    answered_at: int = 0
+    """As `Image.answered_at`."""
 
     def visible(self, present: Container[int]) -> State:
         """What is left of it with the classes that are present."""
         label = self.label if self.label is not None and self.label[0] in present else None
         points = tuple(point for point in self.points if point.class_id in present)
-        return State(points, label, self.skipped, _visible_marks(self.classes, present))
+        return State(points, label, self.skipped, _visible_marks(self.classes, present), self.answered_at)
 
     @property
     def says_something(self) -> bool:
@@ -51,7 +53,7 @@ class State:
         return bool(self.points) or self.label is not None or bool(self.classes)
 
     def same_as(self, other: State) -> bool:
-        """Equal up to ids and order of the points."""
+        """Equal up to ids and order of the points, and to when it was said."""
         if (self.label, self.skipped, len(self.points)) != (other.label, other.skipped, len(other.points)):
             return False
         if set(self.classes) != set(other.classes):
@@ -67,6 +69,7 @@ class State:
         }
         if self.classes:
             content["classes"] = [{"class_id": class_id, "origin": origin.value} for class_id, origin in self.classes]
+            content["answered_at"] = self.answered_at
         return content
 
     @classmethod
@@ -79,6 +82,7 @@ class State:
             None if label is None else (label["class_id"], Origin(label["origin"])),
             data["skipped"],
             tuple((mark["class_id"], Origin(mark["origin"])) for mark in data.get("classes", ())),
+            data.get("answered_at", 0),
         )
 
 

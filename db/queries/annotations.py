@@ -21,6 +21,7 @@ from db.models import AnnotationState, Image, Origin
 from db.queries.annotation_change import Change, describe, session_info
 from db.queries.annotation_rows import read_state
 from db.queries.annotation_state import State, StoredPoint
+from db.queries.class_groups import unasked_classes
 from db.tasks import Annotates
 
 
@@ -103,7 +104,8 @@ def set_classes(
 ) -> dict[str, Any]:
     """Say which classes the whole image has, and with that, that it has no other; none at all is an answer, too.
 
-    Classes that it had before keep their origin; the same ones again change nothing. Returns the new `current_state`.
+    Classes that it had before keep their origin. The same ones again change nothing, unless classes were added since:
+    then they say that those do not hold. Returns the new `current_state`.
 
     Raises:
         InvalidInputError: a class that is not present, one twice, two that exclude each other, or a session in which
@@ -118,7 +120,9 @@ def set_classes(
     wanted: set[int | None] = set(class_ids)
     visible = change.before.visible(change.present).classes
     if {class_id for class_id, _origin in visible} == (wanted or {None}):
-        return describe(db_session, image, change.before)
+        if not unasked_classes(db_session).of(image.answered_at, wanted):
+            return describe(db_session, image, change.before)
+        return change.answer_again()
     chosen = [(class_id, known.get(class_id, origin)) for class_id in wanted or {None}]
     return change.apply(State(classes=change.answer(chosen)))
 
@@ -184,9 +188,11 @@ def _step(db_session: Session, image: Image, direction: int, expected_revision: 
             raise ConflictError(
                 f"image {image.id} has nothing to {word}", current=describe(db_session, image, change.before)
             )
-        # A step that only concerns removed classes shows nothing: go on to one that does.
-        if not after.visible(change.present).same_as(before):
-            return change.put_in_force(change.beside_hidden(after), position)
+        # A step that only concerns removed classes, or ones that exclude each other now, shows nothing: go on to one
+        # that does.
+        allowed = change.beside_hidden(after)
+        if not allowed.visible(change.present).same_as(before):
+            return change.put_in_force(allowed, position)
 
 
 def _state_at(db_session: Session, image: Image, position: int) -> State | None:

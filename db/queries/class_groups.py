@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from dataclasses import dataclass
+
 from sqlalchemy import ColumnElement, delete, func, select, update
 from sqlalchemy.orm import Session, aliased
 
@@ -17,6 +20,38 @@ def class_groups(db_session: Session) -> dict[int, str]:
     statement = select(LabelClass.id, LabelClass.exclusive_group).where(LabelClass.exclusive_group.is_not(None))
     rows = db_session.execute(statement.order_by(LabelClass.position, LabelClass.id)).all()
     return {class_id: str(group) for class_id, group in rows}
+
+
+@dataclass(frozen=True)
+class UnaskedClasses:
+    """Which classes the answer for an image was not about, where an image may have several."""
+
+    spans: dict[int, tuple[tuple[int, int | None], ...]]
+    """`LabelClass.unasked` of the classes that have any."""
+    groups: dict[int, str]
+
+    def of(self, answered_at: int, held: Collection[int]) -> tuple[int, ...]:
+        """Classes of which an answer that `held` hold, given then, says nothing.
+
+        One that excludes a class that holds does not hold, whether or not it was there to choose.
+        """
+        if not self.spans:
+            return ()
+        taken = {self.groups[class_id] for class_id in held if class_id in self.groups}
+        return tuple(
+            class_id
+            for class_id, spans in self.spans.items()
+            if class_id not in held
+            and self.groups.get(class_id) not in taken
+            and any(first <= answered_at and (last is None or answered_at <= last) for first, last in spans)
+        )
+
+
+def unasked_classes(db_session: Session) -> UnaskedClasses:
+    """Of all classes that are present, as they are now."""
+    present = select(LabelClass.id, LabelClass.unasked).where(LabelClass.removed_at.is_(None)).order_by(LabelClass.id)
+    spans = {class_id: tuple((first, last) for first, last in found) for class_id, found in db_session.execute(present)}
+    return UnaskedClasses({class_id: found for class_id, found in spans.items() if found}, class_groups(db_session))
 
 
 def put_into_group(db_session: Session, label_class: LabelClass, group: str | None) -> None:

@@ -63,6 +63,7 @@ def add_class(db_session: Session, name: str, color: str | None, group: str | No
         name=name,
         color=(color or _free_color({c.color.upper() for c in present})).upper(),
         position=max((c.position for c in present), default=-1) + 1,
+        unasked=[[0, get_session_info(db_session).label_sequence]],
     )
     db_session.add(label_class)
     db_session.flush()
@@ -111,6 +112,8 @@ def merge_class(db_session: Session, class_id: int, into_id: int) -> tuple[Label
         db_session.execute(
             update(foretold).where(foretold.predicted_class_id == class_id).values(predicted_class_id=into_id)
         )
+    # An answer that was not about both of them says nothing of what they are together.
+    target.unasked = [*target.unasked, *source.unasked]
     source.removed_at = utc_now()
     _note_change(db_session, images)
     return target, count
@@ -131,6 +134,7 @@ def remove_class(db_session: Session, class_id: int) -> tuple[int, int]:
         raise ConflictError(f"{label_class.name} is the only class of the session: add another one before removing it")
     count, images = _count(db_session, class_id), _affected(db_session, class_id)
     label_class.removed_at = utc_now()
+    label_class.unasked = [*label_class.unasked, [get_session_info(db_session).label_sequence + 1, None]]
     db_session.flush()
     _note_change(db_session, images)
     return count, len(images)
@@ -153,6 +157,8 @@ def restore_class(db_session: Session, class_id: int) -> tuple[LabelClass, int]:
         raise ConflictError(f"class {class_id} ({label_class.name}) is not removed")
     _require_free_name(db_session, label_class.name)
     label_class.removed_at = None
+    until = get_session_info(db_session).label_sequence
+    label_class.unasked = [[first, until if last is None else last] for first, last in label_class.unasked]
     db_session.flush()
     _note_change(db_session, _affected(db_session, class_id))
     return label_class, _count(db_session, class_id)

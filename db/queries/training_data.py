@@ -11,6 +11,7 @@ from sqlalchemy import Select, bindparam, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from db.models import FeatureState, Image, ImageClass, ImageStatus, Label, LabelClass, Origin, Point, Prediction, Split
+from db.queries.class_groups import unasked_classes
 from db.queries.events import add_event
 from db.tasks import Annotates, Task
 
@@ -59,6 +60,10 @@ class LabelledImage:
     """For all classes at once, also if none holds."""
     picked_by_model: bool = False
     """As `Image.picked_by_model`."""
+    answered_at: int = 0
+    """As `Image.answered_at`."""
+    unasked: tuple[int, ...] = ()
+    """Classes of which the answer says nothing: they were added later."""
 
     @property
     def teaches(self) -> bool:
@@ -75,12 +80,18 @@ def annotated_images(
     can be undone: leave out those that `present_class_ids` does not name.
     """
     columns = (Image.id, Image.content_hash, Image.width, Image.height, Image.revision, Image.label_sequence,
-               Image.split, Image.features, Image.status, Image.picked_by_model)  # fmt: skip
+               Image.split, Image.features, Image.status, Image.picked_by_model, Image.answered_at)  # fmt: skip
     wanted = [Image.label_sequence > after_sequence]
     wanted += [Image.id.in_(chunk) for chunk in _chunks(sorted(also))]
     # Sorted here: asked for in the order of ids, SQLite would walk through all images of the session.
     rows = sorted(db_session.execute(select(*columns).where(or_(*wanted))), key=lambda row: row.id)
     targets = _targets(db_session, task, [row.id for row in rows if row.status is ImageStatus.LABELED])
+    is_answer = task.annotates is Annotates.CLASSES
+    unasked = unasked_classes(db_session) if is_answer else None
+
+    def unknown(row: Any) -> tuple[int, ...]:
+        return () if unasked is None else unasked.of(row.answered_at, {t.class_id for t in targets.get(row.id, ())})
+
     return [
         LabelledImage(
             id=row.id,
@@ -92,8 +103,10 @@ def annotated_images(
             split=row.split,
             features_ready=row.features is FeatureState.READY,
             targets=tuple(targets.get(row.id, ())),
-            answered=task.annotates is Annotates.CLASSES and row.status is ImageStatus.LABELED,
+            answered=is_answer and row.status is ImageStatus.LABELED,
             picked_by_model=row.picked_by_model,
+            answered_at=row.answered_at,
+            unasked=unknown(row),
         )
         for row in rows
     ]

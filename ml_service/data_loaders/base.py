@@ -35,8 +35,8 @@ class Samples:
     inputs: FloatArray
     """(N, ...)"""
     targets: FloatArray
-    """(N, K), for each of the class ids that they were collected for: how much of it holds, 0..1. Where classes exclude
-    each other, rows sum to 1."""
+    """(N, K), for each of the class ids that they were collected for: how much of it holds, 0..1; NaN where nobody
+    was asked. Where classes exclude each other, rows sum to 1."""
     weights: FloatArray
     """(N,), positive."""
     image_ids: npt.NDArray[np.intp]
@@ -84,12 +84,17 @@ def collect(images: Iterable[ImageSamples], class_ids: Sequence[int], extracted_
     )
 
 
-def _collect_answers(images: Iterable[ImageSamples], index_of: Mapping[int, int]) -> Samples:
-    answers = [samples for samples in images if samples.image.answered]
+def _collect_answers(images: Iterable[ImageSamples], index_of: Mapping[int, int]) -> Samples | None:
+    answers = [
+        samples for samples in images if samples.image.answered and not index_of.keys() <= set(samples.image.unasked)
+    ]
+    if not answers:
+        return None
     targets = np.zeros((len(answers), len(index_of)), dtype=np.float32)
     for row, samples in enumerate(answers):
         held = [index_of[target.class_id] for target in samples.image.targets if target.class_id in index_of]
         targets[row, held] = 1.0
+        targets[row, [index_of[class_id] for class_id in samples.image.unasked if class_id in index_of]] = np.nan
     return Samples(
         inputs=np.concatenate([samples.inputs for samples in answers]),
         targets=targets,
@@ -164,7 +169,7 @@ def said_by_people(images: Iterable[ImageSamples], guesses: Collection[Origin]) 
 
 def balanced_weights(samples: Samples) -> FloatArray:
     """Factor for each class (K,), so that each one present weighs as much as any other in all."""
-    totals = samples.weights.astype(np.float64) @ samples.targets.astype(np.float64)
+    totals = samples.weights.astype(np.float64) @ np.nan_to_num(samples.targets.astype(np.float64))
     present = totals > 0
     factors = np.zeros(len(totals), dtype=np.float32)
     factors[present] = totals.sum() / (present.sum() * totals[present])
@@ -188,5 +193,6 @@ def dataset_hash(images: Iterable[ImageSamples]) -> str:
     for samples in images:
         image = samples.image
         targets = [[target.class_id, target.origin.value, target.x, target.y] for target in image.targets]
-        digest.update(json.dumps([image.content_hash, image.split, targets]).encode())
+        unasked = [sorted(image.unasked)] if image.unasked else []
+        digest.update(json.dumps([image.content_hash, image.split, targets, *unasked]).encode())
     return digest.hexdigest()

@@ -44,8 +44,8 @@ def fit_multilabel_head(
     n images without it (Laplace's rule), and the other way round for one that all of them have.
 
     Args:
-        samples: Targets (N, K) in 0..1, N > 0. Two classes of a group that one image has, from before they excluded
-            each other, count half each.
+        samples: Targets (N, K) in 0..1, N > 0; an image teaches nothing of a question to which it has a NaN. Two
+            classes of a group that one image has, from before they excluded each other, count half each.
         give_up: See `fit_softmax`.
     """
     inputs = prepare_inputs(samples.inputs, scaler, config)
@@ -111,11 +111,18 @@ def _answer(
         give_up=give_up,
     )
     bias = head.bias.copy()
-    bias[~outcomes.any(axis=0)] = -np.log(len(samples) + 1.0)
+    bias[~outcomes.any(axis=0)] = -np.log(np.count_nonzero(outcomes.any(axis=1)) + 1.0)
     return head.weight[1:] - head.weight[0], bias[1:] - bias[0]
 
 
 def _outcomes(targets: FloatArray) -> FloatArray:
-    """(N, 1 + n), rows of sum 1: none of the classes, then each of them."""
+    """(N, 1 + n), rows of sum 1: none of the classes, then each of them; rows of zeros where that is not known.
+
+    A class that holds settles a question for all classes of its group. That some do not hold, and of others nobody was
+    asked, leaves open which outcome it is.
+    """
+    is_open = np.isnan(targets).any(axis=1) & ~(targets > 0).any(axis=1)
+    targets = np.where(is_open[:, None], 0.0, np.nan_to_num(targets))
     totals = targets.sum(axis=1, keepdims=True)
-    return np.concatenate([np.maximum(1.0 - totals, 0.0), targets / np.maximum(totals, 1.0)], axis=1)
+    none = np.where(is_open[:, None], 0.0, np.maximum(1.0 - totals, 0.0))
+    return np.asarray(np.concatenate([none, targets / np.maximum(totals, 1.0)], axis=1), dtype=np.float32)

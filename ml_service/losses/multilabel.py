@@ -13,8 +13,10 @@ def multilabel_loss(logits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
 
     Args:
         logits: (N, K), log-odds.
-        targets: (N, K), 0..1 each.
+        targets: (N, K), 0..1 each; NaN where it is not known, which costs nothing.
         weights: (N,), not all zero.
     """
-    losses = functional.binary_cross_entropy_with_logits(logits, targets, reduction="none").sum(dim=1)
+    known = ~targets.isnan()
+    losses = functional.binary_cross_entropy_with_logits(logits, targets.nan_to_num(), reduction="none")
+    losses = (losses * known).sum(dim=1)
     return (losses * weights).sum() / weights.sum()

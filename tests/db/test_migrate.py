@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +111,7 @@ def test_migrate__annotations_of_before_several_classes_are_as_they_were(databas
     migrate(database.engine)
     after = rows()
     assert after["classes"][0].pop("exclusive_group") is None
+    assert json.loads(after["classes"][0].pop("unasked")) == []
     assert after == before
     with database.read() as db_session:
         assert read_state(db_session, db_session.get_one(Image, 1), Task.CLASSIFICATION).label == (1, Origin.HUMAN)

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from scipy.special import expit
 from sqlalchemy import select
 
 from db.models import Checkpoint, CheckpointKind, Image, LabelClass, RunState
@@ -17,7 +18,14 @@ from db.queries.classes import add_class, remove_class
 from db.queries.images import next_image
 from db.queries.runs import request_run
 from db.queries.session_info import HeadKind, Strategy, TrainingSettings
+from ml_service.data_loaders.base import collect, dataset_hash
+from ml_service.data_snapshot import DataSnapshot, load_snapshot, save_snapshot
+from ml_service.heads.multilabel_head import fit_multilabel_head
 from ml_service.heads.scaler import FeatureScaler
+from ml_service.losses.multilabel import multilabel_loss
+from ml_service.metrics import measure
+from ml_service.probability_calibration import ANY_CLASSES, calibrate
+from ml_service.quality_figures import describe
 from ml_service.run_setup import RunInputs, RunSetup, labels_now, make_setup
 from ml_service.worker import Worker
 from tests.ml_service.multilabel_session import (
@@ -124,8 +132,66 @@ def test_live__follows_groups_and_classes(session: ToySession) -> None:
     work_off(worker)
     p = predicted(session, 20)
     assert list(p) == [NIGHT, CAR, bus]
-    assert p[bus] == pytest.approx(1 / 14)
+    # Nobody was asked yet.
+    assert p[bus] == 0.5
+    for image_id in (13, 14, 15):
+        answer(session, image_id, [CAR])
+    work_off(worker)
+    assert predicted(session, 20)[bus] == pytest.approx(1 / 5)
     worker.close()
+
+
+def test_unasked__a_class_added_later_is_unknown_and_no_error(session: ToySession) -> None:
+    context = session.context()
+    answer_rightly(session, range(1, 7))
+    with session.db.read() as db_session:
+        context.training_set.sync(db_session)
+    before = dataset_hash(context.training_set.images)
+    with session.db.write() as db_session:
+        bus = add_class(db_session, "bus", None).id
+        dusk = add_class(db_session, "dusk", None, "light").id
+    answer(session, 1, [CAR, bus])
+    with session.db.read() as db_session:
+        context.training_set.sync(db_session)
+    images, present = context.training_set.images, context.training_set.class_ids
+    samples = collect(images, present, 1.0)
+    assert samples is not None
+    columns = [present.index(bus), present.index(dusk)]
+    # Images 2 and 5 are neither of the day nor of the night; dusk is excluded on the others.
+    expected = [[1, 0], [np.nan, np.nan], [np.nan, 0], [np.nan, 0], [np.nan, np.nan], [np.nan, 0]]
+    np.testing.assert_array_equal(samples.targets[:, columns], expected)
+    assert not np.isnan(samples.targets[:, [present.index(k) for k in (DAY, NIGHT, CAR)]]).any()
+    assert dataset_hash(images) != before
+    # A snapshot keeps it, and the fit and the figures leave it out.
+    snapshot = DataSnapshot.of(one.image for one in images)
+    assert snapshot.hash == dataset_hash(images)
+    assert load_snapshot(session.folder, save_snapshot(session.folder, snapshot)) == snapshot
+    logits = np.where(np.nan_to_num(samples.targets, nan=1.0) > 0.5, 9.0, -9.0).astype(np.float32)
+    output = context.parts.output
+    quality = measure(logits, samples.targets, samples.weights, samples.image_ids, output)
+    assert quality.accuracy == quality.mean_iou == 1.0
+    assert quality.loss < 0.01
+    figures = describe(logits, samples.targets, samples.image_ids, present, output)
+    assert [(one.support, one.predicted) for one in figures.classes][-2:] == [(1, 1), (0, 0)]
+    assert collect(images[1:2], [bus, dusk], 1.0) is None
+    head = fit_multilabel_head(
+        samples,
+        context.parts.group_of(present),
+        scaler=FeatureScaler.identity(EXTRACTOR.pooled_dim),
+        config=context.parts.live_config,
+    )
+    assert expit(head.logits(samples.inputs)[:, columns[0]]) == pytest.approx(2 / 3)
+    tensors = [torch.from_numpy(values) for values in (logits, samples.targets, samples.weights)]
+    assert float(multilabel_loss(*tensors)) == pytest.approx(quality.loss, rel=1e-2)
+    context.db.close()
+
+
+def test_calibration__counts_known_answers_alone() -> None:
+    logits = np.array([[2.0, -2.0], [2.0, 2.0], [-2.0, 1.0]])
+    targets = np.array([[1.0, 0.0], [1.0, np.nan], [0.0, 1.0]])
+    found = calibrate(logits, targets, np.arange(3), ANY_CLASSES)
+    assert sum(one.count for one in found.bins) == 5
+    assert np.isfinite([found.brier, found.log_loss, found.temperature, found.log_loss_after]).all()
 
 
 @pytest.mark.parametrize("head", ["linear", "mlp"])

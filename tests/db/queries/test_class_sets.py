@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -12,11 +14,11 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from db.errors import ConflictError
-from db.models import FeatureState, Image, ImageClass, ImageStatus, Origin
+from db.models import FeatureState, Image, ImageClass, ImageStatus, LabelClass, Origin
 from db.queries.annotation_state import State, marks
 from db.queries.annotations import clear, current_state, redo, set_classes, skip, undo
-from db.queries.class_groups import class_groups
-from db.queries.classes import remove_class, restore_class
+from db.queries.class_groups import UnaskedClasses, class_groups, put_into_group, unasked_classes
+from db.queries.classes import add_class, merge_class, remove_class, restore_class
 from tests.conftest import ReadySession
 
 DAY, NIGHT, CAR = 1, 2, 3
@@ -40,6 +42,7 @@ step = st.one_of(
     st.sampled_from([("answer", answer) for answer in ANSWERS]),
     st.sampled_from([("clear", []), ("skip", []), ("undo", []), ("redo", [])]),
     st.sampled_from([("remove", [DAY]), ("restore", [DAY])]),
+    st.sampled_from([("regroup", [CAR, DAY]), ("regroup", [CAR]), ("regroup", [NIGHT]), ("regroup", [NIGHT, DAY])]),
 )
 
 
@@ -52,7 +55,9 @@ def test_changes__in_any_order_leave_a_sound_state(
     with multilabel_session.database.write() as db_session:
         image = new_image(db_session)
         for name, class_ids in steps:
-            if name == "answer" and present.issuperset(class_ids):
+            groups = class_groups(db_session)
+            is_allowed = len({groups.get(k, k) for k in class_ids}) == len(class_ids)
+            if name == "answer" and is_allowed and present.issuperset(class_ids):
                 assert labels(set_classes(db_session, image, class_ids)) == set(class_ids)
             elif name in {"undo", "redo"}:
                 change, back = (undo, redo) if name == "undo" else (redo, undo)
@@ -66,6 +71,10 @@ def test_changes__in_any_order_leave_a_sound_state(
                 assert (labels(current_state(db_session, image)), image.status) == before
                 change(db_session, image)
                 assert (labels(current_state(db_session, image)), image.status) == after
+            elif name == "regroup":
+                with contextlib.suppress(ConflictError):
+                    of_group = db_session.get_one(LabelClass, class_ids[0])
+                    put_into_group(db_session, of_group, "light" if len(class_ids) > 1 else None)
             elif name == "clear":
                 assert labels(clear(db_session, image)) is None
             elif name == "skip":
@@ -77,9 +86,16 @@ def test_changes__in_any_order_leave_a_sound_state(
                 restore_class(db_session, DAY)
                 present.add(DAY)
             _check(db_session, image, present)
+        # Taking back is always possible, and what it leads to can be said again.
+        held = labels(current_state(db_session, image))
+        if held is not None:
+            assert labels(set_classes(db_session, image, held)) == held
         if DAY not in present:
             restore_class(db_session, DAY)
             _check(db_session, image, {DAY, NIGHT, CAR})
+        put_into_group(db_session, db_session.get_one(LabelClass, CAR), None)
+        clear(db_session, image)
+        put_into_group(db_session, db_session.get_one(LabelClass, NIGHT), "light")
 
 
 def _check(db_session: Session, image: Image, present: set[int]) -> None:
@@ -90,7 +106,8 @@ def _check(db_session: Session, image: Image, present: set[int]) -> None:
     assert {row for row in rows if row in present} == (held or set())
     assert (None not in rows) or rows == [None]
     # Also with the hidden ones, which may come back.
-    assert not {DAY, NIGHT}.issubset(rows)
+    groups = class_groups(db_session)
+    assert max(Counter(groups[row] for row in rows if row in groups).values(), default=1) == 1
     expected = ImageStatus.SKIPPED if state["skipped"] else ImageStatus.LABELED if rows else ImageStatus.UNLABELED
     assert image.status is expected
 
@@ -119,3 +136,73 @@ def test_from_json__a_state_of_an_earlier_version() -> None:
 def test_class_groups__in_the_order_of_the_classes(multilabel_session: ReadySession) -> None:
     with multilabel_session.database.read() as db_session:
         assert class_groups(db_session) == {DAY: "light", NIGHT: "light"}
+
+
+def test_undo__of_classes_that_exclude_each_other_by_now(multilabel_session: ReadySession) -> None:
+    with multilabel_session.database.write() as db_session:
+        image = new_image(db_session)
+        for answer in ([DAY], [NIGHT, CAR], [NIGHT], [DAY]):
+            set_classes(db_session, image, answer)
+        put_into_group(db_session, db_session.get_one(LabelClass, CAR), "light")
+        assert labels(undo(db_session, image)) == {NIGHT}
+        # With two of one group it would be no answer; with the first of them it shows nothing new.
+        assert labels(undo(db_session, image)) == {DAY}
+        assert labels(redo(db_session, image)) == {NIGHT}
+
+
+def unasked(db_session: Session, image: Image) -> tuple[int, ...]:
+    return unasked_classes(db_session).of(image.answered_at, labels(current_state(db_session, image)) or set())
+
+
+def test_unasked__a_class_added_after_the_answer(multilabel_session: ReadySession) -> None:
+    with multilabel_session.database.write() as db_session:
+        image, grouped = new_image(db_session), new_image(db_session)
+        set_classes(db_session, image, [CAR])
+        set_classes(db_session, grouped, [DAY])
+        assert unasked(db_session, image) == ()
+        rain, dusk = add_class(db_session, "rain", None).id, add_class(db_session, "dusk", None, "light").id
+        assert unasked(db_session, image) == (rain, dusk)
+        # By day it is not dusk.
+        assert unasked(db_session, grouped) == (rain,)
+        # Other changes of the classes are no answers.
+        remove_class(db_session, CAR)
+        assert unasked(db_session, image) == (rain, dusk)
+        restore_class(db_session, CAR)
+        before = image.revision
+        assert set_classes(db_session, image, [CAR])["revision"] == before + 1
+        assert unasked(db_session, image) == ()
+        assert set_classes(db_session, image, [CAR])["revision"] == before + 1
+        # The same answer is no step of its own: one undo takes both back.
+        assert labels(undo(db_session, image)) is None
+        assert labels(redo(db_session, image)) == {CAR}
+        assert unasked(db_session, image) == ()
+
+
+def test_unasked__undo_goes_back_to_an_answer_without_the_class(multilabel_session: ReadySession) -> None:
+    with multilabel_session.database.write() as db_session:
+        image = new_image(db_session)
+        set_classes(db_session, image, [CAR])
+        rain = add_class(db_session, "rain", None).id
+        set_classes(db_session, image, [CAR, rain])
+        assert unasked(db_session, image) == ()
+        undo(db_session, image)
+        assert unasked(db_session, image) == (rain,)
+        redo(db_session, image)
+        assert unasked(db_session, image) == ()
+
+
+def test_unasked__while_it_was_removed_and_after_a_merge(multilabel_session: ReadySession) -> None:
+    with multilabel_session.database.write() as db_session:
+        before, between = new_image(db_session), new_image(db_session)
+        set_classes(db_session, before, [])
+        remove_class(db_session, CAR)
+        set_classes(db_session, between, [DAY])
+        restore_class(db_session, CAR)
+        assert (unasked(db_session, before), unasked(db_session, between)) == ((), (CAR,))
+        rain = add_class(db_session, "rain", None).id
+        merge_class(db_session, rain, CAR)
+        assert unasked(db_session, before) == (CAR,)
+
+
+def test_unasked__no_spans_no_work() -> None:
+    assert UnaskedClasses({}, {}).of(0, ()) == ()
