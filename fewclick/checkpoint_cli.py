@@ -85,7 +85,7 @@ def activate(checkpoint_id: IdArgument, session: SessionOption = None, as_json: 
 
 @app.command()
 def rollback(session: SessionOption = None, as_json: JsonOption = False) -> None:
-    """Let the checkpoint before the present head predict, until the next annotation changes."""
+    """Let the head that predicted before the present one do so again, until the next annotation changes."""
     from fewclick import checkpoint_commands as commands
 
     commands.rollback(_folder(session), as_json=as_json)

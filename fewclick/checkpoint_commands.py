@@ -95,7 +95,11 @@ def rollback(session_dir: Path, *, as_json: bool) -> None:
         SessionNotFoundError, ConflictError: there is none.
     """
     with _shelf(session_dir) as shelf:
-        _tell_choice(checkpoints.roll_back(shelf), as_json=as_json)
+        chosen = checkpoints.roll_back(shelf)
+    if chosen is not None:
+        _tell_choice(chosen, as_json=as_json)
+    else:
+        print("null" if as_json else "the live head predicts")
 
 
 def release(session_dir: Path) -> None:

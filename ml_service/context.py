@@ -7,8 +7,9 @@ from pathlib import Path
 
 from db.database import Database
 from db.models import SessionInfo
+from db.queries.class_groups import class_groups
 from db.queries.session_info import HeadKind, get_session_info
-from db.tasks import Task
+from db.tasks import Annotates, Task
 from ml_service.errors import ExtractorChangedError
 from ml_service.feature_reader import FeatureReader
 from ml_service.settings import ServiceSettings
@@ -52,8 +53,11 @@ def open_context(session_dir: Path, settings: ServiceSettings) -> Context:
     db = Database.of_session(session_dir, waits_for_disk=False)
     with db.read() as db_session:
         info = get_session_info(db_session)
+        groups = class_groups(db_session) if info.task.annotates is Annotates.CLASSES else {}
     extractor = ExtractorInfo.from_json(info.extractor)
     parts = make_task_parts(info.task, extractor)
+    # Not every user of the context reads labels, whereupon the training set would do this.
+    parts.group_by_class.update(groups)
     reader = FeatureReader(
         FeatureStore(session_dir, extractor),
         map_cache_bytes=settings.map_cache_bytes,

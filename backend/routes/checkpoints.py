@@ -53,8 +53,9 @@ def measure_checkpoints(shelf: OpenShelf, a: ComparedId, b: ComparedId) -> Measu
 
 
 @router.post("/rollback")
-def roll_back(shelf: OpenShelf) -> CheckpointOut:
-    """Predict with the checkpoint before the present head, until the next annotation change. 409 if there is none."""
+def roll_back(shelf: OpenShelf) -> CheckpointOut | None:
+    """Let the head predict that did before the present one, until the next annotation change; null where that is the
+    live head, not saved yet. 409 if there is none: `can_roll_back` of the list tells before."""
     return checkpoints.roll_back(shelf)
 
 

@@ -34,6 +34,9 @@ class CheckpointOut(ResponseModel):
     size_bytes: int | None = Field(description="of the weights file; null if it is gone")
     created_at: dt.datetime
     activated_at: dt.datetime | None
+    can_roll_back: bool = Field(
+        description="whether POST /api/checkpoints/rollback has a head to go back to now; the same for all of them"
+    )
 
 
 class ClassCounts(ResponseModel):

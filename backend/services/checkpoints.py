@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -115,17 +116,28 @@ def activate(shelf: Shelf, checkpoint_id: int) -> CheckpointOut:
         return _put_in_force(shelf, db_session, checkpoint)
 
 
-def roll_back(shelf: Shelf) -> CheckpointOut:
-    """Activate the checkpoint before the present head; one whose file is gone is passed over.
+def roll_back(shelf: Shelf) -> CheckpointOut | None:
+    """Let the head predict that did before the present one; one whose file is gone is passed over.
+
+    Returns:
+        It; None where that was the live head, not saved yet.
 
     Raises:
         ConflictError: there is none.
     """
     with shelf.database.write() as db_session:
-        for checkpoint in checkpoints.earlier_heads(db_session):
-            if why_not(shelf, db_session, checkpoint) is None:
-                return _put_in_force(shelf, db_session, checkpoint)
-        raise ConflictError("there is no earlier checkpoint to roll back to: GET /api/checkpoints lists what there is")
+        for head in _ways_back(shelf, db_session):
+            checkpoints.go_back(db_session, head)
+            _predict_open(db_session)
+            db_session.flush()
+            return None if head is None else outline(shelf, db_session, [head])[0]
+        raise ConflictError("no head predicted before the present one: there is nothing to roll back to")
+
+
+def _ways_back(shelf: Shelf, db_session: Session) -> Iterator[Checkpoint | None]:
+    for head in checkpoints.earlier_heads(db_session):
+        if head is None or why_not(shelf, db_session, head) is None:
+            yield head
 
 
 def release(shelf: Shelf) -> None:
@@ -155,6 +167,7 @@ def change(shelf: Shelf, checkpoint_id: int, patch: CheckpointPatch) -> Checkpoi
 def outline(shelf: Shelf, db_session: Session, rows: list[Checkpoint]) -> list[CheckpointOut]:
     """As lists show them."""
     in_force = checkpoints.head_in_force(db_session)
+    can_roll_back = any(True for _head in _ways_back(shelf, db_session))
     return [
         CheckpointOut(
             id=row.id,
@@ -173,6 +186,7 @@ def outline(shelf: Shelf, db_session: Session, rows: list[Checkpoint]) -> list[C
             size_bytes=_size(shelf, row),
             created_at=row.created_at,
             activated_at=row.activated_at,
+            can_roll_back=can_roll_back,
         )
         for row in rows
     ]

@@ -11,12 +11,12 @@ from sqlalchemy.orm import Session
 from db.errors import ConflictError, InvalidInputError, NotFoundError
 from db.models import Checkpoint, CheckpointKind, utc_now
 from db.queries.events import add_event
+from db.queries.head_trail import cut_trail, note_step, read_trail
 from db.queries.runs import runs_at_work
-from db.queries.session_info import ADAPTER_KEY, get_session_info
+from db.queries.session_info import get_session_info
 
 MAX_NAME_LENGTH = 80
 MEASURES_LIVE = "the figures of the live head are its"
-IN_USE = "the session's extractor is made with it"
 
 
 def list_checkpoints(db_session: Session) -> list[Checkpoint]:
@@ -32,7 +32,7 @@ def get_checkpoint(db_session: Session, checkpoint_id: int) -> Checkpoint:
     """
     checkpoint = db_session.get(Checkpoint, checkpoint_id)
     if checkpoint is None:
-        raise NotFoundError(f"there is no checkpoint {checkpoint_id}: GET /api/checkpoints lists them")
+        raise NotFoundError(f"there is no checkpoint {checkpoint_id}: the list of checkpoints says which there are")
     return checkpoint
 
 
@@ -63,12 +63,18 @@ def activate(db_session: Session, checkpoint_id: int) -> Checkpoint:
             f"checkpoint {checkpoint_id} is an adapter of the extractor, no head: docs/finetuning.md tells how to "
             "adopt it"
         )
+    note_step(db_session, _present_step(db_session))
+    _let_predict(db_session, checkpoint)
+    note_step(db_session, checkpoint.id)
+    return checkpoint
+
+
+def _let_predict(db_session: Session, checkpoint: Checkpoint) -> None:
     deactivate(db_session)
     checkpoint.active = True
     checkpoint.activated_at = utc_now()
     checkpoint.head_version = _next_version(db_session)
     add_event(db_session, "prediction", version=checkpoint.head_version, checkpoint_id=checkpoint.id)
-    return checkpoint
 
 
 def deactivate(db_session: Session) -> None:
@@ -80,9 +86,14 @@ def release(db_session: Session) -> bool:
     """Let the live head predict again at once, not only after the next annotation; false if it does already."""
     if active_checkpoint(db_session) is None:
         return False
+    _let_live_predict(db_session)
+    note_step(db_session, _present_step(db_session))
+    return True
+
+
+def _let_live_predict(db_session: Session) -> None:
     deactivate(db_session)
     add_event(db_session, "prediction", version=_next_version(db_session))
-    return True
 
 
 def _next_version(db_session: Session) -> int:
@@ -104,14 +115,36 @@ def head_in_force(db_session: Session) -> Checkpoint | None:
     return live if is_present else None
 
 
-def earlier_heads(db_session: Session) -> list[Checkpoint]:
-    """Checkpoints that predicted before the present head, the last one first; runs that never did are left out."""
+def earlier_heads(db_session: Session) -> list[Checkpoint | None]:
+    """Heads that predicted before the present one, the last first; None is a live head that was not saved when another
+    took over. Runs that never predicted are not among them, nor what was removed."""
+    present = _present_step(db_session)
+    trail = read_trail(db_session)
+    # While the live head predicts it is no way back to itself, saved by now or not.
+    here = {present} if active_checkpoint(db_session) is not None else {present, None}
+    while trail and trail[-1] in here:
+        trail.pop()
+    found = db_session.scalars(
+        select(Checkpoint).where(Checkpoint.id.in_([step for step in trail if step is not None]))
+    )
+    by_id: dict[int | None, Checkpoint | None] = {row.id: row for row in found}
+    by_id[None] = None
+    return [by_id[step] for step in reversed(trail) if step in by_id]
+
+
+def go_back(db_session: Session, head: Checkpoint | None) -> None:
+    """Let one of `earlier_heads` predict again; what predicted after it is forgotten, so that the next one leads
+    further back."""
+    cut_trail(db_session, None if head is None else head.id)
+    if head is None:
+        _let_live_predict(db_session)
+    else:
+        _let_predict(db_session, head)
+
+
+def _present_step(db_session: Session) -> int | None:
     present = head_in_force(db_session)
-    has_predicted = (Checkpoint.kind == CheckpointKind.LIVE) | Checkpoint.activated_at.is_not(None)
-    statement = select(Checkpoint).where(has_predicted, Checkpoint.kind != CheckpointKind.ADAPTER)
-    if present is not None:
-        statement = statement.where(Checkpoint.id < present.id)
-    return list(db_session.scalars(statement.order_by(Checkpoint.id.desc())))
+    return None if present is None else present.id
 
 
 def rename(checkpoint: Checkpoint, name: str | None) -> None:
@@ -146,6 +179,7 @@ def save_checkpoint_row(
     """
     is_same = Checkpoint.path == path if run_id is None else Checkpoint.run_id == run_id
     checkpoint = db_session.scalar(select(Checkpoint).where(is_same, Checkpoint.kind == kind))
+    began = checkpoint is None and kind is CheckpointKind.LIVE and active_checkpoint(db_session) is None
     replaced = checkpoint.path if checkpoint is not None and checkpoint.path != path else None
     if checkpoint is None:
         parent_id = newest_checkpoint_id(db_session)
@@ -156,6 +190,8 @@ def save_checkpoint_row(
     checkpoint.metrics = metrics
     checkpoint.dataset_hash, checkpoint.label_sequence, checkpoint.n_labels = dataset_hash, label_sequence, n_labels
     db_session.flush()
+    if began:
+        note_step(db_session, checkpoint.id, was_unsaved=True)
     return checkpoint, replaced
 
 
@@ -186,8 +222,6 @@ def why_kept(db_session: Session, checkpoint: Checkpoint) -> str | None:
     """Why a checkpoint must not go without being asked for by its id; None if it may."""
     if checkpoint.active:
         return "it predicts now"
-    if checkpoint.kind is CheckpointKind.ADAPTER and _is_adopted(db_session, checkpoint):
-        return IN_USE
     if checkpoint.pinned:
         return "it is pinned"
     if checkpoint.name is not None:
@@ -200,12 +234,6 @@ def why_kept(db_session: Session, checkpoint: Checkpoint) -> str | None:
     if newest is not None and newest.id == checkpoint.id:
         return MEASURES_LIVE
     return None
-
-
-def _is_adopted(db_session: Session, checkpoint: Checkpoint) -> bool:
-    adopted = get_session_info(db_session).config.get(ADAPTER_KEY)
-    # A YAML file may name it by its whole path.
-    return adopted is not None and (adopted == checkpoint.path or str(adopted).endswith(f"/{checkpoint.path}"))
 
 
 def prunable(db_session: Session, keep: int) -> list[Checkpoint]:
@@ -232,13 +260,12 @@ def removable(db_session: Session, checkpoint_id: int) -> Checkpoint:
 
     Raises:
         NotFoundError: there is none.
-        ConflictError: it predicts now, the extractor is made with it, it is pinned, or its run is at work.
+        ConflictError: it predicts now, is pinned, or its run is at work.
     """
     checkpoint = get_checkpoint(db_session, checkpoint_id)
     why = why_kept(db_session, checkpoint)
     remedies = {
         "it predicts now": "activate another one, or let the live head predict",
-        IN_USE: "go back to the extractor without it first (`fewclick adopt --base`)",
         "it is pinned": "unpin it first",
         "its run is at work": "stop the run first",
     }

@@ -13,7 +13,7 @@ from db.queries.comparisons import newest_comparison, request_comparison
 from db.queries.runs import request_run
 from ml_service.checkpoint_comparison import compare_checkpoints
 from ml_service.data_snapshot import snapshot_path
-from tests.ml_service.multilabel_session import answer_rightly, make_multilabel_session
+from tests.ml_service.multilabel_session import CAR, DAY, NIGHT, answer_rightly, make_multilabel_session
 from tests.ml_service.toy_session import LEFT, RIGHT, ToySession, work_off
 
 HELD_OUT = (31, 32, 33, 34, 35, 36)
@@ -150,3 +150,32 @@ def test_worker__comparison_of_what_is_gone_fails_with_a_reason(two_live: tuple[
     assert job.state is JobState.FAILED
     assert "is missing" in (job.error or "")
     assert str(session.folder) not in (job.error or "")
+
+
+def test_compare_checkpoints__in_groups_as_the_service_does_whoever_asks(tmp_path: Path) -> None:
+    session = make_multilabel_session(tmp_path / "multilabel", 30)
+    worker = session.worker()
+    for count in (8, 20):
+        answer_rightly(session, [*range(1, count + 1), *range(25, 31)])
+        session.hold_out(*range(25, 31))
+        work_off(worker)
+    first, *_, last = (checkpoint.id for checkpoint in checkpoints(session))
+    with session.db.write() as db_session:
+        request_comparison(db_session, first, last)
+    work_off(worker)
+    worker.close()
+    with session.db.read() as db_session:
+        job = newest_comparison(db_session, first, last)
+    assert job is not None
+    assert job.result is not None
+    qualities = [job.result[side]["quality"] for side in "ab"]
+    context = session.context()
+    # A context that has read no labels, as on the command line, knows the groups.
+    assert context.parts.group_of([DAY, NIGHT, CAR]).tolist() == [0, 0, -1]
+    told = compare_checkpoints(context, first, last)
+    assert [told[side]["quality"] for side in "ab"] == qualities
+    # The heads were fitted with groups, whatever people have made of these since.
+    context.parts.group_by_class.clear()
+    told = compare_checkpoints(context, first, last)
+    assert [told[side]["quality"] for side in "ab"] == qualities
+    session.db.close()

@@ -583,7 +583,8 @@ export interface paths {
         put?: never;
         /**
          * Roll Back
-         * @description Predict with the checkpoint before the present head, until the next annotation change. 409 if there is none.
+         * @description Let the head predict that did before the present one, until the next annotation change; null where that is the
+         *     live head, not saved yet. 409 if there is none: `can_roll_back` of the list tells before.
          */
         post: operations["rollBack"];
         delete?: never;
@@ -1023,6 +1024,11 @@ export interface components {
             /** Activated At */
             activated_at: string | null;
             /**
+             * Can Roll Back
+             * @description whether POST /api/checkpoints/rollback has a head to go back to now; the same for all of them
+             */
+            can_roll_back: boolean;
+            /**
              * Description
              * @description what the JSON beside the weights says: head, classes, extractor, configuration, metrics, code and library versions, seed, hash of the data, revisions learned from; empty if the file is gone
              */
@@ -1113,6 +1119,11 @@ export interface components {
             created_at: string;
             /** Activated At */
             activated_at: string | null;
+            /**
+             * Can Roll Back
+             * @description whether POST /api/checkpoints/rollback has a head to go back to now; the same for all of them
+             */
+            can_roll_back: boolean;
         };
         /**
          * CheckpointPatch
@@ -4956,7 +4967,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["CheckpointOut"];
+                    "application/json": components["schemas"]["CheckpointOut"] | null;
                 };
             };
             /** @description cannot be right */

@@ -8,6 +8,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from db.models import CheckpointKind, Job, JobKind, JobState, SessionInfo
+from db.queries.head_trail import TRAIL_KEY
 from tests.saved_checkpoints import put_checkpoint, rows_of
 
 OLD, NEW = ((1, 1), (2, 2), (3, 1)), ((1, 1), (2, 1), (4, 2))
@@ -191,3 +192,40 @@ def test_measure__of_what_is_damaged_is_refused(cla: TestClient, shelf: Any) -> 
     response = cla.post("/api/checkpoints/compare?a=1&b=2")
     assert response.status_code == 409
     assert "format_version is 9, this version reads 1 and 2" in response.json()["detail"]
+
+
+def test_roll_back__by_the_order_in_which_heads_predicted(cla: TestClient, shelf: Any) -> None:
+    for number in (1, 2, 3):
+        shelf.put(f"live-{number}")
+    shelf.put("run-1", kind=CheckpointKind.RUN)
+
+    def can_roll_back() -> bool:
+        (told,) = {row["can_roll_back"] for row in cla.get("/api/checkpoints").json()}
+        return bool(told)
+
+    cla.post("/api/checkpoints/4/activate")
+    cla.post("/api/checkpoints/2/activate")
+    # Before 2 the run's head predicted, though its id is larger; before that the live head, then its earlier states.
+    assert can_roll_back()
+    assert [cla.post("/api/checkpoints/rollback").json()["id"] for _ in range(4)] == [4, 3, 2, 1]
+    assert not can_roll_back()
+    assert cla.post("/api/checkpoints/rollback").status_code == 409
+
+
+def test_roll_back__to_a_live_head_that_was_not_saved(cla: TestClient, shelf: Any) -> None:
+    shelf.put("live-1")
+    with shelf.database.write() as db_session:
+        db_session.get_one(SessionInfo, 1).label_sequence += 1
+    cla.post("/api/checkpoints/1/activate")
+    assert cla.post("/api/checkpoints/rollback").json() is None
+    assert not any(row["in_force"] for row in cla.get("/api/checkpoints").json())
+    assert cla.post("/api/checkpoints/rollback").json()["id"] == 1
+
+
+def test_roll_back__in_a_session_of_a_version_without_a_trail(cla: TestClient, shelf: Any) -> None:
+    for number in (1, 2):
+        shelf.put(f"live-{number}")
+    with shelf.database.write() as db_session:
+        info = db_session.get_one(SessionInfo, 1)
+        info.config = {key: value for key, value in info.config.items() if key != TRAIL_KEY}
+    assert cla.post("/api/checkpoints/rollback").json()["id"] == 1

@@ -88,7 +88,8 @@ export class CheckpointDialog extends AppView {
           : html`The <strong>live head</strong> predicts.`}</p>
         ${active ? html`<button class="button small" data-testid="release-checkpoint" ?disabled=${busy}
             title="Let the live head predict at once" @click=${() => void shelf.release()}>${icon(Play, 14)}<span>Live head</span></button>` : nothing}
-        <button class="button small" data-testid="roll-back" ?disabled=${busy} title="Let the checkpoint before the present head predict"
+        <button class="button small" data-testid="roll-back" ?disabled=${busy || !rows.some((row) => row.can_roll_back)}
+          title="Let the head that predicted before the present one do so again"
           @click=${() => void shelf.rollBack()}>${icon(RotateCcw, 14)}<span>Roll back</span></button>
         <button class="button small" data-testid="compare-checkpoints" ?disabled=${busy || shelf.chosen.value.length !== 2}
           title="Choose two in the list, then compare them" @click=${() => void shelf.compare()}>${icon(Scale, 14)}<span>Compare</span></button>
