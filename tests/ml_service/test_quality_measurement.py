@@ -6,13 +6,18 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from db.models import Event, Image, Measurement
+from db.models import Checkpoint, CheckpointKind, Event, Image, LabelClass, Measurement, SessionInfo
 from db.queries.annotations import clear, undo
+from db.queries.class_groups import put_into_group
 from db.queries.measurements import KEPT, newest_measurement, save_measurement
+from db.queries.training_data import annotated_images
 from db.tasks import Task
 from ml_service import quality_measurement
-from ml_service.quality_measurement import CROSS_VALIDATION, ENOUGH_HELD_OUT_IMAGES, HELD_OUT
-from tests.ml_service.multilabel_session import answer_rightly, make_multilabel_session
+from ml_service.data_snapshot import DataSnapshot, save_snapshot
+from ml_service.judging import judge
+from ml_service.leading_figure import CROSS_VALIDATION, HELD_OUT
+from ml_service.quality_measurement import ENOUGH_HELD_OUT_IMAGES
+from tests.ml_service.multilabel_session import NIGHT, answer_rightly, make_multilabel_session
 from tests.ml_service.toy_session import ToySession, make_session, true_class, work_off
 
 
@@ -126,6 +131,109 @@ def test_step__long_fits_run_beside_the_clicks(classification: ToySession, monke
     while time.monotonic() < deadline and worker._quality.is_pending:
         worker.step()
     assert _details(classification) == inline
+    worker.close()
+
+
+def _adopt_adapter(session: ToySession, *, with_record: bool = True) -> None:
+    """An adapter that was fine-tuned on the labels of now, in force; the features stay as they are."""
+    with session.db.write() as db_session:
+        dataset_hash = None
+        if with_record:
+            dataset_hash = save_snapshot(session.folder, DataSnapshot.of(annotated_images(db_session, session.task)))
+        path = "adapters/run-1-epoch-1.safetensors"
+        db_session.add(Checkpoint(kind=CheckpointKind.ADAPTER, path=path, head_version=1, dataset_hash=dataset_hash))
+        info = db_session.get_one(SessionInfo, 1)
+        info.config = {**info.config, "adapter_path": path}
+
+
+@pytest.mark.parametrize("with_record", [True, False])
+def test_step__images_that_the_adapter_has_learned_from_measure_nothing(
+    classification: ToySession, with_record: bool
+) -> None:
+    classification.label_rightly(range(1, 21))
+    classification.hold_out()
+    _adopt_adapter(classification, with_record=with_record)
+    work_off(classification.worker())
+    figures = _details(classification)[CROSS_VALIDATION]
+    assert (_newest(classification).method, figures["n_samples"], figures["accuracy"]) == (None, 0, None)
+    assert "the adapter of the extractor has learned from 20 of the 20 labelled images" in figures["unknown"]
+    assert _details(classification)["curve"] is None
+    assert "has learned from 20" in _details(classification)["curve_unknown"]
+
+
+def test_step__images_labelled_after_the_adapter_are_held_back(classification: ToySession) -> None:
+    classification.label_rightly(range(1, 21))
+    classification.hold_out()
+    _adopt_adapter(classification)
+    classification.label_rightly(range(21, 33))
+    work_off(classification.worker())
+    newest, figures = _newest(classification), _details(classification)[CROSS_VALIDATION]
+    assert (newest.method, newest.n_images, figures["n_images"]) == (CROSS_VALIDATION, 32, 12)
+    assert figures["selected_on_these"] is False
+    assert _details(classification)["curve"] is None
+
+
+def test_step__held_out_images_chose_the_epoch_of_the_adapter(classification: ToySession) -> None:
+    classification.label_rightly(range(1, 21))
+    classification.hold_out(1, 2, 3, 4, 5, 6)
+    classification.label(7, true_class(7))
+    worker = classification.worker()
+    work_off(worker)
+    assert _details(classification)[HELD_OUT]["selected_on_these"] is False
+    _adopt_adapter(classification)
+    work_off(classification.worker())
+    details = _details(classification)
+    assert (details[HELD_OUT]["n_images"], details[HELD_OUT]["selected_on_these"]) == (6, True)
+    # Six images that the adapter has not learned from are all that an estimate has.
+    assert details[CROSS_VALIDATION]["n_images"] == 6
+
+
+def test_step__other_groups_are_measured_anew(tmp_path: Any) -> None:
+    session = make_multilabel_session(tmp_path, 24)
+    worker = session.worker()
+    answer_rightly(session, range(1, 25))
+    work_off(worker)
+    grouped = _newest(session)
+    with session.db.write() as db_session:
+        put_into_group(db_session, db_session.get_one(LabelClass, NIGHT), None)
+    work_off(worker)
+    apart = _newest(session)
+    assert apart.id != grouped.id
+    assert apart.content_hash != grouped.content_hash
+    session.db.close()
+
+
+def test_step__history_keeps_the_figure_that_leads(classification: ToySession) -> None:
+    classification.label_rightly(range(1, 31))
+    classification.hold_out(*range(1, 13))
+    classification.label(30, true_class(29))
+    work_off(classification.worker())
+    newest, details = _newest(classification), _details(classification)
+    assert details[CROSS_VALIDATION]["accuracy"] is not None
+    assert (newest.method, newest.value) == (HELD_OUT, details[HELD_OUT]["accuracy"]["value"])
+
+
+def test_step__a_fit_under_way_is_given_up_at_a_click(
+    classification: ToySession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(quality_measurement, "INLINE_LABELS", 0)
+    seen: list[Any] = []
+
+    def judge_at_leisure(*args: Any) -> Any:
+        seen.append(args[-1])
+        while len(seen) == 1 and not seen[0]():
+            time.sleep(0.001)
+        return judge(*args)
+
+    monkeypatch.setattr(quality_measurement, "judge", judge_at_leisure)
+    worker = classification.worker()
+    classification.label_rightly(range(1, 21))
+    while not seen:
+        worker.step()
+    assert not seen[0]()
+    classification.label(21, true_class(21))
+    assert worker.step()
+    assert seen[0]()
     worker.close()
 
 
