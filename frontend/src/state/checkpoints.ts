@@ -11,7 +11,6 @@ export interface Checkpoint {
   /** It predicts now: active, or just what the live head is. */
   readonly in_force: boolean;
   /** Of the whole list: whether another head predicted before the present one. */
-  readonly can_roll_back?: boolean;
   readonly can_roll_back: boolean;
   readonly parent_id: number | null;
   readonly run_id: number | null;

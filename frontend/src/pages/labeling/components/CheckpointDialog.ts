@@ -81,6 +81,7 @@ export class CheckpointDialog extends AppView {
     }
     const active = rows.find((row) => row.active);
     const busy = shelf.busy.value;
+    const goes_back = rows.some((row) => row.can_roll_back);
     return html`
       <div class="shelf-actions">
         <p class="hint" role="status" data-testid="checkpoints-state">${active
@@ -88,8 +89,8 @@ export class CheckpointDialog extends AppView {
           : html`The <strong>live head</strong> predicts.`}</p>
         ${active ? html`<button class="button small" data-testid="release-checkpoint" ?disabled=${busy}
             title="Let the live head predict at once" @click=${() => void shelf.release()}>${icon(Play, 14)}<span>Live head</span></button>` : nothing}
-        <button class="button small" data-testid="roll-back" ?disabled=${busy || !rows.some((row) => row.can_roll_back)}
-          title="Let the head that predicted before the present one do so again"
+        <button class="button small" data-testid="roll-back" ?disabled=${busy || !goes_back}
+          title=${goes_back ? "Let the head that predicted before the present one do so again" : "No other head predicted before the present one"}
           @click=${() => void shelf.rollBack()}>${icon(RotateCcw, 14)}<span>Roll back</span></button>
         <button class="button small" data-testid="compare-checkpoints" ?disabled=${busy || shelf.chosen.value.length !== 2}
           title="Choose two in the list, then compare them" @click=${() => void shelf.compare()}>${icon(Scale, 14)}<span>Compare</span></button>
