@@ -195,6 +195,8 @@ class SessionInfo(Base):
     """Version of the newest head; a prediction with a smaller one is stale."""
     head_label_sequence: Mapped[int] = mapped_column(default=0)
     """`label_sequence` that the head in force has taken note of: where the two differ, a refit is due."""
+    scaler: Mapped[dict[str, Any] | None] = mapped_column(default=None)
+    """hash, n_images, extractor: the scaler of the live head, in the file that its hash names."""
     created_at: Mapped[dt.datetime] = mapped_column(default=utc_now)
 
 

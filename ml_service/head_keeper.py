@@ -35,6 +35,7 @@ from ml_service.live_checkpoint import save_live_checkpoint
 from ml_service.live_fitter import LiveFitter
 from ml_service.metrics import Quality
 from ml_service.predictors.base import ImagePrediction, Model
+from ml_service.scaler_file import SharedScaler
 from ml_service.scaler_source import ScalerSource
 from models.errors import FeatureMismatchError
 
@@ -49,6 +50,7 @@ class HeadKeeper:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._scalers = ScalerSource(context.parts, context.reader)
+        self._shared_scaler = SharedScaler(context.session_dir, context.parts, self._scalers)
         self._unsaved_since: float | None = None
         self._fitter = LiveFitter(context.parts, context.training_set)
         self.model: Model | None = None
@@ -72,6 +74,7 @@ class HeadKeeper:
         """Be ready for the first click: read all labels, fit the scaler and the head."""
         with self._context.db.read() as db_session:
             self.open_image_id = last_annotated_image_id(db_session)
+            self._shared_scaler.follow(get_session_info(db_session))
             self._scalers.begin_if_due(db_session)
         if self.open_image_id is not None:
             self._scalers.complete()
@@ -99,11 +102,13 @@ class HeadKeeper:
             return True
         fitted = self._fit(extracted_weight)
         predictions, broken = self._predict(open_image, fitted)
+        self._shared_scaler.write()
         with context.db.write() as db_session:
             info = get_session_info(db_session)
             if info.head_version != version:
                 return False
             finish(db_session)
+            self._shared_scaler.record(info)
             if is_active:
                 deactivate(db_session)
             info.head_version += 1
@@ -136,8 +141,9 @@ class HeadKeeper:
             self._load(checkpoint, info.head_version)
             return
         fitted = self._fit(extracted_weight)
-        if context.training_set.sequence == info.head_label_sequence:
-            # Equal labels give an equal head: what it predicted before stays good.
+        is_equal = fitted is None or self._shared_scaler.is_recorded(info)
+        if is_equal and context.training_set.sequence == info.head_label_sequence:
+            # Equal labels and an equal scaler give an equal head: what it predicted before stays good.
             self._take_over(None if fitted is None else replace(fitted, version=info.head_version), info.head_version)
         else:
             self.refit()
@@ -218,9 +224,11 @@ class HeadKeeper:
 
     def _sync(self, db_session: Session) -> float:
         """Read what is new in the labels; returns what an extracted point counts."""
+        info = get_session_info(db_session)
         self._context.training_set.sync(db_session)
+        self._shared_scaler.follow(info)
         self._scalers.require(db_session)
-        return training_settings(get_session_info(db_session)).extracted_weight
+        return training_settings(info).extracted_weight
 
     def _fit(self, extracted_weight: float) -> Model | None:
         """The live head of all labels; its version is set where it is recorded."""

@@ -65,7 +65,8 @@ class ScalerSource:
         self._parts = parts
         self._reader = reader
         self._gathering: _Gathering | None = None
-        self._fitted_on = 0
+        self.fitted_on = 0
+        """Images that were ready when the scaler in force was due; 0 for one of a few images."""
         self.scaler: FeatureScaler | None = None
         """None while no image is ready."""
 
@@ -77,7 +78,7 @@ class ScalerSource:
     def begin_if_due(self, db_session: Session) -> None:
         """Choose the images of a new scaler, if one is due and none is being gathered."""
         n_ready = count_ready(db_session)
-        if self._gathering is None and n_ready > 0 and n_ready >= 2 * self._fitted_on:
+        if self._gathering is None and n_ready > 0 and n_ready >= 2 * self.fitted_on:
             images = sample_ready(db_session, self._parts.scaler_images)
             self._gathering = _Gathering(n_ready, images, RunningMoments(self._parts.dim))
 
@@ -98,7 +99,13 @@ class ScalerSource:
             self._gathering = None
             if gathering.moments.count > 0:
                 self.scaler = self._fit(gathering.moments)
-                self._fitted_on = gathering.n_ready
+                self.fitted_on = gathering.n_ready
+
+    def take(self, scaler: FeatureScaler, fitted_on: int) -> None:
+        """Have in force what another service has gathered, or this one before it was started anew."""
+        self.scaler, self.fitted_on = scaler, fitted_on
+        if self._gathering is not None and self._gathering.n_ready < 2 * fitted_on:
+            self._gathering = None
 
     def complete(self) -> None:
         """Gather to the end at once: before anybody waits for an answer."""
