@@ -13,7 +13,10 @@ import pytest
 
 from db.database import Database
 from db.models import CheckpointKind
+from db.queries.checkpoints import save_checkpoint_row
+from db.queries.session_info import get_session_info
 from fewclick import cli
+from models.adapter_files import AdapterDescription, write_adapter
 from tests.fewclick.conftest import MakeSession
 from tests.saved_checkpoints import put_checkpoint, rows_of
 
@@ -90,6 +93,19 @@ def test_inspect__provenance(run: Run) -> None:
     assert json.loads(run("inspect", "2", "--json"))["description"]["seed"] == 0
 
 
+def test_inspect__adapter_says_how_it_is_used_and_no_problem(run: Run, folder: Path) -> None:
+    database = Database.of_session(folder)
+    with database.write() as db_session:
+        path = "adapters/run-5-epoch-2.safetensors"
+        extractor = get_session_info(db_session).extractor
+        write_adapter(folder / path, b"factors", AdapterDescription(extractor, 1.0))
+        adapter_id = save_checkpoint_row(db_session, CheckpointKind.ADAPTER, path, metrics={})[0].id
+    database.close()
+    text = " ".join(run("inspect", str(adapter_id)).split())
+    assert "problem" not in text
+    assert f"fewclick adopt {adapter_id}" in text
+
+
 def test_compare__what_differs(run: Run) -> None:
     text = run("compare", "1", "2", "--no-measure")
     assert "training.extracted_weight" in text
@@ -119,7 +135,7 @@ def test_prune__asks_and_removes(run: Run, folder: Path) -> None:
     assert ids(folder) == [1, 2, 3, 4]
     plan = run("prune", "--keep", "1", "--dry-run")
     assert "these go" in plan
-    assert "stays: 3, the figures of the live head are its" in plan
+    assert "stays: 3, the quality shown for the live head was measured on it" in plan
     run("prune", "--keep", "1", "--yes")
     assert ids(folder) == [3, 4]
     assert "nothing to remove" in run("prune", "--keep", "1", "--yes")
@@ -172,3 +188,14 @@ def test_bad_input__is_one_line_and_status_2(run: Run, arguments: list[str], wor
     text: Any = run(*arguments, status=2)
     assert words in text
     assert text.strip().count("\n") == 0
+
+
+def test_inspect__of_no_checkpoint_names_the_command(run: Run) -> None:
+    text = run("inspect", "99", status=2)
+    assert "`fewclick checkpoints list`" in text
+    assert "GET" not in text
+
+
+def test_inspect__tells_what_is_held_out(run: Run) -> None:
+    assert json.loads(run("inspect", "2", "--json"))["data"]["by_class"][0]["held_out"] == 0
+    assert "held out" in run("inspect", "2")
