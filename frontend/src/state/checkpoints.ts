@@ -108,6 +108,8 @@ export interface HeldOutShare {
   readonly accuracy: number;
   readonly samples: number;
   readonly images: number;
+  /** Whether the best epoch was chosen on them. */
+  readonly selected_on_these: boolean;
   /** Whether a share of so few says anything. */
   readonly enough: boolean;
 }
@@ -129,7 +131,8 @@ export function heldOutOf({ metrics }: Pick<Checkpoint, "metrics">): HeldOutShar
   if (accuracy === null) return null;
   const samples = number(at(measured, "n_samples")) ?? 0;
   const images = number(at(measured, "n_images")) ?? 0;
-  return { accuracy, samples, images, enough: samples >= LEAST_SAMPLES && images >= LEAST_IMAGES };
+  const selected_on_these = at(metrics, "selected_on_these") === true;
+  return { accuracy, samples, images, selected_on_these, enough: samples >= LEAST_SAMPLES && images >= LEAST_IMAGES };
 }
 
 /** The result of a measurement, whatever is missing in it. */

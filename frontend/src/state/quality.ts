@@ -57,7 +57,11 @@ export interface Figures {
   readonly confusion: Confusion | null;
   readonly calibration: Calibration | null;
   readonly calibration_unknown: string | null;
+  /** Whether the best epoch, of a run or of the adapter, was chosen on images among these. */
+  readonly selected_on_these?: boolean;
 }
+
+export const SELECTED_ON_THESE = "The best epoch was chosen on these images: the figure leans high.";
 
 export interface CurvePoint {
   readonly n_labels: number;

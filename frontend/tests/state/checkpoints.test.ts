@@ -15,6 +15,14 @@ describe("heldOutOf", () => {
   });
 });
 
+describe("heldOutOf of a run", () => {
+  it("says that its epoch was chosen on the same images", () => {
+    const held_out = { accuracy: 0.5, n_samples: 9, n_images: 9 };
+    expect(heldOutOf({ metrics: { held_out } })?.selected_on_these).toBe(false);
+    expect(heldOutOf({ metrics: { held_out, selected_on_these: true } })?.selected_on_these).toBe(true);
+  });
+});
+
 describe("measuredPair", () => {
   it("survives whatever is missing", () => {
     const pair = measuredPair({ a: { quality: null, how: null, note: "lost" } });

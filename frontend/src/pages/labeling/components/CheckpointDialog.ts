@@ -3,6 +3,7 @@ import { html, nothing, type TemplateResult } from "lit";
 import { repeat } from "lit/directives/repeat.js";
 
 import { bytes, heldOutOf, kindName, type Checkpoint, type PrunePlan } from "../../../state/checkpoints";
+import { SELECTED_ON_THESE } from "../../../state/quality";
 import type { Readable } from "../../../state/signal";
 import { AppView } from "./AppView";
 import { comparisonTables } from "./checkpoint_comparison";
@@ -121,7 +122,8 @@ export class CheckpointDialog extends AppView {
           ${row.size_bytes === null ? html`<span class="chip is-bad">File gone</span>` : nothing}</span>
       </div></th>
       <td>${held_out === null ? html`<span class="hint">unknown</span>` : held_out.enough
-        ? html`${Math.round(held_out.accuracy * 100)} % <span class="count">of ${held_out.samples}</span>`
+        ? html`${Math.round(held_out.accuracy * 100)} % <span class="count" title=${held_out.selected_on_these ? SELECTED_ON_THESE : nothing}>of ${held_out.samples}${
+          held_out.selected_on_these ? ", chosen on them" : ""}</span>`
         : html`<span class="hint" title="${Math.round(held_out.accuracy * 100)} %, which says next to nothing">too few: ${held_out.samples}</span>`}</td>
       <td class="is-number">${row.n_labels ?? "–"}</td>
       <td><time datetime=${row.created_at} title="${new Date(row.created_at).toLocaleString()}${row.size_bytes === null ? "" : `, ${bytes(row.size_bytes)}`}">

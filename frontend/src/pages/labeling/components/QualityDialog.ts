@@ -10,6 +10,7 @@ import {
   historyPoints,
   intervalText,
   outlookText,
+  SELECTED_ON_THESE,
   type Agreement,
   type Figures,
   type HeatCell,
@@ -67,6 +68,7 @@ export class QualityDialog extends AppView {
         <tbody>${rows}</tbody></table></div>`}
       ${n_labels === null ? nothing : html`<p class="hint">A head of ${counted(n_labels, "label")}${
         is_current === false ? "; labels have changed since" : ""}. Images that the model picked count in neither row.
+        ${held_out?.selected_on_these ? `Held-out images: ${SELECTED_ON_THESE.charAt(0).toLowerCase()}${SELECTED_ON_THESE.slice(1)}` : ""}
         ${this.app.config.task === "segmentation" ? "Points lie where people clicked, often on mistakes: whole masks are not measured." : ""}</p>`}
     </section>`;
   }
@@ -134,8 +136,9 @@ export class QualityDialog extends AppView {
       ${points.length === 0 ? unknown("the live head was not measured yet") : html`
         ${linePlot({ title: `Accuracy of the live head as labels came, now ${percent(last?.accuracy?.value ?? 0)}`, x_title: "Measurement, oldest first",
           y_title: "Right", points, x_range: { from: 1, to: history.length } })}
-        <p class="hint">The live head each time the labels had rested for a moment, with its 95 % interval. With
-          ${counted(history[0]?.n_labels ?? 0, "label")} at the first, ${counted(history.at(-1)?.n_labels ?? 0, "label")} at the last.</p>
+        <p class="hint">The live head each time the labels had rested for a moment, with its 95 % interval: ${history.length === 1
+          ? `once, with ${counted(history[0]?.n_labels ?? 0, "label")}`
+          : `first with ${counted(history[0]?.n_labels ?? 0, "label")}, last with ${counted(history.at(-1)?.n_labels ?? 0, "label")}`}.</p>
         ${plotTable(["No.", "When", "Labels", "How", "Right", "95 % interval"], history.map(({ at, n_labels, method, accuracy }, i) => [
           String(i + 1), moment(at), String(n_labels), method === null ? "–" : METHOD_NAMES[method], accuracy === null ? "unknown" : percent(accuracy.value),
           accuracy === null ? "" : intervalText(accuracy)]))}`}

@@ -1,7 +1,7 @@
 import { ChartLine } from "lucide";
 import { html, nothing, type TemplateResult } from "lit";
 
-import { basisText, intervalText, leading, outlookText } from "../../../state/quality";
+import { basisText, intervalText, leading, outlookText, SELECTED_ON_THESE } from "../../../state/quality";
 import type { Readable } from "../../../state/signal";
 import { AppView } from "./AppView";
 import { icon } from "./icon";
@@ -32,7 +32,7 @@ export class QualityPanel extends AppView {
     if (found === null) {
       if (held_out) {
         return html`<p class="figure-row"><span class="figure" data-testid="held-out">${percent(held_out.value)}</span>
-          <span>${heldOutBasis(held_out, this.app.config.task)}. ${name}</span></p>`;
+          <span>${heldOutBasis(held_out, this.app.config.task)}${head ? html`, by the ${name}` : nothing}</span></p>`;
       }
       return html`<p class="hint" data-testid="quality-unknown">${head ? html`${name}: ` : nothing}${
         head ? "quality" : "Quality"} unknown, ${quality?.unknown ?? "nothing is labelled yet"}.</p>`;
@@ -41,8 +41,9 @@ export class QualityPanel extends AppView {
     return html`
       <p class="figure-row"><span class="figure" data-testid=${is_estimate ? "estimate" : "held-out"}>${percent(found.accuracy.value)}</span>
         <span>${is_estimate ? html`<span class="chip is-estimate" title="By cross-validation: too few images are held out yet">estimate</span> ` : nothing}${
-          basisText(found, this.app.config.task !== "segmentation")}. ${name}</span></p>
-      <p class="hint">95 % interval ${intervalText(found.accuracy)}${quality?.is_current === false ? ", before the last changes" : ""}.
+          basisText(found, this.app.config.task !== "segmentation")}</span></p>
+      <p class="hint">${head ? html`${name}, ` : nothing}95 % interval ${intervalText(found.accuracy)}${quality?.is_current === false ? ", before the last changes" : ""}.
+        ${found.figures.selected_on_these ? html`<span data-testid="selected-on-these">${SELECTED_ON_THESE}</span>` : nothing}
         ${quality?.curve && quality.curve.outlook.verdict !== "unclear" ? outlookText(quality.curve.outlook) : nothing}</p>`;
   }
 }
