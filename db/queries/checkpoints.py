@@ -13,10 +13,11 @@ from db.models import Checkpoint, CheckpointKind, utc_now
 from db.queries.events import add_event
 from db.queries.head_trail import cut_trail, note_step, read_trail
 from db.queries.runs import runs_at_work
-from db.queries.session_info import get_session_info
+from db.queries.session_info import ADAPTER_KEY, get_session_info
 
 MAX_NAME_LENGTH = 80
-MEASURES_LIVE = "the figures of the live head are its"
+MEASURES_LIVE = "the quality shown for the live head was measured on it"
+IN_USE = "the session's extractor is made with it"
 
 
 def list_checkpoints(db_session: Session) -> list[Checkpoint]:
@@ -222,6 +223,8 @@ def why_kept(db_session: Session, checkpoint: Checkpoint) -> str | None:
     """Why a checkpoint must not go without being asked for by its id; None if it may."""
     if checkpoint.active:
         return "it predicts now"
+    if checkpoint.kind is CheckpointKind.ADAPTER and _is_adopted(db_session, checkpoint):
+        return IN_USE
     if checkpoint.pinned:
         return "it is pinned"
     if checkpoint.name is not None:
@@ -234,6 +237,12 @@ def why_kept(db_session: Session, checkpoint: Checkpoint) -> str | None:
     if newest is not None and newest.id == checkpoint.id:
         return MEASURES_LIVE
     return None
+
+
+def _is_adopted(db_session: Session, checkpoint: Checkpoint) -> bool:
+    adopted = get_session_info(db_session).config.get(ADAPTER_KEY)
+    # A YAML file may name it by its whole path.
+    return adopted is not None and (adopted == checkpoint.path or str(adopted).endswith(f"/{checkpoint.path}"))
 
 
 def prunable(db_session: Session, keep: int) -> list[Checkpoint]:
@@ -260,12 +269,13 @@ def removable(db_session: Session, checkpoint_id: int) -> Checkpoint:
 
     Raises:
         NotFoundError: there is none.
-        ConflictError: it predicts now, is pinned, or its run is at work.
+        ConflictError: it predicts now, the extractor is made with it, it is pinned, or its run is at work.
     """
     checkpoint = get_checkpoint(db_session, checkpoint_id)
     why = why_kept(db_session, checkpoint)
     remedies = {
         "it predicts now": "activate another one, or let the live head predict",
+        IN_USE: "go back to the extractor without it first (`fewclick adopt --base`)",
         "it is pinned": "unpin it first",
         "its run is at work": "stop the run first",
     }
