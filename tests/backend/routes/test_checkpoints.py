@@ -133,8 +133,11 @@ def test_prune__says_what_goes_and_never_takes_what_is_needed(cla: TestClient, s
     plan = cla.post("/api/checkpoints/prune", json={"keep": 1, "dry_run": True}).json()
     assert [row["id"] for row in plan["removed"]] == [5, 4]
     assert {row["id"]: row["reason"] for row in plan["kept"]} == {
-        1: "it is pinned", 2: "it has a name", 3: "it predicts now", 7: "the figures of the live head are its",
-    }  # fmt: skip
+        1: "it is pinned",
+        2: "it has a name",
+        3: "it predicts now",
+        7: "the quality shown for the live head was measured on it",
+    }
     assert plan["freed_bytes"] > 0
     assert len(rows_of(shelf.database)) == 7
     done = cla.post("/api/checkpoints/prune", json={"keep": 1, "only": [4]}).json()
