@@ -11,7 +11,7 @@ SETUP := $(PYTHON) -m fewclick.setup_environment
 .PHONY: help setup demo up dev check test bench bench-robot bench-features client clean
 
 help:
-	@echo "make demo    set everything up, make a demo session of each task, serve them (PORT=$(PORT))"
+	@echo "make demo    set everything up, make two demo sessions (segmentation, classification), serve them (PORT=$(PORT))"
 	@echo "make up      serve the session in SESSION=$(SESSION) (PORT=$(PORT))"
 	@echo "make dev     as demo, with the page served by Vite and reloaded on every change"
 	@echo "make test    all tests: Python, TypeScript, a real browser"

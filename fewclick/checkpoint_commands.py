@@ -19,7 +19,7 @@ from backend.schemas.checkpoints import (
 from backend.services import checkpoint_comparison, checkpoint_pruning, checkpoints
 from backend.services.checkpoints import Shelf
 from db.database import Database
-from db.errors import FewclickError, InvalidInputError
+from db.errors import FewclickError, InvalidInputError, NotFoundError
 from db.queries.checkpoints import MAX_NAME_LENGTH
 from fewclick import checkpoint_tables as tables
 from initialization.report import Report, format_bytes
@@ -234,5 +234,7 @@ def _shelf(session_dir: Path) -> Iterator[Shelf]:
     try:
         migrate(database.engine)
         yield Shelf(database, session_dir)
+    except NotFoundError as error:
+        raise NotFoundError(f"{error}: `fewclick checkpoints list`") from error
     finally:
         database.close()

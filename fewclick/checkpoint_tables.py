@@ -20,6 +20,7 @@ from backend.schemas.checkpoints import (
     PruneResult,
 )
 from db.models import CheckpointKind
+from db.tasks import TASKS, Task
 from initialization.report import counted, format_bytes
 
 MIN_SAMPLES, MIN_IMAGES = 5, 2
@@ -163,7 +164,7 @@ def flatten(value: Any, prefix: str = "") -> dict[str, Any]:
 
 def _add_origin(grid: Table, said: Mapping[str, Any]) -> None:
     extractor, code = said["extractor"], said.get("code") or {}
-    made = f"{extractor.get('name')} ({extractor.get('weights_hash')}), resize {extractor.get('resize')} px"
+    made = f"{extractor.get('name')} ({extractor.get('weights_hash')}), {_sides(said)}"
     grid.add_row("extractor", escape(made))
     classes = zip(said["class_ids"], said["class_names"], strict=False)
     grid.add_row("classes", escape(", ".join(f"{name} ({class_id})" for class_id, name in classes)))
@@ -177,19 +178,32 @@ def _add_origin(grid: Table, said: Mapping[str, Any]) -> None:
     grid.add_row("data", said["dataset_hash"][:16])
 
 
+def _sides(said: Mapping[str, Any]) -> str:
+    task = TASKS.get(said.get("task") or "")
+    if task is not None and not task.reads_patches:
+        return "pooled vectors, made at sizes of their own"
+    return f"resize {said['extractor'].get('resize')} px"
+
+
 def _show_data(console: Console, details: CheckpointDetails) -> None:
     data = details.data
     if data is None:
         console.print(f"training data: {details.data_problem}", style="yellow")
         return
-    console.print(
-        f"\n{counted(data.n_labels, 'label')} on {counted(data.n_images, 'image')}: "
-        f"{data.n_training_images} to train, {data.n_validation_images} held out"
+    is_answers = details.description.get("task") == Task.MULTILABEL.name
+    labels = (
+        counted(data.n_images, "answered image")
+        if is_answers
+        else f"{counted(data.n_labels, 'label')} on {counted(data.n_images, 'image')}"
     )
-    table = _plain_table("class", "labels", "by origin", right=(1,))
+    console.print(f"\n{labels}: {data.n_training_images} to train, {data.n_validation_images} held out")
+    # A live head learns from all of them, that of a run only from those to train.
+    table = _plain_table(
+        "class", "images that have it" if is_answers else "labels", "held out", "by origin", right=(1, 2)
+    )
     for row in data.by_class:
         origins = ", ".join(f"{count} {origin}" for origin, count in row.by_origin.items())
-        table.add_row(escape(row.name), f"{row.total:,}", origins)
+        table.add_row(escape(row.name), f"{row.total:,}", f"{row.held_out:,}", origins)
     console.print(Padding(table, (1, 0, 0, 0)))
 
 
@@ -238,7 +252,9 @@ def _show_measurement(console: Console, measurement: Measurement, a: str, b: str
     if difference is not None:
         error = difference["standard_error"]
         spread = "" if error is None else f" ± {error:.3f} (standard error over {counted(held['n_images'], 'image')})"
-        console.print(f"accuracy B - A: {difference['accuracy']:+.3f}{spread}")
+        is_chance = error is None or abs(difference["accuracy"]) < 2 * error
+        verdict = ": no more than chance" if is_chance else ""
+        console.print(f"accuracy B - A: {difference['accuracy']:+.3f}{spread}{verdict}")
     if agreement is not None:
         where = f"{agreement['of']} of {counted(agreement['n_images'], 'image')} drawn at random"
         console.print(f"both say the same on {agreement['share']:.1%} of the {where}")

@@ -44,5 +44,5 @@ def prepare_session(config_file: Path) -> Path:
     # From the folder of the person: init runs in another, and a session folder may be relative.
     session_dir = session_dir_of(load_config(config_file), os.environ)
     environment = os.environ | {SESSION_VARIABLE: str(session_dir)}
-    run_init(config_file, "--background", "--append", "--yes", environment=environment)
+    run_init(config_file, "--background", "--append", "--yes", "--no-next", environment=environment)
     return session_dir

@@ -39,8 +39,8 @@ class SetupError(Exception):
 class TorchSource(Enum):
     """Where the build of PyTorch comes from."""
 
-    CONFIGURED = "as pip is configured"
-    CPU_INDEX = "PyTorch's CPU builds"
+    CONFIGURED = "from where pip is configured to look"
+    CPU_INDEX = "from PyTorch's CPU builds"
 
 
 def choose_torch_source(platform: str, *, has_gpu: bool, has_local_wheel: bool) -> TorchSource:
@@ -159,7 +159,7 @@ def install_torch() -> None:
     local = [str(venv_python()), "-m", "pip", "install", "--dry-run", "--no-index", "--no-deps", torch]
     has_local_wheel = run(local, check=False, quiet=True) == 0
     source = choose_torch_source(sys.platform, has_gpu=has_gpu(), has_local_wheel=has_local_wheel)
-    say(f"{torch} from {source.value}")
+    say(f"{torch} {source.value}")
     if source is TorchSource.CPU_INDEX:
         bounded = ["--timeout", "15", "--retries", "1"]
         if pip_install(*bounded, "--no-deps", "--index-url", CPU_TORCH_INDEX, torch, check=False) == 0:

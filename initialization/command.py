@@ -83,6 +83,8 @@ def _parse(argv: Sequence[str] | None, program: str) -> Options:
     parser.add_argument(
         "--background", action="store_true", help="only register the images: `fewclick up` makes their features"
     )
+    # For `fewclick up --config`, which is what would come next.
+    parser.add_argument("--no-next", dest="tells_next", action="store_false", help=argparse.SUPPRESS)
     _add_cluster(parser)
     arguments = parser.parse_args(argv)
     if arguments.append and arguments.move_aside:

@@ -84,19 +84,26 @@ class Report:
         else:
             yield _PlainProgress(self._console, label, total, unit)
 
-    def summary(self, rows: Sequence[tuple[str, str]], failures: Sequence[tuple[str, str]], then: str | None) -> None:
-        """The closing table: what there is now, what failed and why, and what to run next; None: nothing can be."""
+    def summary(
+        self,
+        rows: Sequence[tuple[str, str]],
+        failures: Sequence[tuple[str, str]],
+        then: str | None,
+        *,
+        is_usable: bool = True,
+    ) -> None:
+        """The closing table: what there is now, what failed and why, and what to run next, if that is to be told."""
         self._console.print()
         table = Table.grid(padding=(0, 2))
         table.add_column(style="dim", min_width=LABEL_WIDTH)
         table.add_column(overflow="fold")
         for label, text in rows:
             table.add_row(label, text)
-        title, style = ("no image can be used", "red") if then is None else ("session ready", "green")
+        title, style = ("no image can be used", "red") if not is_usable else ("session ready", "green")
         self._console.print(Panel(table, title=title, title_align="left", border_style=style, expand=False))
         if failures:
             self._failures(failures)
-        if then is not None:
+        if is_usable and then is not None:
             self._console.print(Text.assemble(("  next       ", "dim"), (then, "bold")), soft_wrap=True)
             self._console.print()
 

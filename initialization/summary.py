@@ -23,6 +23,8 @@ def summarize(
     changes: FileChanges,
     started: float,
     report: Report,
+    *,
+    tells_next: bool = True,
 ) -> None:
     """The closing table.
 
@@ -49,7 +51,7 @@ def summarize(
         ("took", format_duration(time.monotonic() - started)),
     ]
     is_usable = bool(pending or states.get(FeatureState.READY))
-    report.summary(rows, failed, next_command(session_dir) if is_usable else None)
+    report.summary(rows, failed, next_command(session_dir) if tells_next else None, is_usable=is_usable)
     if not is_usable:
         raise SourceError(
             f"found {counted(len(failed), 'image')}, and none that can be used: mend or replace what is listed above, "

@@ -63,6 +63,8 @@ class Options:
     """Go on with a session whose features another extractor made."""
     background: bool = False
     """Register only: the extraction service of `fewclick up` makes the features."""
+    tells_next: bool = True
+    """Whether the closing table says what to run next."""
     cluster: ClusterSettings | None = None
     """Extract with Ray; None extracts in this process."""
 
@@ -181,7 +183,7 @@ def _make(
                 cluster = _order(options.cluster, session_dir, config, source, extractor, load_extractor)
             _extract(database, session_dir, config, source, extractor, report, cluster, background=options.background)
             _import_labels(database, config, len(start.images), report)
-            summarize(database, session_dir, extractor.info, changes, started, report)
+            summarize(database, session_dir, extractor.info, changes, started, report, tells_next=options.tells_next)
         finally:
             database.close()
 

@@ -88,8 +88,8 @@ class DataSnapshot(BaseModel):
 
     @property
     def n_labels(self) -> int:
-        """Points, or labels of whole images."""
-        return sum(len(image.targets) for image in self.images)
+        """Points, or labels of whole images; where an image may have several classes, one answer for all of them."""
+        return sum(1 if image.answered else len(image.targets) for image in self.images)
 
     def part(self, split: Split) -> list[SnapshotImage]:
         """Images of one part; one without a part trains."""

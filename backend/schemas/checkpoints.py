@@ -28,7 +28,10 @@ class CheckpointOut(ResponseModel):
     parent_id: int | None = Field(description="the checkpoint before it, of those that are left")
     run_id: int | None
     metrics: dict[str, Any] = Field(description="held-out quality as measured when it was saved")
-    n_labels: int | None = Field(description="that it has learned from; null for checkpoints of earlier versions")
+    n_labels: int | None = Field(
+        description="points, or labelled images: one with several classes is one answer; null for checkpoints of "
+        "earlier versions"
+    )
     dataset_hash: str | None = Field(description="identity of those labels")
     label_sequence: int | None
     size_bytes: int | None = Field(description="of the weights file; null if it is gone")
@@ -47,6 +50,7 @@ class ClassCounts(ResponseModel):
     color: str
     by_origin: dict[str, int]
     total: int
+    held_out: int = Field(description="of the total, on validation images: the head of a run has not learned from them")
 
 
 class DataSummary(ResponseModel):
@@ -55,7 +59,7 @@ class DataSummary(ResponseModel):
     n_images: int
     n_training_images: int
     n_validation_images: int
-    n_labels: int
+    n_labels: int = Field(description="points, or labelled images: one with several classes is one answer")
     by_class: list[ClassCounts]
     size_bytes: int = Field(description="of the snapshot, which checkpoints of equal labels share")
 

@@ -271,6 +271,7 @@ def _raw_description(shelf: Shelf, checkpoint: Checkpoint) -> dict[str, Any]:
 
 
 def _summary(shelf: Shelf, snapshot: DataSnapshot, names: dict[int, str], colors: dict[int, str]) -> DataSummary:
+    held_out = DataSnapshot(images=tuple(snapshot.part(Split.VALIDATION))).counts()
     return DataSummary(
         n_images=len(snapshot.images),
         n_training_images=len(snapshot.part(Split.TRAIN)),
@@ -283,6 +284,7 @@ def _summary(shelf: Shelf, snapshot: DataSnapshot, names: dict[int, str], colors
                 color=colors.get(class_id, "#808080"),
                 by_origin=by_origin,
                 total=sum(by_origin.values()),
+                held_out=sum(held_out.get(class_id, {}).values()),
             )
             for class_id, by_origin in snapshot.counts().items()
         ],

@@ -1001,7 +1001,7 @@ export interface components {
             };
             /**
              * N Labels
-             * @description that it has learned from; null for checkpoints of earlier versions
+             * @description points, or labelled images: one with several classes is one answer; null for checkpoints of earlier versions
              */
             n_labels: number | null;
             /**
@@ -1097,7 +1097,7 @@ export interface components {
             };
             /**
              * N Labels
-             * @description that it has learned from; null for checkpoints of earlier versions
+             * @description points, or labelled images: one with several classes is one answer; null for checkpoints of earlier versions
              */
             n_labels: number | null;
             /**
@@ -1182,6 +1182,11 @@ export interface components {
             };
             /** Total */
             total: number;
+            /**
+             * Held Out
+             * @description of the total, on validation images: the head of a run has not learned from them
+             */
+            held_out: number;
         };
         /**
          * ClassDifference
@@ -1406,7 +1411,10 @@ export interface components {
             n_training_images: number;
             /** N Validation Images */
             n_validation_images: number;
-            /** N Labels */
+            /**
+             * N Labels
+             * @description points, or labelled images: one with several classes is one answer
+             */
             n_labels: number;
             /** By Class */
             by_class: components["schemas"]["ClassCounts"][];
