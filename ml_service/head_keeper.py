@@ -10,15 +10,13 @@ from dataclasses import replace
 from sqlalchemy.orm import Session
 
 from db.models import Checkpoint
-from db.queries.checkpoints import (
-    active_checkpoint,
-    deactivate,
-)
+from db.queries.checkpoints import active_checkpoint, deactivate
 from db.queries.events import add_event
 from db.queries.session_info import get_session_info, training_settings
 from db.queries.training_data import (
     ImageRef,
     last_annotated_image_id,
+    predicted_image_ids,
     ready_image,
     record_broken_features,
     remove_predictions,
@@ -40,6 +38,8 @@ from ml_service.scaler_source import ScalerSource
 from models.errors import FeatureMismatchError
 
 logger = logging.getLogger(__name__)
+PREDICTIONS_PER_STEP = 100
+"""That are removed at once: a click waits for no more."""
 Finish = Callable[[Session], None]
 """Ends a job in the transaction that records its result; raises where the job was lost."""
 
@@ -52,6 +52,7 @@ class HeadKeeper:
         self._scalers = ScalerSource(context.parts, context.reader)
         self._shared_scaler = SharedScaler(context.session_dir, context.parts, self._scalers)
         self._unsaved_since: float | None = None
+        self._may_have_leftovers = False
         self._fitter = LiveFitter(context.parts, context.training_set)
         self.model: Model | None = None
         """None while nothing is labelled."""
@@ -116,7 +117,8 @@ class HeadKeeper:
             record_broken_features(db_session, context.training_set.broken)
             model = None if fitted is None else replace(fitted, version=info.head_version)
             if model is None:
-                replaced = remove_predictions(db_session)
+                # Of the other images in idle time, so that no click waits for a large session.
+                replaced = remove_predictions(db_session, [] if self.open_image_id is None else [self.open_image_id])
                 add_event(db_session, "prediction", image_id=self.open_image_id, removed=True)
             else:
                 replaced = self._record(db_session, model, predictions, broken) or []
@@ -200,6 +202,20 @@ class HeadKeeper:
         if self._has_old_scaler():
             self.refit()
         return True
+
+    def forget_some(self) -> bool:
+        """Without a head, remove some of the predictions that an earlier one has left; False if there are none."""
+        if not self._may_have_leftovers:
+            return False
+        context = self._context
+        with context.db.write() as db_session:
+            if get_session_info(db_session).head_version != self.version:
+                return False
+            image_ids = predicted_image_ids(db_session, PREDICTIONS_PER_STEP)
+            replaced = remove_predictions(db_session, image_ids)
+        self._may_have_leftovers = bool(image_ids)
+        remove_maps(context.session_dir, replaced)
+        return self._may_have_leftovers
 
     def _has_old_scaler(self) -> bool:
         """Whether the live head was fitted with another scaler than the one in force."""
@@ -288,6 +304,7 @@ class HeadKeeper:
         self.model = model
         self.version = version
         self._unsaved_since = None
+        self._may_have_leftovers = model is None
 
     def _ready_open_image(self, db_session: Session) -> ImageRef | None:
         return None if self.open_image_id is None else ready_image(db_session, self.open_image_id)

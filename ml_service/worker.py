@@ -17,13 +17,7 @@ from db.database import ChangeDetector
 from db.errors import FewclickError
 from db.models import Job, JobKind, JobState, RunKind
 from db.queries.events import add_event
-from db.queries.jobs import (
-    JobLostError,
-    claim_job,
-    finish_job,
-    has_queued,
-    own_job,
-)
+from db.queries.jobs import JobLostError, claim_job, finish_job, has_queued, own_job
 from db.queries.runs import start_next_run
 from db.queries.training_data import ready_image
 from db.queries.workers import remove_worker
@@ -35,6 +29,7 @@ from ml_service.head_keeper import HeadKeeper
 from ml_service.heartbeat import Heartbeat
 from ml_service.job_ends import give_back, record_failure
 from ml_service.map_collector import MapCollector
+from ml_service.provenance import code_version
 from ml_service.quality_measurement import QualityMeasurement
 from ml_service.run_execution import RunExecution
 from ml_service.sweeping import Sweep
@@ -103,6 +98,8 @@ class Worker:
 
     def start(self) -> None:
         """Announce this worker, take over what a dead one left, and be ready for the first click."""
+        # Git takes its time, and the first checkpoint wants to know: one second after a click.
+        threading.Thread(target=code_version, name="code-version", daemon=True).start()
         self.tick_if_due()
         self._keeper.start()
 
@@ -151,7 +148,7 @@ class Worker:
         self._keeper.look_ahead()
         # A new scaler comes before the sweep: with it all images have to be predicted anew.
         # Quality too: it is told after a second of rest, and a sweep of a large session takes longer than people rest.
-        if self._keeper.gather() or self._quality.step(self._keeper.measured_scaler):
+        if self._keeper.forget_some() or self._keeper.gather() or self._quality.step(self._keeper.measured_scaler):
             return True
         if self._may_have_work and self._sweep_on():
             return True

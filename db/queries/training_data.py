@@ -175,12 +175,18 @@ def last_annotated_image_id(db_session: Session) -> int | None:
     return db_session.scalar(statement)
 
 
-def remove_predictions(db_session: Session) -> list[str]:
-    """Forget all predictions, as there is no head any more; returns the paths of their maps."""
-    paths = list(db_session.scalars(select(Prediction.map_path).where(Prediction.map_path.is_not(None))))
-    db_session.execute(delete(Prediction))
+def predicted_image_ids(db_session: Session, limit: int) -> list[int]:
+    """Up to so many images that have a prediction."""
+    return list(db_session.scalars(select(Prediction.image_id).order_by(Prediction.image_id).limit(limit)))
+
+
+def remove_predictions(db_session: Session, image_ids: Sequence[int]) -> list[str]:
+    """Forget what was predicted of up to `IDS_PER_QUERY` images, as there is no head any more; paths of the maps."""
+    is_meant = Prediction.image_id.in_(image_ids)
+    paths = list(db_session.scalars(select(Prediction.map_path).where(is_meant, Prediction.map_path.is_not(None))))
+    db_session.execute(delete(Prediction).where(is_meant))
     nothing = {"predicted_version": 0, "uncertainty": None, "predicted_class_id": None}
-    db_session.execute(update(Image).where(Image.predicted_version > 0).values(nothing))
+    db_session.execute(update(Image).where(Image.id.in_(image_ids)).values(nothing))
     return [path for path in paths if path is not None]
 
 

@@ -32,6 +32,7 @@ from db.queries.jobs import MAX_ATTEMPTS, claim_job, request_job
 from db.queries.runs import request_run, start_next_run
 from db.queries.workers import heartbeat_age_s
 from db.tasks import Task
+from ml_service import head_keeper
 from ml_service.live_checkpoint import save_live_checkpoint
 from models.feature_store import FeatureStore
 from models.prediction_store import read_map, softmax, write_map
@@ -155,6 +156,25 @@ def test_step__without_any_label_left_the_predictions_go(segmentation: ToySessio
     assert segmentation.prediction(1) is None
     assert set(_versions(segmentation).values()) == {0}
     assert list((segmentation.folder / "predictions").rglob("*.npy")) == []
+
+
+def test_step__last_undo_answers_the_open_image_first_and_the_others_in_portions(
+    segmentation: ToySession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(head_keeper, "PREDICTIONS_PER_STEP", 2)
+    worker = segmentation.worker()
+    segmentation.click_halves(3)
+    work_off(worker)
+    with segmentation.db.write() as db_session:
+        undo(db_session, db_session.get_one(Image, 3))
+    counts = []
+    for _ in range(4):
+        assert worker.step()
+        counts.append(sum(segmentation.prediction(image_id) is not None for image_id in range(1, 7)))
+    assert segmentation.prediction(3) is None
+    assert counts == [5, 3, 1, 0]
+    work_off(worker)
+    assert set(_versions(segmentation).values()) == {0}
 
 
 def test_step__removed_class_leaves_the_head(classification: ToySession) -> None:
