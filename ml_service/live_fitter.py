@@ -10,12 +10,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from ml_service.answer_rows import AnswerRows
 from ml_service.heads.exclusive import fit_kernel_head, is_for_kernel
 from ml_service.heads.live import LiveHead, prepare_inputs
 from ml_service.heads.scaler import FeatureScaler
 from ml_service.heads.softmax_fit import Curvature, Problem, Solution
 from ml_service.label_rows import NO_CLASS, LabelRows
-from ml_service.live_learning import FittedHead, fit_live
+from ml_service.live_learning import FittedHead
 from ml_service.low_priority import give_way
 from ml_service.task_factory import TaskParts
 from ml_service.training_set import TrainingSet
@@ -74,6 +75,7 @@ class LiveFitter:
         self._rows: LabelRows | None = None
         self._n_changes = 0
         self._cache = HeadCache()
+        self._answers = None if parts.is_exclusive else AnswerRows(training_set, parts.live_config)
         self._last: _Last | None = None
         self._curvature: Curvature | None = None
         self._curvature_points = 0
@@ -85,15 +87,27 @@ class LiveFitter:
 
         The same labels get the same head, bitwise, as long as it is kept; else within 1e-4 in logits.
         """
-        labels = self._training_set
-        if not self._parts.is_exclusive:
-            return fit_live(self._parts, scaler, labels.images, labels.class_ids, extracted_weight)
+        if self._answers is not None:
+            return self._fit_answers(self._answers, scaler)
         rows = self._follow(scaler)
         present = self._training_set.class_ids
         key = (rows.content, present, extracted_weight)
         known = self._cache.get(key)
         if known is None:
             known = self._fit(scaler, rows, present, extracted_weight)
+            if known is not None:
+                self._cache.put(key, known)
+        return known
+
+    def _fit_answers(self, answers: AnswerRows, scaler: FeatureScaler) -> FittedHead | None:
+        present = tuple(sorted(self._training_set.class_ids))
+        if answers.follow(scaler):
+            self._cache.clear()
+        group_of = self._parts.group_of(present)
+        key = (answers.content, present, tuple(group_of.tolist()))
+        known = self._cache.get(key)
+        if known is None:
+            known = answers.fit(present, group_of)
             if known is not None:
                 self._cache.put(key, known)
         return known

@@ -71,7 +71,7 @@ def _of_points(session_dir: Path, image: Image, prediction: Prediction, points: 
 def _of_classes(prediction: Prediction, class_ids: Collection[int]) -> list[Statement]:
     """Of the classes that are named: the page saves each toggle, so that more may follow. None of them is complete."""
     return [
-        Statement(class_id=class_id, agreed=(p > 0.5) == (class_id in class_ids), confidence=max(p, 1 - p))
+        Statement(class_id=class_id, agreed=(p >= 0.5) == (class_id in class_ids), confidence=max(p, 1 - p))
         for class_id, p in zip(prediction.class_ids, prediction.probabilities or [], strict=True)
         if class_id in class_ids or not class_ids
     ]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +17,10 @@ from ml_service.heads.base import make_linear, make_mlp
 from ml_service.heads.exclusive_groups import ALONE, GroupedHead, GroupOf, members
 from ml_service.heads.live import LiveHead, LiveHeadConfig, prepare_inputs
 from ml_service.heads.scaler import FeatureScaler
+from ml_service.heads.softmax_fit import Solution
 
+Solutions = Mapping[tuple[int, ...], Solution]
+"""Of each question, by its columns."""
 HIDDEN_WIDTH = 64
 JITTER = 1e-5
 """Of the mean squared norm."""
@@ -48,15 +52,42 @@ def fit_multilabel_head(
             classes of a group that one image has, from before they excluded each other, count half each.
         give_up: See `fit_softmax`.
     """
-    inputs = prepare_inputs(samples.inputs, scaler, config)
+    prepared = replace(samples, inputs=prepare_inputs(samples.inputs, scaler, config))
+    return fit_multilabel_prepared(prepared, group_of, scaler=scaler, config=config, give_up=give_up)[0]
+
+
+def fit_multilabel_prepared(
+    samples: Samples,
+    group_of: GroupOf,
+    *,
+    scaler: FeatureScaler,
+    config: LiveHeadConfig,
+    start: Solutions | None = None,
+    give_up: Callable[[], bool] = lambda: False,
+) -> tuple[GroupedHead, Solutions]:
+    """As `fit_multilabel_head`, on inputs made by `prepare_inputs`.
+
+    Args:
+        start: Of an earlier call with the same classes: the faster, the less has changed since. Of use from as many
+            images as channels on.
+
+    Returns:
+        The head, and the solutions to start from; none with fewer images than channels.
+    """
+    inputs = samples.inputs
     span = Span(inputs) if len(inputs) < inputs.shape[1] else None
     coordinates = inputs if span is None else span.coordinates
     weight = np.zeros((samples.targets.shape[1], coordinates.shape[1]), np.float32)
     bias = np.zeros(len(weight), np.float32)
+    before, found = ({} if start is None or span is not None else start), {}
     for columns in _questions(group_of):
-        weight[columns], bias[columns] = _answer(coordinates, samples, columns, config, give_up)
+        question = tuple(columns.tolist())
+        weight[columns], bias[columns], found[question] = _answer(
+            coordinates, samples, columns, config, before.get(question), give_up
+        )
     whole = weight if span is None else span.weights(weight)
-    return GroupedHead(LiveHead(whole, bias, scaler, config.unit_norm), group_of)
+    head = GroupedHead(LiveHead(whole, bias, scaler, config.unit_norm), group_of)
+    return head, (found if span is None else {})
 
 
 class Span:
@@ -96,23 +127,29 @@ def _answer(
     samples: Samples,
     columns: npt.NDArray[np.intp],
     config: LiveHeadConfig,
+    start: Solution | None,
     give_up: Callable[[], bool],
-) -> tuple[FloatArray, FloatArray]:
+) -> tuple[FloatArray, FloatArray, Solution]:
     """Weights (n, D) and biases (n,) of the classes in `columns`, against "none of them" at zero."""
     outcomes = _outcomes(samples.targets[:, columns])
     row, outcome = np.nonzero(outcomes)
-    head, _, _ = LiveHead.fit_prepared(
-        inputs[row],
+    head, solution, _ = LiveHead.fit_prepared(
+        inputs if np.array_equal(row, np.arange(len(inputs))) else inputs[row],
         outcome.astype(np.int64),
         (outcomes[row, outcome] * samples.weights[row]).astype(np.float32),
         len(columns) + 1,
         scaler=FeatureScaler.identity(inputs.shape[1]),
         config=config,
+        start=start,
         give_up=give_up,
     )
     bias = head.bias.copy()
-    bias[~outcomes.any(axis=0)] = -np.log(np.count_nonzero(outcomes.any(axis=1)) + 1.0)
-    return head.weight[1:] - head.weight[0], bias[1:] - bias[0]
+    # A class that nobody was asked about yet is not suggested either: it counts as one image without it.
+    n_known = max(1, np.count_nonzero(outcomes.any(axis=1)))
+    is_unseen = ~outcomes.any(axis=0)
+    is_unseen[0] &= not is_unseen.all()
+    bias[is_unseen] = -np.log(n_known + 1.0)
+    return head.weight[1:] - head.weight[0], bias[1:] - bias[0], solution
 
 
 def _outcomes(targets: FloatArray) -> FloatArray:
@@ -121,7 +158,7 @@ def _outcomes(targets: FloatArray) -> FloatArray:
     A class that holds settles a question for all classes of its group. That some do not hold, and of others nobody was
     asked, leaves open which outcome it is.
     """
-    is_open = np.isnan(targets).any(axis=1) & ~(targets > 0).any(axis=1)
+    is_open = np.asarray(np.isnan(targets).any(axis=1) & ~(targets > 0).any(axis=1), dtype=np.bool_)
     targets = np.where(is_open[:, None], 0.0, np.nan_to_num(targets))
     totals = targets.sum(axis=1, keepdims=True)
     none = np.where(is_open[:, None], 0.0, np.maximum(1.0 - totals, 0.0))
