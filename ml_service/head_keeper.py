@@ -29,7 +29,7 @@ from ml_service.heads.kernel_head import KernelHead
 from ml_service.heads.live import LiveHead
 from ml_service.heads.scaler import FeatureScaler
 from ml_service.inference import predict_readable, record_predictions, remove_maps
-from ml_service.live_checkpoint import save_live_checkpoint
+from ml_service.live_checkpoint import LiveSaver
 from ml_service.live_fitter import LiveFitter
 from ml_service.metrics import Quality
 from ml_service.predictors.base import ImagePrediction, Model
@@ -38,6 +38,8 @@ from ml_service.scaler_source import ScalerSource
 from models.errors import FeatureMismatchError
 
 logger = logging.getLogger(__name__)
+SAVE_STEP_S = 0.005
+"""Between two looks for a click while a head is saved beside."""
 PREDICTIONS_PER_STEP = 100
 """That are removed at once: a click waits for no more."""
 Finish = Callable[[Session], None]
@@ -53,6 +55,7 @@ class HeadKeeper:
         self._shared_scaler = SharedScaler(context.session_dir, context.parts, self._scalers)
         self._unsaved_since: float | None = None
         self._may_have_leftovers = False
+        self._saver = LiveSaver(context)
         self._fitter = LiveFitter(context.parts, context.training_set)
         self.model: Model | None = None
         """None while nothing is labelled."""
@@ -183,6 +186,7 @@ class HeadKeeper:
     def close(self) -> None:
         """End what runs beside."""
         self._fitter.close()
+        self._saver.close()
 
     def look_for_features(self) -> bool:
         """Refit if features that labels waited for have come; see whether there are enough for a new scaler."""
@@ -228,14 +232,16 @@ class HeadKeeper:
         )
 
     def save_live_if_due(self, held_out: Quality | None) -> bool:
-        """Save the live head with its quality once it has rested for a while; True if that was done now."""
+        """Save the live head with its quality once it has rested for a while; True while that goes on."""
+        if self._saver.wait(SAVE_STEP_S):
+            return True
         delay_s = self._context.settings.live_checkpoint_delay_s
         if self._unsaved_since is None or time.monotonic() < self._unsaved_since + delay_s:
             return False
         self._unsaved_since = None
         if self.model is None or self.model.checkpoint_id is not None or self._scalers.scaler is None:
             return False
-        save_live_checkpoint(self._context, self.model, held_out)
+        self._saver.begin(self.model, held_out)
         return True
 
     def _sync(self, db_session: Session) -> float:

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import datetime as dt
+import threading
 import time
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -32,7 +34,7 @@ from db.queries.jobs import MAX_ATTEMPTS, claim_job, request_job
 from db.queries.runs import request_run, start_next_run
 from db.queries.workers import heartbeat_age_s
 from db.tasks import Task
-from ml_service import head_keeper
+from ml_service import head_keeper, live_checkpoint
 from ml_service.live_checkpoint import save_live_checkpoint
 from models.feature_store import FeatureStore
 from models.prediction_store import read_map, softmax, write_map
@@ -156,6 +158,33 @@ def test_step__without_any_label_left_the_predictions_go(segmentation: ToySessio
     assert segmentation.prediction(1) is None
     assert set(_versions(segmentation).values()) == {0}
     assert list((segmentation.folder / "predictions").rglob("*.npy")) == []
+
+
+def test_step__click_does_not_wait_for_a_checkpoint_that_is_being_saved(
+    segmentation: ToySession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    goes_on = threading.Event()
+    original = live_checkpoint.save_checkpoint
+
+    def save_late(*values: Any) -> None:
+        assert goes_on.wait(30)
+        original(*values)
+
+    monkeypatch.setattr(live_checkpoint, "save_checkpoint", save_late)
+    worker = segmentation.worker()
+    segmentation.click_halves(1)
+    while worker.keeper._saver._saving is None:
+        assert worker.step()
+    revision = segmentation.click(2, (12.0, 20.0, LEFT), (52.0, 20.0, RIGHT))
+    assert worker.step()
+    prediction = segmentation.prediction(2)
+    assert prediction is not None
+    assert prediction.annotation_revision == revision
+    goes_on.set()
+    work_off(worker)
+    with segmentation.db.read() as db_session:
+        saved = db_session.scalars(select(Checkpoint).order_by(Checkpoint.id)).all()
+    assert [checkpoint.label_sequence for checkpoint in saved] == [1, 2]
 
 
 def test_step__last_undo_answers_the_open_image_first_and_the_others_in_portions(
@@ -528,7 +557,8 @@ def test_step__a_live_checkpoint_never_changes_a_file_of_another_save(segmentati
     before = {path: path.stat().st_mtime_ns for path in folder.glob("live-*")}
     model = worker.keeper.model
     assert model is not None
-    save_live_checkpoint(worker.keeper._context, model, None)
+    context = worker.keeper._context
+    save_live_checkpoint(context, model, None, context.training_set.images, context.training_set.sequence)
     assert len(before) == 2
     assert {path: path.stat().st_mtime_ns for path in before} == before
     assert len(list(folder.glob("live-*"))) == 4
