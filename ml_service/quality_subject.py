@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Generator, Sequence
+from typing import Any
 
 from db.queries.training_data import LabelledImage
 from ml_service.adapter_past import AdapterPast
@@ -59,7 +60,7 @@ class QualitySubject:
 
 def _digest(image: LabelledImage) -> str:
     targets = [[target.class_id, target.origin, target.x, target.y] for target in image.targets]
-    content = [image.id, image.content_hash, image.split, image.picked_by_model, image.answered, targets]
+    content: list[Any] = [image.id, image.content_hash, image.split, image.picked_by_model, image.answered, targets]
     if image.unasked:
         content.append(sorted(image.unasked))
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()
