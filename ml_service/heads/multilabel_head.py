@@ -146,7 +146,7 @@ def _answer(
     bias = head.bias.copy()
     # A class that nobody was asked about yet is not suggested either: it counts as one image without it.
     n_known = max(1, int(outcomes.any(axis=1).sum()))
-    is_unseen = ~outcomes.any(axis=0)
+    is_unseen = np.asarray(~outcomes.any(axis=0), dtype=np.bool_)
     is_unseen[0] &= not is_unseen.all()
     bias[is_unseen] = -np.log(n_known + 1.0)
     return head.weight[1:] - head.weight[0], bias[1:] - bias[0], solution
