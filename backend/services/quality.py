@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,7 @@ from db.queries.measurements import list_measurements, newest_measurement
 from db.queries.outcomes import AgreementRow, newest_agreements
 from ml_service.confidence_intervals import clustered_share
 from ml_service.leading_figure import leading_method
+from ml_service.quality_figures import MIN_IMAGES, too_few
 
 WINDOW = 50
 AGREEMENTS_READ = 1000
@@ -33,6 +34,7 @@ UNPROMPTED_READ, UNPROMPTED_NEEDED = 200, 5
 CURVE_IMAGES = 8
 NOT_YET = "nothing was measured yet: the live head is measured once the labels have rested for a second"
 NOTHING = "nothing is labelled yet"
+STALE = "the labels changed since the last measurement: the live head is measured once they have rested for a second"
 
 
 def read_quality(db_session: Session, active: Checkpoint | None, label_sequence: int, *, is_labelled: bool) -> Quality:
@@ -59,20 +61,35 @@ def _of_live_head(newest: Measurement, label_sequence: int) -> dict[str, Any]:
     details = newest.details or {}
     held_out, estimate = (_figures(details.get(key)) for key in ("held_out", "cross_validation"))
     leading = _leading(held_out, estimate)
-    reasons = [figures.unknown for figures in (estimate, held_out) if figures is not None and figures.unknown]
-    unknown = None if leading else f"accuracy {reasons[0]}" if reasons else "accuracy needs labels of two classes"
+    is_current = newest.label_sequence == label_sequence
     curve = details.get("curve")
+    # Figures of a moment ago still tell something; what was missing then may be there by now.
+    curve_unknown = details.get("curve_unknown") or _curve_unknown(newest.n_images) if is_current else STALE
     return {
         "measured_at": newest.created_at,
-        "is_current": newest.label_sequence == label_sequence,
+        "is_current": is_current,
         "n_labels": newest.n_labels,
         "leading": leading,
         "held_out": held_out,
         "estimate": estimate,
-        "unknown": unknown if unknown is None else f"{unknown}: label some more images",
+        "unknown": None if leading else _missing(estimate or held_out, newest.n_images) if is_current else STALE,
         "curve": None if curve is None else LearningCurve.model_validate(curve),
-        "curve_unknown": None if curve is not None else details.get("curve_unknown") or _curve_unknown(newest.n_images),
+        "curve_unknown": None if curve is not None else curve_unknown,
     }
+
+
+def _missing(figures: Figures | None, n_images: int) -> str:
+    """Why a head has no accuracy, and what to do about it.
+
+    Args:
+        figures: The surest there are, without an accuracy.
+        n_images: Labelled ones.
+    """
+    if n_images < MIN_IMAGES:
+        return f"accuracy needs labels on {MIN_IMAGES} images at least, there is 1: label another image"
+    if figures is None:
+        return "no image that a person labelled and the model did not pick is left to tell it: label one of your choice"
+    return f"accuracy {figures.unknown}: label {'more images' if figures.n_images < MIN_IMAGES else 'some more'}"
 
 
 def _leading(held_out: Figures | None, estimate: Figures | None) -> Method | None:
@@ -91,7 +108,7 @@ def _of_checkpoint(active: Checkpoint, label_sequence: int) -> dict[str, Any]:
     held_out = _figures(active.metrics.get("figures"))
     unknown = None
     if held_out is None or held_out.accuracy is None:
-        unknown = "this saved head came without figures class by class"
+        unknown = _missing_when_saved(active.metrics.get("held_out"))
     return {
         "measured_at": active.created_at,
         "is_current": None if active.label_sequence is None else active.label_sequence == label_sequence,
@@ -103,6 +120,16 @@ def _of_checkpoint(active: Checkpoint, label_sequence: int) -> dict[str, Any]:
         "curve": None,
         "curve_unknown": "learning curves are those of the live head",
     }
+
+
+def _missing_when_saved(measured: Mapping[str, Any] | None) -> str:
+    """Why a saved head has no accuracy class by class, from the short form of its figures."""
+    if measured is None:
+        return "no held-out image had a label when this head was saved"
+    few = too_few(measured.get("n_samples", 0), measured.get("n_images", 0))
+    if few is not None:
+        return f"accuracy {few} when this head was saved"
+    return "this saved head came without figures class by class"
 
 
 def _nothing(reason: str) -> dict[str, Any]:

@@ -22,11 +22,11 @@ def figures(n: int, *, errors: int = 0, samples_per_image: int = 1) -> dict[str,
     return describe(6 * np.eye(2)[said] - 3, np.eye(2)[truth], np.arange(n) // samples_per_image, (1, 2)).to_json()
 
 
-def measure(session: Any, **details: Any) -> None:
+def measure(session: Any, n_images: int = 12, **details: Any) -> None:
     details = {"held_out": None, "cross_validation": None, "curve": None} | details
     with session.database.write() as db_session:
         sequence = db_session.get_one(SessionInfo, 1).label_sequence
-        values = {"label_sequence": sequence, "content_hash": str(sequence), "n_labels": 12, "n_images": 12}
+        values = {"label_sequence": sequence, "content_hash": str(sequence), "n_labels": 12, "n_images": n_images}
         save_measurement(db_session, values | {"details": details})
 
 
@@ -81,6 +81,40 @@ def test_get_stats__too_few_held_out_samples_are_no_figure(cla: TestClient, clas
     assert (
         "8 labelled images" in stats["quality"]["curve_unknown"] or "two classes" in stats["quality"]["curve_unknown"]
     )
+
+
+def test_get_stats__what_is_missing_for_an_accuracy(cla: TestClient, classification_session: Any) -> None:
+    cla.put("/api/images/1/annotations", json={"class_id": 1})
+    measure(classification_session, n_images=1)
+    assert "label another image" in get_quality(cla)["unknown"]
+    cla.put("/api/images/2/annotations", json={"class_id": 1})
+    # The reason of before may not hold any more.
+    quality = get_quality(cla)
+    assert quality["is_current"] is False
+    assert quality["unknown"] == quality["curve_unknown"]
+    assert "once they have rested" in quality["unknown"]
+    measure(classification_session, cross_validation=figures(6, samples_per_image=6))
+    assert get_quality(cla)["unknown"].endswith("there are 6 on 1: label more images")
+    measure(classification_session, cross_validation=figures(4))
+    assert get_quality(cla)["unknown"].endswith("there are 4 on 4: label some more")
+    measure(classification_session)
+    assert "the model did not pick" in get_quality(cla)["unknown"]
+
+
+def test_get_stats__what_is_missing_of_a_saved_head(cla: TestClient, classification_session: Any) -> None:
+    cla.put("/api/images/1/annotations", json={"class_id": 1})
+    with classification_session.database.write() as db_session:
+        checkpoint = Checkpoint(kind=CheckpointKind.LIVE, path="x", head_version=1, active=True, label_sequence=0)
+        db_session.add(checkpoint)
+    expected = {
+        "no held-out image": None,
+        "there are 6 on 1 when this head was saved": {"accuracy": 1.0, "n_samples": 6, "n_images": 1},
+        "without figures class by class": {"accuracy": 1.0, "n_samples": 6, "n_images": 6},
+    }
+    for reason, held_out in expected.items():
+        with classification_session.database.write() as db_session:
+            db_session.scalars(select(Checkpoint)).one().metrics = {"held_out": held_out}
+        assert reason in get_quality(cla)["unknown"]
 
 
 def test_get_stats__quality_of_a_run(cla: TestClient, classification_session: Any) -> None:
