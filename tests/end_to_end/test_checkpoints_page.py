@@ -89,6 +89,8 @@ def test_checkpoints__inspect_compare_name_pin_prune(
         expect(labeling.part("checkpoint-comparison")).to_contain_text("A: first try")
         labeling.part("measure-checkpoints").click()
         expect(labeling.part("measure-checkpoints")).to_have_text("Measure again", timeout=WAIT_MS)
+        expect(labeling.part("measure-checkpoints")).to_be_disabled()
+        expect(labeling.part("measurement-settled")).to_be_visible()
         expect(labeling.part("checkpoint-measurement")).to_be_visible()
         labeling.part("checkpoints-back").click()
 

@@ -44,7 +44,7 @@ function measurementPart(
 ): TemplateResult {
   const { state, stale, error, result } = measurement;
   const waits = state === "queued" || state === "running";
-  const button = html`<button class="button small" data-testid="measure-checkpoints" ?disabled=${busy || waits} @click=${measure}>
+  const button = html`<button class="button small" data-testid="measure-checkpoints" ?disabled=${busy || waits || isSettled(measurement)} @click=${measure}>
     ${waits ? "Measuring…" : result === null ? "Measure both" : "Measure again"}</button>`;
   if (result === null) {
     return html`<p class="hint ${error === null ? "" : "is-bad"}">${error ?? "Figures that were taken at different times are of different labels."} ${button}</p>`;
@@ -63,8 +63,8 @@ function measurementPart(
       ${pair.agreement === null ? nothing : `Both say the same on ${(pair.agreement.share * 100).toFixed(1)} % of the ${pair.agreement.of} of ${counted(pair.agreement.n_images, "image")} drawn at random. `}
       ${[pair.a, pair.b].some((side) => side.how === "refitted") ? "A live head learns from held-out labels too; measured is a head of its labels without them. " : nothing}
       ${notes(pair.a, "A")}${notes(pair.b, "B")}
-      ${isSettled(measurement) ? html`<span data-testid="measurement-settled">Labels have not changed since.</span>` : html`${
-        stale ? html`<strong>Labels changed since.</strong> ` : nothing}${button}`}
+      ${stale ? html`<strong>Labels changed since.</strong> ` : nothing}${
+        isSettled(measurement) ? html`<span data-testid="measurement-settled">Labels have not changed since: the same would come out.</span> ` : nothing}${button}
     </p>`;
 }
 
