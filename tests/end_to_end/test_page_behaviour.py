@@ -118,3 +118,24 @@ def test_bars__say_nothing_before_there_is_a_prediction(
     classification_session.add_prediction(2, probabilities=[0.7, 0.2, 0.1])
     open_image(page, url, 2)
     expect(page.get_by_test_id("confidence-bar-1")).to_contain_text("70 %")
+
+
+def test_export_menu__closes_by_escape_and_before_the_gallery(page: Page, url: str) -> None:
+    open_image(page, url, 1)
+    menu = page.locator("#export-menu")
+    page.get_by_test_id("export").click()
+    expect(menu).to_be_visible()
+    expect(page.get_by_test_id("export-coco")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(menu).to_be_hidden()
+    page.get_by_test_id("export").click()
+    page.keyboard.press("g")
+    expect(page.get_by_test_id("gallery-panel")).to_be_visible()
+    expect(menu).to_be_hidden()
+
+
+def test_training_panel__fits_a_narrow_page(page: Page, url: str) -> None:
+    page.set_viewport_size({"width": 1000, "height": 800})
+    open_image(page, url, 1)
+    panel = page.locator("fewclick-training-panel .card")
+    assert panel.evaluate("element => element.scrollWidth <= element.clientWidth")
