@@ -17,6 +17,7 @@ from db.database import Database, database_url
 from db.migrate import migrate
 from db.models import LabelClass, SessionInfo
 from db.queries.adoption import use_extractor
+from db.queries.head_trail import TRAIL_KEY
 from db.queries.session_info import ADAPTER_BASE_KEY, get_session_info
 from initialization.config import SessionConfig
 from initialization.errors import ConfigError, SessionExistsError
@@ -109,6 +110,10 @@ def change_extractor(database: Database, config: SessionConfig, info: ExtractorI
         use_extractor(db_session, info.to_json())
 
 
+NO_SETTINGS = (ADAPTER_BASE_KEY, TRAIL_KEY)
+"""What stands in `SessionInfo.config` beside the settings of the YAML file."""
+
+
 def stored_config(config: SessionConfig) -> dict[str, Any]:
     """The settings as plain JSON values, for the session row."""
     return config.model_dump(mode="json")
@@ -121,7 +126,7 @@ def restored_config(stored: Mapping[str, Any]) -> SessionConfig:
         ConfigError: the session row holds none that this version understands.
     """
     try:
-        return SessionConfig.model_validate({key: value for key, value in stored.items() if key != ADAPTER_BASE_KEY})
+        return SessionConfig.model_validate({key: value for key, value in stored.items() if key not in NO_SETTINGS})
     except ValidationError as error:
         problem = error.errors()[0]
         key = ".".join(str(part) for part in problem["loc"])
@@ -166,7 +171,7 @@ def _apply_changes(db_session: Session, row: SessionInfo, config: SessionConfig)
     changed = {key: new[key] for key in row.training if key in new and new[key] != old.get(key)}
     row.training = {**row.training, **changed}
     row.name = config.session_name
-    kept = {ADAPTER_BASE_KEY: old[ADAPTER_BASE_KEY]} if ADAPTER_BASE_KEY in old else {}
+    kept = {key: old[key] for key in NO_SETTINGS if key in old}
     row.config = new | kept
 
 

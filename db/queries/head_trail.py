@@ -26,7 +26,8 @@ def read_trail(db_session: Session) -> list[Step]:
     began = func.coalesce(Checkpoint.activated_at, Checkpoint.created_at)
     has_predicted = (Checkpoint.kind == CheckpointKind.LIVE) | Checkpoint.activated_at.is_not(None)
     statement = select(Checkpoint.id).where(has_predicted, Checkpoint.kind != CheckpointKind.ADAPTER)
-    return list(db_session.scalars(statement.order_by(began, Checkpoint.id)))[-MAX_STEPS:]
+    found: list[Step] = [*db_session.scalars(statement.order_by(began, Checkpoint.id))]
+    return found[-MAX_STEPS:]
 
 
 def note_step(db_session: Session, step: Step, *, was_unsaved: bool = False) -> None:

@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 
 from db.palette import PALETTE
+from db.queries.head_trail import TRAIL_KEY
 from db.queries.session_info import HeadKind, TrainingSettings
 from db.tasks import Task
 from initialization.config import DEFAULT_FORMATS, SessionConfig, load_config, session_dir_of
+from initialization.create import restored_config, stored_config
 from initialization.errors import ConfigError
 from models.extractor_settings import ExtractorSettings
 from tests.initialization.fakes import write_config
@@ -186,3 +188,8 @@ def test_session_dir_of__environment_then_config_then_here(tmp_path: Path, monke
 @pytest.mark.parametrize(("task", "head"), [("segmentation", HeadKind.CONV), ("classification", HeadKind.MLP)])
 def test_load_config__head_of_older_files(tmp_path: Path, task: str, head: HeadKind) -> None:
     assert load_config(write_config(tmp_path, task=task, head="nonlinear")).head is head
+
+
+def test_restored_config__of_a_session_in_which_heads_were_switched(tmp_path: Path) -> None:
+    config = load_config(write_config(tmp_path))
+    assert restored_config({**stored_config(config), TRAIL_KEY: [1, None, 2]}) == config
