@@ -120,7 +120,7 @@ def set_classes(
     wanted: set[int | None] = set(class_ids)
     visible = change.before.visible(change.present).classes
     if {class_id for class_id, _origin in visible} == (wanted or {None}):
-        if not unasked_classes(db_session).of(image.answered_at, wanted):
+        if not unasked_classes(db_session).of(image.answered_at, set(class_ids)):
             return describe(db_session, image, change.before)
         return change.answer_again()
     chosen = [(class_id, known.get(class_id, origin)) for class_id in wanted or {None}]
