@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from typing import Any
 
 from sqlalchemy.orm import Session
 
 from backend.schemas.annotations import AnnotationPut
-from backend.schemas.export import ExportFormat
-from backend.schemas.predictions import PredictionOut
 from backend.task_handlers.base import PredictedImage, Proposal
-from backend.task_handlers.whole_images import encode_probabilities, ranked_classes, refuse_extraction
+from backend.task_handlers.whole_images import WholeImageHandler, ranked_classes
 from db.errors import InvalidInputError
-from db.models import Image, Origin, Prediction
+from db.models import Image, Origin
 from db.queries.annotations import set_label
 from db.tasks import Task
 
 
-class ClassificationHandler:
+class ClassificationHandler(WholeImageHandler):
     """Payload: {"class_id"}. Prediction: probabilities, most probable first."""
 
     task = Task.CLASSIFICATION
-    has_maps = False
-    export_formats = frozenset({ExportFormat.JSON, ExportFormat.CSV, ExportFormat.COCO})
 
     def write(self, db_session: Session, image: Image, body: AnnotationPut) -> dict[str, Any]:
         """See TaskHandler."""
@@ -33,17 +28,6 @@ class ClassificationHandler:
                 + ("points" if body.points is not None else "class_ids")
             )
         return set_label(db_session, image, body.class_id, expected_revision=body.revision)
-
-    def encode_prediction(
-        self, prediction: Prediction, *, stale: bool, class_ids: Collection[int], map_url: str
-    ) -> PredictionOut:
-        """See TaskHandler."""
-        del map_url
-        return encode_probabilities(prediction, stale=stale, class_ids=class_ids)
-
-    def extract(self, source: PredictedImage) -> Proposal:
-        """See TaskHandler."""
-        return refuse_extraction(source, self.task)
 
     def accept(self, source: PredictedImage) -> Proposal:
         """See TaskHandler."""

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from typing import Any
 
 from sqlalchemy.orm import Session
 
 from backend.schemas.annotations import AnnotationPut
-from backend.schemas.export import ExportFormat
-from backend.schemas.predictions import PredictionOut
 from backend.task_handlers.base import PredictedImage, Proposal
-from backend.task_handlers.whole_images import encode_probabilities, ranked_classes, refuse_extraction
+from backend.task_handlers.whole_images import WholeImageHandler, ranked_classes
 from db.errors import InvalidInputError
-from db.models import Image, Origin, Prediction
+from db.models import Image, Origin
 from db.queries.annotations import set_classes
 from db.tasks import Task
 
@@ -21,12 +18,10 @@ ACCEPTED_ABOVE = 0.5
 """An accepted prediction says of a class that it holds where this is less than its probability."""
 
 
-class MultilabelHandler:
+class MultilabelHandler(WholeImageHandler):
     """Payload: {"class_ids"}, all that hold. Prediction: a probability for each class, most probable first."""
 
     task = Task.MULTILABEL
-    has_maps = False
-    export_formats = frozenset({ExportFormat.JSON, ExportFormat.CSV, ExportFormat.COCO})
 
     def write(self, db_session: Session, image: Image, body: AnnotationPut) -> dict[str, Any]:
         """See TaskHandler."""
@@ -37,17 +32,6 @@ class MultilabelHandler:
                 f"found {found}"
             )
         return set_classes(db_session, image, body.class_ids, expected_revision=body.revision)
-
-    def encode_prediction(
-        self, prediction: Prediction, *, stale: bool, class_ids: Collection[int], map_url: str
-    ) -> PredictionOut:
-        """See TaskHandler."""
-        del map_url
-        return encode_probabilities(prediction, stale=stale, class_ids=class_ids)
-
-    def extract(self, source: PredictedImage) -> Proposal:
-        """See TaskHandler."""
-        return refuse_extraction(source, self.task)
 
     def accept(self, source: PredictedImage) -> Proposal:
         """See TaskHandler. Of a group the most probable class alone can be accepted."""

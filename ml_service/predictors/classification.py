@@ -2,40 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 
-from db.queries.training_data import ImageRef
-from ml_service.feature_reader import FeatureReader
-from ml_service.predictors.base import ImagePrediction, Model
+import numpy as np
+import numpy.typing as npt
+
+from ml_service.predictors.base import Model
+from ml_service.predictors.whole_images import WholeImagePredictor
 from models.prediction_store import softmax
 
 
-class ClassificationPredictor:
-    """Pooled vectors of many images through the head at once."""
+class ClassificationPredictor(WholeImagePredictor):
+    """The probabilities of an image sum to one."""
 
-    chunk_size = 256
-
-    def is_kept(self, reader: FeatureReader, image: ImageRef) -> bool:  # noqa: ARG002 - as above
-        """As in `Predictor`."""
-        return True
-
-    def predict(
+    def read(
         self,
-        model: Model,
-        reader: FeatureReader,
-        images: Sequence[ImageRef],
-        *,
-        keep: bool,  # noqa: ARG002 - the vectors are small, the reader keeps them anyway
-    ) -> list[ImagePrediction]:
-        """As in `Predictor`."""
-        vectors = reader.pooled([image.content_hash for image in images])
-        rows = softmax(model.head.logits(vectors), axis=1)
-        return [
-            ImagePrediction(
-                image_id=image.id,
-                uncertainty=1 - float(row.max()),
-                predicted_class_id=model.class_ids[int(row.argmax())],
-                probabilities=tuple(float(p) for p in row),
-            )
-            for image, row in zip(images, rows, strict=True)
-        ]
+        model: Model,  # noqa: ARG002 - the logits say it all
+        logits: npt.NDArray[np.float32],
+    ) -> Iterator[tuple[npt.NDArray[np.floating], float, int]]:
+        """See WholeImagePredictor."""
+        for row in softmax(logits, axis=1):
+            yield row, 1 - float(row.max()), int(row.argmax())

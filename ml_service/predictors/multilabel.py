@@ -2,51 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
 from scipy.special import entr, expit
 
-from db.queries.training_data import ImageRef
-from ml_service.feature_reader import FeatureReader
 from ml_service.heads.base import Head, TorchHead
 from ml_service.heads.exclusive_groups import GroupedHead
-from ml_service.predictors.base import ImagePrediction, Model
+from ml_service.predictors.base import Model
+from ml_service.predictors.whole_images import WholeImagePredictor
 
 PREDICTED_ABOVE = 0.5
 
 
-class MultilabelPredictor:
-    """Pooled vectors of many images through the head at once."""
+class MultilabelPredictor(WholeImagePredictor):
+    """The probability of each class stands alone."""
 
-    chunk_size = 256
-
-    def is_kept(self, reader: FeatureReader, image: ImageRef) -> bool:  # noqa: ARG002 - the reader keeps all vectors
-        """As in `Predictor`."""
-        return True
-
-    def predict(
-        self,
-        model: Model,
-        reader: FeatureReader,
-        images: Sequence[ImageRef],
-        *,
-        keep: bool,  # noqa: ARG002 - the vectors are small, the reader keeps them anyway
-    ) -> list[ImagePrediction]:
-        """As in `Predictor`. Probabilities each stand alone."""
-        vectors = reader.pooled([image.content_hash for image in images])
-        rows = expit(model.head.logits(vectors).astype(np.float64))
+    def read(
+        self, model: Model, logits: npt.NDArray[np.float32]
+    ) -> Iterator[tuple[npt.NDArray[np.floating], float, int]]:
+        """See WholeImagePredictor."""
         base = base_log_odds(model.head)
-        return [
-            ImagePrediction(
-                image_id=image.id,
-                uncertainty=mean_entropy(row),
-                predicted_class_id=model.class_ids[foremost(row, base)],
-                probabilities=tuple(float(p) for p in row),
-            )
-            for image, row in zip(images, rows, strict=True)
-        ]
+        for row in expit(logits.astype(np.float64)):
+            yield row, mean_entropy(row), foremost(row, base)
 
 
 def base_log_odds(head: Head) -> npt.NDArray[np.float32]:
