@@ -68,7 +68,8 @@ def test_checkpoints__inspect_compare_name_pin_prune(
         oldest, *_, newest = label_and_save(labeling, client, foreground, background)
         labeling.part("checkpoints-open").click()
 
-        # By keyboard alone: from the close button on, Tab reaches every control.
+        # By keyboard alone: from the close button on, Tab reaches every control, once the list is there.
+        expect(labeling.part("roll-back")).to_be_enabled()
         page.keyboard.press("Tab")
         expect(labeling.part("roll-back")).to_be_focused()
 
