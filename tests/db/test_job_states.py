@@ -14,6 +14,8 @@ from sqlalchemy import select, update
 
 from db.database import DATABASE_FILE_NAME, Database
 from db.models import Base, Image, Job, JobKind, JobState, utc_now
+from db.queries import comparisons
+from db.queries.comparisons import newest_comparison, request_comparison
 from db.queries.jobs import (
     MAX_ATTEMPTS,
     PRIORITY,
@@ -33,6 +35,10 @@ WORKERS = st.sampled_from(["a", "b", "c"])
 REQUESTS = st.sampled_from(
     [(JobKind.REFIT, 1), (JobKind.REFIT, 2), (JobKind.PREDICT, 1), (JobKind.PREDICT, 2), (JobKind.TRAIN, None)]
 )
+PAIRS = st.sampled_from([(1, 2), (2, 1), (2, 3)])
+"""Checkpoints to compare; the other way round is another question."""
+KINDS = st.sampled_from([None, (JobKind.REFIT, JobKind.PREDICT), (JobKind.TRAIN,), (JobKind.COMPARE, JobKind.TRAIN)])
+PRIORITIES = {**PRIORITY, JobKind.COMPARE: comparisons.PRIORITY}
 TIMEOUT = dt.timedelta(seconds=10)
 
 
@@ -90,7 +96,7 @@ class JobStates(RuleBasedStateMachine):
 
     def claimable(self, kinds: tuple[JobKind, ...] | None) -> int | None:
         running = {job.key for job in self.model.values() if job.state is JobState.RUNNING}
-        wanted = None if kinds is None else {PRIORITY[kind] for kind in kinds}
+        wanted = None if kinds is None else {PRIORITIES[kind] for kind in kinds}
         waiting = [
             (job.priority, i)
             for i, job in self.model.items()
@@ -115,14 +121,28 @@ class JobStates(RuleBasedStateMachine):
         key = job_key(kind, image_id)
         with self.db.write() as db_session:
             job_id = request_job(db_session, kind, image_id).id
+        self.note_request(job_id, key, kind)
+
+    @rule(pair=PAIRS)
+    def ask_to_compare(self, pair: tuple[int, int]) -> None:
+        with self.db.write() as db_session:
+            job = request_comparison(db_session, *pair)
+            assert job.payload == {"checkpoint_ids": list(pair)}
+            newest = newest_comparison(db_session, *pair)
+            assert newest is not None
+            assert (newest.id, newest.state) == (job.id, JobState.QUEUED)
+            job_id, key = job.id, job.key
+        self.note_request(job_id, key, JobKind.COMPARE)
+
+    def note_request(self, job_id: int, key: str, kind: JobKind) -> None:
         waiting = self.queued(key)
         if waiting is None:
             assert job_id not in self.model
-            self.model[job_id] = Expected(key, PRIORITY[kind])
+            self.model[job_id] = Expected(key, PRIORITIES[kind])
         else:
             assert job_id == waiting
 
-    @rule(worker=WORKERS, kinds=st.sampled_from([None, (JobKind.REFIT, JobKind.PREDICT), (JobKind.TRAIN,)]))
+    @rule(worker=WORKERS, kinds=KINDS)
     def claim(self, worker: str, kinds: tuple[JobKind, ...] | None) -> None:
         expected = self.claimable(kinds)
         with self.db.write() as db_session:
