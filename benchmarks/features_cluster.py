@@ -29,10 +29,11 @@ from benchmarks.product import ROOT, write_config
 from benchmarks.tables import Section, machine, show
 from db.database import Database, database_url
 from db.migrate import migrate
-from db.models import Image, SessionInfo
 from db.queries.extraction import Outcome, claim_rest, record
 from db.queries.extraction_workers import WorkerProgress, beat_extraction
 from db.queries.session_info import Strategy, TrainingSettings
+from db.tables.images import Image
+from db.tables.session import SessionInfo
 from db.tasks import Task
 from initialization.inspection import inspect_file
 from models.images import read_image

@@ -10,10 +10,14 @@ import numpy as np
 from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
+from db.clock import utc_now
 from db.database import DATABASE_FILE_NAME, Database
+from db.enums import FeatureState, ImageStatus, Origin, Split
 from db.migrate import migrate
-from db.models import FeatureState, Image, ImageStatus, Label, LabelClass, Origin, Point, SessionInfo, Split, utc_now
 from db.queries.session_info import TrainingSettings
+from db.tables.annotations import Label, Point
+from db.tables.images import Image
+from db.tables.session import LabelClass, SessionInfo
 from db.tasks import Annotates, Task
 from models.base import ExtractorInfo, Features
 from models.feature_store import FeatureStore

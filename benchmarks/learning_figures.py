@@ -23,7 +23,7 @@ if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.tables import Section, show
-from db.models import Origin, Split
+from db.enums import Origin, Split
 from db.queries.splits import VALIDATION_SHARE
 from db.queries.training_data import LabelledImage, Target
 from db.tasks import Task

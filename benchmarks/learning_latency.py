@@ -33,7 +33,10 @@ from benchmarks.learning_latency_alone import measure_alone
 from benchmarks.learning_serving import LIMIT_S, Served, peak_memory_mb, serving, wait_for_head, wait_until_up
 from benchmarks.tables import Section, machine, section_of, show
 from db.database import Database
-from db.models import Image, Job, JobKind, JobState, SessionInfo
+from db.enums import JobKind, JobState
+from db.tables.images import Image
+from db.tables.processes import Job
+from db.tables.session import SessionInfo
 from db.tasks import Task
 
 CLICKS = 30

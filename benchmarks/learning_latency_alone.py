@@ -18,9 +18,9 @@ from benchmarks.generated_session import (
     class_of_file,
     name_of,
 )
-from db.models import Image
 from db.queries.annotations import NewPoint, replace_points, set_label
 from db.queries.training_data import ready_image
+from db.tables.images import Image
 from db.tasks import Task
 from ml_service.context import open_context
 from ml_service.live_fitter import LiveFitter

@@ -18,8 +18,8 @@ import httpx
 from benchmarks.client import Client, ProductError
 from benchmarks.generated_session import Size, make_generated_session
 from db.database import Database
-from db.models import SessionInfo
 from db.session_dir import SESSION_VARIABLE
+from db.tables.session import SessionInfo
 
 LIMIT_S = 60.0
 

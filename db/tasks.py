@@ -8,9 +8,6 @@ from typing import Any, ClassVar
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, core_schema
-from sqlalchemy import String
-from sqlalchemy.engine.interfaces import Dialect
-from sqlalchemy.types import TypeDecorator
 
 from db.errors import InvalidInputError
 
@@ -73,19 +70,6 @@ def find_task(name: str) -> Task:
     if name not in TASKS:
         raise InvalidInputError(f"this is a session for the task {name!r}, this version of Fewclick knows {_known()}")
     return TASKS[name]
-
-
-class TaskName(TypeDecorator[Task]):
-    """The name in the database, so that a new task needs no migration; the task in Python."""
-
-    impl = String(64)
-    cache_ok = True
-
-    def process_bind_param(self, value: Task | None, dialect: Dialect) -> str | None:  # noqa: ARG002
-        return None if value is None else value.name
-
-    def process_result_value(self, value: str | None, dialect: Dialect) -> Task | None:  # noqa: ARG002
-        return None if value is None else find_task(value)
 
 
 def _validate(value: object) -> Task:

@@ -19,7 +19,7 @@ from backend.schemas.checkpoints import (
     Measurement,
     PruneResult,
 )
-from db.models import CheckpointKind
+from db.enums import CheckpointKind
 from db.tasks import TASKS, Task
 from initialization.report import counted, format_bytes
 

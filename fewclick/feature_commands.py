@@ -14,12 +14,13 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from db.database import Database
+from db.enums import FeatureState
 from db.errors import ConflictError, InvalidInputError, NotFoundError
-from db.models import FeatureState, Image
 from db.queries.extraction import read_progress
 from db.queries.extraction_workers import living_workers
 from db.queries.feature_repair import compute_anew
 from db.queries.session_info import get_session_info
+from db.tables.images import Image
 from db.tasks import Task
 from initialization.create import exclusive
 from initialization.feature_audit import Audit, Fault, Finding, audit, read_rows, repair

@@ -1,4 +1,4 @@
-"""Write a migration for what has changed in db/models.py: `python -m fewclick.new_migration "what it changes"`."""
+"""Write a migration for what has changed in db/tables: `python -m fewclick.new_migration "what it changes"`."""
 
 from __future__ import annotations
 

@@ -14,13 +14,17 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from backend.services.quality import read_quality
 from db.database import Database
+from db.enums import FeatureState, ImageStatus
 from db.errors import InvalidInputError
-from db.models import FeatureState, Image, ImageClass, ImageStatus, Label, LabelClass, Point, Run
 from db.queries.checkpoints import active_checkpoint
 from db.queries.images import next_image, note_model_pick
 from db.queries.session_info import Strategy, get_session_info, training_settings
 from db.queries.stats import any_annotation
 from db.queries.workers import heartbeat_age_s
+from db.tables.annotations import ImageClass, Label, Point
+from db.tables.images import Image
+from db.tables.learning import Run
+from db.tables.session import LabelClass
 
 ALIVE_S = 10.0
 """An ML service that was silent for longer is not running."""

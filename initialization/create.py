@@ -15,10 +15,10 @@ from sqlalchemy.orm import Session
 
 from db.database import Database, database_url
 from db.migrate import migrate
-from db.models import LabelClass, SessionInfo
 from db.queries.adoption import use_extractor
 from db.queries.head_trail import TRAIL_KEY
 from db.queries.session_info import ADAPTER_BASE_KEY, get_session_info
+from db.tables.session import LabelClass, SessionInfo
 from initialization.config import SessionConfig
 from initialization.errors import ConfigError, SessionExistsError
 from initialization.existing import ExistingSession, image_root_for

@@ -12,9 +12,15 @@ from typing import Any
 from sqlalchemy import and_, func, or_, select
 from sqlalchemy.orm import Session
 
+from db.clock import utc_now
 from db.database import DATABASE_FILE_NAME, URL_VARIABLE, Database, database_url
+from db.enums import FeatureState, Origin
 from db.migrate import migrate
-from db.models import Checkpoint, FeatureState, Image, ImageClass, Label, Origin, Point, SessionInfo, Worker, utc_now
+from db.tables.annotations import ImageClass, Label, Point
+from db.tables.images import Image
+from db.tables.learning import Checkpoint
+from db.tables.processes import Worker
+from db.tables.session import SessionInfo
 from initialization.config import SessionConfig
 from initialization.errors import SessionExistsError
 from initialization.sources import Source

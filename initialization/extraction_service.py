@@ -21,12 +21,12 @@ from sqlalchemy.exc import OperationalError
 
 from db.database import ChangeDetector, Database
 from db.errors import FewclickError
-from db.models import SessionInfo
 from db.queries.extraction import a_person_waits, has_pending
 from db.queries.extraction_workers import WorkerProgress
 from db.queries.session_info import get_session_info
 from db.service_log import configure_log
 from db.session_dir import resolve_session_dir
+from db.tables.session import SessionInfo
 from initialization.heartbeat import Heartbeat
 from initialization.service_settings import ServiceSettings
 from models.base import ExtractorInfo, FeatureExtractor

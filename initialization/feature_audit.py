@@ -11,9 +11,10 @@ from pathlib import Path
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from db.models import FeatureState, Image, ImageStatus
+from db.enums import FeatureState, ImageStatus
 from db.queries.extraction import size_conflict
 from db.queries.feature_repair import compute_anew, forget_predictions, refuse_images
+from db.tables.images import Image
 from initialization.inspection import FileFacts, inspect_file
 from models.errors import FeatureMismatchError
 from models.feature_storage import Entry, Tier

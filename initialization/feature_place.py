@@ -10,7 +10,8 @@ import numpy.typing as npt
 from sqlalchemy import select
 
 from db.database import Database
-from db.models import FeatureState, Image
+from db.enums import FeatureState
+from db.tables.images import Image
 from initialization.compute import EXTRACTOR_ERRORS
 from initialization.config import SessionConfig
 from models.base import FeatureExtractor

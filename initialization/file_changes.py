@@ -11,8 +11,10 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from db.database import Database
-from db.models import FeatureState, Image, Prediction
+from db.enums import FeatureState
 from db.queries.extraction import Taken, take_file
+from db.tables.images import Image
+from db.tables.learning import Prediction
 from initialization.inspection import FileFacts, inspect_file
 from initialization.register import BATCH, THREADS
 from models.preprocessing import DEFAULT, Preprocessing

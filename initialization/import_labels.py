@@ -11,10 +11,12 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from db.database import Database
+from db.enums import Origin
 from db.errors import InvalidInputError
-from db.models import Image, LabelClass, Origin
 from db.queries.annotations import NewPoint, replace_points, set_classes, set_label
 from db.queries.session_info import get_session_info
+from db.tables.images import Image
+from db.tables.session import LabelClass
 from db.tasks import Annotates, Task
 from initialization.class_set_files import read_class_sets
 from initialization.label_files import FoundLabels, ImageIndex, read_class_labels, read_point_labels

@@ -11,7 +11,8 @@ from typing import Any
 from sqlalchemy import insert, select
 
 from db.database import Database
-from db.models import FeatureState, Image
+from db.enums import FeatureState
+from db.tables.images import Image
 from initialization.inspect_ahead import AheadOfTime
 from initialization.inspection import FileFacts, inspect_file
 from initialization.sources import PlannedImage

@@ -8,7 +8,8 @@ from pathlib import Path
 from sqlalchemy import func, select
 
 from db.database import Database
-from db.models import FeatureState, Image, ImageStatus
+from db.enums import FeatureState, ImageStatus
+from db.tables.images import Image
 from initialization.errors import SourceError
 from initialization.file_changes import FileChanges
 from initialization.report import Report, counted, format_bytes, format_duration

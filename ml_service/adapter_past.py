@@ -14,8 +14,9 @@ from pathlib import Path
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from db.models import Checkpoint, CheckpointKind, Split
+from db.enums import CheckpointKind, Split
 from db.queries.training_data import LabelledImage
+from db.tables.learning import Checkpoint
 from ml_service.data_snapshot import load_snapshot
 from ml_service.errors import CheckpointError
 

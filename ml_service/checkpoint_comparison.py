@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from db.models import Origin, Split, utc_now
+from db.clock import utc_now
+from db.enums import Origin, Split
 from db.queries.checkpoints import get_checkpoint
 from db.queries.session_info import HeadKind, get_session_info
 from db.queries.training_data import (

@@ -16,8 +16,9 @@ from pathlib import Path
 from sqlalchemy.orm import Session
 
 from db.database import Database
-from db.models import Checkpoint, CheckpointKind
+from db.enums import CheckpointKind
 from db.queries.checkpoints import list_checkpoints, named_datasets, named_paths
+from db.tables.learning import Checkpoint
 from ml_service.checkpoint_description import FOLDER, locate
 from ml_service.data_snapshot import GRACE_S, find_snapshots
 from ml_service.errors import CheckpointError

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from db.database import Database
-from db.models import SessionInfo
 from db.queries.class_groups import class_groups
 from db.queries.session_info import HeadKind, get_session_info
+from db.tables.session import SessionInfo
 from db.tasks import Annotates, Task
 from ml_service.errors import ExtractorChangedError
 from ml_service.feature_reader import FeatureReader

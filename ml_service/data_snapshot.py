@@ -20,7 +20,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from db.models import Origin, Split
+from db.enums import Origin, Split
 from db.queries.training_data import LabelledImage
 from ml_service.errors import CheckpointError
 from models.feature_store import write_atomically

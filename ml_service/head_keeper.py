@@ -9,7 +9,6 @@ from dataclasses import replace
 
 from sqlalchemy.orm import Session
 
-from db.models import Checkpoint
 from db.queries.checkpoints import active_checkpoint, deactivate
 from db.queries.events import add_event
 from db.queries.session_info import get_session_info, training_settings
@@ -21,6 +20,7 @@ from db.queries.training_data import (
     record_broken_features,
     remove_predictions,
 )
+from db.tables.learning import Checkpoint
 from ml_service.checkpoint import load_head
 from ml_service.context import Context
 from ml_service.errors import CheckpointError, client_text

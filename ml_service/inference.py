@@ -9,9 +9,10 @@ from pathlib import Path
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
-from db.models import Image, Prediction
 from db.queries.session_info import get_session_info
 from db.queries.training_data import ImageRef
+from db.tables.images import Image
+from db.tables.learning import Prediction
 from ml_service.feature_reader import FeatureReader
 from ml_service.predictors.base import ImagePrediction, Model, Predictor
 from models.errors import FeatureMismatchError

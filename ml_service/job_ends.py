@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from db.database import Database
-from db.models import Job, JobKind, JobState, RunState
+from db.enums import JobKind, JobState, RunState
 from db.queries.jobs import fail_job, requeue_job
 from db.queries.runs import recover_runs, runs_at_work, transition
+from db.tables.processes import Job
 from ml_service.context import Context
 from ml_service.errors import client_text
 

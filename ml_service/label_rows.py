@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from db.models import Origin, Split
+from db.enums import Origin, Split
 from db.queries.training_data import Target
 from ml_service.data_loaders.base import ImageSamples
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 
-from db.models import CheckpointKind
+from db.enums import CheckpointKind
 from db.queries.checkpoints import newest_checkpoint_id, prune_live_checkpoints, save_checkpoint_row
 from ml_service.checkpoint import save_checkpoint
 from ml_service.checkpoint_description import new_checkpoint_path

@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from db.models import CheckpointKind, LabelClass, utc_now
+from db.clock import utc_now
+from db.enums import CheckpointKind
 from db.queries.session_info import TrainingSettings, get_session_info, training_settings
+from db.tables.session import LabelClass
 from ml_service.checkpoint_description import Code, Description
 from ml_service.data_snapshot import DataSnapshot
 

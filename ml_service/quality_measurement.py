@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from db.models import Split
+from db.enums import Split
 from db.queries.events import add_event
 from db.queries.measurements import confirm_measurement, newest_measurement, save_measurement
 from db.queries.session_info import get_session_info, training_settings

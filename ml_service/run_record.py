@@ -11,10 +11,11 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from db.database import Database
-from db.models import Run, RunEpoch, RunState
+from db.enums import RunState
 from db.queries.jobs import finish_job, own_job
 from db.queries.runs import record_epochs, record_segments, rewind_run, transition
 from db.queries.session_info import get_session_info
+from db.tables.learning import Run, RunEpoch
 from ml_service.training_loop import EpochDone
 
 FLUSH_INTERVAL_S = 0.25

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from sqlalchemy.orm import Session
 
-from db.models import CheckpointKind
+from db.enums import CheckpointKind
 from db.queries.checkpoints import activate, active_checkpoint, next_parent_id, save_checkpoint_row
 from db.queries.session_info import get_session_info
 from ml_service.checkpoint import save_checkpoint

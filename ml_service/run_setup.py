@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from db.models import Split
+from db.enums import Split
 from db.queries.session_info import HeadKind, TrainingSettings
 from db.queries.training_data import LabelledImage, labelled_without_features
 from ml_service.confidence_intervals import paired_gain

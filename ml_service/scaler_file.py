@@ -15,7 +15,7 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-from db.models import SessionInfo
+from db.tables.session import SessionInfo
 from ml_service.heads.scaler import FeatureScaler
 from ml_service.scaler_source import ScalerSource
 from ml_service.task_factory import TaskParts

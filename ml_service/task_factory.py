@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from db.models import Origin
+from db.enums import Origin
 from db.queries.session_info import OLD_NONLINEAR, HeadKind
 from db.queries.training_data import ImageRef, LabelledImage
 from db.tasks import Task

@@ -14,13 +14,14 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from db.database import ChangeDetector
+from db.enums import JobKind, JobState, RunKind
 from db.errors import FewclickError
-from db.models import Job, JobKind, JobState, RunKind
 from db.queries.events import add_event
 from db.queries.jobs import JobLostError, claim_job, finish_job, has_queued, own_job
 from db.queries.runs import start_next_run
 from db.queries.training_data import ready_image
 from db.queries.workers import remove_worker
+from db.tables.processes import Job
 from ml_service.checkpoint_comparison import compare_checkpoints
 from ml_service.context import Context
 from ml_service.errors import ExtractorChangedError, LearningError, StoppingError

@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image as PillowImage
 
-from db.models import Image, SessionInfo
+from db.tables.images import Image
+from db.tables.session import SessionInfo
 from models.base import ExtractorInfo
 from models.geometry import make_grid
 

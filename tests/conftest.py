@@ -12,9 +12,12 @@ import pytest
 from PIL import Image as PillowImage
 
 from db.database import Database, database_url
+from db.enums import FeatureState
 from db.migrate import migrate
-from db.models import FeatureState, Image, LabelClass, Prediction, SessionInfo
 from db.queries.session_info import TrainingSettings
+from db.tables.images import Image
+from db.tables.learning import Prediction
+from db.tables.session import LabelClass, SessionInfo
 from db.tasks import Annotates, Task
 from models.base import ExtractorInfo, Features
 from models.feature_store import FeatureStore

@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 
 from db.database import Database
-from db.models import Checkpoint, CheckpointKind, Origin, SessionInfo, Split
+from db.enums import CheckpointKind, Origin, Split
 from db.queries.checkpoints import newest_checkpoint_id, save_checkpoint_row
+from db.tables.learning import Checkpoint
+from db.tables.session import SessionInfo
 from ml_service.checkpoint import save_checkpoint
 from ml_service.checkpoint_description import Description, checkpoint_path
 from ml_service.data_snapshot import DataSnapshot, SnapshotImage, SnapshotTarget

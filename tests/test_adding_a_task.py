@@ -15,7 +15,8 @@ from backend.main import create_app
 from backend.openapi import render
 from backend.settings import Settings
 from backend.task_handlers.registry import HANDLERS
-from db.models import Image, Split
+from db.enums import Split
+from db.tables.images import Image
 from db.tasks import TASKS
 from initialization.config import load_config
 from ml_service.context import open_context

@@ -19,11 +19,13 @@ from backend.schemas.annotations import AnnotationPut
 from backend.schemas.export import ExportFormat
 from backend.schemas.predictions import ClassProbability, PredictionOut
 from backend.task_handlers.base import PredictedImage, Proposal
+from db.enums import Origin
 from db.errors import InvalidInputError
-from db.models import Image, Origin, Prediction
 from db.queries.annotations import set_label
 from db.queries.session_info import HeadKind
 from db.queries.training_data import ImageRef, LabelledImage
+from db.tables.images import Image
+from db.tables.learning import Prediction
 from db.tasks import Annotates, Task
 from ml_service.feature_reader import FeatureReader
 from ml_service.heads.live import LiveHeadConfig

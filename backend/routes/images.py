@@ -10,7 +10,7 @@ from backend.context import Context
 from backend.schemas.base import PathId, QueryId
 from backend.schemas.images import ImageDetails, ImageOut, ImagePage
 from backend.services import image_files, image_lists
-from db.models import FeatureState, ImageStatus
+from db.enums import FeatureState, ImageStatus
 from db.queries.images import ImageFilter, ImageSort
 from db.queries.session_info import Strategy
 

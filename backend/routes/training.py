@@ -10,7 +10,7 @@ from backend.context import Context
 from backend.schemas.base import QueryId
 from backend.schemas.training import RunPage, StartTraining, TrainingOut
 from backend.services import training
-from db.models import RunKind
+from db.enums import RunKind
 
 router = APIRouter(tags=["training"])
 

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import BaseModel, Field, model_validator
 
 from backend.schemas.base import Id, RequestModel, ResponseModel, Revision
-from db.models import Origin
+from db.enums import Origin
 
 MAX_POINTS = 100_000
 MAX_CLASSES = 1000

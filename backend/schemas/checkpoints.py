@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from backend.schemas.base import Id, RequestModel, ResponseModel
-from db.models import CheckpointKind, Split
+from db.enums import CheckpointKind, Split
 from db.queries.checkpoints import MAX_NAME_LENGTH
 
 Name = Annotated[str, Field(min_length=1, max_length=MAX_NAME_LENGTH)]

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import Field
 
 from backend.schemas.base import ResponseModel
-from db.models import FeatureState, ImageStatus, Split
+from db.enums import FeatureState, ImageStatus, Split
 
 
 class ImageOut(ResponseModel):

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from backend.schemas.base import ResponseModel
 from backend.schemas.quality import Quality
-from db.models import CheckpointKind
+from db.enums import CheckpointKind
 
 
 class StatusCounts(ResponseModel):

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import Field
 
 from backend.schemas.base import RequestModel, ResponseModel
-from db.models import RunKind
+from db.enums import RunKind
 
 
 class TrainingState(StrEnum):

@@ -13,8 +13,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from backend.schemas.annotations import AnnotationPut, PointIn
-from db.models import Image, Point, Prediction
 from db.queries.outcomes import Statement, record_statements
+from db.tables.annotations import Point
+from db.tables.images import Image
+from db.tables.learning import Prediction
 from models.prediction_store import logits_at, softmax
 
 MOST_CLICKS = 10

@@ -14,11 +14,13 @@ from backend.services.agreement import note_agreement
 from backend.services.feature_requests import note_expected
 from backend.services.predictions import no_prediction, request_lost_map
 from backend.task_handlers.base import PredictedImage, Proposal
+from db.enums import Origin
 from db.errors import ConflictError
-from db.models import Image, Origin, Prediction
 from db.queries import annotations as annotation_queries
 from db.queries.feature_requests import OPEN, is_behind, request_features
 from db.queries.images import get_image
+from db.tables.images import Image
+from db.tables.learning import Prediction
 
 ATTEMPTS = 5
 """A map may be replaced by a newer one between looking it up and reading it; so often in a row it is not."""

@@ -9,10 +9,10 @@ from backend.services.checkpoint_difference import config_difference, data_diffe
 from backend.services.checkpoints import Shelf, class_looks, find_snapshot, outline, why_not
 from backend.services.plain_text import without_folders
 from db.errors import ConflictError, InvalidInputError
-from db.models import Checkpoint
 from db.queries.checkpoints import get_checkpoint
 from db.queries.comparisons import newest_comparison, request_comparison
 from db.queries.session_info import get_session_info
+from db.tables.learning import Checkpoint
 from ml_service.checkpoint_description import read_description
 from ml_service.errors import CheckpointError
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from backend.schemas.checkpoints import ClassDifference, ConfigDifference, DataDifference, MetricPair
-from db.models import Split
+from db.enums import Split
 from ml_service.checkpoint_description import Description
 from ml_service.data_snapshot import DataSnapshot, SnapshotImage
 

@@ -22,12 +22,15 @@ from backend.schemas.checkpoints import (
 )
 from backend.services.plain_text import without_folders
 from db.database import Database
+from db.enums import CheckpointKind, JobKind, Split
 from db.errors import ConflictError, NotFoundError
-from db.models import Checkpoint, CheckpointKind, Image, JobKind, LabelClass, Split
 from db.queries import checkpoints
 from db.queries.jobs import request_job
 from db.queries.session_info import get_session_info
 from db.queries.training_data import last_annotated_image_id
+from db.tables.images import Image
+from db.tables.learning import Checkpoint
+from db.tables.session import LabelClass
 from ml_service.checkpoint_description import Description, locate, read_description
 from ml_service.data_snapshot import DataSnapshot, load_snapshot, snapshot_path
 from ml_service.errors import CheckpointError

@@ -17,8 +17,8 @@ from starlette.concurrency import run_in_threadpool
 
 from backend.services.plain_text import without_folders
 from db.database import ChangeDetector, Database
-from db.models import Event
 from db.queries.events import events_after, last_event_id, prune_events
+from db.tables.processes import Event
 
 logger = logging.getLogger(__name__)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from sqlalchemy.orm import Session
 
 from backend.context import AppContext
-from db.models import Image
 from db.queries.feature_requests import (
     NEXT,
     OPEN,
@@ -16,6 +15,7 @@ from db.queries.feature_requests import (
     some_behind,
 )
 from db.queries.session_info import Strategy
+from db.tables.images import Image
 
 AHEAD = 3
 """Images that are prepared before a person comes to them."""

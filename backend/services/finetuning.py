@@ -9,9 +9,11 @@ from backend.context import AppContext
 from backend.schemas.finetuning import Adopt, FinetuningOut, Offer
 from backend.services import session_config
 from backend.services.plain_text import without_folders
+from db.enums import CheckpointKind
 from db.errors import ConflictError
-from db.models import Checkpoint, CheckpointKind, SessionInfo
 from db.queries.session_info import get_session_info
+from db.tables.learning import Checkpoint
+from db.tables.session import SessionInfo
 from ml_service.finetuning import adoption
 from ml_service.finetuning.availability import why_not
 from models.base import ExtractorInfo

@@ -13,8 +13,8 @@ from fastapi.responses import FileResponse
 from backend.context import AppContext
 from backend.services.image_paths import image_path
 from db.errors import ConflictError
-from db.models import Image
 from db.queries.images import get_image
+from db.tables.images import Image
 from models.feature_store import write_atomically
 from models.geometry import fit_within
 from models.images import is_browser_ready, read_image

@@ -6,7 +6,7 @@ from backend.context import AppContext
 from backend.schemas.images import ImageDetails, ImageOut, ImagePage
 from backend.services import feature_requests
 from backend.services.plain_text import without_folders
-from db.models import Image, ImageStatus
+from db.enums import ImageStatus
 from db.queries.images import (
     ImageFilter,
     ImageRow,
@@ -18,6 +18,7 @@ from db.queries.images import (
     note_model_pick,
 )
 from db.queries.session_info import Strategy
+from db.tables.images import Image
 from db.tasks import Annotates
 
 

@@ -15,9 +15,12 @@ from backend.schemas.predictions import MapSize
 from backend.services.image_paths import image_path
 from backend.services.predictions import no_prediction, request_lost_map
 from backend.services.session_snapshot import SessionSnapshot
+from db.enums import Origin
 from db.errors import ConflictError, InvalidInputError, NotFoundError
-from db.models import Image, Origin, Point, Prediction
 from db.queries.images import get_image
+from db.tables.annotations import Point
+from db.tables.images import Image
+from db.tables.learning import Prediction
 from models.images import read_image
 from models.prediction_store import read_map, softmax
 from models.refinement import Clicks, Refinement, fit_refinement, make_guide

@@ -5,8 +5,8 @@ from __future__ import annotations
 from backend.context import AppContext
 from backend.schemas.predictions import PredictionOut
 from backend.services.feature_requests import note_opened
+from db.enums import JobKind
 from db.errors import NotFoundError
-from db.models import JobKind
 from db.queries.images import get_image
 from db.queries.jobs import request_job
 from db.queries.predictions import is_prediction_requested, prediction_status

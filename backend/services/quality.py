@@ -20,9 +20,9 @@ from backend.schemas.quality import (
     Method,
     Quality,
 )
-from db.models import Checkpoint, Measurement
 from db.queries.measurements import list_measurements, newest_measurement
 from db.queries.outcomes import AgreementRow, newest_agreements
+from db.tables.learning import Checkpoint, Measurement
 from ml_service.confidence_intervals import clustered_share
 from ml_service.leading_figure import leading_method
 from ml_service.quality_figures import MIN_IMAGES, too_few

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy.orm import Session
 
-from db.models import FeatureState, ImageStatus
+from db.enums import FeatureState, ImageStatus
 from db.queries import stats
 
 LARGE = 20_000

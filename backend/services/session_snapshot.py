@@ -9,9 +9,9 @@ from pathlib import Path
 from sqlalchemy.orm import Session
 
 from backend.schemas.session import Config, ExtractorOut, LabelClassOut, SessionOut
-from db.models import LabelClass
 from db.queries.classes import list_classes
 from db.queries.session_info import TrainingSettings, get_session_info, heads_of, training_settings
+from db.tables.session import LabelClass
 from db.tasks import Task
 from models.base import ExtractorInfo
 from models.preprocessing import Preprocessing, preprocessing_of

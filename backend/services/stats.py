@@ -20,11 +20,12 @@ from backend.schemas.stats import (
     StatusCounts,
 )
 from backend.services.quality import read_quality
-from db.models import Checkpoint, CheckpointKind, FeatureState, ImageStatus
+from db.enums import CheckpointKind, FeatureState, ImageStatus
 from db.queries import stats
 from db.queries.checkpoints import active_checkpoint, newest_live_checkpoint
 from db.queries.outcomes import count_outcomes, newest_outcomes
 from db.queries.session_info import get_session_info
+from db.tables.learning import Checkpoint
 
 LIVE_WINDOW = 50
 LIVE_READ = 1000

@@ -7,8 +7,8 @@ from sqlalchemy.orm import Session
 from backend.context import AppContext
 from backend.schemas.training import RunOut, RunPage, TrainingOut, TrainingState
 from backend.services.plain_text import without_folders
+from db.enums import RunKind
 from db.errors import ConflictError
-from db.models import Run, RunKind
 from db.queries.runs import (
     checkpoints_of_runs,
     count_runs,
@@ -22,6 +22,7 @@ from db.queries.runs import (
 from db.queries.session_info import get_session_info
 from db.queries.stats import count_annotations
 from db.queries.training_data import last_annotated_image_id
+from db.tables.learning import Run
 from ml_service.finetuning.availability import why_not
 from models.base import ExtractorInfo
 

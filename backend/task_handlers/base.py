@@ -12,9 +12,11 @@ from sqlalchemy.orm import Session
 from backend.schemas.annotations import AnnotationPut
 from backend.schemas.export import ExportFormat
 from backend.schemas.predictions import PredictionOut
-from db.models import Image, Origin, Prediction
+from db.enums import Origin
 from db.queries.annotations import NewPoint
 from db.queries.session_info import TrainingSettings
+from db.tables.images import Image
+from db.tables.learning import Prediction
 from db.tasks import Task
 
 

@@ -9,9 +9,10 @@ from sqlalchemy.orm import Session
 from backend.schemas.annotations import AnnotationPut
 from backend.task_handlers.base import PredictedImage, Proposal
 from backend.task_handlers.whole_images import WholeImageHandler, ranked_classes
+from db.enums import Origin
 from db.errors import InvalidInputError
-from db.models import Image, Origin
 from db.queries.annotations import set_label
+from db.tables.images import Image
 from db.tasks import Task
 
 

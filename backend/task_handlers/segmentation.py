@@ -12,9 +12,11 @@ from backend.schemas.annotations import AnnotationPut
 from backend.schemas.export import ExportFormat
 from backend.schemas.predictions import PredictionMap, PredictionOut
 from backend.task_handlers.base import PredictedImage, Proposal
+from db.enums import Origin
 from db.errors import ConflictError, InvalidInputError
-from db.models import Image, Origin, Prediction
 from db.queries.annotations import NewPoint, replace_points
+from db.tables.images import Image
+from db.tables.learning import Prediction
 from db.tasks import Task
 from ml_service.sampling.point_extraction import ExtractionSettings, extract_points
 from models.geometry import fit_within, scale_between

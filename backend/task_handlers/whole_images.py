@@ -8,7 +8,7 @@ from backend.schemas.export import ExportFormat
 from backend.schemas.predictions import ClassProbability, PredictionOut
 from backend.task_handlers.base import PredictedImage, Proposal
 from db.errors import ConflictError, InvalidInputError
-from db.models import Prediction
+from db.tables.learning import Prediction
 from db.tasks import Task
 
 

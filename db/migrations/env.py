@@ -5,8 +5,8 @@ from typing import Any, Literal
 from alembic import context
 from sqlalchemy import create_engine
 
-from db.models import Base, UtcDateTime
-from db.tasks import TaskName
+from db.column_types import TaskName, UtcDateTime
+from db.tables.base import Base
 
 
 def render_item(kind: str, item: Any, _autogen_context: Any) -> str | Literal[False]:

@@ -8,13 +8,15 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from db.enums import FeatureState, ImageStatus
 from db.errors import ConflictError
-from db.models import FeatureState, Image, ImageStatus, Run
 from db.queries.checkpoints import deactivate
 from db.queries.feature_repair import forget_features
 from db.queries.feature_requests import expect_features, request_features
 from db.queries.runs import ENDED
 from db.queries.session_info import ADAPTER_BASE_KEY, ADAPTER_KEY, get_session_info
+from db.tables.images import Image
+from db.tables.learning import Run
 
 IDS_PER_QUERY = 500
 

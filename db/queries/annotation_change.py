@@ -10,8 +10,8 @@ from typing import Any
 from sqlalchemy import bindparam, delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
+from db.enums import ImageStatus, JobKind
 from db.errors import ConflictError, InvalidInputError, SessionNotFoundError
-from db.models import AnnotationState, Image, ImageStatus, JobKind, LabelClass, SessionInfo
 from db.queries.annotation_rows import read_state, write_rows
 from db.queries.annotation_state import ClassMark, State, marks
 from db.queries.class_groups import class_groups
@@ -19,6 +19,9 @@ from db.queries.events import add_event
 from db.queries.jobs import request_job
 from db.queries.outcomes import record_outcome
 from db.queries.splits import draw_split, rarest_class
+from db.tables.annotations import AnnotationState
+from db.tables.images import Image
+from db.tables.session import LabelClass, SessionInfo
 from db.tasks import Annotates
 
 PAYLOADS = {Annotates.POINTS: "points", Annotates.IMAGE: "class_id", Annotates.CLASSES: "class_ids"}

@@ -7,8 +7,11 @@ from dataclasses import replace
 from sqlalchemy import bindparam, delete, insert, select, update
 from sqlalchemy.orm import Session
 
-from db.models import Image, ImageClass, ImageStatus, Label, Origin, Point, utc_now
+from db.clock import utc_now
+from db.enums import ImageStatus, Origin
 from db.queries.annotation_state import ClassMark, State, StoredPoint, marks
+from db.tables.annotations import ImageClass, Label, Point
+from db.tables.images import Image
 from db.tasks import Annotates, Task
 
 # Built once: every click runs them, and putting a statement together takes longer than running it.

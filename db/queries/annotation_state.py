@@ -7,7 +7,7 @@ from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from db.models import Origin
+from db.enums import Origin
 
 ClassMark = tuple[int | None, Origin]
 """A class that holds, and who said so; None: no class holds."""

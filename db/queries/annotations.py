@@ -16,12 +16,14 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from db.enums import Origin
 from db.errors import ConflictError, InvalidInputError
-from db.models import AnnotationState, Image, Origin
 from db.queries.annotation_change import Change, describe, session_info
 from db.queries.annotation_rows import read_state
 from db.queries.annotation_state import State, StoredPoint
 from db.queries.class_groups import unasked_classes
+from db.tables.annotations import AnnotationState
+from db.tables.images import Image
 from db.tasks import Annotates
 
 

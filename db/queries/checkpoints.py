@@ -8,12 +8,14 @@ from typing import Any
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from db.clock import utc_now
+from db.enums import CheckpointKind
 from db.errors import ConflictError, InvalidInputError, NotFoundError
-from db.models import Checkpoint, CheckpointKind, utc_now
 from db.queries.events import add_event
 from db.queries.head_trail import cut_trail, note_step, read_trail
 from db.queries.runs import runs_at_work
 from db.queries.session_info import ADAPTER_KEY, get_session_info
+from db.tables.learning import Checkpoint
 
 MAX_NAME_LENGTH = 80
 MEASURES_LIVE = "the quality shown for the live head was measured on it"

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, delete, func, select, update
 from sqlalchemy.orm import Session, aliased
 
+from db.enums import JobKind
 from db.errors import ConflictError, InvalidInputError
-from db.models import ImageClass, JobKind, LabelClass
 from db.queries.jobs import request_job
 from db.queries.session_info import get_session_info
+from db.tables.annotations import ImageClass
+from db.tables.session import LabelClass
 from db.tasks import Annotates
 
 

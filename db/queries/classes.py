@@ -9,26 +9,19 @@ from typing import Any
 from sqlalchemy import Text, case, cast, exists, func, insert, select, update
 from sqlalchemy.orm import Session
 
+from db.clock import utc_now
+from db.enums import ImageStatus, JobKind
 from db.errors import ConflictError, InvalidInputError, NotFoundError
-from db.models import (
-    Agreement,
-    AnnotationState,
-    Event,
-    Image,
-    ImageClass,
-    ImageStatus,
-    JobKind,
-    Label,
-    LabelClass,
-    Point,
-    PredictionOutcome,
-    utc_now,
-)
 from db.palette import PALETTE
 from db.queries.annotation_state import State, marks
 from db.queries.class_groups import merge_image_classes, put_into_group
 from db.queries.jobs import request_job
 from db.queries.session_info import get_session_info
+from db.tables.annotations import AnnotationState, ImageClass, Label, Point
+from db.tables.images import Image
+from db.tables.learning import Agreement, PredictionOutcome
+from db.tables.processes import Event
+from db.tables.session import LabelClass
 
 
 def list_classes(db_session: Session) -> list[LabelClass]:

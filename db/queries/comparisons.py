@@ -5,7 +5,8 @@ from __future__ import annotations
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from db.models import Job, JobKind, JobState
+from db.enums import JobKind, JobState
+from db.tables.processes import Job
 
 PRIORITY = 4
 """Smaller is sooner: after clicks and opened images, before a run."""

@@ -8,7 +8,8 @@ from typing import Any, Literal
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
-from db.models import Event, utc_now
+from db.clock import utc_now
+from db.tables.processes import Event
 
 EventKind = Literal["annotation", "prediction", "training", "features", "job"]
 

@@ -15,12 +15,15 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, case, func, or_, select, update
 from sqlalchemy.orm import Session
 
-from db.models import FeatureState, Image, Job, JobKind, JobState, Worker, WorkerRole, utc_now
+from db.clock import utc_now
+from db.enums import FeatureState, JobKind, JobState, WorkerRole
 from db.queries.events import add_event
 from db.queries.extraction_workers import CLAIM_TIMEOUT
 from db.queries.feature_requests import REST, order_of_use
 from db.queries.refits import note_arrivals
 from db.queries.session_info import Strategy
+from db.tables.images import Image
+from db.tables.processes import Job, Worker
 
 URGENT_JOBS = (JobKind.REFIT, JobKind.PREDICT)
 IDS_PER_STATEMENT = 500

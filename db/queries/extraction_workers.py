@@ -9,8 +9,10 @@ from dataclasses import asdict, dataclass
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
-from db.models import Worker, WorkerRole, utc_now
+from db.clock import utc_now
+from db.enums import WorkerRole
 from db.queries.workers import beat
+from db.tables.processes import Worker
 
 CLAIM_TIMEOUT = dt.timedelta(seconds=10)
 """Silence after which a worker's claims are void."""

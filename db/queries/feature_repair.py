@@ -8,10 +8,12 @@ from dataclasses import asdict
 from sqlalchemy import delete, update
 from sqlalchemy.orm import Session
 
-from db.models import FeatureState, Image, Prediction
+from db.enums import FeatureState
 from db.queries.events import add_event
 from db.queries.extraction import IDS_PER_EVENT, IDS_PER_STATEMENT, read_progress
 from db.queries.feature_requests import REST
+from db.tables.images import Image
+from db.tables.learning import Prediction
 
 RECOMPUTED = "to be computed anew"
 """A pending image with a reason is made from its file, whatever is stored of it."""

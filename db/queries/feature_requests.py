@@ -8,9 +8,10 @@ from typing import Any
 from sqlalchemy import ColumnElement, case, select, update
 from sqlalchemy.orm import Session
 
-from db.models import FeatureState, Image, ImageStatus
+from db.enums import FeatureState, ImageStatus
 from db.queries.images import ASKING_THE_MODEL
 from db.queries.session_info import Strategy
+from db.tables.images import Image
 
 REST, NEXT, OPEN = 0, 1, 2
 """`Image.feature_priority`: nobody asks for it, it comes up soon, a person looks at it."""

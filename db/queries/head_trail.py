@@ -5,8 +5,9 @@ from __future__ import annotations
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from db.models import Checkpoint, CheckpointKind
+from db.enums import CheckpointKind
 from db.queries.session_info import get_session_info
+from db.tables.learning import Checkpoint
 
 TRAIL_KEY = "head_trail"
 """Of `SessionInfo.config`."""

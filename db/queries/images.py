@@ -12,9 +12,12 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, String, and_, cast, exists, func, or_, select, update
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
+from db.enums import FeatureState, ImageStatus, Split
 from db.errors import InvalidInputError, NotFoundError
-from db.models import FeatureState, Image, ImageClass, ImageStatus, Label, LabelClass, Point, Split
 from db.queries.session_info import Strategy
+from db.tables.annotations import ImageClass, Label, Point
+from db.tables.images import Image
+from db.tables.session import LabelClass
 
 ASKING_THE_MODEL = frozenset({Strategy.LEAST_CONFIDENT, Strategy.LEAST_CONFIDENT_MINORITY})
 READY_WINDOW = 64

@@ -14,9 +14,11 @@ from functools import cache
 from sqlalchemy import Select, bindparam, delete, exists, select, update
 from sqlalchemy.orm import Session, aliased
 
+from db.clock import utc_now
+from db.enums import JobKind, JobState
 from db.errors import ConflictError
-from db.models import Job, JobKind, JobState, utc_now
 from db.queries.events import add_event
+from db.tables.processes import Job
 
 PRIORITY = {JobKind.REFIT: 0, JobKind.PREDICT: 1, JobKind.TRAIN: 5}
 """Smaller is sooner: a click before an opened image before a run (which yields to both)."""

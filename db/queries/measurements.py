@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import delete, null, select, update
 from sqlalchemy.orm import Session, defer
 
-from db.models import Measurement
+from db.tables.learning import Measurement
 
 KEPT = 200
 """Measurements kept at most; beyond, every second of the older ones goes."""

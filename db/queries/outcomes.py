@@ -11,7 +11,7 @@ import numpy as np
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
-from db.models import Agreement, Prediction, PredictionOutcome
+from db.tables.learning import Agreement, Prediction, PredictionOutcome
 
 AGREEMENTS_KEPT = 5000
 """Of the newest clicks; what was longer ago tells nothing about the head of today."""

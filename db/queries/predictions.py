@@ -7,9 +7,13 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from db.enums import FeatureState, JobKind, JobState
 from db.errors import NotFoundError
-from db.models import FeatureState, Image, Job, JobKind, JobState, Prediction, SessionInfo
 from db.queries.jobs import job_key
+from db.tables.images import Image
+from db.tables.learning import Prediction
+from db.tables.processes import Job
+from db.tables.session import SessionInfo
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,12 @@ from collections.abc import Sequence
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from db.models import Image, Job, JobKind, JobState, utc_now
+from db.clock import utc_now
+from db.enums import JobKind, JobState
 from db.queries.jobs import request_job
 from db.queries.session_info import get_session_info
+from db.tables.images import Image
+from db.tables.processes import Job
 
 REST_AFTER_FAILURE = dt.timedelta(seconds=30)
 """Between a refit that failed and the next one that nobody asked for: whatever was wrong may be mended meanwhile."""

@@ -9,10 +9,13 @@ from typing import Any
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
+from db.clock import utc_now
+from db.enums import JobKind, JobState, RunKind, RunState
 from db.errors import ConflictError, NotFoundError
-from db.models import Checkpoint, Job, JobKind, JobState, Run, RunEpoch, RunKind, RunState, utc_now
 from db.queries.events import add_event
 from db.queries.jobs import Recovery, recover_jobs, request_job
+from db.tables.learning import Checkpoint, Run, RunEpoch
+from db.tables.processes import Job
 
 TRANSITIONS: dict[RunState, frozenset[RunState]] = {
     RunState.QUEUED: frozenset({RunState.RUNNING, RunState.FINISHED}),

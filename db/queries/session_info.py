@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.orm import Session
 
 from db.errors import InvalidInputError, SessionNotFoundError
-from db.models import SessionInfo
+from db.tables.session import SessionInfo
 from db.tasks import Annotates, Task
 
 ADAPTER_KEY = "adapter_path"

@@ -10,7 +10,9 @@ from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.expression import Subquery
 
-from db.models import Image, ImageClass, Label, Point, Split
+from db.enums import Split
+from db.tables.annotations import ImageClass, Label, Point
+from db.tables.images import Image
 
 VALIDATION_SHARE = 0.2
 MANY = 1000

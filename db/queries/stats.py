@@ -9,7 +9,10 @@ from typing import Any
 from sqlalchemy import BigInteger, Column, cast, distinct, extract, func, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from db.models import FeatureState, Image, ImageClass, ImageStatus, Label, LabelClass, Origin, Point
+from db.enums import FeatureState, ImageStatus, Origin
+from db.tables.annotations import ImageClass, Label, Point
+from db.tables.images import Image
+from db.tables.session import LabelClass
 
 MADE_BY_PEOPLE = (Origin.HUMAN, Origin.ACCEPTED)
 HOUR_S = 3600

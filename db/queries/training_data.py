@@ -10,9 +10,13 @@ from typing import Any
 from sqlalchemy import Select, bindparam, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
-from db.models import FeatureState, Image, ImageClass, ImageStatus, Label, LabelClass, Origin, Point, Prediction, Split
+from db.enums import FeatureState, ImageStatus, Origin, Split
 from db.queries.class_groups import unasked_classes
 from db.queries.events import add_event
+from db.tables.annotations import ImageClass, Label, Point
+from db.tables.images import Image
+from db.tables.learning import Prediction
+from db.tables.session import LabelClass
 from db.tasks import Annotates, Task
 
 IDS_PER_QUERY = 500

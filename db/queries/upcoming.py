@@ -8,10 +8,11 @@ from typing import Any
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
-from db.models import FeatureState, Image, ImageStatus
+from db.enums import FeatureState, ImageStatus
 from db.queries.images import ASKING_THE_MODEL, next_image
 from db.queries.session_info import Strategy
 from db.queries.training_data import ImageRef
+from db.tables.images import Image
 
 _REF = (Image.id, Image.content_hash, Image.width, Image.height, Image.revision)
 _WAITING = (Image.status == ImageStatus.UNLABELED, Image.features == FeatureState.READY)

@@ -8,8 +8,10 @@ from collections.abc import Collection
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
-from db.models import Worker, WorkerRole, utc_now
+from db.clock import utc_now
+from db.enums import WorkerRole
 from db.queries.jobs import beat_jobs
+from db.tables.processes import Worker
 
 
 def beat(

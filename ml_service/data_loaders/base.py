@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from db.models import Origin, Split
+from db.enums import Origin, Split
 from db.queries.training_data import LabelledImage
 from ml_service.feature_reader import FeatureReader
 

@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from db.database import Database
+from db.enums import CheckpointKind
 from db.errors import ConflictError
-from db.models import Checkpoint, CheckpointKind, SessionInfo
 from db.queries.adoption import adopt_extractor
 from db.queries.checkpoints import get_checkpoint
 from db.queries.session_info import ADAPTER_BASE_KEY, ADAPTER_KEY, get_session_info
 from db.queries.training_data import last_annotated_image_id
+from db.tables.learning import Checkpoint
+from db.tables.session import SessionInfo
 from models.adapter_files import AdapterFile, read_adapter
 from models.base import ExtractorInfo
 from models.errors import WeightsError

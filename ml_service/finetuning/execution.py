@@ -8,10 +8,10 @@ import time
 from pathlib import Path
 from typing import Protocol
 
-from db.models import Run
 from db.queries.adoption import image_paths
 from db.queries.runs import ended_run_ids
 from db.queries.session_info import get_session_info, training_settings
+from db.tables.learning import Run
 from ml_service import training_loop
 from ml_service.context import Context
 from ml_service.data_snapshot import DataSnapshot, save_snapshot

@@ -10,7 +10,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from db.models import Split
+from db.enums import Split
 from db.queries.session_info import FinetuneSettings, TrainingSettings
 from ml_service.data_loaders.base import (
     FloatArray,

@@ -10,8 +10,9 @@ import safetensors.torch
 from sqlalchemy.orm import Session
 from torch import Tensor
 
-from db.models import CheckpointKind, Run
+from db.enums import CheckpointKind
 from db.queries.checkpoints import next_parent_id, save_checkpoint_row
+from db.tables.learning import Run
 from ml_service.context import Context
 from ml_service.data_snapshot import load_snapshot, save_snapshot
 from ml_service.finetuning.plan import Plan

@@ -10,8 +10,11 @@ from sqlalchemy import select
 from starlette.testclient import TestClient
 
 from backend.services.event_stream import _encode
-from db.models import Event, Image, JobKind, Run, RunState
+from db.enums import JobKind, RunState
 from db.queries.jobs import fail_job, request_job
+from db.tables.images import Image
+from db.tables.learning import Run
+from db.tables.processes import Event
 
 PUT = "/api/images/1/annotations"
 

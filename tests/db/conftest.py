@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from db.database import DATABASE_FILE_NAME, Database
-from db.models import Base, SessionInfo
 from db.queries.session_info import TrainingSettings
+from db.tables.base import Base
+from db.tables.session import SessionInfo
 from db.tasks import Task
 
 

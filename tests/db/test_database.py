@@ -12,7 +12,9 @@ from sqlalchemy.exc import IntegrityError
 
 from db.database import ChangeDetector, Database, database_url, require_session_dir
 from db.errors import SessionNotFoundError
-from db.models import Image, Point, SessionInfo
+from db.tables.annotations import Point
+from db.tables.images import Image
+from db.tables.session import SessionInfo
 
 
 def test_make_engine__wal_full_sync_and_foreign_keys(segmentation_session: Any) -> None:

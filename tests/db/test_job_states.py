@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from sqlalchemy import select, update
 
+from db.clock import utc_now
 from db.database import DATABASE_FILE_NAME, Database
-from db.models import Base, Image, Job, JobKind, JobState, utc_now
+from db.enums import JobKind, JobState
 from db.queries import comparisons
 from db.queries.comparisons import newest_comparison, request_comparison
 from db.queries.jobs import (
@@ -30,6 +31,9 @@ from db.queries.jobs import (
     request_job,
     requeue_job,
 )
+from db.tables.base import Base
+from db.tables.images import Image
+from db.tables.processes import Job
 
 WORKERS = st.sampled_from(["a", "b", "c"])
 REQUESTS = st.sampled_from(

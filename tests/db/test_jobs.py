@@ -6,8 +6,9 @@ import threading
 import pytest
 from sqlalchemy import select, update
 
+from db.clock import utc_now
 from db.database import Database
-from db.models import Event, Image, Job, JobKind, JobState, utc_now
+from db.enums import JobKind, JobState
 from db.queries.jobs import (
     MAX_ATTEMPTS,
     JobLostError,
@@ -21,6 +22,8 @@ from db.queries.jobs import (
     request_job,
     requeue_job,
 )
+from db.tables.images import Image
+from db.tables.processes import Event, Job
 
 LONG = dt.timedelta(seconds=10)
 

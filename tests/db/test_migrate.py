@@ -13,10 +13,12 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from db.database import Database, database_url
+from db.enums import Origin
 from db.errors import MigrationError
 from db.migrate import alembic_config, head_revision, migrate
-from db.models import Base, Image, Origin
 from db.queries.annotation_rows import read_state
+from db.tables.base import Base
+from db.tables.images import Image
 from db.tasks import Task
 
 FITTING = {

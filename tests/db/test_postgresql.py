@@ -17,10 +17,12 @@ import pytest
 from sqlalchemy import create_engine, make_url, select, text
 
 from db.database import ChangeDetector, Database
+from db.enums import JobKind, JobState
 from db.migrate import migrate
-from db.models import Job, JobKind, JobState, SessionInfo
 from db.queries.jobs import claim_job, finish_job
 from db.queries.session_info import TrainingSettings, get_session_info
+from db.tables.processes import Job
+from db.tables.session import SessionInfo
 from db.tasks import Task
 
 URL_VARIABLE = "FEWCLICK_TEST_POSTGRESQL_URL"

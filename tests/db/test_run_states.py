@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from sqlalchemy import select
 
+from db.clock import utc_now
 from db.database import DATABASE_FILE_NAME, Database
-from db.models import Base, Job, JobKind, JobState, Run, RunKind, RunState, SessionInfo, utc_now
+from db.enums import JobKind, JobState, RunKind, RunState
 from db.queries.jobs import JobLostError, claim_job, finish_job, own_job, requeue_job
 from db.queries.runs import (
     AT_WORK,
@@ -28,6 +29,10 @@ from db.queries.runs import (
     transition,
 )
 from db.queries.session_info import TrainingSettings
+from db.tables.base import Base
+from db.tables.learning import Run
+from db.tables.processes import Job
+from db.tables.session import SessionInfo
 from db.tasks import Task
 
 WORKERS = st.sampled_from(["a", "b"])

@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import select
 
 from db.database import Database
-from db.models import Event, Run, RunEpoch, RunKind, RunState
+from db.enums import RunKind, RunState
 from db.queries.jobs import claim_job, finish_job, requeue_job
 from db.queries.runs import (
     TRANSITIONS,
@@ -21,6 +21,8 @@ from db.queries.runs import (
     start_next_run,
     transition,
 )
+from db.tables.learning import Run, RunEpoch
+from db.tables.processes import Event
 
 
 def _details(state: RunState) -> dict[str, str]:

@@ -11,7 +11,8 @@ from sqlalchemy import update
 from benchmarks.client import Client
 from benchmarks.product import Product
 from db.database import Database
-from db.models import FeatureState, Image
+from db.enums import FeatureState
+from db.tables.images import Image
 from tests.end_to_end.labeling_page import LabelingPage
 
 WAIT_MS = 60_000

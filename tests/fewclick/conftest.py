@@ -7,8 +7,8 @@ import pytest
 
 from db.database import Database
 from db.migrate import migrate
-from db.models import LabelClass, SessionInfo
 from db.queries.session_info import TrainingSettings
+from db.tables.session import LabelClass, SessionInfo
 from db.tasks import Task
 from models.base import ExtractorInfo
 

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from db.database import Database
-from db.models import SessionInfo
+from db.tables.session import SessionInfo
 from db.tasks import Task
 from fewclick import cli
 from fewclick.apply import ModelError, load_model

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from db.database import Database
-from db.models import CheckpointKind
+from db.enums import CheckpointKind
 from db.queries.checkpoints import save_checkpoint_row
 from db.queries.session_info import get_session_info
 from fewclick import cli

@@ -7,8 +7,8 @@ from PIL import Image
 from sqlalchemy import func, select
 
 from db.database import Database
-from db.models import FeatureState
-from db.models import Image as ImageRow
+from db.enums import FeatureState
+from db.tables.images import Image as ImageRow
 from fewclick import demo
 
 

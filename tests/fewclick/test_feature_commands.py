@@ -9,8 +9,10 @@ import pytest
 from PIL import Image as PillowImage
 from sqlalchemy import select
 
-from db.models import FeatureState, Image, ImageStatus, Point, WorkerRole
+from db.enums import FeatureState, ImageStatus, WorkerRole
 from db.queries.workers import beat
+from db.tables.annotations import Point
+from db.tables.images import Image
 from db.tasks import Task
 from fewclick import cli
 from initialization.create import exclusive

@@ -16,7 +16,8 @@ from PIL import Image as PillowImage
 from sqlalchemy import select
 
 from db.database import Database
-from db.models import Image, Label, Point
+from db.tables.annotations import Label, Point
+from db.tables.images import Image
 from initialization.init_session import main
 from models.base import ExtractorInfo, FeatureExtractor, Features
 from models.extractor_settings import ExtractorSettings

@@ -9,8 +9,12 @@ import pytest
 from sqlalchemy import select
 
 from db.database import Database
-from db.models import Checkpoint, CheckpointKind, FeatureState, Image, Job, JobKind, Prediction, SessionInfo, Worker
+from db.enums import CheckpointKind, FeatureState, JobKind
 from db.queries.annotations import NewPoint, replace_points
+from db.tables.images import Image
+from db.tables.learning import Checkpoint, Prediction
+from db.tables.processes import Job, Worker
+from db.tables.session import SessionInfo
 from models.base import Features
 from models.registry import load_extractor
 from tests.initialization.fakes import FakeExtractor, annotations, init, save_picture, write_config

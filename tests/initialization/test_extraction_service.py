@@ -19,11 +19,13 @@ import pytest
 from sqlalchemy import select
 
 from db.database import ChangeDetector, Database
-from db.models import Event, FeatureState, Image, JobKind, Worker
+from db.enums import FeatureState, JobKind
 from db.queries.extraction import read_progress
 from db.queries.extraction_workers import living_workers
 from db.queries.feature_requests import request_features
 from db.queries.jobs import request_job
+from db.tables.images import Image
+from db.tables.processes import Event, Worker
 from initialization.extraction_service import STOP_SIGNALS, ExtractionService, main
 from initialization.service_settings import ServiceSettings
 from models.base import Features

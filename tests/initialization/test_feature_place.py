@@ -8,7 +8,8 @@ import pytest
 from sqlalchemy import update
 
 from db.database import Database
-from db.models import FeatureState, Image
+from db.enums import FeatureState
+from db.tables.images import Image
 from models.base import ExtractorInfo
 from models.feature_store import FeatureStore
 from tests.initialization.fakes import FakeExtractor, feature_files, init, rows, save_picture, write_config

@@ -12,9 +12,11 @@ import pytest
 from sqlalchemy.orm import Session
 
 from db.database import Database
-from db.models import FeatureState, Image, Prediction
+from db.enums import FeatureState
 from db.queries.annotations import NewPoint, clear, replace_points, skip, undo
 from db.queries.session_info import get_session_info
+from db.tables.images import Image
+from db.tables.learning import Prediction
 from initialization import file_changes
 from initialization.file_changes import FileChanges
 from initialization.inspection import inspect_file

@@ -15,8 +15,11 @@ from sqlalchemy import select, update
 from backend.services.export import as_csv
 from backend.services.session_snapshot import read_snapshot
 from db.database import Database
-from db.models import Image, ImageClass, ImageStatus, LabelClass, Origin, SessionInfo
+from db.enums import ImageStatus, Origin
 from db.queries.annotations import clear, set_classes
+from db.tables.annotations import ImageClass
+from db.tables.images import Image
+from db.tables.session import LabelClass, SessionInfo
 from db.tasks import Task
 from initialization.class_set_files import read_class_sets
 from initialization.import_labels import import_labels

@@ -14,7 +14,8 @@ from PIL import ImageFile
 from scipy.ndimage import distance_transform_edt
 
 from db.database import Database
-from db.models import AnnotationState, Image
+from db.tables.annotations import AnnotationState
+from db.tables.images import Image
 from initialization.label_files import ImageIndex
 from initialization.masks import MaskError, default_values, inner_points, mask_points, read_mask
 from tests.initialization.fakes import annotations, init, save_picture, write_config

@@ -19,8 +19,13 @@ from PIL import Image as PillowImage
 from sqlalchemy import select
 
 from db.database import Database
-from db.models import AnnotationState, Image, LabelClass, Origin, Run, SessionInfo, Worker
+from db.enums import Origin
 from db.queries.annotations import NewPoint, replace_points
+from db.tables.annotations import AnnotationState
+from db.tables.images import Image
+from db.tables.learning import Run
+from db.tables.processes import Worker
+from db.tables.session import LabelClass, SessionInfo
 from initialization import compute, workflow
 from initialization.create import exclusive
 from initialization.report import format_bytes

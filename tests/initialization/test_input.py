@@ -13,7 +13,7 @@ import tifffile
 from PIL import Image as PillowImage
 
 from db.database import Database
-from db.models import SessionInfo
+from db.tables.session import SessionInfo
 from fewclick import cli
 from initialization.init_session import main
 from models.base import ExtractorInfo

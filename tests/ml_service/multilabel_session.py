@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from db.models import Image, LabelClass
 from db.queries.annotations import set_classes
+from db.tables.images import Image
+from db.tables.session import LabelClass
 from db.tasks import Task
 from models.base import Features
 from models.feature_store import FeatureStore

@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from db.models import Image, LabelClass
 from db.queries.annotations import undo
 from db.queries.class_groups import put_into_group
 from db.queries.classes import add_class
+from db.tables.images import Image
+from db.tables.session import LabelClass
 from ml_service.heads import softmax_fit
 from ml_service.heads.scaler import FeatureScaler
 from ml_service.live_fitter import LiveFitter

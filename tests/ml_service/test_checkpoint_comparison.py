@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from db.models import Checkpoint, CheckpointKind, Job, JobState, Run
+from db.enums import CheckpointKind, JobState
 from db.queries.comparisons import newest_comparison, request_comparison
 from db.queries.runs import request_run
+from db.tables.learning import Checkpoint, Run
+from db.tables.processes import Job
 from ml_service.checkpoint_comparison import compare_checkpoints
 from ml_service.data_snapshot import snapshot_path
 from tests.ml_service.multilabel_session import CAR, DAY, NIGHT, answer_rightly, make_multilabel_session

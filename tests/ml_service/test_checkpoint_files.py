@@ -13,9 +13,9 @@ import pytest
 
 from db.database import Database
 from db.migrate import migrate
-from db.models import LabelClass, SessionInfo
 from db.queries.checkpoints import prune_live_checkpoints, remove
 from db.queries.session_info import TrainingSettings
+from db.tables.session import LabelClass, SessionInfo
 from db.tasks import Task
 from ml_service.checkpoint_files import find_leftovers, has_file, remove_files, remove_unnamed_files
 from models.base import ExtractorInfo

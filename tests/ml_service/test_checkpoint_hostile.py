@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import load, save
 
-from db.models import Origin, Split
+from db.enums import Origin, Split
 from db.tasks import Task
 from ml_service.checkpoint import load_head, load_head_file, save_checkpoint
 from ml_service.checkpoint_description import Description, read_description, read_json_file

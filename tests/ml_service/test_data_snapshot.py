@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from db.models import Origin, Split
+from db.enums import Origin, Split
 from ml_service.data_snapshot import DataSnapshot, SnapshotImage, SnapshotTarget
 
 

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from db.models import Origin, Split
+from db.enums import Origin, Split
 from db.queries.training_data import LabelledImage, Target
 from ml_service.data_loaders.base import ImageSamples
 from ml_service.label_rows import NO_CLASS, LabelRows

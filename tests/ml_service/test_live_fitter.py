@@ -8,8 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from db.models import Image, LabelClass, Origin, utc_now
+from db.clock import utc_now
+from db.enums import Origin
 from db.queries.annotations import undo
+from db.tables.images import Image
+from db.tables.session import LabelClass
 from db.tasks import Task
 from ml_service import live_fitter
 from ml_service.context import Context

@@ -10,7 +10,7 @@ import torch
 from scipy.special import expit
 from sqlalchemy import select
 
-from db.models import Checkpoint, CheckpointKind, Image, LabelClass, RunState
+from db.enums import CheckpointKind, RunState
 from db.queries.annotations import undo
 from db.queries.checkpoints import activate
 from db.queries.class_groups import put_into_group
@@ -18,6 +18,9 @@ from db.queries.classes import add_class, remove_class
 from db.queries.images import next_image
 from db.queries.runs import request_run
 from db.queries.session_info import HeadKind, Strategy, TrainingSettings
+from db.tables.images import Image
+from db.tables.learning import Checkpoint
+from db.tables.session import LabelClass
 from ml_service.data_loaders.base import collect, dataset_hash
 from ml_service.data_snapshot import DataSnapshot, load_snapshot, save_snapshot
 from ml_service.heads.multilabel_head import fit_multilabel_head

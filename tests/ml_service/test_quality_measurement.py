@@ -6,11 +6,15 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from db.models import Checkpoint, CheckpointKind, Event, Image, LabelClass, Measurement, SessionInfo
+from db.enums import CheckpointKind
 from db.queries.annotations import clear, undo
 from db.queries.class_groups import put_into_group
 from db.queries.measurements import KEPT, newest_measurement, save_measurement
 from db.queries.training_data import annotated_images
+from db.tables.images import Image
+from db.tables.learning import Checkpoint, Measurement
+from db.tables.processes import Event
+from db.tables.session import LabelClass, SessionInfo
 from db.tasks import Task
 from ml_service import quality_measurement
 from ml_service.data_snapshot import DataSnapshot, save_snapshot

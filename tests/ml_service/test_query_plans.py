@@ -12,13 +12,14 @@ import pytest
 from sqlalchemy import Engine, event
 
 from db.database import Database
-from db.models import Image, JobKind
+from db.enums import JobKind
 from db.queries.annotations import undo
 from db.queries.events import events_after, last_event_id
 from db.queries.images import get_image_row, next_image, note_model_pick
 from db.queries.jobs import request_job
 from db.queries.predictions import is_prediction_requested, prediction_status
 from db.queries.session_info import Strategy
+from db.tables.images import Image
 from db.tasks import Task
 from tests.ml_service.toy_session import LEFT, RIGHT, ToySession, make_session, work_off
 

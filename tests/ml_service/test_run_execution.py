@@ -8,21 +8,13 @@ import numpy as np
 import pytest
 from sqlalchemy import select, update
 
-from db.models import (
-    Checkpoint,
-    CheckpointKind,
-    Event,
-    FeatureState,
-    Image,
-    JobState,
-    Origin,
-    RunEpoch,
-    RunState,
-    Split,
-)
+from db.enums import CheckpointKind, FeatureState, JobState, Origin, RunState, Split
 from db.queries.checkpoints import activate, active_checkpoint
 from db.queries.runs import request_run, request_stop
 from db.queries.session_info import training_settings
+from db.tables.images import Image
+from db.tables.learning import Checkpoint, RunEpoch
+from db.tables.processes import Event
 from db.tasks import Task
 from ml_service.checkpoint_description import read_description
 from ml_service.run_setup import RunInputs, labels_now, make_setup

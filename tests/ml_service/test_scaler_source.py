@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from db.models import Image
 from db.queries.annotations import undo
+from db.tables.images import Image
 from db.tasks import Task
 from ml_service.context import Context
 from ml_service.heads.kernel_head import KernelHead

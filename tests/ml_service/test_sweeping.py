@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from db.models import FeatureState, Image, SessionInfo, WorkerRole
+from db.enums import FeatureState, WorkerRole
 from db.queries.session_info import Strategy
 from db.queries.workers import beat, remove_worker
+from db.tables.images import Image
+from db.tables.session import SessionInfo
 from db.tasks import Task
 from ml_service.context import Context
 from ml_service.predictors.base import Model

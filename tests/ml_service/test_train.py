@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from db.models import JobState, RunState, Worker
+from db.enums import JobState, RunState
 from db.queries.runs import request_run, run_epochs
+from db.tables.processes import Worker
 from tests.ml_service.toy_session import LEFT, ToySession
 
 ROOT = Path(__file__).resolve().parents[2]

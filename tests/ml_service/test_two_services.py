@@ -14,8 +14,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from db.models import Event, Image, Job, JobKind, JobState, Worker
+from db.enums import JobKind, JobState
 from db.session_dir import SESSION_VARIABLE
+from db.tables.images import Image
+from db.tables.processes import Event, Job, Worker
 from db.tasks import Task
 from tests.ml_service.toy_session import LEFT, RIGHT, ToySession, make_session
 

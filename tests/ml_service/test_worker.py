@@ -11,28 +11,17 @@ import numpy as np
 import pytest
 from sqlalchemy import func, select, update
 
-from db.models import (
-    Checkpoint,
-    CheckpointKind,
-    Event,
-    FeatureState,
-    Image,
-    Job,
-    JobKind,
-    JobState,
-    LabelClass,
-    Origin,
-    Prediction,
-    Run,
-    RunState,
-    Worker,
-    utc_now,
-)
+from db.clock import utc_now
+from db.enums import CheckpointKind, FeatureState, JobKind, JobState, Origin, RunState
 from db.queries.annotations import clear, undo
 from db.queries.checkpoints import activate
 from db.queries.jobs import MAX_ATTEMPTS, claim_job, request_job
 from db.queries.runs import request_run, start_next_run
 from db.queries.workers import heartbeat_age_s
+from db.tables.images import Image
+from db.tables.learning import Checkpoint, Prediction, Run
+from db.tables.processes import Event, Job, Worker
+from db.tables.session import LabelClass
 from db.tasks import Task
 from ml_service import head_keeper, live_checkpoint
 from ml_service.checkpoint import save_checkpoint

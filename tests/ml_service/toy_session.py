@@ -11,9 +11,14 @@ from typing import Any
 import numpy as np
 
 from db.database import DATABASE_FILE_NAME, Database
-from db.models import Base, FeatureState, Image, Job, LabelClass, Origin, Prediction, Run, SessionInfo, Split
+from db.enums import FeatureState, Origin, Split
 from db.queries.annotations import NewPoint, replace_points, set_label
 from db.queries.session_info import TrainingSettings
+from db.tables.base import Base
+from db.tables.images import Image
+from db.tables.learning import Prediction, Run
+from db.tables.processes import Job
+from db.tables.session import LabelClass, SessionInfo
 from db.tasks import Task
 from ml_service.context import Context, open_context
 from ml_service.settings import ServiceSettings

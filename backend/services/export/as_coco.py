@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from backend.services.export.masks import Mask, read_mask
 from backend.services.export.source import ExportedImage, read_images
 from backend.services.session_snapshot import SessionSnapshot
-from db.models import ImageStatus
+from db.enums import ImageStatus
 from db.tasks import Annotates
 
 

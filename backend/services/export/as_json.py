@@ -11,8 +11,10 @@ from sqlalchemy.orm import Session
 
 from backend.services.export.source import ExportedImage, read_images
 from backend.services.session_snapshot import SessionSnapshot
-from db.models import ImageClass, ImageStatus, Label, LabelClass
+from db.enums import ImageStatus
 from db.queries.session_info import get_session_info
+from db.tables.annotations import ImageClass, Label
+from db.tables.session import LabelClass
 
 FORMAT_VERSION = 1
 

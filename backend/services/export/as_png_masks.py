@@ -18,8 +18,9 @@ from sqlalchemy.orm import Session
 from backend.services.export.masks import Mask, read_mask
 from backend.services.export.source import read_images
 from backend.services.session_snapshot import SessionSnapshot
+from db.enums import ImageStatus
 from db.errors import InvalidInputError
-from db.models import Image, ImageStatus
+from db.tables.images import Image
 
 UNKNOWN = 255
 """Pixel value of what no class has."""

@@ -11,8 +11,8 @@ from sqlalchemy.orm import Session
 from backend.context import AppContext
 from backend.schemas.export import ExportFormat, ExportScope
 from backend.services.export import as_coco, as_csv, as_json, as_png_masks
+from db.enums import ImageStatus
 from db.errors import InvalidInputError
-from db.models import ImageStatus
 
 FILE_NAMES = {
     ExportFormat.JSON: ("{name}.json", "application/json"),

@@ -9,7 +9,10 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from db.models import AnnotationState, Image, ImageClass, ImageStatus, Label, Point, Prediction
+from db.enums import ImageStatus
+from db.tables.annotations import AnnotationState, ImageClass, Label, Point
+from db.tables.images import Image
+from db.tables.learning import Prediction
 
 BATCH = 500
 

@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from db.models import CheckpointKind, Job, JobKind, JobState, SessionInfo
+from db.enums import CheckpointKind, JobKind, JobState
 from db.queries.head_trail import TRAIL_KEY
+from db.tables.processes import Job
+from db.tables.session import SessionInfo
 from tests.saved_checkpoints import put_checkpoint, rows_of
 
 OLD, NEW = ((1, 1), (2, 2), (3, 1)), ((1, 1), (2, 1), (4, 2))

@@ -9,9 +9,12 @@ import pytest
 from sqlalchemy import select
 from starlette.testclient import TestClient
 
-from db.models import CheckpointKind, FeatureState, Image, Run, RunKind, SessionInfo
+from db.enums import CheckpointKind, FeatureState, RunKind
 from db.queries.checkpoints import save_checkpoint_row
 from db.queries.runs import request_stop
+from db.tables.images import Image
+from db.tables.learning import Run
+from db.tables.session import SessionInfo
 from ml_service.finetuning.adoption import adopt
 from models.adapter_files import AdapterDescription, write_adapter
 from models.base import ExtractorInfo

@@ -12,7 +12,7 @@ from PIL import Image as PillowImage
 from sqlalchemy import select
 from starlette.testclient import TestClient
 
-from db.models import Image
+from db.tables.images import Image
 from models.images import read_image
 
 

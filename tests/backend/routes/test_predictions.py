@@ -11,7 +11,9 @@ from PIL import Image as PillowImage
 from sqlalchemy import select
 from starlette.testclient import TestClient
 
-from db.models import Job, JobKind, SessionInfo
+from db.enums import JobKind
+from db.tables.processes import Job
+from db.tables.session import SessionInfo
 
 PREDICTION = "/api/images/1/prediction"
 

@@ -17,7 +17,8 @@ from PIL import Image as PillowImage
 from starlette.testclient import TestClient
 
 from db.database import Database
-from db.models import Image, Prediction
+from db.tables.images import Image
+from db.tables.learning import Prediction
 from models.images import read_image
 from models.prediction_store import write_map
 from models.preprocessing import Crop, Preprocessing, ValueRange

@@ -12,9 +12,12 @@ from starlette.testclient import TestClient
 
 from backend.schemas.session import TrainingPatch
 from backend.settings import Sibling
-from db.models import FeatureState, Image, Worker, utc_now
+from db.clock import utc_now
+from db.enums import FeatureState
 from db.queries.extraction_workers import WorkerProgress, beat_extraction
 from db.queries.session_info import TrainingSettings
+from db.tables.images import Image
+from db.tables.processes import Worker
 from db.tasks import Task
 
 

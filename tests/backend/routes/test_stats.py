@@ -6,7 +6,8 @@ from typing import Any
 
 from starlette.testclient import TestClient
 
-from db.models import Checkpoint, CheckpointKind, Run, RunState
+from db.enums import CheckpointKind, RunState
+from db.tables.learning import Checkpoint, Run
 
 
 def test_get_stats__segmentation(seg: TestClient) -> None:

@@ -8,9 +8,12 @@ import numpy as np
 from sqlalchemy import func, select
 from starlette.testclient import TestClient
 
-from db.models import Agreement, Checkpoint, CheckpointKind, Image, SessionInfo
+from db.enums import CheckpointKind
 from db.queries.measurements import save_measurement
 from db.queries.outcomes import AGREEMENTS_KEPT, Statement, record_statements
+from db.tables.images import Image
+from db.tables.learning import Agreement, Checkpoint
+from db.tables.session import SessionInfo
 from ml_service.learning_curve import judge_gain
 from ml_service.quality_figures import describe
 

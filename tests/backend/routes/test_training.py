@@ -7,8 +7,10 @@ from typing import Any
 from sqlalchemy import select
 from starlette.testclient import TestClient
 
-from db.models import Job, JobKind, Run, RunEpoch
+from db.enums import JobKind
 from db.queries.runs import start_next_run
+from db.tables.learning import Run, RunEpoch
+from db.tables.processes import Job
 
 
 def label(client: TestClient) -> None:

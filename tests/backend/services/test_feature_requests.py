@@ -9,8 +9,9 @@ import pytest
 from sqlalchemy import select, update
 from starlette.testclient import TestClient
 
-from db.models import FeatureState, Image, ImageStatus
+from db.enums import FeatureState, ImageStatus
 from db.queries.feature_requests import NEXT, OPEN, REST
+from db.tables.images import Image
 from db.tasks import Task
 
 

@@ -6,8 +6,9 @@ import pytest
 
 from backend.services import session_counts
 from backend.services.session_counts import SessionCounts
-from db.models import Image, ImageStatus
+from db.enums import ImageStatus
 from db.queries.annotations import NewPoint, replace_points
+from db.tables.images import Image
 
 
 def click(session: Any, image_id: int) -> None:

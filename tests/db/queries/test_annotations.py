@@ -11,26 +11,17 @@ from hypothesis import strategies as st
 from sqlalchemy import func, select
 
 from db.database import Database
+from db.enums import FeatureState, ImageStatus, JobKind, Origin, Split
 from db.errors import ConflictError, InvalidInputError
-from db.models import (
-    AnnotationState,
-    Event,
-    FeatureState,
-    Image,
-    ImageStatus,
-    Job,
-    JobKind,
-    Label,
-    Origin,
-    Point,
-    PredictionOutcome,
-    SessionInfo,
-    Split,
-)
 from db.queries import annotations, classes
 from db.queries.annotation_change import HISTORY_LENGTH
 from db.queries.annotations import NewPoint
 from db.queries.images import get_image
+from db.tables.annotations import AnnotationState, Label, Point
+from db.tables.images import Image
+from db.tables.learning import PredictionOutcome
+from db.tables.processes import Event, Job
+from db.tables.session import SessionInfo
 
 
 def change(session: Any, image_id: int, name: str, *arguments: Any, **options: Any) -> dict[str, Any]:

@@ -13,12 +13,15 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from db.enums import FeatureState, ImageStatus, Origin
 from db.errors import ConflictError
-from db.models import FeatureState, Image, ImageClass, ImageStatus, LabelClass, Origin
 from db.queries.annotation_state import State, marks
 from db.queries.annotations import clear, current_state, redo, set_classes, skip, undo
 from db.queries.class_groups import UnaskedClasses, class_groups, put_into_group, unasked_classes
 from db.queries.classes import add_class, merge_class, remove_class, restore_class
+from db.tables.annotations import ImageClass
+from db.tables.images import Image
+from db.tables.session import LabelClass
 from tests.conftest import ReadySession
 
 DAY, NIGHT, CAR = 1, 2, 3

@@ -7,12 +7,14 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from db.enums import ImageStatus
 from db.errors import ConflictError, InvalidInputError, NotFoundError
-from db.models import Image, ImageStatus, Label
 from db.palette import PALETTE
 from db.queries import annotations, classes
 from db.queries.annotations import NewPoint
 from db.queries.images import get_image
+from db.tables.annotations import Label
+from db.tables.images import Image
 
 
 def call(session: Any, function: Any, *arguments: Any, **options: Any) -> Any:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from db.models import Job, JobKind, JobState, utc_now
+from db.clock import utc_now
+from db.enums import JobKind, JobState
 from db.queries.events import add_event, events_after, last_event_id, prune_events
 from db.queries.jobs import prune_jobs, request_job
+from db.tables.processes import Job
 
 
 def test_prune_events__ids_never_come_back(segmentation_session: Any) -> None:

@@ -7,14 +7,17 @@ import datetime as dt
 import pytest
 from sqlalchemy import select, text, update
 
+from db.clock import utc_now
 from db.database import Database
-from db.models import Event, FeatureState, Image, ImageStatus, Job, JobKind, Worker, utc_now
+from db.enums import FeatureState, ImageStatus, JobKind
 from db.queries import extraction, extraction_workers, feature_requests
 from db.queries.annotations import NewPoint, replace_points
 from db.queries.classes import add_class
 from db.queries.extraction import Claim, Outcome
 from db.queries.extraction_workers import WorkerProgress
 from db.queries.session_info import Strategy
+from db.tables.images import Image
+from db.tables.processes import Event, Job, Worker
 
 LONG_AGO = dt.timedelta(minutes=1)
 

@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 from sqlalchemy import event, func, select
 
+from db.enums import FeatureState, ImageStatus, Split
 from db.errors import InvalidInputError
-from db.models import FeatureState, Image, ImageStatus, Split
 from db.queries import annotations
 from db.queries.images import ImageFilter, ImageSort, Pick, get_image, list_images, next_image, note_model_pick
 from db.queries.session_info import Strategy
+from db.tables.images import Image
 
 
 def set_values(session: Any, values: dict[int, dict[str, Any]]) -> None:

@@ -5,10 +5,13 @@ from pathlib import Path
 import pytest
 from sqlalchemy import update
 
-from db.models import Image, Job, JobKind, JobState, utc_now
+from db.clock import utc_now
+from db.enums import JobKind, JobState
 from db.queries.jobs import claim_job, fail_job, request_job
 from db.queries.refits import REST_AFTER_FAILURE, note_arrivals, request_due_refit
 from db.queries.session_info import get_session_info
+from db.tables.images import Image
+from db.tables.processes import Job
 from db.tasks import Task
 from tests.ml_service.toy_session import ToySession, make_session
 

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from sqlalchemy.exc import IntegrityError
 
-from db.models import Job, JobKind, JobState
+from db.enums import JobKind, JobState
 from db.queries.jobs import request_job
+from db.tables.processes import Job
 
 
 def test_request_job__equal_requests_are_one_and_the_newest_image_counts(segmentation_session: Any) -> None:

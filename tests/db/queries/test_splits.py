@@ -11,9 +11,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from db.database import Database
-from db.models import Base, Image, Label, LabelClass, Point, Split
+from db.enums import Split
 from db.queries import splits
 from db.queries.splits import draw_split, rarest_class
+from db.tables.annotations import Label, Point
+from db.tables.base import Base
+from db.tables.images import Image
+from db.tables.session import LabelClass
 
 N_CLASSES = 3
 

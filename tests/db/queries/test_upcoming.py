@@ -4,10 +4,11 @@ import pytest
 from sqlalchemy import update
 
 from db.database import Database
-from db.models import FeatureState, Image, ImageStatus
+from db.enums import FeatureState, ImageStatus
 from db.queries.images import next_image
 from db.queries.session_info import Strategy
 from db.queries.upcoming import upcoming_images
+from db.tables.images import Image
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from db.models import Origin, Split
+from db.enums import Origin, Split
 from db.queries.training_data import LabelledImage, Target
 from ml_service.data_loaders.base import (
     ImageSamples,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from db.models import Split
+from db.enums import Split
 from ml_service.data_loaders.base import collect, in_split
 from ml_service.data_loaders.segmentation import read_neighbourhood_inputs, read_point_inputs
 from ml_service.feature_reader import FeatureReader

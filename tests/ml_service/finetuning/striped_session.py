@@ -22,10 +22,13 @@ from sqlalchemy import select
 from transformers import DINOv3ViTConfig, DINOv3ViTModel
 
 from db.database import Database
-from db.models import CheckpointKind, FeatureState, Image, Prediction, Run, RunKind, SessionInfo, Split
+from db.enums import CheckpointKind, FeatureState, RunKind, Split
 from db.queries.annotations import NewPoint, replace_points, set_classes, set_label
 from db.queries.checkpoints import save_checkpoint_row
 from db.queries.runs import ENDED, request_run
+from db.tables.images import Image
+from db.tables.learning import Prediction, Run
+from db.tables.session import SessionInfo
 from db.tasks import Annotates
 from initialization.extraction_service import ExtractionService
 from initialization.service_settings import ServiceSettings as ExtractionSettings

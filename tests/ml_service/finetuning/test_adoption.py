@@ -15,9 +15,11 @@ from sqlalchemy import select
 from backend.services.checkpoint_pruning import delete
 from backend.services.checkpoints import Shelf
 from db.database import Database
+from db.enums import CheckpointKind, FeatureState
 from db.errors import ConflictError, NotFoundError
-from db.models import Checkpoint, CheckpointKind, FeatureState, Image
 from db.queries.session_info import ADAPTER_BASE_KEY, get_session_info
+from db.tables.images import Image
+from db.tables.learning import Checkpoint
 from initialization.create import restored_config
 from initialization.extract import Extraction, ExtractorChangedError
 from initialization.heartbeat import Heartbeat

@@ -13,22 +13,12 @@ import numpy as np
 import pytest
 from sqlalchemy import event, select, text
 
-from db.models import (
-    Checkpoint,
-    CheckpointKind,
-    Event,
-    FeatureState,
-    Image,
-    Job,
-    JobKind,
-    JobState,
-    Run,
-    RunEpoch,
-    RunKind,
-    RunState,
-)
+from db.enums import CheckpointKind, FeatureState, JobKind, JobState, RunKind, RunState
 from db.queries.annotations import replace_points
 from db.queries.runs import request_run, request_stop, start_next_run, transition
+from db.tables.images import Image
+from db.tables.learning import Checkpoint, Run, RunEpoch
+from db.tables.processes import Event, Job
 from ml_service.errors import ExtractorChangedError
 from ml_service.finetuning import execution
 from ml_service.finetuning.adoption import adopt

@@ -1,0 +1,71 @@
+"""What people say about images, and what they said before."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from sqlalchemy import Float, ForeignKey, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from db.clock import utc_now
+from db.column_types import enum_column
+from db.enums import Origin
+from db.tables.base import Base
+
+
+class Point(Base):
+    """A labelled point of a segmentation session."""
+
+    __tablename__ = "points"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    image_id: Mapped[int] = mapped_column(ForeignKey("images.id", ondelete="CASCADE"), index=True)
+    class_id: Mapped[int] = mapped_column(ForeignKey("classes.id", ondelete="RESTRICT"), index=True)
+    x: Mapped[float] = mapped_column(Float)
+    y: Mapped[float] = mapped_column(Float)
+    origin: Mapped[Origin] = mapped_column(enum_column(Origin, "point_origin"), default=Origin.HUMAN)
+    created_at: Mapped[dt.datetime] = mapped_column(default=utc_now)
+
+
+class Label(Base):
+    """The class of a whole image in a classification session: at most one."""
+
+    __tablename__ = "labels"
+
+    image_id: Mapped[int] = mapped_column(ForeignKey("images.id", ondelete="CASCADE"), primary_key=True)
+    class_id: Mapped[int] = mapped_column(ForeignKey("classes.id", ondelete="RESTRICT"), index=True)
+    origin: Mapped[Origin] = mapped_column(enum_column(Origin, "label_origin"), default=Origin.HUMAN)
+    created_at: Mapped[dt.datetime] = mapped_column(default=utc_now)
+
+
+class ImageClass(Base):
+    """One of the classes of a whole image in a multi-label session.
+
+    An image with a row is answered for every class: those without a row do not hold. `class_id` None stands alone and
+    says that none holds. Rows of a removed class stay, hidden; the image is answered all the same.
+    """
+
+    __tablename__ = "image_classes"
+    __table_args__ = (UniqueConstraint("image_id", "class_id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    image_id: Mapped[int] = mapped_column(ForeignKey("images.id", ondelete="CASCADE"))
+    class_id: Mapped[int | None] = mapped_column(ForeignKey("classes.id", ondelete="RESTRICT"), index=True)
+    origin: Mapped[Origin] = mapped_column(enum_column(Origin, "image_class_origin"), default=Origin.HUMAN)
+    created_at: Mapped[dt.datetime] = mapped_column(default=utc_now)
+
+
+class AnnotationState(Base):
+    """One complete annotation of one image as it once was: what undo and redo step through, across reloads."""
+
+    __tablename__ = "annotation_states"
+    __table_args__ = (UniqueConstraint("image_id", "position"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    image_id: Mapped[int] = mapped_column(ForeignKey("images.id", ondelete="CASCADE"))
+    position: Mapped[int]
+    state: Mapped[dict[str, Any]]
+    """{"points": [{"x", "y", "class_id", "origin"}], "label": {"class_id", "origin"} | None, "skipped": bool}, and
+    "classes": [{"class_id", "origin"}] where an image may have several."""
+    created_at: Mapped[dt.datetime] = mapped_column(default=utc_now)
