@@ -20,6 +20,12 @@ LINEAR = replace(SEGMENTATION, kernel=None)
 CATBOOST_ROUNDS = 100
 NEIGHBOURS = 3
 
+DEFAULT, DEFAULT_SHOWN = "live head (default)", "live head, as shown (refined masks)"
+COLOUR, COLOUR_SHOWN = "plain colour: the default on Lab and gradients", "plain colour, refined"
+SHOWN = (DEFAULT_SHOWN, COLOUR_SHOWN)
+FILTER_FOREST, DEEP_FOREST = "forest on filter features (ilastik)", "forest on deep features"
+CATBOOST = "CatBoost on deep features (napari-convpaint)"
+
 Scores = Callable[[FloatArray], FloatArray]
 """Raw features (..., D) -> scores (..., K); the largest wins."""
 
@@ -43,15 +49,19 @@ class Peer:
     """Which of `LearningSet.channels`."""
     fit: Callable[[Points, Channels, int, int], Scores]
     """points, their channels, number of classes, seed -> the head."""
+    is_refined: bool = False
+    """Whether its masks follow the edges of the picture, as on the page, or are plainly upsampled."""
 
 
 def segmentation_peers() -> list[Peer]:
     """Rows of the table for sets with masks; the first is the default."""
     return [
-        Peer("live head (default)", "deep", _live(SEGMENTATION)),
+        Peer(DEFAULT, "deep", _live(SEGMENTATION)),
+        Peer(DEFAULT_SHOWN, "deep", _live(SEGMENTATION), is_refined=True),
         Peer("linear softmax head (former default)", "deep", _live(LINEAR)),
         *_common_peers(),
-        Peer("plain colour: the default on Lab and gradients", "colour", _live(SEGMENTATION)),
+        Peer(COLOUR, "colour", _live(SEGMENTATION)),
+        Peer(COLOUR_SHOWN, "colour", _live(SEGMENTATION), is_refined=True),
         Peer("RBF kernel ridge", "deep", _rbf_ridge),
     ]
 
@@ -59,7 +69,7 @@ def segmentation_peers() -> list[Peer]:
 def classification_peers() -> list[Peer]:
     """Rows of the table for sets with a class an image; the first is the default."""
     return [
-        Peer("live head (default)", "deep", _live(CLASSIFICATION)),
+        Peer(DEFAULT, "deep", _live(CLASSIFICATION)),
         *_common_peers(),
         Peer("nearest class mean", "deep", _nearest_mean),
         Peer(f"{NEIGHBOURS} nearest neighbours", "deep", _nearest_neighbours),
@@ -76,9 +86,9 @@ def robustness_peers() -> list[Peer]:
 
 def _common_peers() -> list[Peer]:
     return [
-        Peer("forest on filter features (ilastik)", "filters", _forest),
-        Peer("forest on deep features", "deep", _forest),
-        Peer("CatBoost on deep features (napari-convpaint)", "deep", _catboost),
+        Peer(FILTER_FOREST, "filters", _forest),
+        Peer(DEEP_FOREST, "deep", _forest),
+        Peer(CATBOOST, "deep", _catboost),
         Peer("logistic regression, plain concatenation", "deep", _logistic),
         Peer("ridge classifier, scaled groups", "deep", _ridge),
     ]

@@ -1,7 +1,8 @@
 """Quality per click of the live head and its peers: `python -m benchmarks.learning_quality`.
 
 No server: the annotator of the robot clicks where the head under test errs most, the head learns after each click, and
-images never clicked are scored. Every row sees the same images and seeds.
+images never clicked are scored. Every row sees the same images and seeds. Rows of refined masks are clicked and scored
+on masks that follow the edges of the full picture, as the page shows them; all others on plainly upsampled ones.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ import os
 import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -19,11 +19,11 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from rich.console import Console
-from scipy.stats import rankdata
 from threadpoolctl import threadpool_limits
 
 from benchmarks.annotator import Click, ImagePlan, Mask, iou, next_click, plan_classification, plan_segmentation
 from benchmarks.datasets import Dataset
+from benchmarks.learning_outcomes import CHECKPOINTS, LEAD_OVER_FILTERS, Outcome, section_of_outcomes, target_section
 from benchmarks.learning_peers import Peer, Points, Scores, classification_peers, segmentation_peers
 from benchmarks.learning_sets import (
     Channels,
@@ -31,14 +31,15 @@ from benchmarks.learning_sets import (
     LearningSet,
     all_datasets,
     load_set,
+    reduced,
 )
 from benchmarks.tables import Section, show
+from models.refinement import Clicks, fit_refinement
 
 CLICKS_PER_IMAGE = 4
 HELD_OUT_IMAGES = 12
 MASKED_IMAGES, CLASSIFIED_IMAGES = 20, 200
 """At most so many of each set."""
-CHECKPOINTS = (4, 8, 16, 32)
 LABELS_PER_CLASS = 5
 
 
@@ -48,11 +49,10 @@ def simulate(data: LearningSet, peer: Peer, seed: int) -> list[float]:
 
 
 def _click_through(data: LearningSet, peer: Peer, seed: int) -> list[float]:
-    channels = data.channels[peer.channels]
     results = []
     for index, (_, scores) in enumerate(click_session(data, peer, seed)):
         if CLICKS_PER_IMAGE * (index + 1) in CHECKPOINTS:
-            results.append(held_out_iou(data, channels, scores, plan_of(data, seed).held_out))
+            results.append(held_out_iou(data, peer, scores, plan_of(data, seed).held_out))
     return results
 
 
@@ -69,7 +69,7 @@ def click_session(data: LearningSet, peer: Peer, seed: int) -> Iterator[tuple[li
     for name in plan_of(data, seed).labelled:
         earlier: list[Click] = []
         for _ in range(CLICKS_PER_IMAGE):
-            predicted = None if scores is None else predict(data, channels, scores, name)
+            predicted = None if scores is None else predict(data, peer, scores, name, earlier)
             click = next_click(data.masks[name], predicted, earlier)
             if click is not None:
                 earlier.append(click)
@@ -78,11 +78,11 @@ def click_session(data: LearningSet, peer: Peer, seed: int) -> Iterator[tuple[li
         yield made, scores
 
 
-def held_out_iou(data: LearningSet, channels: Channels, scores: Scores | None, names: Sequence[str]) -> float:
+def held_out_iou(data: LearningSet, peer: Peer, scores: Scores | None, names: Sequence[str]) -> float:
     """Mean over the images named."""
     if scores is None:
         return 0.0
-    return float(np.mean([iou(data.masks[name], predict(data, channels, scores, name)) for name in names]))
+    return float(np.mean([iou(data.masks[name], predict(data, peer, scores, name)) for name in names]))
 
 
 def fit_clicks(
@@ -113,12 +113,24 @@ def _at(grid: FloatArray, u: float, v: float) -> FloatArray:
     return np.asarray(rows[0] * (1 - right) + rows[1] * right, dtype=np.float32)
 
 
-def predict(data: LearningSet, channels: Channels, scores: Scores, name: str) -> Mask:
-    """(H, W) foreground, from scores upsampled to the truth."""
-    margin = scores(channels.rows[name])
+def predict(data: LearningSet, peer: Peer, scores: Scores, name: str, earlier: Sequence[Click] = ()) -> Mask:
+    """(H, W) foreground, from scores enlarged to the truth; refined masks respect the clicks in this image."""
+    found = scores(data.channels[peer.channels].rows[name])
+    if peer.is_refined:
+        return _refined(data, found, name, earlier)
     height, width = data.masks[name].shape
-    plane = np.ascontiguousarray(margin[..., 1] - margin[..., 0], dtype=np.float32)
+    plane = np.ascontiguousarray(found[..., 1] - found[..., 0], dtype=np.float32)
     return np.asarray(cv2.resize(plane, (width, height), interpolation=cv2.INTER_LINEAR) > 0)
+
+
+def _refined(data: LearningSet, logits: FloatArray, name: str, earlier: Sequence[Click]) -> Mask:
+    guide = data.guides[name]
+    height, width = data.masks[name].shape
+    factor = np.divide(guide.shape[1::-1], (width, height))
+    xy = np.array([(click.x, click.y) for click in earlier]).reshape(-1, 2) * factor
+    clicks = Clicks(xy, np.array([click.foreground for click in earlier], np.intp))
+    refinement = fit_refinement(np.moveaxis(logits, -1, 0), guide, clicks)
+    return reduced(refinement.label_map() == 1, width, height)
 
 
 def _label_through(data: LearningSet, peer: Peer, seed: int) -> list[float]:
@@ -139,29 +151,22 @@ def _class_indices(data: LearningSet, names: Sequence[str]) -> npt.NDArray[np.in
     return np.array([data.class_names.index(data.class_of[name]) for name in names], dtype=np.int64)
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """All scores of one row on one set."""
-
-    dataset: str
-    peer: str
-    scores: npt.NDArray[np.float64]
-    """(seeds, checkpoints)"""
-
-
 def outcomes(
     data_dir: Path,
     cache_dir: Path,
     seeds: Sequence[int],
     sets: Sequence[str] = (),
+    heads: Sequence[str] = (),
     *,
     workers: int = 2,
 ) -> tuple[list[Outcome], list[Outcome]]:
-    """Of segmentation and of classification, every row on every set; sets are shared out to processes."""
+    """Of segmentation and of classification, the rows named (or all) on every set; processes share the sets."""
     chosen = [d for d in all_datasets(data_dir, cache_dir) if not sets or d.name in sets]
     parts: tuple[list[Outcome], list[Outcome]] = ([], [])
     with ProcessPoolExecutor(workers, initializer=_one_thread) as pool:
-        jobs = [(dataset, pool.submit(_outcomes_of, dataset, cache_dir, tuple(seeds))) for dataset in chosen]
+        jobs = [
+            (dataset, pool.submit(_outcomes_of, dataset, cache_dir, tuple(seeds), tuple(heads))) for dataset in chosen
+        ]
         for dataset, job in jobs:
             parts[0 if dataset.task == "segmentation" else 1].extend(job.result())
     return parts
@@ -173,53 +178,52 @@ def _one_thread() -> None:
     threadpool_limits(1)
 
 
-def _outcomes_of(dataset: Dataset, cache_dir: Path, seeds: Sequence[int]) -> list[Outcome]:
+def _outcomes_of(dataset: Dataset, cache_dir: Path, seeds: Sequence[int], heads: Sequence[str]) -> list[Outcome]:
     data = load_set(dataset, cache_dir, MASKED_IMAGES if dataset.task == "segmentation" else CLASSIFIED_IMAGES)
     peers = segmentation_peers() if data.is_segmentation else classification_peers()
     return [
-        Outcome(dataset.name, peer.name, np.array([simulate(data, peer, seed) for seed in seeds])) for peer in peers
+        Outcome(dataset.name, peer.name, np.array([simulate(data, peer, seed) for seed in seeds]))
+        for peer in peers
+        if not heads or peer.name in heads
     ]
 
 
-def section_of_outcomes(title: str, found: Sequence[Outcome], headings: Sequence[str]) -> Section:
-    """Rows: each set at the last checkpoint, the mean over sets at every checkpoint, area under that, mean rank."""
-    sets, peers = (list(dict.fromkeys(getattr(one, field) for one in found)) for field in ("dataset", "peer"))
-    by_key = {(one.peer, one.dataset): one.scores.mean(axis=0) for one in found}
-    scores = np.array([[by_key[peer, dataset] for dataset in sets] for peer in peers])
-    ranks = rankdata(-scores[:, :, -1].round(4), axis=0).mean(axis=1)
-    rows = []
-    for index, peer in enumerate(peers):
-        curve = scores[index].mean(axis=0)
-        area = scores[index, :, : len(CHECKPOINTS)].mean()
-        cells = [*scores[index, :, -1], *curve, area]
-        rows.append((peer, *(f"{value:.3f}" for value in cells), f"{ranks[index]:.1f}"))
-    return Section(title, ("head", *sets, *(f"mean, {text}" for text in headings), "area", "mean rank"), tuple(rows))
-
-
-def tables(data: Path, seeds: int = 3, *, cache: Path | None = None, sets: Sequence[str] = ()) -> list[Section]:
-    """Quality per click: one table for segmentation sets and one for classification sets, where there are any.
+def tables(
+    data: Path,
+    seeds: int = 3,
+    *,
+    cache: Path | None = None,
+    sets: Sequence[str] = (),
+    heads: Sequence[str] = (),
+) -> list[Section]:
+    """Quality per click: a table and its targets for segmentation sets, and for classification sets.
 
     Args:
         data: Folder with seg/ and cls/.
         seeds: How many.
         cache: Where to keep features between runs; by default nowhere.
         sets: Names; by default all.
+        heads: Names of rows; by default all.
     """
     with tempfile.TemporaryDirectory() as folder:
-        return _tables(data, cache or Path(folder), range(seeds), sets)
+        workers = min(2, os.cpu_count() or 1)
+        masks, classes = outcomes(data, cache or Path(folder), range(seeds), sets, heads, workers=workers)
+    return sections_of(masks, classes, seeds)
 
 
-def _tables(data_dir: Path, cache_dir: Path, seeds: Sequence[int], sets: Sequence[str]) -> list[Section]:
-    masks, classes = outcomes(data_dir, cache_dir, seeds, sets, workers=min(2, os.cpu_count() or 1))
+def sections_of(masks: Sequence[Outcome], classes: Sequence[Outcome], seeds: int) -> list[Section]:
+    """The tables of what was measured on segmentation and on classification sets."""
     clicks = [f"{count} clicks" for count in CHECKPOINTS]
     labels = [f"{count} labels" for count in CHECKPOINTS] + [f"{LABELS_PER_CLASS} a class"]
     sections = []
     if masks:
-        title = f"IoU on held-out images after {CHECKPOINTS[-1]} clicks, {len(seeds)} seeds, plain upsampling"
+        title = f"IoU on held-out images after {CHECKPOINTS[-1]} clicks, {seeds} seeds, plain upsampling unless refined"
         sections.append(section_of_outcomes(title, masks, clicks))
+        sections.append(target_section(f"Targets after {CHECKPOINTS[-1]} clicks", masks, LEAD_OVER_FILTERS))
     if classes:
-        title = f"Accuracy after {LABELS_PER_CLASS} labels a class, {len(seeds)} seeds"
+        title = f"Accuracy after {LABELS_PER_CLASS} labels a class, {seeds} seeds"
         sections.append(section_of_outcomes(title, classes, labels))
+        sections.append(target_section(f"Targets after {LABELS_PER_CLASS} labels a class", classes, 0))
     return sections
 
 
@@ -229,9 +233,11 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder with seg/ and cls/")
     parser.add_argument("--cache", type=Path, help="where to keep features between runs; by default nowhere")
     parser.add_argument("--sets", nargs="*", default=[], metavar="NAME", help="by default all")
+    parser.add_argument("--heads", nargs="*", default=[], metavar="ROW", help="names of rows; by default all")
     parser.add_argument("--seeds", type=int, default=3)
     arguments = parser.parse_args()
-    show(Console(width=240), tables(arguments.data, arguments.seeds, cache=arguments.cache, sets=arguments.sets))
+    chosen = {"sets": arguments.sets, "heads": arguments.heads}
+    show(Console(width=240), tables(arguments.data, arguments.seeds, cache=arguments.cache, **chosen))
 
 
 if __name__ == "__main__":

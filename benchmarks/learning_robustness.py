@@ -121,7 +121,7 @@ def _mean_iou(sets: Sequence[LearningSet], seeds: Sequence[int], peer: Peer, dis
             clicks = disturb(data, _clicks(data, seed), np.random.default_rng(seed))
             channels = data.channels[peer.channels]
             head = fit_clicks(data, channels, peer, clicks, seed)
-            scores.append(held_out_iou(data, channels, head, plan_of(data, seed).held_out))
+            scores.append(held_out_iou(data, peer, head, plan_of(data, seed).held_out))
     return float(np.mean(scores))
 
 

@@ -7,7 +7,7 @@ image. Truths are brought to at most 700 px, so that the simulated annotator tak
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import cv2
@@ -26,6 +26,7 @@ from ml_service.heads.scaler import FeatureScaler
 from models.base import ChannelGroup
 from models.extractor_settings import ExtractorSettings
 from models.images import content_hash, read_image
+from models.refinement import make_guide
 from models.registry import load_extractor
 
 FloatArray = npt.NDArray[np.float32]
@@ -61,6 +62,8 @@ class LearningSet:
     """Of a classification set, by image name; empty otherwise."""
     channels: dict[str, Channels]
     """`deep` and `filters`; of a segmentation set `colour` as well."""
+    guides: dict[str, npt.NDArray[np.uint8]] = field(default_factory=dict)
+    """Of a segmentation set, by image name: what refinement looks at, in the full size of the image."""
 
     @property
     def is_segmentation(self) -> bool:
@@ -79,21 +82,25 @@ def load_set(dataset: Dataset, cache_dir: Path, max_images: int, *, filters: boo
     if dataset.task == "segmentation":
         names = names[:max_images]
         masks = {name: _within(dataset.truth_mask(name)) for name in names}
+        guides = {name: make_guide(read_image(dataset.image_dir / name)) for name in names}
         class_of: dict[str, str] = {}
     else:
         names = names[:: max(1, -(-len(names) // max_images))]
-        masks = {}
+        masks, guides = {}, {}
         class_of = {name: dataset.truth_class(name) for name in names}
     channels = _channels(dataset, names, cache_dir, filters=filters)
-    return LearningSet(dataset.name, dataset.class_names, masks, class_of, channels)
+    return LearningSet(dataset.name, dataset.class_names, masks, class_of, channels, guides)
 
 
 def _within(mask: Mask) -> Mask:
     factor = max(1.0, max(mask.shape) / TRUTH_SIDE_PX)
-    if factor == 1.0:
-        return mask
-    size = (round(mask.shape[1] / factor), round(mask.shape[0] / factor))
-    return np.asarray(cv2.resize(mask.astype(np.float32), size, interpolation=cv2.INTER_AREA) > 0.5)
+    return mask if factor == 1.0 else reduced(mask, round(mask.shape[1] / factor), round(mask.shape[0] / factor))
+
+
+def reduced(mask: Mask, width: int, height: int) -> Mask:
+    """What covers most of each pixel of a smaller mask."""
+    share = cv2.resize(mask.astype(np.float32), (width, height), interpolation=cv2.INTER_AREA)
+    return np.asarray(share > 0.5)
 
 
 def _channels(dataset: Dataset, names: Sequence[str], cache_dir: Path, *, filters: bool) -> dict[str, Channels]:

@@ -4,15 +4,25 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
-from benchmarks.learning_peers import Peer, classification_peers, robustness_peers, segmentation_peers
-from benchmarks.learning_quality import CHECKPOINTS, Outcome, section_of_outcomes, simulate
+from benchmarks.learning_outcomes import CHECKPOINTS
+from benchmarks.learning_peers import (
+    DEFAULT,
+    DEFAULT_SHOWN,
+    Peer,
+    classification_peers,
+    robustness_peers,
+    segmentation_peers,
+)
+from benchmarks.learning_quality import simulate
 from benchmarks.learning_robustness import disturbances, disturbed_section
 from benchmarks.learning_sets import Channels, LearningSet, shipped_sets
 from ml_service.heads.scaler import FeatureScaler
 from models.base import ChannelGroup
+from models.refinement import make_guide
 
 GROUPS = (ChannelGroup("telling", 2), ChannelGroup("noise", 4))
 
@@ -33,7 +43,12 @@ def discs() -> LearningSet:
         rows[name] = rng.normal(0, 0.3, (*cells.shape, 6)).astype(np.float32)
         rows[name][..., :2] += cells[..., None]
     kinds = {kind: channels_of(rows) for kind in ("deep", "filters", "colour")}
-    return LearningSet("discs", ("foreground", "background"), masks, {}, kinds)
+    # Three pixels of the picture for two of the truth, as where a truth was reduced.
+    pictures = {
+        name: cv2.resize(mask * np.uint8(120), (120, 96))[..., None].repeat(3, axis=2) for name, mask in masks.items()
+    }
+    guides = {name: make_guide(picture) for name, picture in pictures.items()}
+    return LearningSet("discs", ("foreground", "background"), masks, {}, kinds, guides)
 
 
 @pytest.fixture(scope="module")
@@ -61,15 +76,12 @@ def test_simulate__every_peer_tells_clouds_apart(peer: Peer, clouds: LearningSet
     assert curve[-1] > 0.9
 
 
-def test_section_of_outcomes__ranks_over_sets() -> None:
-    found = [
-        Outcome(dataset, peer, np.array([[0.1, 0.2, 0.3, score]]))
-        for dataset, scores in {"x": (0.9, 0.5), "y": (0.4, 0.3)}.items()
-        for peer, score in zip(("good", "bad"), scores, strict=True)
-    ]
-    section = section_of_outcomes("t", found, [str(count) for count in CHECKPOINTS])
-    assert section.rows[0] == ("good", "0.900", "0.400", "0.100", "0.200", "0.300", "0.650", "0.312", "1.0")
-    assert section.rows[1][-1] == "2.0"
+def test_simulate__refined_masks_show_what_cells_cannot(discs: LearningSet) -> None:
+    plain, shown = (
+        simulate(discs, next(peer for peer in segmentation_peers() if peer.name == name), 0)
+        for name in (DEFAULT, DEFAULT_SHOWN)
+    )
+    assert shown[-1] > plain[-1] + 0.02
 
 
 def test_disturbed_section__names_all_heads(discs: LearningSet) -> None:
