@@ -11,6 +11,8 @@ class ImageStatus(StrEnum):
     UNLABELED = "unlabeled"
     LABELED = "labeled"
     SKIPPED = "skipped"
+    UNDETERMINED = "undetermined"
+    """A person has looked and cannot tell: an answer, but none to learn from."""
 
 
 class FeatureState(StrEnum):

@@ -58,6 +58,10 @@ class LabelClass(Base):
     position: Mapped[int] = mapped_column(default=0)
     exclusive_group: Mapped[str | None] = mapped_column(String(200), default=None)
     """Where an image may have several classes: of those with the same group it has one at most."""
+    parent_id: Mapped[int | None] = mapped_column(default=None)
+    """The class that it is a kind of; that one may be removed, see db/queries/class_tree.py."""
+    merged_into_id: Mapped[int | None] = mapped_column(default=None)
+    """The class that took over its annotations; it is then removed, with nothing to bring back."""
     unasked: Mapped[list[Any]] = mapped_column(default=list, server_default="[]")
     """[first, last] of each span of `Image.answered_at` in which nobody was asked for it: before it was added, and
     while it was removed (then last is None)."""
