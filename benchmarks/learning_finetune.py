@@ -45,7 +45,7 @@ COLUMNS = {
     "pictures": "pictures a step",
     "frozen_per_s": "frozen, pictures/s",
     "step_per_s": "learning, pictures/s",
-    "ratio": "a step costs",
+    "ratio": "a step costs, frozen passes",
     "memory_mib": "peak, MiB",
     "factors": "numbers that learn",
 }

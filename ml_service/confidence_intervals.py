@@ -10,6 +10,8 @@ from scipy.special import stdtrit
 
 Z = 1.959964
 """Of a two-sided 95 % interval."""
+ENOUGH_IMAGES = 5
+"""Held-out images from which on a gain has to stand out from chance; of fewer nobody knows what chance can do."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,11 @@ def paired_gain(
     if m < 2:
         return mean, None
     return mean, float(np.sqrt(np.square(residuals).sum() * m / (m - 1)) / weights.sum())
+
+
+def is_within_chance(gain: float, error: float | None, n_images: int) -> bool:
+    """Whether a `paired_gain` over that many images is below its standard error, the bar that it has to pass."""
+    return n_images >= ENOUGH_IMAGES and error is not None and gain < error
 
 
 def clustered_share(

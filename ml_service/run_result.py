@@ -14,6 +14,7 @@ from db.queries.session_info import get_session_info
 from ml_service.checkpoint import save_checkpoint
 from ml_service.checkpoint_description import new_checkpoint_path
 from ml_service.checkpoint_files import remove_unnamed_files
+from ml_service.confidence_intervals import is_within_chance
 from ml_service.context import Context
 from ml_service.heads.base import TorchHead
 from ml_service.metrics import Quality, describe_quality
@@ -23,9 +24,6 @@ from ml_service.run_loop import RunLoop
 from ml_service.run_record import RunRecord
 from ml_service.run_setup import RunSetup, figures, gain_over_live, quality
 from ml_service.training_loop import LoopState
-
-ENOUGH_IMAGES = 5
-"""Held-out images from which on a gain has to stand out from chance; of fewer nobody knows what chance can do."""
 
 
 @dataclass(frozen=True)
@@ -161,7 +159,7 @@ def _obstacle(db_session: Session, setup: RunSetup, measured: _Measured | None) 
             f"its loss on {held_out.n_images} validation images is {setup.live_quality.loss:.3f}, "
             f"this run's {held_out.loss:.3f}"
         )
-    if held_out.n_images >= ENOUGH_IMAGES and error is not None and gain < error:
+    if is_within_chance(gain, error, held_out.n_images):
         return (
             f"this run's loss on {held_out.n_images} validation images is {held_out.loss:.3f}, its own "
             f"{setup.live_quality.loss:.3f}, and a gain of {gain:.3f} is within its standard error of {error:.3f}, "

@@ -22,6 +22,7 @@ from ml_service.data_loaders.base import FloatArray
 from ml_service.early_stopping import EarlyStopping
 from ml_service.errors import DivergedError
 from ml_service.finetuning.adapted_network import AdaptedNetwork
+from ml_service.finetuning.comparison import Comparison
 from ml_service.finetuning.events import EpochDone, Event, Look, PicturesDone
 from ml_service.finetuning.linear_head import ScaledLinear, fit_head
 from ml_service.finetuning.pictures import Pictures
@@ -29,7 +30,6 @@ from ml_service.finetuning.plan import Plan
 from ml_service.finetuning.samples import SampleSource, class_factors, draw_mirrored
 from ml_service.heads.scaler import FeatureScaler
 from ml_service.live_learning import fit_samples
-from ml_service.metrics import Quality, measure
 from ml_service.task_factory import make_task_parts
 from models.backbone import Pretrained
 from models.runtime import choose_batch_size
@@ -71,10 +71,8 @@ class Finetuning:
         """Epochs done."""
         self.history: list[tuple[float, float]] = []
         """Training and held-out loss of each."""
-        self.frozen: Quality | None = None
-        """Of a head on the frozen features; None before `begin`."""
-        self.tuned: Quality | None = None
-        """Of the best epoch's own head, until `finish` fits a live head."""
+        weights = self._held_out.labels.weights.numpy().astype(np.float32)
+        self.comparison = Comparison(plan.held_out, weights, self._parts.output)
         self.best_epoch = 0
         """0 while the frozen features are best."""
         self.best_factors: dict[str, Tensor] = {}
@@ -84,7 +82,8 @@ class Finetuning:
 
     def begin(self) -> Iterator[Event]:
         """Fit the head to the frozen features."""
-        head, logits, self.frozen = yield from self._fit_anew("frozen")
+        head, logits, live_logits = yield from self._fit_anew("frozen")
+        self.comparison.take_frozen(live_logits)
         self._take_head(head)
         self._best_loss = self._stopping.reference_loss = self._held_out_loss(logits)
 
@@ -98,22 +97,22 @@ class Finetuning:
         if self.best_epoch == 0:
             return
         self._set_factors(self.best_factors)
-        _, _, self.tuned = yield from self._fit_anew("tuned")
+        _, _, live_logits = yield from self._fit_anew("tuned")
+        self.comparison.take_tuned(live_logits)
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Tensors and plain values that the rest depends on. Of use after `begin`."""
         assert self._head is not None
         assert self._optimizer is not None
-        tensors = {f"factor.{name}": value for name, value in self._factors().items()}
+        compared, result = self.comparison.state()
+        tensors = compared | {f"factor.{name}": value for name, value in self._factors().items()}
         tensors |= {f"best.{name}": value for name, value in self.best_factors.items()}
         tensors |= {f"head.{name}": value.cpu() for name, value in self._head.state_dict().items()}
         for number, moments in self._optimizer.state_dict()["state"].items():
             tensors |= {f"adam.{number}.{name}": value.cpu() for name, value in moments.items()}
-        plain = {
+        plain = result | {
             "epoch": self.epoch,
             "history": self.history,
-            "frozen": None if self.frozen is None else self.frozen.to_json(),
-            "tuned": None if self.tuned is None else self.tuned.to_json(),
             "best_epoch": self.best_epoch,
             "best_loss": self._best_loss,
             "reference_loss": self._stopping.reference_loss,
@@ -145,8 +144,7 @@ class Finetuning:
         optimizer.load_state_dict({**optimizer.state_dict(), "state": moments})
         self.epoch, self.reason = plain["epoch"], plain["reason"]
         self.history = [(train, val) for train, val in plain["history"]]
-        self.frozen = Quality(**plain["frozen"])
-        self.tuned = None if plain["tuned"] is None else Quality(**plain["tuned"])
+        self.comparison.restore(tensors, plain)
         self.best_epoch, self._best_loss = plain["best_epoch"], plain["best_loss"]
         self._stopping.reference_loss = plain["reference_loss"]
         self._stopping.checks_without_improvement = plain["checks_without_improvement"]
@@ -167,7 +165,7 @@ class Finetuning:
         is_best = val_loss < self._best_loss
         if is_best:
             self._best_loss, self.best_epoch, self.best_factors = val_loss, number, self._factors()
-            self.tuned = self._quality(logits)
+            self.comparison.take_tuned(logits)
         self._stopping.update(val_loss)
         if self._stopping.should_stop:
             self.reason = "early_stop"
@@ -210,9 +208,9 @@ class Finetuning:
             yield PicturesDone(epoch, total, total)
         return logits
 
-    def _fit_anew(self, stage: str) -> Generator[Event, None, tuple[ScaledLinear, Tensor, Quality]]:
-        """A linear head on the features as they are now, its logits on the held-out samples, and how good the live head
-        of the same training samples is on those."""
+    def _fit_anew(self, stage: str) -> Generator[Event, None, tuple[ScaledLinear, Tensor, Tensor]]:
+        """A linear head on the features as they are now, its logits on the held-out samples, and those of the live head
+        of the same training samples."""
         sources = (self._training, self._held_out)
         total = 2 * len(self._training.image_ids) + len(self._held_out.image_ids)
         done, vectors = 0, []
@@ -239,18 +237,13 @@ class Finetuning:
         fit_head(head, features[0], self._training.labels, self._parts.loss, self._parts.live_config.data_weight)
         with torch.no_grad():
             logits: Tensor = head(features[1])
-        return head, logits, self._live_quality(scaler, *(table.numpy() for table in features))
+        return head, logits, self._live_logits(scaler, *(table.numpy() for table in features))
 
-    def _live_quality(self, scaler: FeatureScaler, training: FloatArray, held_out: FloatArray) -> Quality:
+    def _live_logits(self, scaler: FeatureScaler, training: FloatArray, held_out: FloatArray) -> Tensor:
         """Of what predicts in the session, on such features (N, D)."""
         samples = replace(self._plan.training, inputs=training)
         live = fit_samples(self._parts, scaler, samples, self._plan.class_ids)
-        return self._quality(torch.from_numpy(live.logits(held_out)))
-
-    def _quality(self, logits: Tensor) -> Quality:
-        held_out = self._plan.held_out
-        weights: FloatArray = self._held_out.labels.weights.numpy().astype(np.float32)
-        return measure(logits.numpy(), held_out.targets, weights, held_out.image_ids, self._parts.output)
+        return torch.from_numpy(live.logits(held_out))
 
     def _held_out_loss(self, logits: Tensor) -> float:
         labels = self._held_out.labels

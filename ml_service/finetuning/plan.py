@@ -30,7 +30,8 @@ from models.extractor_settings import ExtractorSettings
 PLAN_NAME = "plan.json"
 LEAST_HELD_OUT = 5
 """Held-out samples below which nothing can be said of what is better."""
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+"""Of this file and of the state beside it: what an earlier version has begun begins anew."""
 
 
 @dataclass(frozen=True)

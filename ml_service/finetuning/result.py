@@ -13,6 +13,7 @@ from torch import Tensor
 from db.enums import CheckpointKind
 from db.queries.checkpoints import next_parent_id, save_checkpoint_row
 from db.tables.learning import Run
+from ml_service.confidence_intervals import is_within_chance
 from ml_service.context import Context
 from ml_service.data_snapshot import load_snapshot, save_snapshot
 from ml_service.finetuning.plan import Plan
@@ -35,6 +36,8 @@ class Outcome:
     """A head on the frozen features, on the held-out samples."""
     tuned: Quality | None
     """The same on the best epoch's features; None where no epoch was better."""
+    gain: tuple[float, float | None] | None
+    """In loss, of `tuned` over `frozen`, and its standard error over images; None where `tuned` is."""
     best_epoch: int
     factors: dict[str, Tensor]
     scale: float
@@ -51,6 +54,7 @@ def read_outcome(folder: Path, *, is_refitted: bool) -> Outcome | None:
     return Outcome(
         frozen=Quality(**plain["frozen"]),
         tuned=None if plain["tuned"] is None else Quality(**plain["tuned"]),
+        gain=None if plain["gain"] is None else (plain["gain"][0], plain["gain"][1]),
         best_epoch=plain["best_epoch"],
         factors={name.removeprefix(BEST): value for name, value in tensors.items() if name.startswith(BEST)},
         scale=plain["scale"],
@@ -67,7 +71,13 @@ def obstacle(outcome: Outcome | None) -> str | None:
         return f"no epoch was better than the frozen ones ({_figures(frozen)} on {_basis(frozen)})"
     compared = f"{_figures(tuned)} against {_figures(frozen)} of the frozen ones on {_basis(frozen)}"
     if not (tuned.loss < frozen.loss and tuned.accuracy >= frozen.accuracy and tuned.mean_iou >= frozen.mean_iou):
-        return f"its own have {compared}"
+        return f"the tuned ones have {compared}"
+    if outcome.gain is not None and is_within_chance(*outcome.gain, tuned.n_images):
+        gain, error = outcome.gain
+        return (
+            f"the tuned ones have {compared}; their loss is better by {gain:.3f}, and the bar that a gain has to pass "
+            f"is its standard error of {error:.3f} over {tuned.n_images} images: no more than chance"
+        )
     return None
 
 
@@ -81,7 +91,7 @@ def verdict(outcome: Outcome | None) -> str:
     frozen, tuned = outcome.frozen, outcome.tuned
     return (
         f"The fine-tuned features are better: {_figures(tuned)} against {_figures(frozen)} of the frozen ones on "
-        f"{_basis(frozen)}. Adopt them to have all features made anew."
+        f"{_basis(frozen)}{_margin(outcome)}. Adopt them to have all features made anew."
     )
 
 
@@ -91,6 +101,7 @@ def metrics_of(outcome: Outcome | None, plan: Plan, checkpoint_id: int | None = 
     n_train = len(set(plan.training.image_ids.tolist()))
     return describe_quality(tuned, n_train) | {
         "frozen": None if outcome is None else outcome.frozen.to_json(),
+        "gain": None if outcome is None else _gain_to_json(outcome),
         "better": obstacle(outcome) is None,
         "refitted": outcome is not None and outcome.is_refitted,
         "n_train_samples": len(plan.training),
@@ -148,6 +159,19 @@ def record_adapter(
 def weights_of(context: Context, config: dict[str, Any]) -> ExtractorSettings:
     """How the session's extractor is loaded."""
     return ExtractorSettings.of_session(config, context.session_dir).as_in(context.extractor)
+
+
+def _gain_to_json(outcome: Outcome) -> dict[str, float | None] | None:
+    if outcome.gain is None:
+        return None
+    return dict(zip(("loss", "standard_error"), outcome.gain, strict=True))
+
+
+def _margin(outcome: Outcome) -> str:
+    """By how much the loss is better, and what chance alone does."""
+    if outcome.gain is None or outcome.gain[1] is None:
+        return ""
+    return ", loss better by {:.3f} with a standard error of {:.3f}".format(*outcome.gain)
 
 
 def _figures(quality: Quality) -> str:

@@ -64,12 +64,12 @@ def test_finetuning__learns_what_frozen_features_cannot_tell(
     plan = plan_of(session)
     run = Finetuning(plan, network_of(plan), CPU)
     epochs = run_to_end(run)
-    assert run.frozen is not None
-    assert run.tuned is not None
+    assert run.comparison.frozen is not None
+    assert run.comparison.tuned is not None
     assert run.reason in ("early_stop", "max_epochs")
     assert len(epochs) == run.epoch <= plan.settings.max_epochs
-    assert run.tuned.loss < 0.7 * run.frozen.loss
-    assert run.tuned.accuracy >= run.frozen.accuracy
+    assert run.comparison.tuned.loss < 0.7 * run.comparison.frozen.loss
+    assert run.comparison.tuned.accuracy >= run.comparison.frozen.accuracy
     assert min(epochs, key=lambda epoch: epoch.val_loss).epoch == run.best_epoch
     assert [epoch.epoch for epoch in epochs if epoch.is_best][-1] == run.best_epoch
 
@@ -132,7 +132,9 @@ def test_restore__goes_on_as_an_unbroken_run_would(plan: Plan, tmp_path: Path) -
     for _ in (*again.learn(), *again.finish()):
         pass
     assert again.history == unbroken.history
-    assert (again.frozen, again.tuned, again.best_epoch) == (unbroken.frozen, unbroken.tuned, unbroken.best_epoch)
+    for name in ("frozen", "tuned", "gain"):
+        assert getattr(again.comparison, name) == getattr(unbroken.comparison, name) is not None
+    assert again.best_epoch == unbroken.best_epoch
     for name, value in unbroken.best_factors.items():
         assert torch.equal(again.best_factors[name], value)
 
