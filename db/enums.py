@@ -32,6 +32,25 @@ class Origin(StrEnum):
     IMPORTED = "imported"
 
 
+class RegionOrigin(StrEnum):
+    """Who made a region. Set by the server, never by a client."""
+
+    HUMAN = "human"
+    ACCEPTED = "accepted"
+    IMPORTED = "imported"
+    CORRECTED = "corrected"
+    """A person changed what the head had drawn."""
+
+
+class RegionKind(StrEnum):
+    """The form that a region is kept in; what belongs to each stands in models/region_shapes.py."""
+
+    STROKE = "stroke"
+    POLYGON = "polygon"
+    BOX = "box"
+    MASK = "mask"
+
+
 class Split(StrEnum):
     """Which part of the labelled images an image belongs to, for good: drawn once, by image."""
 

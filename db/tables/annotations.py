@@ -5,12 +5,12 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from sqlalchemy import Float, ForeignKey, UniqueConstraint
+from sqlalchemy import Float, ForeignKey, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from db.clock import utc_now
 from db.column_types import enum_column
-from db.enums import Origin
+from db.enums import Origin, RegionKind, RegionOrigin
 from db.tables.base import Base
 
 
@@ -56,6 +56,38 @@ class ImageClass(Base):
     created_at: Mapped[dt.datetime] = mapped_column(default=utc_now)
 
 
+class RegionShape(Base):
+    """Where a region lies. Never changed: states of the past name it, and a region that is moved gets another one."""
+
+    __tablename__ = "region_shapes"
+    __table_args__ = (UniqueConstraint("image_id", "digest"), {"sqlite_autoincrement": True})
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    image_id: Mapped[int] = mapped_column(ForeignKey("images.id", ondelete="CASCADE"))
+    digest: Mapped[str] = mapped_column(String(64))
+    """SHA-256 of kind and geometry: equal shapes of an image are kept once."""
+    kind: Mapped[RegionKind] = mapped_column(enum_column(RegionKind, "region_kind"))
+    geometry: Mapped[dict[str, Any]]
+    """As models/region_shapes.py writes it."""
+
+
+class Region(Base):
+    """A part of an image with its class, in a segmentation session. Painted in the order of `position`: last on top."""
+
+    __tablename__ = "regions"
+    # Earlier states name a region that is no more: its id must not come back for another one.
+    __table_args__ = {"sqlite_autoincrement": True}  # noqa: RUF012
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    image_id: Mapped[int] = mapped_column(ForeignKey("images.id", ondelete="CASCADE"), index=True)
+    position: Mapped[int]
+    shape_id: Mapped[int] = mapped_column(ForeignKey("region_shapes.id", ondelete="CASCADE"), index=True)
+    class_id: Mapped[int | None] = mapped_column(ForeignKey("classes.id", ondelete="RESTRICT"), index=True)
+    """None removes what lies below."""
+    origin: Mapped[RegionOrigin] = mapped_column(enum_column(RegionOrigin, "region_origin"), default=RegionOrigin.HUMAN)
+    created_at: Mapped[dt.datetime] = mapped_column(default=utc_now)
+
+
 class AnnotationState(Base):
     """One complete annotation of one image as it once was: what undo and redo step through, across reloads."""
 
@@ -67,5 +99,6 @@ class AnnotationState(Base):
     position: Mapped[int]
     state: Mapped[dict[str, Any]]
     """{"points": [{"x", "y", "class_id", "origin"}], "label": {"class_id", "origin"} | None, "skipped": bool}, and
-    "classes": [{"class_id", "origin"}] where an image may have several."""
+    "classes": [{"class_id", "origin"}] where an image may have several, "regions": [{"id", "shape_id", "class_id",
+    "origin"}] in their order where it has any."""
     created_at: Mapped[dt.datetime] = mapped_column(default=utc_now)

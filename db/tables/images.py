@@ -71,6 +71,8 @@ class Image(Base):
     predicted_class_id: Mapped[int | None] = mapped_column(default=None)
     predicted_version: Mapped[int] = mapped_column(default=0, index=True)
     """Head version of the newest prediction; 0 without one."""
+    region_count: Mapped[int] = mapped_column(default=0, server_default="0")
+    """Number of rows in `regions`: where it is 0 nobody has to look there."""
     # The attribute cannot be called `metadata`: SQLAlchemy keeps that name for itself.
     extra: Mapped[dict[str, Any]] = mapped_column("metadata", default=dict)
     created_at: Mapped[dt.datetime] = mapped_column(default=utc_now)

@@ -24,7 +24,7 @@ from db.tasks import Task
 FITTING = {
     "task": "segmentation", "status": "labeled", "features": "ready", "origin": "human", "split": "train",
     "images.extra": {}, "jobs.kind": "refit", "jobs.state": "queued", "runs.state": "FINISHED", "runs.kind": "head",
-    "checkpoints.kind": "run", "workers.role": "learning",
+    "checkpoints.kind": "run", "workers.role": "learning", "region_shapes.kind": "mask",
 }  # fmt: skip
 """Values of columns that take only some; all others get one by their type."""
 
