@@ -17,7 +17,7 @@ from db.database import Database
 from db.enums import FeatureState, ImageStatus
 from db.errors import InvalidInputError
 from db.queries.checkpoints import active_checkpoint
-from db.queries.images import next_image, note_model_pick
+from db.queries.next_image import next_image, note_model_pick
 from db.queries.session_info import Strategy, get_session_info, training_settings
 from db.queries.stats import any_annotation
 from db.queries.workers import heartbeat_age_s

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -47,6 +48,13 @@ class ReadySession:
     image_root: Path
     image_ids: tuple[int, ...]
     class_ids: tuple[int, ...]
+
+    def change_images(self, values: dict[int, dict[str, Any]]) -> None:
+        """Set columns of images: {image_id: {column: value}}."""
+        with self.database.write() as db_session:
+            for image_id, changes in values.items():
+                for name, value in changes.items():
+                    setattr(db_session.get_one(Image, image_id), name, value)
 
     def add_prediction(
         self,

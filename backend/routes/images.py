@@ -11,7 +11,7 @@ from backend.schemas.base import PathId, QueryId
 from backend.schemas.images import ImageDetails, ImageOut, ImagePage
 from backend.services import image_files, image_lists
 from db.enums import FeatureState, ImageStatus
-from db.queries.images import ImageFilter, ImageSort
+from db.queries.image_lists import ImageFilter, ImageSort
 from db.queries.session_info import Strategy
 
 router = APIRouter(prefix="/images", tags=["images"])

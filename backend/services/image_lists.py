@@ -7,16 +7,9 @@ from backend.schemas.images import ImageDetails, ImageOut, ImagePage
 from backend.services import feature_requests
 from backend.services.plain_text import without_folders
 from db.enums import ImageStatus
-from db.queries.images import (
-    ImageFilter,
-    ImageRow,
-    ImageSort,
-    get_image_row,
-    list_images,
-    neighbours,
-    next_image,
-    note_model_pick,
-)
+from db.queries.image_lists import ImageFilter, ImageSort, list_images
+from db.queries.images import ImageRow, get_image_row, neighbours
+from db.queries.next_image import next_image, note_model_pick
 from db.queries.session_info import Strategy
 from db.tables.images import Image
 from db.tasks import Annotates

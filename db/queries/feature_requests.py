@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, case, select, update
 from sqlalchemy.orm import Session
 
 from db.enums import FeatureState, ImageStatus
-from db.queries.images import ASKING_THE_MODEL
+from db.queries.next_image import ASKING_THE_MODEL
 from db.queries.session_info import Strategy
 from db.tables.images import Image
 

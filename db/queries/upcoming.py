@@ -9,7 +9,7 @@ from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from db.enums import FeatureState, ImageStatus
-from db.queries.images import ASKING_THE_MODEL, next_image
+from db.queries.next_image import ASKING_THE_MODEL, next_image
 from db.queries.session_info import Strategy
 from db.queries.training_data import ImageRef
 from db.tables.images import Image

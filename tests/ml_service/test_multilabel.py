@@ -15,7 +15,7 @@ from db.queries.annotations import undo
 from db.queries.checkpoints import activate
 from db.queries.class_groups import put_into_group
 from db.queries.classes import add_class, remove_class
-from db.queries.images import next_image
+from db.queries.next_image import next_image
 from db.queries.runs import request_run
 from db.queries.session_info import HeadKind, Strategy, TrainingSettings
 from db.tables.images import Image

@@ -15,8 +15,9 @@ from db.database import Database
 from db.enums import JobKind
 from db.queries.annotations import undo
 from db.queries.events import events_after, last_event_id
-from db.queries.images import get_image_row, next_image, note_model_pick
+from db.queries.images import get_image_row
 from db.queries.jobs import request_job
+from db.queries.next_image import next_image, note_model_pick
 from db.queries.predictions import is_prediction_requested, prediction_status
 from db.queries.session_info import Strategy
 from db.tables.images import Image

@@ -5,7 +5,7 @@ from sqlalchemy import update
 
 from db.database import Database
 from db.enums import FeatureState, ImageStatus
-from db.queries.images import next_image
+from db.queries.next_image import next_image
 from db.queries.session_info import Strategy
 from db.queries.upcoming import upcoming_images
 from db.tables.images import Image

@@ -1,4 +1,4 @@
-"""Lists and the next image."""
+"""The image to label next."""
 
 from __future__ import annotations
 
@@ -8,18 +8,11 @@ import pytest
 from sqlalchemy import event, func, select
 
 from db.enums import FeatureState, ImageStatus, Split
-from db.errors import InvalidInputError
 from db.queries import annotations
-from db.queries.images import ImageFilter, ImageSort, Pick, get_image, list_images, next_image, note_model_pick
+from db.queries.images import get_image
+from db.queries.next_image import Pick, next_image, note_model_pick
 from db.queries.session_info import Strategy
 from db.tables.images import Image
-
-
-def set_values(session: Any, values: dict[int, dict[str, Any]]) -> None:
-    with session.database.write() as db_session:
-        for image_id, changes in values.items():
-            for name, value in changes.items():
-                setattr(db_session.get_one(Image, image_id), name, value)
 
 
 def next_id(session: Any, strategy: Strategy, **options: Any) -> int | None:
@@ -28,62 +21,8 @@ def next_id(session: Any, strategy: Strategy, **options: Any) -> int | None:
     return None if pick is None else pick.row.image.id
 
 
-def walk(session: Any, sort: ImageSort, limit: int, wanted: ImageFilter | None = None) -> list[int]:
-    ids: list[int] = []
-    cursor: str | None = None
-    while True:
-        with session.database.read() as db_session:
-            page = list_images(db_session, wanted or ImageFilter(), sort=sort, cursor=cursor, limit=limit)
-        ids += [row.image.id for row in page.rows]
-        cursor = page.next_cursor
-        if cursor is None:
-            assert page.total == len(ids)
-            return ids
-
-
-@pytest.mark.parametrize("sort", list(ImageSort))
-@pytest.mark.parametrize("limit", [1, 2, 4, 6, 50])
-def test_list_images__pages_hold_each_image_once(segmentation_session: Any, sort: ImageSort, limit: int) -> None:
-    set_values(segmentation_session, {2: {"uncertainty": 0.5}, 3: {"uncertainty": 0.5}, 5: {"uncertainty": 0.9}})
-    expected = [5, 3, 2, 6, 4, 1] if sort is ImageSort.UNCERTAINTY else [1, 2, 3, 4, 5, 6]
-    assert walk(segmentation_session, sort, limit) == expected
-
-
-def test_list_images__two_queries_whatever_the_length(segmentation_session: Any) -> None:
-    statements: list[str] = []
-    event.listen(
-        segmentation_session.database.engine,
-        "before_cursor_execute",
-        lambda _c, _cursor, statement, *_rest: statements.append(statement),
-    )
-    with segmentation_session.database.read() as db_session:
-        list_images(db_session, ImageFilter(), sort=ImageSort.ID, cursor=None, limit=100)
-    assert len([statement for statement in statements if statement.startswith("SELECT")]) == 2
-
-
-def test_list_images__filters(classification_session: Any) -> None:
-    with classification_session.database.write() as db_session:
-        annotations.set_label(db_session, get_image(db_session, 2), 3)
-        annotations.skip(db_session, get_image(db_session, 4))
-    session = classification_session
-    assert walk(session, ImageSort.ID, 10, ImageFilter(status=ImageStatus.LABELED)) == [2]
-    assert walk(session, ImageSort.ID, 10, ImageFilter(status=ImageStatus.SKIPPED)) == [4]
-    assert walk(session, ImageSort.ID, 10, ImageFilter(class_id=3)) == [2]
-    assert walk(session, ImageSort.ID, 10, ImageFilter(class_id=1)) == []
-    # image_4.png is number 5; 4 is also an id.
-    assert walk(session, ImageSort.ID, 10, ImageFilter(q="4")) == [4, 5]
-    assert walk(session, ImageSort.ID, 10, ImageFilter(q="IMAGE_")) == [1, 2, 3, 4, 5, 6]
-    assert walk(session, ImageSort.ID, 10, ImageFilter(q="%")) == []
-
-
-@pytest.mark.parametrize("cursor", ["x", "WzFd", "!!", "W10=", "eyJhIjogMX0=", "WyJwYXRoIiwgMSwgMV0="])
-def test_list_images__a_foreign_cursor_is_refused(segmentation_session: Any, cursor: str) -> None:
-    with segmentation_session.database.read() as db_session, pytest.raises(InvalidInputError, match="not one of this"):
-        list_images(db_session, ImageFilter(), sort=ImageSort.ID, cursor=cursor, limit=10)
-
-
 def test_next_image__sequential_goes_round_and_never_returns_the_current_one(segmentation_session: Any) -> None:
-    set_values(segmentation_session, {2: {"status": ImageStatus.LABELED}, 3: {"features": FeatureState.FAILED}})
+    segmentation_session.change_images({2: {"status": ImageStatus.LABELED}, 3: {"features": FeatureState.FAILED}})
     visited = [1]
     for _ in range(4):
         visited.append(next_id(segmentation_session, Strategy.SEQUENTIAL, current_id=visited[-1]))
@@ -92,7 +31,7 @@ def test_next_image__sequential_goes_round_and_never_returns_the_current_one(seg
 
 @pytest.mark.parametrize("strategy", list(Strategy))
 def test_next_image__none_when_none_is_left(segmentation_session: Any, strategy: Strategy) -> None:
-    set_values(segmentation_session, {n: {"status": ImageStatus.SKIPPED} for n in range(2, 7)})
+    segmentation_session.change_images({n: {"status": ImageStatus.SKIPPED} for n in range(2, 7)})
     assert next_id(segmentation_session, strategy, current_id=1) is None
     assert next_id(segmentation_session, strategy) == 1
 
@@ -106,7 +45,7 @@ def test_next_image__random_visits_all(segmentation_session: Any) -> None:
 
 
 def test_next_image__least_confident(segmentation_session: Any) -> None:
-    set_values(segmentation_session, {1: {"uncertainty": 0.2}, 3: {"uncertainty": 0.7}, 5: {"uncertainty": 0.5}})
+    segmentation_session.change_images({1: {"uncertainty": 0.2}, 3: {"uncertainty": 0.7}, 5: {"uncertainty": 0.5}})
     assert next_id(segmentation_session, Strategy.LEAST_CONFIDENT) == 3
     assert next_id(segmentation_session, Strategy.LEAST_CONFIDENT, current_id=3) == 5
 
@@ -114,8 +53,7 @@ def test_next_image__least_confident(segmentation_session: Any) -> None:
 def test_next_image__least_confident_minority_is_the_least_certain_of_the_rarest_class(
     classification_session: Any,
 ) -> None:
-    set_values(
-        classification_session,
+    classification_session.change_images(
         {
             1: {"uncertainty": 0.9, "predicted_class_id": 1},
             2: {"uncertainty": 0.1, "predicted_class_id": 2},
@@ -131,7 +69,7 @@ def test_next_image__least_confident_minority_is_the_least_certain_of_the_rarest
 
 @pytest.mark.parametrize("strategy", [Strategy.SEQUENTIAL, Strategy.RANDOM, Strategy.LEAST_CONFIDENT])
 def test_next_image__reads_along_an_index(segmentation_session: Any, strategy: Strategy) -> None:
-    set_values(segmentation_session, {n: {"uncertainty": 0.5} for n in range(1, 7)})
+    segmentation_session.change_images({n: {"uncertainty": 0.5} for n in range(1, 7)})
     statements: list[tuple[str, Any]] = []
     event.listen(
         segmentation_session.database.engine,
@@ -173,14 +111,14 @@ def test_next_image__before_there_are_predictions_it_is_random_and_no_model_pick
 
 @pytest.mark.parametrize("strategy", list(Strategy))
 def test_next_image__says_whether_the_model_decided(classification_session: Any, strategy: Strategy) -> None:
-    set_values(classification_session, {n: {"uncertainty": n / 10, "predicted_class_id": 1} for n in range(1, 7)})
+    classification_session.change_images({n: {"uncertainty": n / 10, "predicted_class_id": 1} for n in range(1, 7)})
     assert pick(classification_session, strategy).by_model == (strategy in MODEL_STRATEGIES)
     assert pick(classification_session, strategy, class_id=1).by_model
 
 
 def test_next_image__the_model_does_not_choose_validation_images_again(classification_session: Any) -> None:
-    set_values(classification_session, {n: {"uncertainty": n / 10, "predicted_class_id": 1} for n in range(1, 7)})
-    set_values(classification_session, {6: {"split": Split.VALIDATION}, 5: {"split": Split.TRAIN}})
+    classification_session.change_images({n: {"uncertainty": n / 10, "predicted_class_id": 1} for n in range(1, 7)})
+    classification_session.change_images({6: {"split": Split.VALIDATION}, 5: {"split": Split.TRAIN}})
     assert pick(classification_session, Strategy.LEAST_CONFIDENT).row.image.id == 5
     label(classification_session, 1, 2, 3, 4, 5)
     last = pick(classification_session, Strategy.LEAST_CONFIDENT)

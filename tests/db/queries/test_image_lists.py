@@ -1,0 +1,68 @@
+"""Lists of images, page by page."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from sqlalchemy import event
+
+from db.enums import ImageStatus
+from db.errors import InvalidInputError
+from db.queries import annotations
+from db.queries.image_lists import ImageFilter, ImageSort, list_images
+from db.queries.images import get_image
+
+
+def walk(session: Any, sort: ImageSort, limit: int, wanted: ImageFilter | None = None) -> list[int]:
+    ids: list[int] = []
+    cursor: str | None = None
+    while True:
+        with session.database.read() as db_session:
+            page = list_images(db_session, wanted or ImageFilter(), sort=sort, cursor=cursor, limit=limit)
+        ids += [row.image.id for row in page.rows]
+        cursor = page.next_cursor
+        if cursor is None:
+            assert page.total == len(ids)
+            return ids
+
+
+@pytest.mark.parametrize("sort", list(ImageSort))
+@pytest.mark.parametrize("limit", [1, 2, 4, 6, 50])
+def test_list_images__pages_hold_each_image_once(segmentation_session: Any, sort: ImageSort, limit: int) -> None:
+    segmentation_session.change_images({2: {"uncertainty": 0.5}, 3: {"uncertainty": 0.5}, 5: {"uncertainty": 0.9}})
+    expected = [5, 3, 2, 6, 4, 1] if sort is ImageSort.UNCERTAINTY else [1, 2, 3, 4, 5, 6]
+    assert walk(segmentation_session, sort, limit) == expected
+
+
+def test_list_images__two_queries_whatever_the_length(segmentation_session: Any) -> None:
+    statements: list[str] = []
+    event.listen(
+        segmentation_session.database.engine,
+        "before_cursor_execute",
+        lambda _c, _cursor, statement, *_rest: statements.append(statement),
+    )
+    with segmentation_session.database.read() as db_session:
+        list_images(db_session, ImageFilter(), sort=ImageSort.ID, cursor=None, limit=100)
+    assert len([statement for statement in statements if statement.startswith("SELECT")]) == 2
+
+
+def test_list_images__filters(classification_session: Any) -> None:
+    with classification_session.database.write() as db_session:
+        annotations.set_label(db_session, get_image(db_session, 2), 3)
+        annotations.skip(db_session, get_image(db_session, 4))
+    session = classification_session
+    assert walk(session, ImageSort.ID, 10, ImageFilter(status=ImageStatus.LABELED)) == [2]
+    assert walk(session, ImageSort.ID, 10, ImageFilter(status=ImageStatus.SKIPPED)) == [4]
+    assert walk(session, ImageSort.ID, 10, ImageFilter(class_id=3)) == [2]
+    assert walk(session, ImageSort.ID, 10, ImageFilter(class_id=1)) == []
+    # image_4.png is number 5; 4 is also an id.
+    assert walk(session, ImageSort.ID, 10, ImageFilter(q="4")) == [4, 5]
+    assert walk(session, ImageSort.ID, 10, ImageFilter(q="IMAGE_")) == [1, 2, 3, 4, 5, 6]
+    assert walk(session, ImageSort.ID, 10, ImageFilter(q="%")) == []
+
+
+@pytest.mark.parametrize("cursor", ["x", "WzFd", "!!", "W10=", "eyJhIjogMX0=", "WyJwYXRoIiwgMSwgMV0="])
+def test_list_images__a_foreign_cursor_is_refused(segmentation_session: Any, cursor: str) -> None:
+    with segmentation_session.database.read() as db_session, pytest.raises(InvalidInputError, match="not one of this"):
+        list_images(db_session, ImageFilter(), sort=ImageSort.ID, cursor=cursor, limit=10)
