@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from sqlalchemy import select
+from sqlalchemy import Row, bindparam, select
 from sqlalchemy.orm import Session
 
 from backend.schemas.annotations import AnnotationPut, PointIn
@@ -22,10 +23,18 @@ from models.prediction_store import logits_at, softmax
 MOST_CLICKS = 10
 """New points in one request; more were not set by hand."""
 
+# Built once: every click runs them, and putting a statement together takes longer than running it.
+_PREDICTION = select(Prediction.class_ids, Prediction.probabilities, Prediction.map_path).where(
+    Prediction.image_id == bindparam("image_id")
+)
+_PLACES = select(Point.x, Point.y).where(Point.image_id == bindparam("image_id"))
+Shown = Row[tuple[list[Any], list[Any] | None, str | None]]
+"""What of a prediction is in sight."""
+
 
 def note_agreement(db_session: Session, session_dir: Path, image: Image, body: AnnotationPut) -> None:
     """Note, before `body` is written, what the prediction says of it. To be rolled back with a refused request."""
-    prediction = db_session.get(Prediction, image.id)
+    prediction = db_session.connection().execute(_PREDICTION, {"image_id": image.id}).first()
     if prediction is None or len(prediction.class_ids) < 2:
         return
     statements: list[Statement] = []
@@ -43,12 +52,12 @@ def _new_points(db_session: Session, image: Image, points: Sequence[PointIn]) ->
     new = [point for point in points if point.id is None]
     if not 0 < len(new) <= MOST_CLICKS:
         return []
-    rows = db_session.execute(select(Point.x, Point.y).where(Point.image_id == image.id))
+    rows = db_session.connection().execute(_PLACES, {"image_id": image.id})
     known = {(x, y) for x, y in rows}
     return [point for point in new if (point.x, point.y) not in known]
 
 
-def _of_points(session_dir: Path, image: Image, prediction: Prediction, points: Sequence[PointIn]) -> list[Statement]:
+def _of_points(session_dir: Path, image: Image, prediction: Shown, points: Sequence[PointIn]) -> list[Statement]:
     if not points or prediction.map_path is None or not image.width or not image.height:
         return []
     xy = np.array([(point.x, point.y) for point in points])
@@ -70,7 +79,7 @@ def _of_points(session_dir: Path, image: Image, prediction: Prediction, points: 
     ]
 
 
-def _of_classes(prediction: Prediction, class_ids: Collection[int]) -> list[Statement]:
+def _of_classes(prediction: Shown, class_ids: Collection[int]) -> list[Statement]:
     """Of the classes that are named: the page saves each toggle, so that more may follow. None of them is complete."""
     return [
         Statement(class_id=class_id, agreed=(p >= 0.5) == (class_id in class_ids), confidence=max(p, 1 - p))

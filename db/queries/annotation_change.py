@@ -10,13 +10,13 @@ from typing import Any
 from sqlalchemy import bindparam, delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
-from db.enums import ImageStatus, JobKind
+from db.enums import ImageStatus
 from db.errors import ConflictError, InvalidInputError, SessionNotFoundError
 from db.queries.annotation_rows import read_state, write_rows
 from db.queries.annotation_state import ClassMark, State, marks
 from db.queries.class_groups import class_groups
 from db.queries.events import add_event
-from db.queries.jobs import request_job
+from db.queries.jobs import request_refit
 from db.queries.outcomes import record_outcome
 from db.queries.splits import draw_split, rarest_class
 from db.tables.annotations import AnnotationState
@@ -38,6 +38,11 @@ _PRESENT_CLASSES = (
 _HISTORY_RANGE = select(func.min(AnnotationState.position), func.max(AnnotationState.position)).where(
     AnnotationState.image_id == bindparam("image_id")
 )
+_FORGET_STATES = delete(AnnotationState).where(
+    AnnotationState.image_id == bindparam("image_id"),
+    (AnnotationState.position >= bindparam("next")) | (AnnotationState.position <= bindparam("oldest")),
+)
+_INSERT_STATE = insert(AnnotationState).inline()
 
 
 class Change:
@@ -147,16 +152,12 @@ class Change:
         if after.classes:
             after = replace(after, answered_at=self.info.label_sequence + 1)
         position = self.image.history_position + 1
-        of_image = AnnotationState.image_id == self.image.id
-        self.db_session.execute(
-            delete(AnnotationState).where(
-                of_image,
-                (AnnotationState.position >= position) | (AnnotationState.position <= position - HISTORY_LENGTH),
-            )
+        image_id = self.image.id
+        connection = self.db_session.connection()
+        connection.execute(
+            _FORGET_STATES, {"image_id": image_id, "next": position, "oldest": position - HISTORY_LENGTH}
         )
-        self.db_session.execute(
-            insert(AnnotationState).values(image_id=self.image.id, position=position, state=after.to_json())
-        )
+        connection.execute(_INSERT_STATE, {"image_id": image_id, "position": position, "state": after.to_json()})
         return self.put_in_force(after, position)
 
     def answer_again(self) -> dict[str, Any]:
@@ -189,15 +190,15 @@ class Change:
             class_ids |= {point.class_id for point in visible.points}
             stratum = visible.label[0] if visible.label else rarest_class(self.db_session, class_ids)
             image.split = draw_split(self.db_session, image, stratum)
-        request_job(self.db_session, JobKind.REFIT, image.id)
-        add_event(self.db_session, "annotation", image_id=image.id, revision=image.revision)
         self.db_session.flush()
+        request_refit(self.db_session, image.id)
+        add_event(self.db_session, "annotation", image_id=image.id, revision=image.revision)
         return describe(self.db_session, image, stored, self.present)
 
 
 def present_classes(db_session: Session) -> dict[int, str]:
     """Name by id of the classes that can be assigned, in their order."""
-    return dict(db_session.execute(_PRESENT_CLASSES).all())
+    return dict(db_session.connection().execute(_PRESENT_CLASSES).all())
 
 
 def status_of(*, labelled: bool, skipped: bool) -> ImageStatus:
@@ -223,7 +224,7 @@ def session_info(db_session: Session) -> SessionInfo:
 def describe(db_session: Session, image: Image, state: State, present: dict[int, str] | None = None) -> dict[str, Any]:
     """A state as `current_state` gives it."""
     visible = state.visible(present_classes(db_session) if present is None else present)
-    lowest, highest = db_session.execute(_HISTORY_RANGE, {"image_id": image.id}).one()
+    lowest, highest = db_session.connection().execute(_HISTORY_RANGE, {"image_id": image.id}).one()
     # Position 0, the empty state before the first change, has no row.
     oldest = 0 if lowest in (None, 1) else lowest
     label = visible.label

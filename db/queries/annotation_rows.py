@@ -21,7 +21,10 @@ _POINTS = (
     .order_by(Point.id)
 )
 _CLASSES = select(ImageClass.class_id, ImageClass.origin).where(ImageClass.image_id == bindparam("image_id"))
-_INSERT_POINTS = insert(Point)
+_LABEL = select(Label.class_id, Label.origin).where(Label.image_id == bindparam("image_id"))
+_DELETE_LABEL = delete(Label).where(Label.image_id == bindparam("of_image"))
+_INSERT_LABEL = insert(Label).inline()
+_INSERT_POINTS = insert(Point).inline()
 _UPDATE_POINT = update(Point).where(Point.id == bindparam("row_id"))
 IDS_PER_QUERY = 500
 """Databases limit the number of values in one statement."""
@@ -31,24 +34,25 @@ def read_state(db_session: Session, image: Image, task: Task) -> State:
     """What the rows say, annotations of removed classes included."""
     skipped = image.status is ImageStatus.SKIPPED
     if task.annotates is Annotates.IMAGE:
-        label = db_session.execute(select(Label.class_id, Label.origin).where(Label.image_id == image.id)).first()
+        label = db_session.connection().execute(_LABEL, {"image_id": image.id}).first()
         return State(label=None if label is None else (label.class_id, label.origin), skipped=skipped)
     if task.annotates is Annotates.CLASSES:
-        found = db_session.execute(_CLASSES, {"image_id": image.id})
+        found = db_session.connection().execute(_CLASSES, {"image_id": image.id})
         return State(
             classes=marks((row.class_id, row.origin) for row in found), skipped=skipped, answered_at=image.answered_at
         )
-    rows = db_session.execute(_POINTS, {"image_id": image.id})
+    rows = db_session.connection().execute(_POINTS, {"image_id": image.id})
     return State(points=tuple(StoredPoint(*row) for row in rows), skipped=skipped)
 
 
 def write_rows(db_session: Session, image: Image, before: State, after: State) -> State:
     """Turn the rows of `before` into those of `after`; returns it with ids. Equal points keep their rows."""
     if before.label != after.label:
-        db_session.execute(delete(Label).where(Label.image_id == image.id))
+        connection = db_session.connection()
+        connection.execute(_DELETE_LABEL, {"of_image": image.id})
         if after.label is not None:
             class_id, origin = after.label
-            db_session.execute(insert(Label).values(image_id=image.id, class_id=class_id, origin=origin))
+            connection.execute(_INSERT_LABEL, {"image_id": image.id, "class_id": class_id, "origin": origin})
     if set(before.classes) != set(after.classes):
         _write_marks(db_session, image, before.classes, after.classes)
     if before.points == after.points:
@@ -109,7 +113,7 @@ def _insert_new(db_session: Session, image: Image, points: list[StoredPoint]) ->
         return tuple(sorted(points, key=lambda point: point.id or 0))
     # One statement for all is far quicker without RETURNING; new rows have the largest ids, in the order given.
     db_session.connection().execute(_INSERT_POINTS, values)
-    ids = (row.id for row in db_session.execute(_POINTS, {"image_id": image.id}))
+    ids = (row.id for row in db_session.connection().execute(_POINTS, {"image_id": image.id}))
     kept = {point.id for point in points}
     new_ids = iter([point_id for point_id in ids if point_id not in kept])
     stored = [point if point.id is not None else replace(point, id=next(new_ids)) for point in points]

@@ -11,7 +11,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cache
 
-from sqlalchemy import Select, bindparam, delete, exists, select, update
+from sqlalchemy import Select, bindparam, delete, exists, insert, select, update
 from sqlalchemy.orm import Session, aliased
 
 from db.clock import utc_now
@@ -53,6 +53,15 @@ def request_job(db_session: Session, kind: JobKind, image_id: int | None = None)
     db_session.add(job)
     db_session.flush()
     return job
+
+
+def request_refit(db_session: Session, image_id: int) -> None:
+    """`request_job` of a refit after a click on that image, as quick as can be."""
+    connection = db_session.connection()
+    if connection.execute(_TAKE_OVER_REFIT, {"open_id": image_id}).rowcount == 0:
+        kind = JobKind.REFIT
+        values = {"kind": kind, "key": job_key(kind), "image_id": image_id, "priority": PRIORITY[kind]}
+        connection.execute(_INSERT, values)
 
 
 def job_key(kind: JobKind, image_id: int | None = None) -> str:
@@ -170,6 +179,12 @@ def _queued(db_session: Session, key: str) -> Job | None:
 
 # Built once: every click runs them, and putting a statement together takes longer than running it.
 _QUEUED_AS = select(Job).where(Job.key == bindparam("key"), Job.state == JobState.QUEUED)
+_TAKE_OVER_REFIT = (
+    update(Job)
+    .where(Job.key == job_key(JobKind.REFIT), Job.state == JobState.QUEUED)
+    .values(image_id=bindparam("open_id"))
+)
+_INSERT = insert(Job).inline()
 
 
 @cache
