@@ -40,15 +40,25 @@ IdArgument = Annotated[int, typer.Argument(metavar="ID", parser=_id, help="As `f
 def checkpoints(context: typer.Context, session: SessionOption = None, as_json: JsonOption = False) -> None:
     """Saved heads, newest first; with a command: inspect, compare, switch, export, remove."""
     if context.invoked_subcommand is None:
-        list_all(session, as_json)
+        list_some(session, as_json)
 
 
 @app.command("list")
-def list_all(session: SessionOption = None, as_json: JsonOption = False) -> None:
+def list_some(
+    session: SessionOption = None,
+    as_json: JsonOption = False,
+    limit: Annotated[
+        int | None,
+        typer.Option(parser=_id, metavar="N", help="How many; else 50, as JSON all.", show_default=False),
+    ] = None,
+    before: Annotated[
+        int | None, typer.Option(parser=_id, metavar="ID", help="Only older ones.", show_default=False)
+    ] = None,
+) -> None:
     """Saved heads, newest first, and which one predicts."""
     from fewclick import checkpoint_commands as commands
 
-    commands.list_all(_folder(session), as_json=as_json)
+    commands.list_some(_folder(session), limit=limit, before=before, as_json=as_json)
 
 
 @app.command()

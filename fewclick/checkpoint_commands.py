@@ -16,31 +16,39 @@ from backend.schemas.checkpoints import (
     MeasurementState,
     PruneRequest,
 )
-from backend.services import checkpoint_comparison, checkpoint_pruning, checkpoints
+from backend.services import checkpoint_comparison, checkpoint_pruning, checkpoints, head_choice
 from backend.services.checkpoints import Shelf
 from db.database import Database
 from db.errors import FewclickError, InvalidInputError, NotFoundError
 from db.queries.checkpoints import MAX_NAME_LENGTH
 from fewclick import checkpoint_tables as tables
+from fewclick import comparison_tables
 from initialization.report import Report, format_bytes
+
+LINES = 50
+"""Of a list on a terminal, unless asked for more."""
 
 
 class CheckpointProblemError(FewclickError):
     """A checkpoint could not be loaded or measured."""
 
 
-def list_all(session_dir: Path, *, as_json: bool) -> None:
-    """One line for each saved head.
+def list_some(session_dir: Path, *, limit: int | None, before: int | None, as_json: bool) -> None:
+    """One line for each saved head, of those with an id under `before` if given.
 
     Raises:
         SessionNotFoundError: the folder holds no session.
     """
     with _shelf(session_dir) as shelf:
-        found = checkpoints.list_all(shelf)
+        wanted = LINES if limit is None and not as_json else limit
+        page = checkpoints.list_page(shelf, cursor=before, limit=wanted)
+        head = head_choice.get_in_force(shelf).checkpoint
     if as_json:
-        _print_json(found)
+        _print_json(page.items)
     else:
-        tables.show_list(found)
+        tables.show_list(page.items)
+        tables.show_rest(page)
+        tables.show_who_predicts(head)
 
 
 def inspect(session_dir: Path, checkpoint_id: int, *, as_json: bool) -> None:
@@ -75,7 +83,7 @@ def compare(session_dir: Path, a_id: int, b_id: int, *, measure: bool, as_json: 
     if as_json:
         _print_json(found)
     else:
-        tables.show_comparison(found)
+        comparison_tables.show_comparison(found)
 
 
 def activate(session_dir: Path, checkpoint_id: int, *, as_json: bool) -> None:
@@ -85,7 +93,7 @@ def activate(session_dir: Path, checkpoint_id: int, *, as_json: bool) -> None:
         SessionNotFoundError, NotFoundError, ConflictError: it cannot.
     """
     with _shelf(session_dir) as shelf:
-        _tell_choice(checkpoints.activate(shelf, checkpoint_id), as_json=as_json)
+        _tell_choice(head_choice.activate(shelf, checkpoint_id), as_json=as_json)
 
 
 def rollback(session_dir: Path, *, as_json: bool) -> None:
@@ -95,7 +103,7 @@ def rollback(session_dir: Path, *, as_json: bool) -> None:
         SessionNotFoundError, ConflictError: there is none.
     """
     with _shelf(session_dir) as shelf:
-        chosen = checkpoints.roll_back(shelf)
+        chosen = head_choice.roll_back(shelf)
     if chosen is not None:
         _tell_choice(chosen, as_json=as_json)
     else:
@@ -105,7 +113,7 @@ def rollback(session_dir: Path, *, as_json: bool) -> None:
 def release(session_dir: Path) -> None:
     """Let the live head predict."""
     with _shelf(session_dir) as shelf:
-        checkpoints.release(shelf)
+        head_choice.release(shelf)
     print("the live head predicts")
 
 

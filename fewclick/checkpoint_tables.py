@@ -13,27 +13,22 @@ from rich.table import Table
 from rich.text import Text
 
 from backend.schemas.checkpoints import (
-    CheckpointComparison,
     CheckpointDetails,
     CheckpointOut,
-    Measurement,
     PruneResult,
 )
+from backend.services.checkpoints import CheckpointPage
 from db.enums import CheckpointKind
 from db.tasks import TASKS, Task
 from initialization.report import counted, format_bytes
 
 MIN_SAMPLES, MIN_IMAGES = 5, 2
 """Held-out labels and images below which a share says next to nothing; as in ml_service/quality_figures.py."""
-METRIC_NAMES = {
-    "held_out.accuracy": "accuracy", "held_out.mean_iou": "mean IoU", "held_out.loss": "loss",
-    "held_out.n_images": "held-out images", "held_out.n_samples": "held-out labels", "n_train": "training images",
-}  # fmt: skip
 
 
 def show_list(found: Sequence[CheckpointOut]) -> None:
-    """One line each, and who predicts."""
-    console = _console()
+    """One line each; what predicts is marked."""
+    console = new_console()
     if not found:
         console.print("no checkpoints yet: the first is saved once something is labelled")
         return
@@ -51,16 +46,29 @@ def show_list(found: Sequence[CheckpointOut]) -> None:
         labels = "-" if row.n_labels is None else f"{row.n_labels:,}"
         table.add_row(str(row.id), head_name(row), held_out(row), labels, saved, size, _marks(row))
     console.print(Padding(table, (1, 0, 0, 0)))
-    active = next((row for row in found if row.active), None)
-    if active is None:
-        console.print("the live head predicts", style="dim")
+
+
+def show_rest(page: CheckpointPage) -> None:
+    """Where the list goes on."""
+    if page.next_cursor is not None:
+        text = f"{len(page.items)} of {page.total}, the older ones: --before {page.next_cursor}"
+        new_console().print(text, style="dim")
+
+
+def show_who_predicts(head: CheckpointOut | None) -> None:
+    """Who it is, and for how long; there is nothing to activate where it predicts already."""
+    if head is None:
+        text = "the live head predicts"
+    elif head.active:
+        text = f"checkpoint {head.id} predicts until the next annotation changes"
     else:
-        console.print(f"checkpoint {active.id} predicts until the next annotation changes", style="dim")
+        text = f"the live head predicts: checkpoint {head.id}, no need to activate it"
+    new_console().print(text, style="dim")
 
 
 def show_details(details: CheckpointDetails) -> None:
     """Everything that is known of one."""
-    console, said = _console(), details.description
+    console, said = new_console(), details.description
     console.print(f"[bold]Checkpoint {details.id}[/bold]  {head_name(details)}  ", _marks(details))
     grid = _grid()
     grid.add_row("saved", details.created_at.isoformat(" ", "seconds")[:19] + " UTC")
@@ -77,39 +85,15 @@ def show_details(details: CheckpointDetails) -> None:
     console.print(grid)
     _show_data(console, details)
     if said.get("config"):
-        table = _plain_table("configuration", "")
+        table = plain_table("configuration", "")
         for key, value in sorted(flatten(said["config"]).items()):
-            table.add_row(key, _short(value))
+            table.add_row(key, short(value))
         console.print(Padding(table, (1, 0, 0, 0)))
-
-
-def show_comparison(found: CheckpointComparison) -> None:
-    """Two side by side; what is better is bold."""
-    console = _console()
-    a, b = f"A = {found.a.id}", f"B = {found.b.id}"
-    console.print(f"[bold]{a}[/bold] ({head_name(found.a)})  and  [bold]{b}[/bold] ({head_name(found.b)})")
-    _show_config(console, found, a, b)
-    _show_labels(console, found, a, b)
-    table = _plain_table("as measured when saved", a, b)
-    for metric in found.metrics:
-        # On other labels, or on few, the larger number is not the better head.
-        better = metric.better if found.data is not None and found.data.same_held_out else None
-        is_count = metric.key.rpartition(".")[2].startswith("n_")
-        pair = ((metric.a, better == "a"), (metric.b, better == "b"))
-        cells = (_figure(value, is_better, is_count=is_count) for value, is_better in pair)
-        table.add_row(METRIC_NAMES.get(metric.key, metric.key), *cells)
-    if found.metrics:
-        console.print(Padding(table, (1, 0, 0, 0)))
-    if found.data is not None and found.metrics and not found.data.same_held_out:
-        console.print(
-            "not on the same held-out labels: these figures cannot be compared with each other", style="yellow"
-        )
-    _show_measurement(console, found.measurement, a, b)
 
 
 def show_plan(plan: PruneResult) -> None:
     """What goes, and what stays and why."""
-    console = _console()
+    console = new_console()
     if plan.removed:
         console.print("[bold]these go:[/bold]")
         show_list_rows(console, plan.removed)
@@ -198,7 +182,7 @@ def _show_data(console: Console, details: CheckpointDetails) -> None:
     )
     console.print(f"\n{labels}: {data.n_training_images} to train, {data.n_validation_images} held out")
     # A live head learns from all of them, that of a run only from those to train.
-    table = _plain_table(
+    table = plain_table(
         "class", "images that have it" if is_answers else "labels", "held out", "by origin", right=(1, 2)
     )
     for row in data.by_class:
@@ -207,77 +191,10 @@ def _show_data(console: Console, details: CheckpointDetails) -> None:
     console.print(Padding(table, (1, 0, 0, 0)))
 
 
-def _show_config(console: Console, found: CheckpointComparison, a: str, b: str) -> None:
-    if not found.config:
-        console.print("configuration: no difference", style="dim")
-        return
-    table = _plain_table("configuration", a, b)
-    for row in found.config:
-        table.add_row(escape(row.key), _short(row.a), _short(row.b))
-    console.print(Padding(table, (1, 0, 0, 0)))
-    console.print(f"{found.config_equal} more keys are equal", style="dim")
-
-
-def _show_labels(console: Console, found: CheckpointComparison, a: str, b: str) -> None:
-    data = found.data
-    if data is None:
-        console.print(f"labels: unknown, {found.data_problem}", style="yellow")
-        return
-    if data.identical:
-        console.print("labels: the same", style="dim")
-        return
-    table = _plain_table("labels", a, b, "added", "removed", "changed", right=(1, 2, 3, 4, 5))
-    for row in data.classes:
-        changed = f"+{row.changed_to} -{row.changed_from}" if row.changed_to or row.changed_from else "0"
-        table.add_row(escape(row.name), str(row.a), str(row.b), str(row.added), str(row.removed), changed)
-    console.print(Padding(table, (1, 0, 0, 0)))
-    console.print(
-        f"images: {data.images_added} added, {data.images_removed} removed, {data.images_changed} changed", style="dim"
-    )
-
-
-def _show_measurement(console: Console, measurement: Measurement, a: str, b: str) -> None:
-    result = measurement.result
-    if result is None:
-        return
-    held = result["held_out"]
-    table = _plain_table(f"now, on the same {counted(held['n_samples'], 'label')}", a, b)
-    sides = [result["a"], result["b"]]
-    for key, name in (("accuracy", "accuracy"), ("mean_iou", "mean IoU"), ("loss", "loss")):
-        values = [None if side["quality"] is None else side["quality"].get(key) for side in sides]
-        table.add_row(name, *(_figure(value, False) for value in values))
-    table.add_row("measured", *(side["how"] or "not" for side in sides))
-    console.print(Padding(table, (1, 0, 0, 0)))
-    difference, agreement = result["difference"], result["agreement"]
-    if difference is not None:
-        error = difference["standard_error"]
-        spread = "" if error is None else f" ± {error:.3f} (standard error over {counted(held['n_images'], 'image')})"
-        is_chance = error is None or abs(difference["accuracy"]) < 2 * error
-        verdict = ": no more than chance" if is_chance else ""
-        console.print(f"accuracy B - A: {difference['accuracy']:+.3f}{spread}{verdict}")
-    if agreement is not None:
-        where = f"{agreement['of']} of {counted(agreement['n_images'], 'image')} drawn at random"
-        console.print(f"both say the same on {agreement['share']:.1%} of the {where}")
-    for name, side in ((a, sides[0]), (b, sides[1])):
-        if side["note"]:
-            console.print(f"{name}: {side['note']}", style="yellow")
-    if any(side["how"] == "refitted" for side in sides):
-        console.print(
-            "refitted: a live head learns from held-out labels too; measured is a head of its labels without them",
-            style="dim",
-        )
-    if held["left_out_images"] or held["left_out_samples"]:
-        console.print(
-            f"left out: {counted(held['left_out_images'], 'image')} that one has learned from, "
-            f"{counted(held['left_out_samples'], 'label')} of classes that not both know",
-            style="dim",
-        )
-
-
 def _marks(row: CheckpointOut) -> Text:
     marks = []
     if row.in_force:
-        marks.append(("predicts" if not row.active else "active", "green"))
+        marks.append(("predicts (active)" if row.active else "predicts", "green"))
     if row.pinned:
         marks.append(("pinned", "cyan"))
     if row.name is not None:
@@ -285,7 +202,8 @@ def _marks(row: CheckpointOut) -> Text:
     return Text("  ").join(Text(text, style=style) for text, style in marks)
 
 
-def _plain_table(*titles: str, right: Sequence[int] = ()) -> Table:
+def plain_table(*titles: str, right: Sequence[int] = ()) -> Table:
+    """Without a frame; `right` are the columns of numbers."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for position, title in enumerate(titles):
         table.add_column(title, justify="right" if position in right else "left", overflow="fold")
@@ -299,17 +217,12 @@ def _grid() -> Table:
     return grid
 
 
-def _figure(value: float | None, is_better: bool, *, is_count: bool = False) -> str:
-    if value is None:
-        return "unknown"
-    text = f"{value:,.0f}" if is_count else f"{value:.3f}"
-    return f"[bold green]{text}[/bold green]" if is_better else text
-
-
-def _short(value: Any) -> str:
+def short(value: Any) -> str:
+    """A value of a configuration, escaped and cut to 60 characters."""
     text = value if isinstance(value, str) else "-" if value is None else str(value)
     return escape(text if len(text) <= 60 else f"{text[:57]}...")
 
 
-def _console() -> Console:
+def new_console() -> Console:
+    """Where the tables are printed to."""
     return Console(highlight=False)

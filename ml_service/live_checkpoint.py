@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 from db.enums import CheckpointKind
-from db.queries.checkpoints import newest_checkpoint_id, prune_live_checkpoints, save_checkpoint_row
+from db.queries.checkpoint_removal import prune_live_checkpoints
+from db.queries.checkpoints import newest_checkpoint_id, save_checkpoint_row
 from ml_service.checkpoint import save_checkpoint
 from ml_service.checkpoint_description import new_checkpoint_path
 from ml_service.checkpoint_files import remove_unnamed_files

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, status
+from fastapi import APIRouter, Depends, Query, Response, status
 
 from backend.context import Context
-from backend.schemas.base import MAX_ID, PathId
+from backend.schemas.base import MAX_ID, PathId, QueryId
 from backend.schemas.checkpoints import (
     CheckpointComparison,
     CheckpointDetails,
@@ -19,10 +19,16 @@ from backend.schemas.checkpoints import (
     PruneResult,
     SnapshotPage,
 )
-from backend.services import checkpoint_comparison, checkpoint_pruning, checkpoints
+from backend.services import checkpoint_comparison, checkpoint_pruning, checkpoints, head_choice
 from backend.services.checkpoints import Shelf
 
 router = APIRouter(prefix="/checkpoints", tags=["checkpoints"])
+TOTAL_HEADER, CURSOR_HEADER = "X-Total-Count", "X-Next-Cursor"
+# In headers, as the body was a list before there were pages.
+PAGE_HEADERS = {
+    TOTAL_HEADER: {"description": "how many there are in all", "schema": {"type": "integer"}},
+    CURSOR_HEADER: {"description": "`cursor` of the next page; absent on the last one", "schema": {"type": "integer"}},
+}
 ComparedId = Annotated[int, Query(ge=1, le=MAX_ID)]
 
 
@@ -34,10 +40,26 @@ def get_shelf(context: Context) -> Shelf:
 OpenShelf = Annotated[Shelf, Depends(get_shelf)]
 
 
-@router.get("")
-def list_checkpoints(shelf: OpenShelf) -> list[CheckpointOut]:
-    """Saved heads, newest first."""
-    return checkpoints.list_all(shelf)
+@router.get("", responses={200: {"headers": PAGE_HEADERS}})
+def list_checkpoints(
+    shelf: OpenShelf,
+    response: Response,
+    cursor: Annotated[QueryId, Query(description="`X-Next-Cursor` of the page before")] = None,
+    limit: Annotated[int | None, Query(ge=1, le=500, description="left out: all of them")] = None,
+) -> list[CheckpointOut]:
+    """Saved heads, newest first; how many there are, and where the next page begins, is in the headers."""
+    page = checkpoints.list_page(shelf, cursor=cursor, limit=limit)
+    response.headers[TOTAL_HEADER] = str(page.total)
+    if page.next_cursor is not None:
+        response.headers[CURSOR_HEADER] = str(page.next_cursor)
+    return page.items
+
+
+@router.get("/in-force")
+def get_checkpoint_in_force(shelf: OpenShelf) -> HeadChoice:
+    """Which saved head predicts now, whatever page of the list it is on; null where that is the live head, not saved as
+    it is."""
+    return head_choice.get_in_force(shelf)
 
 
 @router.get("/compare")
@@ -56,13 +78,13 @@ def measure_checkpoints(shelf: OpenShelf, a: ComparedId, b: ComparedId) -> Measu
 def roll_back(shelf: OpenShelf) -> CheckpointOut | None:
     """Let the head predict that did before the present one, until the next annotation change; null where that is the
     live head, not saved yet. 409 if there is none: `can_roll_back` of the list tells before."""
-    return checkpoints.roll_back(shelf)
+    return head_choice.roll_back(shelf)
 
 
 @router.post("/release")
 def release_checkpoint(shelf: OpenShelf) -> HeadChoice:
     """Let the live head predict at once, not only after the next annotation change."""
-    checkpoints.release(shelf)
+    head_choice.release(shelf)
     return HeadChoice(checkpoint=None)
 
 
@@ -104,4 +126,4 @@ def delete_checkpoint(shelf: OpenShelf, checkpoint_id: PathId) -> None:
 @router.post("/{checkpoint_id}/activate")
 def activate_checkpoint(shelf: OpenShelf, checkpoint_id: PathId) -> CheckpointOut:
     """Predict with this head until the next annotation change or run."""
-    return checkpoints.activate(shelf, checkpoint_id)
+    return head_choice.activate(shelf, checkpoint_id)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from backend.schemas.checkpoints import KeptCheckpoint, PruneRequest, PruneResult
 from backend.services.checkpoints import Shelf, outline
-from db.queries import checkpoints
+from db.queries import checkpoint_removal, checkpoints
 from ml_service.checkpoint_files import find_leftovers, remove_files, remove_unnamed_files
 from ml_service.data_snapshot import GRACE_S
 
@@ -17,7 +17,7 @@ def delete(shelf: Shelf, checkpoint_id: int) -> None:
         ConflictError: it predicts now, is pinned, or its run is at work.
     """
     with shelf.database.write() as db_session:
-        paths = checkpoints.remove(db_session, [checkpoints.removable(db_session, checkpoint_id)])
+        paths = checkpoint_removal.remove(db_session, [checkpoint_removal.removable(db_session, checkpoint_id)])
     remove_unnamed_files(shelf.database, shelf.session_dir, paths)
 
 
@@ -32,19 +32,23 @@ def prune(shelf: Shelf, request: PruneRequest, *, grace_s: float = GRACE_S) -> P
     with shelf.database.write() as db_session:
         leftovers = find_leftovers(db_session, shelf.session_dir, grace_s=grace_s)
         lost = [checkpoints.get_checkpoint(db_session, checkpoint_id) for checkpoint_id in leftovers.rows]
-        lost = [row for row in lost if checkpoints.why_kept(db_session, row) in (None, checkpoints.MEASURES_LIVE)]
-        going = [row for row in checkpoints.prunable(db_session, request.keep) if row not in lost]
+        lost = [
+            row
+            for row in lost
+            if checkpoint_removal.why_kept(db_session, row) in (None, checkpoint_removal.MEASURES_LIVE)
+        ]
+        going = [row for row in checkpoint_removal.prunable(db_session, request.keep) if row not in lost]
         if request.only is not None:
             going = [row for row in going if row.id in request.only]
         removed = outline(shelf, db_session, going)
         kept = [
             KeptCheckpoint(id=row.id, reason=reason)
             for row in checkpoints.list_checkpoints(db_session)
-            if row not in lost and (reason := checkpoints.why_kept(db_session, row)) is not None
+            if row not in lost and (reason := checkpoint_removal.why_kept(db_session, row)) is not None
         ]
         lost_ids = [row.id for row in lost]
         freed = leftovers.size_bytes + sum(row.size_bytes or 0 for row in removed)
-        paths = [] if request.dry_run else checkpoints.remove(db_session, [*going, *lost])
+        paths = [] if request.dry_run else checkpoint_removal.remove(db_session, [*going, *lost])
     if not request.dry_run:
         remove_unnamed_files(shelf.database, shelf.session_dir, paths)
         remove_files(leftovers.files)

@@ -1,4 +1,4 @@
-"""Saved heads: list, inspect, name, switch. The command line uses the same functions."""
+"""Saved heads: list, inspect, name. The command line uses the same functions."""
 
 from __future__ import annotations
 
@@ -22,12 +22,10 @@ from backend.schemas.checkpoints import (
 )
 from backend.services.plain_text import without_folders
 from db.database import Database
-from db.enums import CheckpointKind, JobKind, Split
-from db.errors import ConflictError, NotFoundError
+from db.enums import CheckpointKind, Split
+from db.errors import NotFoundError
 from db.queries import checkpoints
-from db.queries.jobs import request_job
 from db.queries.session_info import get_session_info
-from db.queries.training_data import last_annotated_image_id
 from db.tables.images import Image
 from db.tables.learning import Checkpoint
 from db.tables.session import LabelClass
@@ -49,10 +47,27 @@ class Shelf:
     session_dir: Path
 
 
-def list_all(shelf: Shelf) -> list[CheckpointOut]:
-    """Newest first."""
+@dataclass(frozen=True)
+class CheckpointPage:
+    """Some of them, newest first."""
+
+    items: list[CheckpointOut]
+    next_cursor: int | None
+    """None on the last page."""
+    total: int
+
+
+def list_page(shelf: Shelf, *, cursor: int | None = None, limit: int | None = None) -> CheckpointPage:
+    """Those with an id below `cursor`; all of them without a limit."""
     with shelf.database.read() as db_session:
-        return outline(shelf, db_session, checkpoints.list_checkpoints(db_session))
+        wanted = None if limit is None else limit + 1
+        rows = checkpoints.list_checkpoints(db_session, below=cursor, limit=wanted)
+        shown = rows[:limit]
+        return CheckpointPage(
+            items=outline(shelf, db_session, shown),
+            next_cursor=shown[-1].id if len(shown) < len(rows) else None,
+            total=checkpoints.count_checkpoints(db_session),
+        )
 
 
 def get_details(shelf: Shelf, checkpoint_id: int) -> CheckpointDetails:
@@ -104,52 +119,6 @@ def get_data(shelf: Shelf, checkpoint_id: int, offset: int, limit: int) -> Snaps
     return SnapshotPage(items=items, total=len(snapshot.images))
 
 
-def activate(shelf: Shelf, checkpoint_id: int) -> CheckpointOut:
-    """Let a saved head predict; the image worked on last comes first.
-
-    Raises:
-        NotFoundError: there is none with this id.
-        ConflictError: it cannot be used.
-    """
-    with shelf.database.write() as db_session:
-        checkpoint = checkpoints.get_checkpoint(db_session, checkpoint_id)
-        problem = why_not(shelf, db_session, checkpoint)
-        if problem is not None:
-            raise ConflictError(f"checkpoint {checkpoint_id} cannot predict: {problem}")
-        return _put_in_force(shelf, db_session, checkpoint)
-
-
-def roll_back(shelf: Shelf) -> CheckpointOut | None:
-    """Let the head predict that did before the present one; one whose file is gone is passed over.
-
-    Returns:
-        It; None where that was the live head, not saved yet.
-
-    Raises:
-        ConflictError: there is none.
-    """
-    with shelf.database.write() as db_session:
-        for head in _ways_back(shelf, db_session):
-            checkpoints.go_back(db_session, head)
-            _predict_open(db_session)
-            db_session.flush()
-            return None if head is None else outline(shelf, db_session, [head])[0]
-        raise ConflictError("no head predicted before the present one: there is nothing to roll back to")
-
-
-def _ways_back(shelf: Shelf, db_session: Session) -> Iterator[Checkpoint | None]:
-    for head in checkpoints.earlier_heads(db_session):
-        if head is None or why_not(shelf, db_session, head) is None:
-            yield head
-
-
-def release(shelf: Shelf) -> None:
-    """Let the live head predict at once; no error if it does already."""
-    with shelf.database.write() as db_session:
-        if checkpoints.release(db_session):
-            _predict_open(db_session)
-
-
 def change(shelf: Shelf, checkpoint_id: int, patch: CheckpointPatch) -> CheckpointOut:
     """Name, unname, pin or unpin.
 
@@ -170,7 +139,7 @@ def change(shelf: Shelf, checkpoint_id: int, patch: CheckpointPatch) -> Checkpoi
 def outline(shelf: Shelf, db_session: Session, rows: list[Checkpoint]) -> list[CheckpointOut]:
     """As lists show them."""
     in_force = checkpoints.head_in_force(db_session)
-    can_roll_back = any(True for _head in _ways_back(shelf, db_session))
+    can_roll_back = any(True for _head in ways_back(shelf, db_session))
     return [
         CheckpointOut(
             id=row.id,
@@ -193,6 +162,13 @@ def outline(shelf: Shelf, db_session: Session, rows: list[Checkpoint]) -> list[C
         )
         for row in rows
     ]
+
+
+def ways_back(shelf: Shelf, db_session: Session) -> Iterator[Checkpoint | None]:
+    """Heads that can predict again, of those that did before the present one, the last first."""
+    for head in checkpoints.earlier_heads(db_session):
+        if head is None or why_not(shelf, db_session, head) is None:
+            yield head
 
 
 def why_not(shelf: Shelf, db_session: Session, checkpoint: Checkpoint) -> str | None:
@@ -231,19 +207,6 @@ def class_looks(db_session: Session) -> tuple[dict[int, str], dict[int, str]]:
     """Names and colours by id, of all classes that ever were."""
     rows = db_session.execute(select(LabelClass.id, LabelClass.name, LabelClass.color)).all()
     return {row.id: row.name for row in rows}, {row.id: row.color for row in rows}
-
-
-def _put_in_force(shelf: Shelf, db_session: Session, checkpoint: Checkpoint) -> CheckpointOut:
-    checkpoint = checkpoints.activate(db_session, checkpoint.id)
-    _predict_open(db_session)
-    db_session.flush()
-    return outline(shelf, db_session, [checkpoint])[0]
-
-
-def _predict_open(db_session: Session) -> None:
-    image_id = last_annotated_image_id(db_session)
-    if image_id is not None:
-        request_job(db_session, JobKind.PREDICT, image_id)
 
 
 def _size(shelf: Shelf, checkpoint: Checkpoint) -> int | None:

@@ -69,8 +69,22 @@ def test_list__what_a_person_looks_for(run: Run) -> None:
         assert "93% of 8" in text
         assert "unknown" in text
         assert "predicts" in text
-        assert "the live head predicts" in text
+        (line,) = [line for line in text.splitlines() if line.lstrip().startswith("3 ")]
+        assert line.rstrip().endswith("predicts")
+        assert "the live head predicts: checkpoint 3, no need to activate it" in text
     assert [row["id"] for row in json.loads(run("list", "--json"))] == [4, 3, 2, 1]
+
+
+def test_list__in_pages(run: Run) -> None:
+    run("activate", "1")
+    text = run("list", "--limit", "2")
+    assert "2 of 4, the older ones: --before 3" in text
+    # It is on another page, and is told all the same.
+    assert "checkpoint 1 predicts until the next annotation changes" in text
+    rest = run("list", "--limit", "2", "--before", "3")
+    assert "older ones" not in rest
+    assert "predicts (active)" in rest
+    assert [row["id"] for row in json.loads(run("list", "--json", "--before", "3"))] == [2, 1]
 
 
 def test_list__none_yet(make_session: MakeSession, capsys: pytest.CaptureFixture[str]) -> None:

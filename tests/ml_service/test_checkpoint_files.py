@@ -13,7 +13,7 @@ import pytest
 
 from db.database import Database
 from db.migrate import migrate
-from db.queries.checkpoints import prune_live_checkpoints, remove
+from db.queries.checkpoint_removal import prune_live_checkpoints, remove
 from db.queries.session_info import TrainingSettings
 from db.tables.session import LabelClass, SessionInfo
 from db.tasks import Task
@@ -27,7 +27,7 @@ SAVE_FOR_EVER = """
 import sys
 from pathlib import Path
 from db.database import Database
-from db.queries.checkpoints import prune_live_checkpoints
+from db.queries.checkpoint_removal import prune_live_checkpoints
 from ml_service.checkpoint_files import remove_unnamed_files
 from tests.saved_checkpoints import put_checkpoint
 

@@ -537,9 +537,30 @@ export interface paths {
         };
         /**
          * List Checkpoints
-         * @description Saved heads, newest first.
+         * @description Saved heads, newest first; how many there are, and where the next page begins, is in the headers.
          */
         get: operations["listCheckpoints"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/checkpoints/in-force": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Checkpoint In Force
+         * @description Which saved head predicts now, whatever page of the list it is on; null where that is the live head, not saved as
+         *     it is.
+         */
+        get: operations["getCheckpointInForce"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2020,7 +2041,7 @@ export interface components {
          * @description Where an image stands in the labelling.
          * @enum {string}
          */
-        ImageStatus: "unlabeled" | "labeled" | "skipped";
+        ImageStatus: "unlabeled" | "labeled" | "skipped" | "undetermined";
         /**
          * Interval
          * @description A share with its 95 % interval, all 0..1.
@@ -4788,6 +4809,71 @@ export interface operations {
     };
     listCheckpoints: {
         parameters: {
+            query?: {
+                /** @description `X-Next-Cursor` of the page before */
+                cursor?: number | null;
+                /** @description left out: all of them */
+                limit?: number | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description how many there are in all */
+                    "X-Total-Count"?: number;
+                    /** @description `cursor` of the next page; absent on the last one */
+                    "X-Next-Cursor"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CheckpointOut"][];
+                };
+            };
+            /** @description cannot be right */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description not in this state */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description malformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    getCheckpointInForce: {
+        parameters: {
             query?: never;
             header?: never;
             path?: never;
@@ -4801,7 +4887,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["CheckpointOut"][];
+                    "application/json": components["schemas"]["HeadChoice"];
                 };
             };
             /** @description cannot be right */

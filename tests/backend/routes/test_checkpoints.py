@@ -45,6 +45,32 @@ def test_list_checkpoints__newest_first_with_what_a_person_looks_for(cla: TestCl
     assert newest["size_bytes"] > 100
 
 
+def test_list_checkpoints__in_pages(cla: TestClient, shelf: Any) -> None:
+    for number in range(1, 6):
+        shelf.put(f"live-{number}")
+    everything = cla.get("/api/checkpoints")
+    assert [row["id"] for row in everything.json()] == [5, 4, 3, 2, 1]
+    assert (everything.headers["X-Total-Count"], "X-Next-Cursor" in everything.headers) == ("5", False)
+    seen, cursor = [], "9"
+    while cursor:
+        page = cla.get(f"/api/checkpoints?limit=2&cursor={cursor}")
+        seen.append([row["id"] for row in page.json()])
+        assert page.headers["X-Total-Count"] == "5"
+        cursor = page.headers.get("X-Next-Cursor", "")
+    assert seen == [[5, 4], [3, 2], [1]]
+    assert cla.get("/api/checkpoints?limit=0").status_code == 422
+
+
+def test_get_in_force__whatever_page_it_is_on(cla: TestClient, shelf: Any) -> None:
+    assert cla.get("/api/checkpoints/in-force").json() == {"checkpoint": None}
+    for number in (1, 2):
+        shelf.put(f"live-{number}")
+    assert cla.get("/api/checkpoints/in-force").json()["checkpoint"]["id"] == 2
+    cla.post("/api/checkpoints/1/activate")
+    in_force = cla.get("/api/checkpoints/in-force").json()["checkpoint"]
+    assert (in_force["id"], in_force["active"]) == (1, True)
+
+
 def test_get_checkpoint__complete_provenance(cla: TestClient, shelf: Any) -> None:
     shelf.put("live-1", OLD, held_out=(3,))
     details = cla.get("/api/checkpoints/1").json()
