@@ -19,7 +19,7 @@ from pydantic import (
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from db.errors import InvalidInputError
-from db.palette import PALETTE
+from db.palette import distinct_colors
 from db.queries.session_info import FinetuneSettings, TrainingSettings, check_head, head_name
 from db.session_dir import DEFAULT_NAME, SESSION_VARIABLE
 from db.tasks import TASKS, Annotates, Task
@@ -131,7 +131,8 @@ class SessionConfig(TrainingSettings):
         if not isinstance(value, list):
             raise ValueError("a list of classes, each with a name and a color")
         whole = [{"name": entry} if not isinstance(entry, dict) else entry for entry in value]
-        return [{"color": PALETTE[index % len(PALETTE)], **entry} for index, entry in enumerate(whole)]
+        colors = iter(distinct_colors([None] * len(whole)))
+        return [{"color": next(colors), **entry} for entry in whole]
 
     @field_validator("extractor")
     @classmethod

@@ -13,8 +13,9 @@ from sqlalchemy.orm import Session
 from db.enums import ImageStatus
 from db.errors import ConflictError, InvalidInputError, SessionNotFoundError
 from db.queries.annotation_rows import read_state, write_rows
-from db.queries.annotation_state import ClassMark, State, marks
+from db.queries.annotation_state import ClassMark, State, marks, with_parents
 from db.queries.class_groups import class_groups
+from db.queries.class_tree import read_tree
 from db.queries.events import add_event
 from db.queries.jobs import request_refit
 from db.queries.outcomes import record_outcome
@@ -87,7 +88,7 @@ class Change:
         visible, hidden = after.visible(self.present), self.hidden()
         classes = self.answer(visible.classes) if after.classes else ()
         label = after.label or hidden.label
-        return State(hidden.points + visible.points, label, after.skipped, classes, after.answered_at)
+        return replace(after, points=hidden.points + visible.points, label=label, classes=classes)
 
     def answer(self, visible: Iterable[ClassMark]) -> tuple[ClassMark, ...]:
         """These classes and the hidden ones, without those that they exclude.
@@ -129,13 +130,14 @@ class Change:
             raise InvalidInputError(f"there is no class {unknown[0]}: the classes are {listed}")
 
     def require_compatible(self, class_ids: Collection[int]) -> None:
-        """Refuse a class that is named twice, and classes that exclude each other."""
+        """Refuse a class that is named twice, and classes that exclude each other, or are below such."""
         twice = [class_id for class_id, count in Counter(class_ids).items() if count > 1]
         if twice:
             raise InvalidInputError(f"class {twice[0]} ({self.present[twice[0]]}) is named twice: name it once")
         taken: dict[str, int] = {}
+        implied = read_tree(self.db_session).with_parents(class_ids)
         for class_id, group in class_groups(self.db_session).items():
-            if class_id not in class_ids:
+            if class_id not in implied:
                 continue
             if group in taken:
                 first = taken[group]
@@ -182,7 +184,7 @@ class Change:
         info.label_sequence += 1
         image.label_sequence = info.label_sequence
         image.answered_at = stored.answered_at if stored.classes else 0
-        image.status = status_of(labelled=is_labelled, skipped=visible.skipped)
+        image.status = _status_of(visible)
         if is_labelled and image.split is None:
             if visible.label is not None:
                 record_outcome(self.db_session, image.id, visible.label[0])
@@ -201,11 +203,13 @@ def present_classes(db_session: Session) -> dict[int, str]:
     return dict(db_session.connection().execute(_PRESENT_CLASSES).all())
 
 
-def status_of(*, labelled: bool, skipped: bool) -> ImageStatus:
+def _status_of(visible: State) -> ImageStatus:
     """Status of an image with such a state."""
-    if skipped:
+    if visible.undetermined:
+        return ImageStatus.UNDETERMINED
+    if visible.skipped:
         return ImageStatus.SKIPPED
-    return ImageStatus.LABELED if labelled else ImageStatus.UNLABELED
+    return ImageStatus.LABELED if visible.says_something else ImageStatus.UNLABELED
 
 
 def session_info(db_session: Session) -> SessionInfo:
@@ -235,16 +239,22 @@ def describe(db_session: Session, image: Image, state: State, present: dict[int,
             {"id": p.id, "x": p.x, "y": p.y, "class_id": p.class_id, "origin": p.origin.value} for p in visible.points
         ],
         "label": None if label is None else {"class_id": label[0], "origin": label[1].value},
-        "labels": _labels(visible),
+        "labels": _labels(db_session, visible),
         "skipped": visible.skipped,
+        "undetermined": visible.undetermined,
         "can_undo": image.history_position > oldest,
         "can_redo": image.history_position < (highest or 0),
     }
 
 
-def _labels(visible: State) -> list[dict[str, Any]] | None:
+def _labels(db_session: Session, visible: State) -> list[dict[str, Any]] | None:
+    """The classes that hold, and those above them: whoever answered before a class stood below another did not say so,
+    but it follows.
+    """
     if not visible.classes:
         return None
     return [
-        {"class_id": class_id, "origin": origin.value} for class_id, origin in visible.classes if class_id is not None
+        {"class_id": class_id, "origin": origin.value}
+        for class_id, origin in with_parents(read_tree(db_session), visible.classes)
+        if class_id is not None
     ]

@@ -32,17 +32,15 @@ IDS_PER_QUERY = 500
 
 def read_state(db_session: Session, image: Image, task: Task) -> State:
     """What the rows say, annotations of removed classes included."""
-    skipped = image.status is ImageStatus.SKIPPED
+    aside = State(skipped=image.status is ImageStatus.SKIPPED, undetermined=image.status is ImageStatus.UNDETERMINED)
     if task.annotates is Annotates.IMAGE:
         label = db_session.connection().execute(_LABEL, {"image_id": image.id}).first()
-        return State(label=None if label is None else (label.class_id, label.origin), skipped=skipped)
+        return replace(aside, label=None if label is None else (label.class_id, label.origin))
     if task.annotates is Annotates.CLASSES:
         found = db_session.connection().execute(_CLASSES, {"image_id": image.id})
-        return State(
-            classes=marks((row.class_id, row.origin) for row in found), skipped=skipped, answered_at=image.answered_at
-        )
+        return replace(aside, classes=marks((row.class_id, row.origin) for row in found), answered_at=image.answered_at)
     rows = db_session.connection().execute(_POINTS, {"image_id": image.id})
-    return State(points=tuple(StoredPoint(*row) for row in rows), skipped=skipped)
+    return replace(aside, points=tuple(StoredPoint(*row) for row in rows))
 
 
 def write_rows(db_session: Session, image: Image, before: State, after: State) -> State:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Container, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from db.enums import Origin
+from db.queries.class_tree import ClassTree
 
 ClassMark = tuple[int | None, Origin]
 """A class that holds, and who said so; None: no class holds."""
@@ -40,12 +41,14 @@ class State:
     """Of a multi-label session, as `marks` gives them; empty while nobody has answered."""
     answered_at: int = 0
     """As `Image.answered_at`."""
+    undetermined: bool = False
+    """A person has looked and cannot tell."""
 
     def visible(self, present: Container[int]) -> State:
         """What is left of it with the classes that are present."""
         label = self.label if self.label is not None and self.label[0] in present else None
         points = tuple(point for point in self.points if point.class_id in present)
-        return State(points, label, self.skipped, _visible_marks(self.classes, present), self.answered_at)
+        return replace(self, points=points, label=label, classes=_visible_marks(self.classes, present))
 
     @property
     def says_something(self) -> bool:
@@ -54,7 +57,7 @@ class State:
 
     def same_as(self, other: State) -> bool:
         """Equal up to ids and order of the points, and to when it was said."""
-        if (self.label, self.skipped, len(self.points)) != (other.label, other.skipped, len(other.points)):
+        if (self.label, self.skipped, self.undetermined) != (other.label, other.skipped, other.undetermined):
             return False
         if set(self.classes) != set(other.classes):
             return False
@@ -70,6 +73,8 @@ class State:
         if self.classes:
             content["classes"] = [{"class_id": class_id, "origin": origin.value} for class_id, origin in self.classes]
             content["answered_at"] = self.answered_at
+        if self.undetermined:
+            content["undetermined"] = True
         return content
 
     @classmethod
@@ -83,6 +88,7 @@ class State:
             data["skipped"],
             tuple((mark["class_id"], Origin(mark["origin"])) for mark in data.get("classes", ())),
             data.get("answered_at", 0),
+            data.get("undetermined", False),
         )
 
 
@@ -94,6 +100,13 @@ def marks(found: Iterable[ClassMark]) -> tuple[ClassMark, ...]:
     if len(by_class) > 1:
         by_class.pop(None, None)
     return tuple(sorted(by_class.items(), key=lambda mark: mark[0] or 0))
+
+
+def with_parents(tree: ClassTree, classes: Iterable[ClassMark]) -> tuple[ClassMark, ...]:
+    """The answer with what it implies; who said of a class that it holds has said so of those above it."""
+    given = list(classes)
+    implied = ((above, origin) for class_id, origin in given if class_id is not None for above in tree.above(class_id))
+    return marks((*given, *implied))
 
 
 def _visible_marks(classes: tuple[ClassMark, ...], present: Container[int]) -> tuple[ClassMark, ...]:

@@ -20,8 +20,9 @@ from db.enums import Origin
 from db.errors import ConflictError, InvalidInputError
 from db.queries.annotation_change import Change, describe, session_info
 from db.queries.annotation_rows import read_state
-from db.queries.annotation_state import State, StoredPoint
+from db.queries.annotation_state import State, StoredPoint, with_parents
 from db.queries.class_groups import unasked_classes
+from db.queries.class_tree import read_tree
 from db.tables.annotations import AnnotationState
 from db.tables.images import Image
 from db.tasks import Annotates
@@ -106,6 +107,8 @@ def set_classes(
 ) -> dict[str, Any]:
     """Say which classes the whole image has, and with that, that it has no other; none at all is an answer, too.
 
+    A class implies those above it, named or not.
+
     Classes that it had before keep their origin. The same ones again change nothing, unless classes were added since:
     then they say that those do not hold. Returns the new `current_state`.
 
@@ -119,10 +122,12 @@ def set_classes(
     change.require_classes(set(class_ids))
     change.require_compatible(class_ids)
     known = dict(change.before.classes)
-    wanted: set[int | None] = set(class_ids)
-    visible = change.before.visible(change.present).classes
+    tree = read_tree(db_session)
+    held = tree.with_parents(class_ids)
+    wanted: set[int | None] = set(held)
+    visible = with_parents(tree, change.before.visible(change.present).classes)
     if {class_id for class_id, _origin in visible} == (wanted or {None}):
-        if not unasked_classes(db_session).of(image.answered_at, set(class_ids)):
+        if not unasked_classes(db_session).of(image.answered_at, held):
             return describe(db_session, image, change.before)
         return change.answer_again()
     chosen = [(class_id, known.get(class_id, origin)) for class_id in wanted or {None}]
@@ -139,6 +144,12 @@ def skip(db_session: Session, image: Image, *, expected_revision: int | None = N
     """Set the image aside: its annotations go; undo brings them back, a new annotation ends the skip."""
     change = Change(db_session, image, None, expected_revision)
     return change.apply(replace(change.hidden(), classes=(), skipped=True))
+
+
+def set_undetermined(db_session: Session, image: Image, *, expected_revision: int | None = None) -> dict[str, Any]:
+    """Say that nobody can tell: an answer in place of any other, with nothing to learn from; undo brings that back."""
+    change = Change(db_session, image, None, expected_revision)
+    return change.apply(replace(change.hidden(), classes=(), undetermined=True))
 
 
 def undo(db_session: Session, image: Image, *, expected_revision: int | None = None) -> dict[str, Any]:

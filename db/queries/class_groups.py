@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from sqlalchemy import ColumnElement, delete, func, select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session, aliased
 
 from db.enums import JobKind
 from db.errors import ConflictError, InvalidInputError
+from db.queries.class_tree import ClassTree, read_tree
 from db.queries.jobs import request_job
 from db.queries.session_info import get_session_info
 from db.tables.annotations import ImageClass
@@ -31,21 +32,28 @@ class UnaskedClasses:
     spans: dict[int, tuple[tuple[int, int | None], ...]]
     """`LabelClass.unasked` of the classes that have any."""
     groups: dict[int, str]
+    above: dict[int, tuple[int, ...]] = field(default_factory=dict)
+    """Classes that one implies, of the classes that imply any."""
 
     def of(self, answered_at: int, held: Collection[int]) -> tuple[int, ...]:
         """Classes of which an answer that `held` hold, given then, says nothing.
 
-        One that excludes a class that holds does not hold, whether or not it was there to choose.
+        One that excludes a class that holds does not hold, whether or not it was there to choose; nor does one that
+        stands below a class that does not hold.
         """
         if not self.spans:
             return ()
         taken = {self.groups[class_id] for class_id in held if class_id in self.groups}
-        return tuple(
+        unasked = [
             class_id
             for class_id, spans in self.spans.items()
             if class_id not in held
             and self.groups.get(class_id) not in taken
             and any(first <= answered_at and (last is None or answered_at <= last) for first, last in spans)
+        ]
+        open_above = {*held, *unasked}
+        return tuple(
+            class_id for class_id in unasked if all(above in open_above for above in self.above.get(class_id, ()))
         )
 
 
@@ -53,7 +61,11 @@ def unasked_classes(db_session: Session) -> UnaskedClasses:
     """Of all classes that are present, as they are now."""
     present = select(LabelClass.id, LabelClass.unasked).where(LabelClass.removed_at.is_(None)).order_by(LabelClass.id)
     spans = {class_id: tuple((first, last) for first, last in found) for class_id, found in db_session.execute(present)}
-    return UnaskedClasses({class_id: found for class_id, found in spans.items() if found}, class_groups(db_session))
+    unasked = {class_id: found for class_id, found in spans.items() if found}
+    if not unasked:
+        return UnaskedClasses({}, {})
+    tree = read_tree(db_session)
+    return UnaskedClasses(unasked, class_groups(db_session), {class_id: tree.above(class_id) for class_id in spans})
 
 
 def put_into_group(db_session: Session, label_class: LabelClass, group: str | None) -> None:
@@ -61,17 +73,13 @@ def put_into_group(db_session: Session, label_class: LabelClass, group: str | No
 
     Raises:
         InvalidInputError: an image of this session has one class anyway.
-        ConflictError: images have the class together with one that it would exclude.
+        ConflictError: images have the class together with one that it would exclude, or it stands above or below one.
     """
     if group is not None:
         group = _known_spelling(db_session, group)
-        others = (LabelClass.exclusive_group == group) & (LabelClass.id != label_class.id)
-        count = _count_with_both(db_session, label_class.id, others)
-        if count:
-            raise ConflictError(
-                f"{_images(count)} {label_class.name} together with another class of the group {group!r}: "
-                "take one of the two off them first"
-            )
+        tree = read_tree(db_session)
+        line = {*tree.line(label_class.id), *tree.below(label_class.id)}
+        _require_no_rivals(db_session, tree, label_class.name, line, group, but={label_class.id})
     if label_class.exclusive_group == group:
         return
     label_class.exclusive_group = group
@@ -80,20 +88,30 @@ def put_into_group(db_session: Session, label_class: LabelClass, group: str | No
     db_session.flush()
 
 
+def require_no_rivals_above(db_session: Session, label_class: LabelClass, parent_id: int) -> None:
+    """Refuse to put a class below another one if that, or one above it, is excluded by what the images have.
+
+    Raises:
+        ConflictError: images have the class, or one below it, together with such a class.
+    """
+    tree, groups = read_tree(db_session), class_groups(db_session)
+    for above in (parent_id, *tree.line(parent_id)):
+        if above in groups:
+            below = set(tree.below(label_class.id))
+            _require_no_rivals(db_session, tree, label_class.name, below, groups[above], but={above})
+
+
 def merge_image_classes(db_session: Session, source: LabelClass, target: LabelClass) -> None:
     """Give the images of one class to another; those that have both keep the latter.
 
     Raises:
-        ConflictError: images have `source` together with a class that excludes `target`.
+        ConflictError: images have `source` together with a class that excludes `target`, or one above it.
     """
-    others = LabelClass.exclusive_group == target.exclusive_group
-    others &= LabelClass.id.not_in([source.id, target.id])
-    count = 0 if target.exclusive_group is None else _count_with_both(db_session, source.id, others)
-    if count:
-        raise ConflictError(
-            f"{_images(count)} {source.name} together with a class that excludes {target.name} (group "
-            f"{target.exclusive_group!r}): take one of the two off them first"
-        )
+    tree, groups = read_tree(db_session), class_groups(db_session)
+    moved = {*tree.below(source.id)} - tree.below(target.id)
+    for above in (target.id, *tree.line(target.id)):
+        if above in groups:
+            _require_no_rivals(db_session, tree, source.name, moved, groups[above], but={above, source.id})
     has_target = select(ImageClass.image_id).where(ImageClass.class_id == target.id)
     db_session.execute(
         delete(ImageClass)
@@ -101,6 +119,26 @@ def merge_image_classes(db_session: Session, source: LabelClass, target: LabelCl
         .execution_options(synchronize_session=False)
     )
     db_session.execute(update(ImageClass).where(ImageClass.class_id == source.id).values(class_id=target.id))
+
+
+def _require_no_rivals(
+    db_session: Session, tree: ClassTree, name: str, class_ids: set[int], group: str, *, but: set[int]
+) -> None:
+    """Refuse if images have one of the classes together with one of the group, or with one below such a class."""
+    others = select(LabelClass.id, LabelClass.name).where(LabelClass.exclusive_group == group)
+    rivals = dict(db_session.execute(others.where(LabelClass.id.not_in(but))).all())
+    in_line = next((other for other in rivals if other in class_ids), None)
+    if in_line is not None:
+        raise ConflictError(
+            f"{name} and {rivals[in_line]} would exclude each other (group {group!r}), though every image with the one "
+            "has the other, as one of them stands above: take one of the two out of the group, or apart"
+        )
+    count = _count_with_both(db_session, class_ids, set().union(*(tree.below(rival) for rival in rivals)))
+    if count:
+        raise ConflictError(
+            f"{_images(count)} {name} together with another class of the group {group!r}, which would exclude it: take "
+            "one of the two off them first"
+        )
 
 
 def _known_spelling(db_session: Session, group: str) -> str:
@@ -113,14 +151,13 @@ def _known_spelling(db_session: Session, group: str) -> str:
     return known.get(group.casefold(), group)
 
 
-def _count_with_both(db_session: Session, class_id: int, others: ColumnElement[bool]) -> int:
-    """Number of images with the class and one of `others`."""
+def _count_with_both(db_session: Session, class_ids: set[int], others: set[int]) -> int:
+    """Number of images with one of the classes and one of the others."""
     other = aliased(ImageClass)
     statement = (
         select(func.count(ImageClass.image_id.distinct()))
         .join(other, other.image_id == ImageClass.image_id)
-        .join(LabelClass, LabelClass.id == other.class_id)
-        .where(ImageClass.class_id == class_id, others)
+        .where(ImageClass.class_id.in_(class_ids), other.class_id.in_(others))
     )
     return db_session.scalar(statement) or 0
 

@@ -12,9 +12,10 @@ from sqlalchemy.orm import Session
 from db.clock import utc_now
 from db.enums import ImageStatus, JobKind
 from db.errors import ConflictError, InvalidInputError, NotFoundError
-from db.palette import PALETTE
+from db.palette import distinct_color
 from db.queries.annotation_state import State, marks
-from db.queries.class_groups import merge_image_classes, put_into_group
+from db.queries.class_groups import merge_image_classes, put_into_group, require_no_rivals_above
+from db.queries.class_tree import check_parent, number, place_before, read_tree
 from db.queries.jobs import request_job
 from db.queries.session_info import get_session_info
 from db.tables.annotations import AnnotationState, ImageClass, Label, Point
@@ -22,6 +23,7 @@ from db.tables.images import Image
 from db.tables.learning import Agreement, PredictionOutcome
 from db.tables.processes import Event
 from db.tables.session import LabelClass
+from db.tasks import Annotates
 
 
 def list_classes(db_session: Session) -> list[LabelClass]:
@@ -43,23 +45,30 @@ def get_class(db_session: Session, class_id: int) -> LabelClass:
     return label_class
 
 
-def add_class(db_session: Session, name: str, color: str | None, group: str | None = None) -> LabelClass:
-    """Add a class behind the others; without a colour it gets one that none of them has.
+def add_class(
+    db_session: Session, name: str, color: str | None, group: str | None = None, parent_id: int | None = None
+) -> LabelClass:
+    """Add a class behind the others of its parent; without a colour it gets one unlike those of all others.
 
     Raises:
-        ConflictError: the name is taken.
+        ConflictError: the name is taken, or the group excludes a class above.
         InvalidInputError: a group, though an image of this session has one class anyway.
+        NotFoundError: no such parent.
     """
     _require_free_name(db_session, name)
     present = list_classes(db_session)
+    if parent_id is not None:
+        get_class(db_session, parent_id)
     label_class = LabelClass(
         name=name,
-        color=(color or _free_color({c.color.upper() for c in present})).upper(),
-        position=max((c.position for c in present), default=-1) + 1,
+        color=(color or distinct_color([c.color for c in present])).upper(),
+        parent_id=parent_id,
+        position=max(db_session.scalars(select(LabelClass.position)), default=-1) + 1,
         unasked=[[0, get_session_info(db_session).label_sequence]],
     )
     db_session.add(label_class)
     db_session.flush()
+    number(db_session)
     if group is not None:
         put_into_group(db_session, label_class, group)
     return label_class
@@ -82,6 +91,31 @@ def change_class(db_session: Session, class_id: int, *, name: str | None, color:
     return label_class
 
 
+def move_class(db_session: Session, class_id: int, *, parent_id: int | None, before_id: int | None) -> LabelClass:
+    """Put a class, with all below it, under another one (None: at the top), in front of one of those there or last.
+
+    Where an image may have several classes, images with the class have those above it too, from now on.
+
+    Raises:
+        NotFoundError: no such class or parent.
+        InvalidInputError: the parent stands below the class, or `before_id` names a class elsewhere.
+        ConflictError: images would have classes together that exclude each other.
+    """
+    label_class = get_class(db_session, class_id)
+    tree = read_tree(db_session)
+    if parent_id is not None:
+        get_class(db_session, parent_id)
+        check_parent(tree, class_id, parent_id)
+        require_no_rivals_above(db_session, label_class, parent_id)
+    is_elsewhere = parent_id != tree.parent(class_id)
+    label_class.parent_id = parent_id
+    db_session.flush()
+    place_before(db_session, class_id, before_id)
+    if is_elsewhere and get_session_info(db_session).task.annotates is Annotates.CLASSES:
+        _note_change(db_session, _affected(db_session, *tree.below(class_id)))
+    return label_class
+
+
 def merge_class(db_session: Session, class_id: int, into_id: int) -> tuple[LabelClass, int]:
     """Give all annotations of a class, those in histories too, to another one, and remove the empty class.
 
@@ -96,8 +130,9 @@ def merge_class(db_session: Session, class_id: int, into_id: int) -> tuple[Label
     if class_id == into_id:
         raise InvalidInputError(f"class {class_id} cannot be merged into itself: name another one in merge_into")
     source, target = get_class(db_session, class_id), get_class(db_session, into_id)
-    count, images = _count(db_session, class_id), _affected(db_session, class_id)
+    count, images = _count(db_session, class_id), _affected(db_session, *read_tree(db_session).below(class_id))
     merge_image_classes(db_session, source, target)
+    _merge_branches(db_session, source, target)
     _merge_histories(db_session, class_id, into_id)
     for table in (Point, Label, PredictionOutcome, Agreement):
         db_session.execute(update(table).where(table.class_id == class_id).values(class_id=into_id))
@@ -107,9 +142,19 @@ def merge_class(db_session: Session, class_id: int, into_id: int) -> tuple[Label
         )
     # An answer that was not about both of them says nothing of what they are together.
     target.unasked = [*target.unasked, *source.unasked]
-    source.removed_at = utc_now()
+    source.removed_at, source.merged_into_id = utc_now(), into_id
+    number(db_session)
     _note_change(db_session, images)
     return target, count
+
+
+def _merge_branches(db_session: Session, source: LabelClass, target: LabelClass) -> None:
+    """What stands below the one stands below the other; where that is below itself, it goes up to the first's place."""
+    if target.id in read_tree(db_session).below(source.id):
+        target.parent_id = source.parent_id
+    for child in db_session.scalars(select(LabelClass).where(LabelClass.parent_id == source.id)):
+        child.parent_id = target.id
+    db_session.flush()
 
 
 def remove_class(db_session: Session, class_id: int) -> tuple[int, int]:
@@ -141,13 +186,18 @@ def restore_class(db_session: Session, class_id: int) -> tuple[LabelClass, int]:
 
     Raises:
         NotFoundError: there never was such a class.
-        ConflictError: it is not removed, or another class has its name now.
+        ConflictError: it is not removed, was merged, or another class has its name now.
     """
     label_class = db_session.get(LabelClass, class_id)
     if label_class is None:
         raise NotFoundError(f"there is no class {class_id}, nor was there one")
     if label_class.removed_at is None:
         raise ConflictError(f"class {class_id} ({label_class.name}) is not removed")
+    if label_class.merged_into_id is not None:
+        raise ConflictError(
+            f"class {class_id} ({label_class.name}) was merged into class {label_class.merged_into_id}, which has its "
+            "annotations now: add a new class instead"
+        )
     _require_free_name(db_session, label_class.name)
     label_class.removed_at = None
     until = get_session_info(db_session).label_sequence
@@ -166,10 +216,6 @@ def _require_free_name(db_session: Session, name: str, but: int | None = None) -
             )
 
 
-def _free_color(used: set[str]) -> str:
-    return next((color for color in PALETTE if color not in used), PALETTE[len(used) % len(PALETTE)])
-
-
 def _count(db_session: Session, class_id: int) -> int:
     return sum(
         db_session.scalar(select(func.count()).where(table.class_id == class_id)) or 0
@@ -177,11 +223,11 @@ def _count(db_session: Session, class_id: int) -> int:
     )
 
 
-def _affected(db_session: Session, class_id: int) -> list[int]:
-    """Images with an annotation of the class."""
+def _affected(db_session: Session, *class_ids: int) -> list[int]:
+    """Images with an annotation of one of the classes."""
     found: set[int] = set()
     for table in (Point, Label, ImageClass):
-        found.update(db_session.scalars(select(table.image_id).where(table.class_id == class_id)))
+        found.update(db_session.scalars(select(table.image_id).where(table.class_id.in_(class_ids))))
     return sorted(found)
 
 
@@ -199,7 +245,7 @@ def _note_change(db_session: Session, image_ids: list[int]) -> None:
         | exists().where(ImageClass.image_id == Image.id)
     )
     status = case(
-        (Image.status == ImageStatus.SKIPPED, Image.status),
+        (Image.status.in_((ImageStatus.SKIPPED, ImageStatus.UNDETERMINED)), Image.status),
         (is_labelled, ImageStatus.LABELED),
         else_=ImageStatus.UNLABELED,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sqlalchemy import Select, bindparam, delete, func, or_, select, update
@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from db.enums import FeatureState, ImageStatus, Origin, Split
 from db.queries.class_groups import unasked_classes
+from db.queries.class_tree import ClassTree, read_tree
 from db.queries.events import add_event
 from db.tables.annotations import ImageClass, Label, Point
 from db.tables.images import Image
@@ -223,7 +224,19 @@ def _targets(db_session: Session, task: Task, image_ids: Sequence[int]) -> dict[
             )
         for image_id, *target in rows:
             targets[image_id].append(Target(*target))
+    if task.annotates is Annotates.CLASSES:
+        tree = read_tree(db_session)
+        return {image_id: _with_parents(tree, found) for image_id, found in targets.items()}
     return targets
+
+
+def _with_parents(tree: ClassTree, held: list[Target]) -> list[Target]:
+    """The classes above too: an answer from before a class stood below another did not name that one."""
+    by_class = {target.class_id: target for target in held}
+    for target in held:
+        for above in tree.above(target.class_id):
+            by_class.setdefault(above, replace(target, class_id=above))
+    return list(by_class.values())
 
 
 def _chunks(values: Sequence[int]) -> Iterable[Sequence[int]]:
