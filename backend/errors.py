@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from backend.schemas.base import ErrorBody
 from backend.services.plain_text import without_folders
 from db.errors import ConflictError, FewclickError, InvalidInputError, NotFoundError, SessionNotFoundError
-from models.errors import FeatureMismatchError, ImageReadError, ModelsError
+from models.errors import FeatureMismatchError, ImageReadError, ModelsError, ShapeError
 
 logger = logging.getLogger(__name__)
 
@@ -26,6 +26,7 @@ STATUS: tuple[tuple[type[Exception], int], ...] = (
     (SessionNotFoundError, 503),
     (FeatureMismatchError, 409),
     (ImageReadError, 422),
+    (ShapeError, 400),
     (FewclickError, 500),
     (ModelsError, 500),
 )

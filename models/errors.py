@@ -15,5 +15,9 @@ class WeightsError(ModelsError):
     """The weights of an extractor are missing, or are not what they should be."""
 
 
+class ShapeError(ModelsError):
+    """What should be the shape of a region is none, or lies outside of its image."""
+
+
 class ImageReadError(ModelsError):
     """An image file cannot be decoded, or is refused (too large, a bomb)."""

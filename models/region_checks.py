@@ -1,0 +1,107 @@
+"""Shapes of regions that come from outside: put in order, or refused with what is wrong."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from models.errors import ShapeError
+from models.region_shapes import DECIMALS, Box, Floats, Mask, Polygon, Shape, Stroke, mask_of, rounded, shape_of
+
+MAX_VERTICES = 10_000
+"""Of a stroke, or of all rings of a polygon."""
+MAX_COUNTS = 4_000_000
+"""Characters of a mask's run lengths."""
+FAR_OUTSIDE = 1_000_000.0
+"""Coordinates beyond this are a mistake, whatever the image."""
+
+
+def checked_shape(kind: str, geometry: Mapping[str, Any], width: int, height: int) -> Shape:
+    """The shape that somebody sent, to be kept with an image of that size; rounded, and put in order.
+
+    Raises:
+        ShapeError: it is no such shape, or covers nothing of the image.
+    """
+    try:
+        shape = shape_of(kind, geometry)
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise ShapeError(f"the geometry of a {kind} cannot be read ({' '.join(str(error).split())[:120]})") from error
+    match shape:
+        case Stroke():
+            shape = _checked_stroke(shape)
+        case Polygon():
+            shape = _checked_polygon(shape)
+        case Box():
+            shape = _checked_box(shape)
+        case Mask():
+            shape = _checked_mask(shape, width, height)
+    _require_inside(shape, width, height)
+    return shape
+
+
+def _checked_stroke(shape: Stroke) -> Stroke:
+    _require_vertices("a stroke", len(shape.points), 1)
+    _require_finite("a stroke's points", shape.points)
+    if not math.isfinite(shape.radius) or not 0 < shape.radius <= FAR_OUTSIDE:
+        raise ShapeError(f"a stroke's radius is {shape.radius}, expected a number of pixels above 0")
+    points = rounded(shape.points)
+    # A hand that rests repeats itself.
+    is_new = np.concatenate([[True], (points[1:] != points[:-1]).any(axis=1)])
+    return Stroke(points[is_new], round(shape.radius, DECIMALS) or 10.0**-DECIMALS)
+
+
+def _checked_polygon(shape: Polygon) -> Polygon:
+    if not shape.rings:
+        raise ShapeError("a polygon has no ring, expected one at least")
+    _require_vertices("a polygon", sum(len(ring) for ring in shape.rings), 3)
+    rings = []
+    for ring in shape.rings:
+        _require_finite("a polygon's corners", ring)
+        corners = rounded(ring)
+        while len(corners) > 1 and (corners[0] == corners[-1]).all():
+            corners = corners[:-1]
+        if len(corners) < 3:
+            raise ShapeError(f"a polygon's ring has {len(corners)} corners, expected 3 at least")
+        rings.append(corners)
+    return Polygon(tuple(rings))
+
+
+def _checked_box(shape: Box) -> Box:
+    sides = np.array([shape.x0, shape.y0, shape.x1, shape.y1])
+    _require_finite("a box's sides", sides)
+    x0, y0, x1, y1 = rounded(sides).tolist()
+    return Box(min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1))
+
+
+def _checked_mask(shape: Mask, width: int, height: int) -> Mask:
+    if not (1 <= shape.width <= width and 1 <= shape.height <= height):
+        raise ShapeError(
+            f"a mask of {shape.width} x {shape.height} pixels does not fit into an image of {width} x {height}"
+        )
+    if abs(shape.x) > FAR_OUTSIDE or abs(shape.y) > FAR_OUTSIDE:
+        raise ShapeError(f"a mask lies at ({shape.x}, {shape.y}), far outside of the image")
+    if not isinstance(shape.counts, str) or len(shape.counts) > MAX_COUNTS:
+        raise ShapeError(f"counts are no text of up to {MAX_COUNTS:,} characters")
+    cut = mask_of(shape.pixels, shape.x, shape.y)
+    if cut is None:
+        raise ShapeError("a mask has no pixel set: leave the region out")
+    return cut
+
+
+def _require_vertices(what: str, count: int, least: int) -> None:
+    if not least <= count <= MAX_VERTICES:
+        raise ShapeError(f"{what} has {count} points, expected {least} to {MAX_VERTICES:,}")
+
+
+def _require_finite(what: str, values: Floats) -> None:
+    if not np.isfinite(values).all() or np.abs(values).max() > FAR_OUTSIDE:
+        raise ShapeError(f"{what} are no numbers of pixels: found one that is not finite, or beyond {FAR_OUTSIDE:,.0f}")
+
+
+def _require_inside(shape: Shape, width: int, height: int) -> None:
+    covered = shape.cover(width, height)
+    if covered is None or not covered.pixels.any():
+        raise ShapeError(f"the {shape.kind} covers no pixel of the image of {width} x {height}")

@@ -1,0 +1,86 @@
+"""Masks as run lengths in the compressed text of COCO, read and written without trust in what comes in.
+
+The text is that of `pycocotools.mask`: runs of 0 and 1 in turn, beginning with 0, down the columns (Fortran order);
+from the third run on, each is written as the difference to the one two before it, in groups of five bits, lowest first.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from models.errors import ShapeError
+
+FIRST_CHARACTER = 48
+LAST_CHARACTER = FIRST_CHARACTER + 63
+MORE, NEGATIVE, BITS = 0x20, 0x10, 5
+MAX_GROUPS = 7
+"""Groups of one number: 35 bits, far more than the pixels of any image."""
+
+Bools = npt.NDArray[np.bool_]
+
+
+def encode_runs(pixels: Bools) -> str:
+    """The text of a mask (H, W)."""
+    flat = np.asarray(pixels, dtype=bool).ravel(order="F")
+    changes = np.flatnonzero(flat[1:] != flat[:-1]) + 1
+    edges = np.concatenate([[0], changes, [flat.size]])
+    runs = np.diff(edges)
+    if flat.size and flat[0]:
+        runs = np.concatenate([[0], runs])
+    values = runs.astype(np.int64)
+    values[3:] -= runs[1:-2]
+    groups = np.zeros((len(values), MAX_GROUPS), dtype=np.uint8)
+    used = np.zeros((len(values), MAX_GROUPS), dtype=bool)
+    is_open = np.ones(len(values), dtype=bool)
+    for place in range(MAX_GROUPS):
+        group = values & 0x1F
+        values >>= BITS
+        goes_on = np.where(group & NEGATIVE, values != -1, values != 0)
+        groups[:, place] = group | np.where(goes_on, MORE, 0)
+        used[:, place] = is_open
+        is_open &= goes_on
+        if not is_open.any():
+            break
+    return bytes((groups[used] + FIRST_CHARACTER).astype(np.uint8)).decode("ascii")
+
+
+def decode_runs(text: str, height: int, width: int) -> Bools:
+    """The mask (H, W) of a text.
+
+    Raises:
+        ShapeError: it is no such text, or one of another number of pixels.
+    """
+    runs = _runs(text)
+    is_possible = bool(((runs >= 0) & (runs <= height * width)).all())
+    if not is_possible or int(runs.sum()) != height * width:
+        raise ShapeError(f"counts do not tell of the {height} x {width} pixels that size names: expected as many")
+    values = np.zeros(len(runs), dtype=bool)
+    values[1::2] = True
+    return np.repeat(values, runs).reshape((height, width), order="F")
+
+
+def _runs(text: str) -> npt.NDArray[np.int64]:
+    try:
+        codes = np.frombuffer(text.encode("ascii"), dtype=np.uint8).astype(np.int64)
+    except UnicodeEncodeError as error:
+        raise ShapeError("counts hold characters that are not ASCII: expected COCO's compressed run lengths") from error
+    if len(codes) and (codes.min() < FIRST_CHARACTER or codes.max() > LAST_CHARACTER):
+        raise ShapeError("counts hold characters outside 0 to o: expected COCO's compressed run lengths")
+    codes -= FIRST_CHARACTER
+    ends = np.flatnonzero((codes & MORE) == 0)
+    if len(codes) and (not len(ends) or ends[-1] != len(codes) - 1):
+        raise ShapeError("counts end in the middle of a number: expected COCO's compressed run lengths")
+    starts = np.concatenate([[0], ends[:-1] + 1]) if len(ends) else ends
+    lengths = ends - starts + 1
+    if len(lengths) and lengths.max() > MAX_GROUPS:
+        raise ShapeError("counts hold a number of more than 35 bits: expected COCO's compressed run lengths")
+    if not len(ends):
+        return np.zeros(0, dtype=np.int64)
+    places = np.arange(len(codes)) - np.repeat(starts, lengths)
+    values = np.add.reduceat((codes & 0x1F) << (BITS * places), starts)
+    is_negative = (codes[ends] & NEGATIVE) != 0
+    values[is_negative] -= np.int64(1) << (BITS * lengths[is_negative])
+    values[1::2] = np.cumsum(values[1::2])
+    values[2::2] = np.cumsum(values[2::2])
+    return values
