@@ -31,3 +31,12 @@ def classification(tmp_path: Path) -> Iterator[ToySession]:
     session = make_session(tmp_path / "classification", Task.CLASSIFICATION, 40)
     yield session
     session.db.close()
+
+
+@pytest.fixture
+def labelled(segmentation: ToySession) -> ToySession:
+    """Six labelled images, two of them held out, and short runs."""
+    segmentation.click_halves(1, 2, 3, 4, 5, 6)
+    segmentation.hold_out(2, 5)
+    segmentation.tune(max_epochs=40, prediction_interval=10, learning_rate=1.0, early_stop_patience=1000)
+    return segmentation

@@ -105,6 +105,11 @@ class ToySession:
         with self.db.read() as db_session:
             return db_session.get(Prediction, image_id)
 
+    def predicted_versions(self) -> dict[int, int]:
+        """Head version of the newest prediction of each image; 0 where there is none."""
+        with self.db.read() as db_session:
+            return {image.id: image.predicted_version for image in db_session.query(Image)}
+
     def map_bytes(self, image_id: int) -> bytes:
         """The predicted map as it lies on the disk."""
         prediction = self.prediction(image_id)
