@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,10 @@ from backend.services.session_snapshot import SessionSnapshot
 from backend.settings import Settings
 from backend.task_handlers.base import TaskHandler
 from db.database import Database
+from models.guide import Guide
+
+if TYPE_CHECKING:
+    from backend.services.picture_values import PictureValues
 
 
 @dataclass
@@ -45,10 +49,16 @@ class AppContext:
         default_factory=lambda: LruCache(64 * 1024 * 1024, lambda planes: planes.nbytes)
     )
     """The same before they are PNG, all classes at once (K, H, W): most pages ask for each of them."""
-    guides: LruCache[tuple[int, str | None], npt.NDArray[np.uint8]] = field(
+    guides: LruCache[tuple[int | str | None, ...], Guide] = field(
         default_factory=lambda: LruCache(64 * 1024 * 1024, lambda guide: guide.nbytes)
     )
-    """What refinement looks at of a picture, by (image id, content hash): the same for each of its predictions."""
+    """What refinement looks at of a picture, by (image id, content hash, rows, columns of the prediction's grid)."""
+    values: LruCache[str, PictureValues] = field(
+        default_factory=lambda: LruCache(192 * 1024 * 1024, lambda values: values.nbytes)
+    )
+    """What pictures of moderate size are shown from in other bands or contrasts, by `picture_name`."""
+    decoding: threading.Lock = field(default_factory=threading.Lock)
+    """Held while a picture is decoded for such a view, or for its pyramid: that takes memory."""
     refining: threading.Lock = field(default_factory=threading.Lock)
     """Held while full-size maps are computed: they take all cores, and memory, anyway."""
 

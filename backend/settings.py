@@ -40,6 +40,9 @@ class Settings(BaseSettings):
     event_poll_interval_s: float = Field(default=0.005, gt=0, le=10, description="how often to look for new events")
     event_keep_s: float = Field(default=3600, ge=1, description="how long a listener may be away and still catch up")
     worker_timeout_s: float = Field(default=5, gt=0, description="an ML service silent for longer counts as dead")
+    pyramid_cache_bytes: int = Field(
+        default=8 * 1024**3, ge=0, description="disk for the tiles of large images, under the session's cache/pyramids"
+    )
     supervised: bool = Field(default=False, description="`fewclick up` starts and keeps the services; set by it")
     sessions: tuple[Sibling, ...] = Field(default=(), description="sessions on this port, set by the supervisor")
 

@@ -6,6 +6,7 @@ Imports no torch.
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import stat
 import struct
@@ -21,8 +22,8 @@ from PIL import Image, ImageFile, TiffImagePlugin, UnidentifiedImageError
 
 from models.errors import ImageReadError
 from models.preprocessing import DEFAULT, Preprocessing
-from models.rendering import RawPicture, RenderError, cropped_size, render, upright_size
-from models.tiff import PLAIN_PHOTOMETRICS, is_tiff, read_tiff, tiff_size
+from models.rendering import RawPicture, RenderError, cropped_size, render, upright_size, upright_values
+from models.tiff import PLAIN_PHOTOMETRICS, is_tiff, read_tiff, tiff_bands, tiff_is_deep, tiff_size
 
 MAX_PIXELS = 400_000_000
 """Larger images are refused: a decompression bomb, or more memory (3 bytes a pixel) than can be spared."""
@@ -63,6 +64,48 @@ def read_image(path: Path, *, preprocessing: Preprocessing = DEFAULT) -> npt.NDA
     """
     with _reasons(path):
         return render(_read_raw(path, preprocessing), preprocessing)
+
+
+def read_bands(path: Path, *, preprocessing: Preprocessing = DEFAULT) -> npt.NDArray[np.generic]:
+    """What was measured at each pixel of that picture: (H, W, bands), of the file's type; see `upright_values`.
+
+    Raises:
+        ImageReadError: as for `read_image`.
+    """
+    with _reasons(path):
+        return upright_values(_read_raw(path, preprocessing), preprocessing)
+
+
+def is_deep(path: Path, *, preprocessing: Preprocessing = DEFAULT) -> bool:
+    """Whether it holds more than 8 bits a band, of which a picture on screen shows a part, from the header alone.
+
+    Raises:
+        ImageReadError: as for `read_image`.
+    """
+    with _reasons(path):
+        try:
+            with _open(path, preprocessing.page) as image:
+                if not _is_for_tifffile(image, preprocessing):
+                    return image.mode[0] in "IF" or _is_deep_color(image)
+        except UnidentifiedImageError:
+            _require_tiff(path)
+        return tiff_is_deep(path, preprocessing.page)
+
+
+def count_bands(path: Path, *, preprocessing: Preprocessing = DEFAULT) -> int:
+    """How many bands there are to choose from, opacity left out, from the header alone where the format allows it.
+
+    Raises:
+        ImageReadError: as for `read_image`.
+    """
+    with _reasons(path):
+        try:
+            with _open(path, preprocessing.page) as image:
+                if not _is_for_tifffile(image, dataclasses.replace(preprocessing, bands=(1,))):
+                    return 1 if image.mode in {"1", "L", "LA", "La"} or image.mode[0] in "IF" else 3
+        except UnidentifiedImageError:
+            _require_tiff(path)
+        return tiff_bands(path, preprocessing.page)
 
 
 def read_size(path: Path, *, preprocessing: Preprocessing = DEFAULT) -> tuple[int, int]:

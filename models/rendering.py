@@ -50,6 +50,18 @@ def render(raw: RawPicture, preprocessing: Preprocessing) -> npt.NDArray[np.uint
     return _over_white(picture, upright[:, :, -1]) if raw.has_alpha else picture
 
 
+def upright_values(raw: RawPicture, preprocessing: Preprocessing) -> npt.NDArray[np.generic]:
+    """What is measured at each pixel (H, W, bands), upright and cropped, as the file's type; opacity left out.
+
+    Raises:
+        RenderError: crop or bands do not fit.
+    """
+    upright = _crop(_make_upright(raw.values, raw.orientation), preprocessing.crop)
+    if preprocessing.bands is not None:
+        return upright if raw.chosen else _choose(upright, preprocessing.bands)
+    return upright[:, :, :-1] if raw.has_alpha else upright
+
+
 def upright_size(width: int, height: int, orientation: int) -> tuple[int, int]:
     """(width, height) once the orientation is applied."""
     return (height, width) if orientation >= 5 else (width, height)
@@ -76,14 +88,48 @@ def to_8_bits(values: npt.NDArray[np.generic], contrast: Contrast = "auto") -> n
     """
     if values.dtype == np.uint8 and contrast in ("auto", "none"):
         return np.asarray(values, dtype=np.uint8)
-    numbers = values.astype(np.float32 if values.dtype.itemsize <= 2 or values.dtype == np.float32 else np.float64)
+    numbers = _as_floats(values)
     finite = np.isfinite(numbers)
     if not finite.any():
         return np.zeros(values.shape, np.uint8)
-    with np.errstate(over="ignore", invalid="ignore"):  # of values near the largest that there are
+    with np.errstate(over="ignore", invalid="ignore"):
         low, high = _black_and_white(numbers[finite], values.dtype, contrast)
-        if not high > low:
-            return np.zeros(values.shape, np.uint8)
+    return _stretch(numbers, finite, low, high)
+
+
+def display_range(values: npt.NDArray[np.generic], contrast: Contrast = "auto") -> tuple[float, float]:
+    """The values that `to_8_bits` makes black and white; both 0 where nothing is finite."""
+    if values.dtype == np.uint8 and contrast in ("auto", "none"):
+        return 0.0, 255.0
+    numbers = _as_floats(values)
+    finite = np.isfinite(numbers)
+    with np.errstate(over="ignore", invalid="ignore"):
+        return _black_and_white(numbers[finite], values.dtype, contrast) if finite.any() else (0.0, 0.0)
+
+
+def percentile_range(values: npt.NDArray[np.generic]) -> tuple[float, float]:
+    """The values that the automatic contrast makes black and white, whatever their type."""
+    numbers = _as_floats(values)
+    finite = np.isfinite(numbers)
+    return _percentiles(numbers[finite], AUTO_PERCENTILES) if finite.any() else (0.0, 0.0)
+
+
+def stretch(values: npt.NDArray[np.generic], low: float, high: float) -> npt.NDArray[np.uint8]:
+    """uint8 with `low` as 0 and `high` as 255; not-a-number and infinity become black."""
+    numbers = _as_floats(values)
+    return _stretch(numbers, np.isfinite(numbers), low, high)
+
+
+def _as_floats(values: npt.NDArray[np.generic]) -> npt.NDArray[np.floating]:
+    return values.astype(np.float32 if values.dtype.itemsize <= 2 or values.dtype == np.float32 else np.float64)
+
+
+def _stretch(
+    numbers: npt.NDArray[np.floating], finite: npt.NDArray[np.bool_], low: float, high: float
+) -> npt.NDArray[np.uint8]:
+    if not high > low:
+        return np.zeros(numbers.shape, np.uint8)
+    with np.errstate(over="ignore", invalid="ignore"):  # of values near the largest that there are
         scaled = (np.where(finite, numbers, low) - low) / (high - low) * 255
     return np.asarray(np.clip(np.rint(np.nan_to_num(scaled)), 0, 255), dtype=np.uint8)
 

@@ -22,6 +22,8 @@ SIGNATURES = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
 MAX_VALUES = 1_600_000_000
 """Pixels times channels above which a page is refused."""
 ORIENTATION_TAG = 274
+MAX_PAGE_BANDS = 64
+"""Alike pages that are counted as bands of one picture; a longer row of them is rather a film."""
 
 # By value of the tag Compression. The others hold whole pictures with a size of their own, which nothing bounds.
 _COMPRESSIONS = {1: "none", 5: "LZW", 8: "Deflate", 32946: "Deflate", 32773: "PackBits", 34925: "LZMA", 50000: "Zstd"}
@@ -51,6 +53,36 @@ def tiff_size(path: Path, page: int) -> tuple[int, int, int]:
     with _open(path) as file:
         found = _page(file, page)
         return found.imagewidth, found.imagelength, _orientation(found)
+
+
+def tiff_bands(path: Path, page: int) -> int:
+    """How many bands `read_tiff` can choose from at a page counted from 1; opacity is none.
+
+    Raises:
+        as `tiff_size`.
+    """
+    with _open(path) as file:
+        first = _page(file, page)
+        if first.samplesperpixel > 1:
+            return int(first.samplesperpixel) - _has_alpha(first)
+        number = page
+        while number - page + 1 < MAX_PAGE_BANDS and number < len(file.pages):
+            other = _page(file, number + 1)
+            if (other.shape, other.dtype) != (first.shape, first.dtype):
+                break
+            number += 1
+        return number - page + 1
+
+
+def tiff_is_deep(path: Path, page: int) -> bool:
+    """Whether a page counted from 1 holds more than 8 bits a channel.
+
+    Raises:
+        as `tiff_size`.
+    """
+    with _open(path) as file:
+        kind = _page(file, page).dtype
+        return kind is not None and kind.itemsize > 1
 
 
 def read_tiff(path: Path, page: int, bands: tuple[int, ...] | None, max_pixels: int) -> RawPicture:

@@ -8,8 +8,8 @@ from fastapi import APIRouter, Query, Request, Response, status
 
 from backend.context import Context
 from backend.schemas.base import PathId, QueryId
-from backend.schemas.images import ImageDetails, ImageOut, ImagePage
-from backend.services import image_files, image_lists
+from backend.schemas.images import ImageDetails, ImageOut, ImagePage, PictureDisplay
+from backend.services import image_files, image_lists, picture_views
 from db.enums import FeatureState, ImageStatus
 from db.queries.image_lists import ImageFilter, ImageSort
 from db.queries.session_info import Strategy
@@ -20,6 +20,24 @@ PICTURE: dict[int | str, dict[str, Any]] = {
     200: {"content": {"image/*": {"schema": {"type": "string", "format": "binary"}}}, "description": "the picture"},
     304: {"description": "unchanged since the ETag in If-None-Match"},
 }
+
+Bands = Annotated[
+    str | None,
+    Query(
+        max_length=20,
+        description="bands to show: one (grey) or three (red,green,blue), counted from 1; left out: the session's",
+    ),
+]
+Low = Annotated[
+    float,
+    Query(
+        ge=-1_000, le=1_000, allow_inf_nan=False, description="black, as share of the range that is shown without it"
+    ),
+]
+High = Annotated[
+    float,
+    Query(ge=-1_000, le=1_000, allow_inf_nan=False, description="white, likewise"),
+]
 
 
 @router.get("")
@@ -62,9 +80,42 @@ def get_image_file(
     request: Request,
     image_id: PathId,
     max_side: Annotated[int | None, Query(ge=1, le=20_000, description="longest side wanted, pixels")] = None,
+    bands: Bands = None,
+    low: Low = 0.0,
+    high: High = 1.0,
 ) -> Response:
-    """The upright picture: the original bytes where a browser shows them right, else converted; never enlarged."""
-    return image_files.send_file(context, image_id, request.headers.get("if-none-match"), max_side)
+    """The upright picture: the original bytes where a browser shows them right, else converted; never enlarged.
+
+    Other bands or another contrast are for looking only: features and predictions never see them.
+    """
+    look = picture_views.parse_look(bands, low, high)
+    known = request.headers.get("if-none-match")
+    if look.is_plain:
+        return image_files.send_file(context, image_id, known, max_side)
+    return picture_views.send_view(context, image_id, known, look, max_side)
+
+
+@router.get("/{image_id}/tile", response_class=Response, responses=PICTURE)
+def get_image_tile(
+    context: Context,
+    request: Request,
+    image_id: PathId,
+    level: Annotated[int, Query(ge=0, le=20, description="0 shows every pixel, n shows 2^n x 2^n as one")],
+    x: Annotated[int, Query(ge=0, le=1_000_000, description="column of the tile, from 0")],
+    y: Annotated[int, Query(ge=0, le=1_000_000, description="row of the tile, from 0")],
+    bands: Bands = None,
+    low: Low = 0.0,
+    high: High = 1.0,
+) -> Response:
+    """A part of a large picture, 512 x 512 pixels of its level; lossless at level 0."""
+    look = picture_views.parse_look(bands, low, high)
+    return picture_views.send_tile(context, image_id, request.headers.get("if-none-match"), look, level, x, y)
+
+
+@router.get("/{image_id}/display")
+def get_image_display(context: Context, image_id: PathId, bands: Bands = None) -> PictureDisplay:
+    """What the picture can be shown as: its bands, its range of values, the contrast that suits it."""
+    return picture_views.describe_picture(context, image_id, picture_views.parse_look(bands, 0.0, 1.0).bands)
 
 
 @router.get("/{image_id}/thumbnail", response_class=Response, responses=PICTURE)

@@ -47,3 +47,16 @@ class ImagePage(ResponseModel):
     items: list[ImageOut]
     next_cursor: str | None = Field(description="pass as `cursor` for the next page; null on the last one")
     total: int = Field(description="images that match, on all pages")
+
+
+class PictureDisplay(ResponseModel):
+    """What a picture can be shown as, without changing any data."""
+
+    bands: int = Field(description="how many there are to choose from for `bands=`, opacity left out")
+    deep: bool = Field(description="more than 8 bits a band: another contrast shows more when the server renders it")
+    tile_px: int | None = Field(description="side of a tile; null where the picture comes in one piece")
+    levels: int = Field(description="of tiles: level n shows 2^n x 2^n pixels as one")
+    black: float = Field(description="value of the file that is shown black")
+    white: float = Field(description="value of the file that is shown white")
+    auto_low: float = Field(description="automatic contrast: black, as share of the range from `black` to `white`")
+    auto_high: float = Field(description="automatic contrast: white, likewise")

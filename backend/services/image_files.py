@@ -33,12 +33,12 @@ def send_file(context: AppContext, image_id: int, if_none_match: str | None, max
         ConflictError: the file could not be read when it was registered.
         ImageReadError: it was, but cannot be any more.
     """
-    image = _readable_image(context, image_id)
+    image = readable_image(context, image_id)
     shrinks = max_side is not None and max_side < max(image.width or 0, image.height or 0)
     side = max_side if shrinks else None
     etag = f'"{_picture_key(context, image)}-{side or "full"}"'
     headers = {"ETag": etag, "Cache-Control": "private, no-cache"}
-    if _matches(if_none_match, etag):
+    if matches_etag(if_none_match, etag):
         return Response(status_code=304, headers=headers)
     path = image_path(context.config.image_root, image.path)
     if side is None and is_browser_ready(path, preprocessing=context.config.preprocessing):
@@ -55,10 +55,10 @@ def send_thumbnail(context: AppContext, image_id: int, if_none_match: str | None
     Raises:
         as `send_file`.
     """
-    image = _readable_image(context, image_id)
+    image = readable_image(context, image_id)
     etag = f'"{_picture_key(context, image)}-{size}t"'
     headers = {"ETag": etag, "Cache-Control": "private, no-cache"}
-    if _matches(if_none_match, etag):
+    if matches_etag(if_none_match, etag):
         return Response(status_code=304, headers=headers)
     data = _cached(context, image, image_path(context.config.image_root, image.path), size)
     return Response(data, media_type="image/jpeg", headers=headers)
@@ -81,7 +81,13 @@ def _picture_key(context: AppContext, image: Image) -> str:
     return (image.content_hash or "")[:32] + context.config.preprocessing.key
 
 
-def _readable_image(context: AppContext, image_id: int) -> Image:
+def readable_image(context: AppContext, image_id: int) -> Image:
+    """The row of an image whose file could be read.
+
+    Raises:
+        NotFoundError: no such image.
+        ConflictError: the file could not be read when it was registered.
+    """
     with context.database.read() as db_session:
         image = get_image(db_session, image_id)
     if image.content_hash is None or image.width is None:
@@ -126,5 +132,6 @@ def _encode(pixels: npt.NDArray[np.uint8], kind: str) -> bytes:
     return encoded.tobytes()
 
 
-def _matches(if_none_match: str | None, etag: str) -> bool:
+def matches_etag(if_none_match: str | None, etag: str) -> bool:
+    """Whether the browser has it already."""
     return if_none_match is not None and etag in {tag.strip().removeprefix("W/") for tag in if_none_match.split(",")}

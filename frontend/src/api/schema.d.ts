@@ -206,8 +206,50 @@ export interface paths {
         /**
          * Get Image File
          * @description The upright picture: the original bytes where a browser shows them right, else converted; never enlarged.
+         *
+         *     Other bands or another contrast are for looking only: features and predictions never see them.
          */
         get: operations["getImageFile"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/images/{image_id}/tile": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Image Tile
+         * @description A part of a large picture, 512 x 512 pixels of its level; lossless at level 0.
+         */
+        get: operations["getImageTile"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/images/{image_id}/display": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Image Display
+         * @description What the picture can be shown as: its bands, its range of values, the contrast that suits it.
+         */
+        get: operations["getImageDisplay"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2368,6 +2410,52 @@ export interface components {
             n_images: number;
         };
         /**
+         * PictureDisplay
+         * @description What a picture can be shown as, without changing any data.
+         */
+        PictureDisplay: {
+            /**
+             * Bands
+             * @description how many there are to choose from for `bands=`, opacity left out
+             */
+            bands: number;
+            /**
+             * Deep
+             * @description more than 8 bits a band: another contrast shows more when the server renders it
+             */
+            deep: boolean;
+            /**
+             * Tile Px
+             * @description side of a tile; null where the picture comes in one piece
+             */
+            tile_px: number | null;
+            /**
+             * Levels
+             * @description of tiles: level n shows 2^n x 2^n pixels as one
+             */
+            levels: number;
+            /**
+             * Black
+             * @description value of the file that is shown black
+             */
+            black: number;
+            /**
+             * White
+             * @description value of the file that is shown white
+             */
+            white: number;
+            /**
+             * Auto Low
+             * @description automatic contrast: black, as share of the range from `black` to `white`
+             */
+            auto_low: number;
+            /**
+             * Auto High
+             * @description automatic contrast: white, likewise
+             */
+            auto_high: number;
+        };
+        /**
          * PointIn
          * @description A point as a client sends it. What the server sets (origin) may be there, as it came, and is ignored.
          */
@@ -2511,9 +2599,14 @@ export interface components {
             lost_ids: number[];
             /**
              * Leftover Files
-             * @description files that no checkpoint names, left by a process that was killed
+             * @description files that nothing refers to any more: left by a process that was killed, or by runs that have ended, and scalers that are not in force
              */
             leftover_files: number;
+            /**
+             * Epochs
+             * @description losses of old runs without a checkpoint; the runs stay, with their figures
+             */
+            epochs: number;
             /** Freed Bytes */
             freed_bytes: number;
             /** Dry Run */
@@ -3713,6 +3806,12 @@ export interface operations {
             query?: {
                 /** @description longest side wanted, pixels */
                 max_side?: number | null;
+                /** @description bands to show: one (grey) or three (red,green,blue), counted from 1; left out: the session's */
+                bands?: string | null;
+                /** @description black, as share of the range that is shown without it */
+                low?: number;
+                /** @description white, likewise */
+                high?: number;
             };
             header?: never;
             path: {
@@ -3737,6 +3836,145 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description cannot be right */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description not in this state */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description malformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    getImageTile: {
+        parameters: {
+            query: {
+                /** @description 0 shows every pixel, n shows 2^n x 2^n as one */
+                level: number;
+                /** @description column of the tile, from 0 */
+                x: number;
+                /** @description row of the tile, from 0 */
+                y: number;
+                /** @description bands to show: one (grey) or three (red,green,blue), counted from 1; left out: the session's */
+                bands?: string | null;
+                /** @description black, as share of the range that is shown without it */
+                low?: number;
+                /** @description white, likewise */
+                high?: number;
+            };
+            header?: never;
+            path: {
+                image_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description the picture */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/*": string;
+                };
+            };
+            /** @description unchanged since the ETag in If-None-Match */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description cannot be right */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description not in this state */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description malformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    getImageDisplay: {
+        parameters: {
+            query?: {
+                /** @description bands to show: one (grey) or three (red,green,blue), counted from 1; left out: the session's */
+                bands?: string | null;
+            };
+            header?: never;
+            path: {
+                image_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PictureDisplay"];
+                };
             };
             /** @description cannot be right */
             400: {
