@@ -15,6 +15,7 @@ from db.queries.annotations import NewPoint
 from db.queries.images import get_image
 from db.tables.annotations import Label
 from db.tables.images import Image
+from tests.db.queries.annotating import state
 
 
 def call(session: Any, function: Any, *arguments: Any, **options: Any) -> Any:
@@ -25,11 +26,6 @@ def call(session: Any, function: Any, *arguments: Any, **options: Any) -> Any:
 def annotate(session: Any, image_id: int, points: list[NewPoint]) -> dict[str, Any]:
     with session.database.write() as db_session:
         return annotations.replace_points(db_session, get_image(db_session, image_id), points)
-
-
-def state(session: Any, image_id: int) -> dict[str, Any]:
-    with session.database.read() as db_session:
-        return annotations.current_state(db_session, get_image(db_session, image_id))
 
 
 def status(session: Any, image_id: int) -> ImageStatus:

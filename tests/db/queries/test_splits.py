@@ -5,19 +5,23 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import func, select
 
 from db.database import Database
-from db.enums import Split
-from db.queries import splits
+from db.enums import ImageStatus, Split
+from db.queries import annotations, splits
+from db.queries.annotations import NewPoint
 from db.queries.splits import draw_split, rarest_class
 from db.tables.annotations import Label, Point
 from db.tables.base import Base
 from db.tables.images import Image
 from db.tables.session import LabelClass
+from tests.db.queries.annotating import change
 
 N_CLASSES = 3
 
@@ -111,3 +115,30 @@ def test_rarest_class__by_images_not_by_points(database: Database) -> None:
         assert rarest_class(db_session, {2, 3}) == 3
         assert rarest_class(db_session, {2}) == 2
         assert rarest_class(db_session, set()) is None
+
+
+def test_draw_split__one_in_five_in_each_class(classification_session: Any) -> None:
+    with classification_session.database.write() as db_session:
+        db_session.add_all(
+            [Image(path=f"more/{n}", content_hash=None, width=8, height=8, random_key=n / 300) for n in range(300)]
+        )
+    with classification_session.database.write() as db_session:
+        for image in db_session.scalars(select(Image).where(Image.path.like("more/%"))).all():
+            annotations.set_label(db_session, image, 1 + image.id % 3)
+    with classification_session.database.read() as db_session:
+        counts = db_session.execute(
+            select(Label.class_id, func.count())
+            .join(Image, Image.id == Label.image_id)
+            .where(Image.split == Split.VALIDATION)
+            .group_by(Label.class_id)
+        ).all()
+    assert [count for _class_id, count in counts] == pytest.approx([20, 20, 20], abs=2)
+
+
+def test_split__stays_for_good(segmentation_session: Any) -> None:
+    change(segmentation_session, 1, "replace_points", [NewPoint(1, 1, 1)])
+    change(segmentation_session, 1, "clear")
+    with segmentation_session.database.read() as db_session:
+        image = db_session.get_one(Image, 1)
+        assert (image.status, image.split) == (ImageStatus.UNLABELED, Split.TRAIN)
+        assert db_session.scalar(select(func.count()).select_from(Point)) == 0
