@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any
 
 from benchmarks.client import Client
 from benchmarks.product import Product
 from tests.end_to_end.sample_images import texture_of
+from tests.waiting import wait_until
 
 POINTS = [(40.5, 30.5), (120.25, 90.75), (10.0, 150.0), (180.0, 20.0)]
 
@@ -24,13 +24,6 @@ def without_ids(state: dict[str, Any]) -> list[tuple[float, float, int, str]]:
 
 def class_ids_of(client: Client) -> list[int]:
     return [entry["id"] for entry in client.json("GET", "config")["classes"]]
-
-
-def wait_until(condition: Callable[[], bool], limit_s: float, what: str) -> None:
-    deadline = time.monotonic() + limit_s
-    while not condition():
-        assert time.monotonic() < deadline, f"waited {limit_s} s for {what}"
-        time.sleep(0.02)
 
 
 def learned(client: Client, image_id: int, revision: int, limit_s: float = 30) -> dict[str, Any]:
@@ -107,10 +100,10 @@ def test_ml_service_killed_in_a_run__run_ends_and_labels_stay(start_product: Cal
         saved = {image["id"]: label_points(client, image["id"], class_ids) for image in images}
         client.json("PATCH", "config", json={"training": {"early_stop_patience": 10_000, "max_epochs": 400}})
         client.json("POST", "training/start")
-        wait_until(lambda: client.json("GET", "training")["epoch"] > 0, 60, "the first epoch")
+        wait_until(lambda: client.json("GET", "training")["epoch"] > 0, "the first epoch", 60)
         product.kill("ml_service")
         product.start_ml_service()
-        wait_until(lambda: client.json("GET", "training")["state"] in {"FINISHED", "FAILED"}, 120, "the end of the run")
+        wait_until(lambda: client.json("GET", "training")["state"] in {"FINISHED", "FAILED"}, "the end of the run", 120)
         training = client.json("GET", "training")
         assert training["state"] == "FINISHED", training
         assert training["train_loss"]

@@ -21,6 +21,7 @@ from db.errors import InvalidInputError
 from db.tasks import Task
 from fewclick.sessions import SessionMount
 from fewclick.supervisor import ChildSpec, Supervisor, address_of, extraction_spec, ml_spec, open_listener
+from tests.waiting import wait_until
 
 WriteProgram = Callable[[str], str]
 StartParent = Callable[..., "subprocess.Popen[str]"]
@@ -72,13 +73,6 @@ def parent(tmp_path: Path) -> Iterator[StartParent]:
     for process in started:
         process.kill()
         process.communicate(timeout=10)
-
-
-def wait_until(condition: Callable[[], bool], limit_s: float = 20.0) -> None:
-    deadline = time.monotonic() + limit_s
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.02)
 
 
 def is_alive(pid: int) -> bool:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from PIL import Image as PillowImage
 from sqlalchemy import select
 
 from db.database import Database
+from db.queries.annotations import NewPoint, replace_points
 from db.tables.annotations import Label, Point
 from db.tables.images import Image
 from initialization.init_session import main
@@ -54,6 +56,27 @@ class FakeExtractor:
         return Features(cells if patches else None, mean if pooled else None)
 
 
+class Stopping:
+    """Ctrl+C while the features of the `after`-th image are made."""
+
+    def __init__(self, inner: FakeExtractor, after: int) -> None:
+        self._inner = inner
+        self._after = after
+
+    @property
+    def info(self) -> ExtractorInfo:
+        return self._inner.info
+
+    @property
+    def batch_size(self) -> int:
+        return 1
+
+    def extract(self, images: list[np.ndarray], *, patches: bool = True, pooled: bool = True) -> list[object]:
+        if self._inner.extracted >= self._after + 4:  # four go into the estimate
+            raise KeyboardInterrupt
+        return list(self._inner.extract(images, patches=patches, pooled=pooled))
+
+
 def load_fake(settings: ExtractorSettings) -> FeatureExtractor:
     return FakeExtractor(settings.resize)
 
@@ -84,6 +107,33 @@ def write_config(folder: Path, **changes: Any) -> Path:
 def init(config: Path, *arguments: str, load: Callable[..., FeatureExtractor] = load_fake) -> int:
     """The real command with the fake extractor; returns its exit status."""
     return main(["--config", str(config), *arguments], load_extractor=load)
+
+
+def make_images(folder: Path, count: int = 5) -> None:
+    for number in range(count):
+        save_picture(folder / f"images/{number}.png")
+
+
+def make_session(tmp_path: Path, count: int = 3, **changes: object) -> tuple[Path, Path]:
+    """A config and its finished session."""
+    make_images(tmp_path, count)
+    config = write_config(tmp_path, **changes)
+    assert init(config, "--yes") == 0
+    return config, tmp_path / "session"
+
+
+@contextmanager
+def opened(session_dir: Path) -> Iterator[Database]:
+    """The database of a session, for a while."""
+    database = Database.of_session(session_dir)
+    yield database
+    database.close()
+
+
+def annotate(session_dir: Path, points: Sequence[NewPoint] = (NewPoint(3.5, 4.5, 1),), image_id: int = 1) -> None:
+    """What a person does on the page."""
+    with opened(session_dir) as database, database.write() as db_session:
+        replace_points(db_session, db_session.get_one(Image, image_id), list(points))
 
 
 def rows(session_dir: Path) -> list[dict[str, Any]]:

@@ -7,8 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -31,8 +30,9 @@ from initialization.service_settings import ServiceSettings
 from models.base import Features
 from models.errors import WeightsError
 from models.registry import load_extractor
-from tests.initialization.fakes import FakeExtractor, feature_files, init, rows, save_picture, write_config
+from tests.initialization.fakes import FakeExtractor, feature_files, init, opened, rows, save_picture, write_config
 from tests.initialization.killable import run_and_kill, run_service
+from tests.waiting import wait_until
 
 QUICK = ServiceSettings(poll_interval_s=0.01, retry_interval_s=0.05, courtesy_limit_s=0.2)
 
@@ -75,24 +75,10 @@ def running(service: ExtractionService) -> Iterator[threading.Thread]:
         assert not thread.is_alive()
 
 
-def wait_until(condition: Callable[[], bool], limit_s: float = 30.0) -> None:
-    deadline = time.monotonic() + limit_s
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.01)
-
-
 def is_done(database: Database) -> bool:
     with database.read() as db_session:
         progress = read_progress(db_session)
     return progress.pending == 0 and progress.pooled_done + progress.failed >= progress.total
-
-
-@contextmanager
-def opened(session_dir: Path) -> Iterator[Database]:
-    database = Database.of_session(session_dir)
-    yield database
-    database.close()
 
 
 def test_run__makes_what_init_left_in_order_of_use(tmp_path: Path) -> None:

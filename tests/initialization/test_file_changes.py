@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from db.database import Database
 from db.enums import FeatureState
-from db.queries.annotations import NewPoint, clear, replace_points, skip, undo
+from db.queries.annotations import NewPoint, clear, skip, undo
 from db.queries.session_info import get_session_info
 from db.tables.images import Image
 from db.tables.learning import Prediction
@@ -23,32 +22,24 @@ from initialization.inspection import inspect_file
 from models.base import ExtractorInfo
 from models.feature_store import FeatureStore
 from models.images import content_hash
-from tests.initialization.fakes import FakeExtractor, annotations, feature_files, init, rows, save_picture, write_config
+from tests.initialization.fakes import (
+    FakeExtractor,
+    annotate,
+    annotations,
+    feature_files,
+    init,
+    make_session,
+    opened,
+    rows,
+    save_picture,
+)
 
 
-def make_session(tmp_path: Path, count: int = 3) -> tuple[Path, Path]:
+def make_annotated(tmp_path: Path) -> tuple[Path, Path]:
     """A config and its session; the first image is annotated."""
-    for number in range(count):
-        save_picture(tmp_path / f"images/{number}.png")
-    config = write_config(tmp_path)
-    assert init(config, "--yes") == 0
-    session_dir = tmp_path / "session"
-    annotate(session_dir, [NewPoint(3.5, 4.5, 1)])
+    config, session_dir = make_session(tmp_path)
+    annotate(session_dir)
     return config, session_dir
-
-
-@contextmanager
-def opened(session_dir: Path) -> Iterator[Database]:
-    database = Database.of_session(session_dir)
-    yield database
-    database.close()
-
-
-def annotate(session_dir: Path, points: list[NewPoint], image_id: int = 1) -> None:
-    database = Database.of_session(session_dir)
-    with database.write() as db_session:
-        replace_points(db_session, db_session.get_one(Image, image_id), points)
-    database.close()
 
 
 def add_prediction(session_dir: Path, image_id: int) -> None:
@@ -79,7 +70,7 @@ def row(session_dir: Path, name: str) -> dict[str, Any]:
 
 
 def test_append__new_files_are_added_and_nothing_else_is_touched(tmp_path: Path) -> None:
-    config, session_dir = make_session(tmp_path)
+    config, session_dir = make_annotated(tmp_path)
     before, files, points = rows(session_dir), feature_files(session_dir), annotations(session_dir)
     save_picture(tmp_path / "images/sub/9.png")
     save_picture(tmp_path / "images/sub_9.png")
@@ -93,7 +84,7 @@ def test_append__new_files_are_added_and_nothing_else_is_touched(tmp_path: Path)
 
 
 def test_append__nothing_changed_nothing_done(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    config, session_dir = make_session(tmp_path)
+    config, session_dir = make_annotated(tmp_path)
     before = rows(session_dir)
     capsys.readouterr()
     assert append(config).extracted == 0
@@ -107,7 +98,7 @@ def test_append__nothing_changed_nothing_done(tmp_path: Path, capsys: pytest.Cap
 def test_append__changed_file_of_the_same_size_gets_new_features(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
 ) -> None:
-    config, session_dir = make_session(tmp_path)
+    config, session_dir = make_annotated(tmp_path)
     before, points = row(session_dir, name), annotations(session_dir)
     add_prediction(session_dir, before["id"])
     file = save_picture(tmp_path / "images" / name, seed=77)
@@ -130,7 +121,7 @@ def test_append__changed_file_of_the_same_size_gets_new_features(
 
 
 def test_append__touched_file_is_only_looked_at(tmp_path: Path) -> None:
-    config, session_dir = make_session(tmp_path)
+    config, session_dir = make_annotated(tmp_path)
     file = tmp_path / "images/0.png"
     os.utime(file, ns=(1, 1))
     before = row(session_dir, "0.png")
@@ -143,7 +134,7 @@ def test_append__touched_file_is_only_looked_at(tmp_path: Path) -> None:
 
 
 def test_append__other_size_without_annotations_is_taken(tmp_path: Path) -> None:
-    config, session_dir = make_session(tmp_path)
+    config, session_dir = make_annotated(tmp_path)
     save_picture(tmp_path / "images/1.png", size=(40, 30))
     append(config)
     found = row(session_dir, "1.png")
@@ -153,7 +144,7 @@ def test_append__other_size_without_annotations_is_taken(tmp_path: Path) -> None
 def test_append__other_size_with_annotations_fails_until_the_old_file_is_back(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    config, session_dir = make_session(tmp_path)
+    config, session_dir = make_annotated(tmp_path)
     file = tmp_path / "images/0.png"
     old, points, before = file.read_bytes(), annotations(session_dir), row(session_dir, "0.png")
     save_picture(file, size=(40, 30), seed=5)
@@ -179,7 +170,7 @@ def test_append__other_size_with_annotations_fails_until_the_old_file_is_back(
 def test_append__other_size_fails_while_undo_could_bring_annotations_back(
     tmp_path: Path, change: Callable[[Session, Image], object], has_failed: bool
 ) -> None:
-    config, session_dir = make_session(tmp_path)
+    config, session_dir = make_annotated(tmp_path)
     before = annotations(session_dir)
     with opened(session_dir) as database, database.write() as db_session:
         image = db_session.get_one(Image, 1)
@@ -197,7 +188,7 @@ def test_append__other_size_fails_while_undo_could_bring_annotations_back(
 
 
 def test_apply__annotated_between_look_and_decision(tmp_path: Path) -> None:
-    _config, session_dir = make_session(tmp_path)
+    _config, session_dir = make_annotated(tmp_path)
     file = save_picture(tmp_path / "images/1.png", size=(6, 5))
     with opened(session_dir) as database:
         known = next(each for each in file_changes._known(database) if each.path == "1.png")
@@ -211,7 +202,7 @@ def test_apply__annotated_between_look_and_decision(tmp_path: Path) -> None:
 
 
 def test_apply__what_somebody_else_found_out_since_stands(tmp_path: Path) -> None:
-    _config, session_dir = make_session(tmp_path)
+    _config, session_dir = make_annotated(tmp_path)
     with opened(session_dir) as database:
         known = next(each for each in file_changes._known(database) if each.path == "1.png")
         stale = inspect_file(save_picture(tmp_path / "images/1.png", size=(6, 5)))
@@ -225,7 +216,7 @@ def test_apply__what_somebody_else_found_out_since_stands(tmp_path: Path) -> Non
 
 
 def test_append__annotated_file_that_became_unreadable_keeps_what_its_annotations_mean(tmp_path: Path) -> None:
-    config, session_dir = make_session(tmp_path)
+    config, session_dir = make_annotated(tmp_path)
     file = tmp_path / "images/0.png"
     points, before = annotations(session_dir), row(session_dir, "0.png")
     file.write_bytes(b"no picture")
@@ -242,7 +233,7 @@ def test_append__annotated_file_that_became_unreadable_keeps_what_its_annotation
 
 
 def test_append__vanished_files_are_told_and_stay(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    config, session_dir = make_session(tmp_path)
+    config, session_dir = make_annotated(tmp_path)
     before, points = rows(session_dir), annotations(session_dir)
     (tmp_path / "images/0.png").unlink()
     (tmp_path / "images/2.png").unlink()
@@ -253,7 +244,7 @@ def test_append__vanished_files_are_told_and_stay(tmp_path: Path, capsys: pytest
 
 
 def test_init__session_from_before_file_facts_learns_them(tmp_path: Path) -> None:
-    config, session_dir = make_session(tmp_path)
+    config, session_dir = make_annotated(tmp_path)
     before = rows(session_dir)
     database = Database.of_session(session_dir)
     with database.write() as db_session:

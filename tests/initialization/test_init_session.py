@@ -3,75 +3,40 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 import pytest
 from PIL import Image as PillowImage
 from sqlalchemy import select
 
 from db.database import Database
-from db.enums import Origin
-from db.queries.annotations import NewPoint, replace_points
-from db.tables.annotations import AnnotationState
-from db.tables.images import Image
-from db.tables.learning import Run
-from db.tables.processes import Worker
 from db.tables.session import LabelClass, SessionInfo
-from initialization import compute, workflow
-from initialization.create import exclusive
+from initialization import compute
 from initialization.report import format_bytes
-from models.base import ExtractorInfo, FeatureExtractor, Features
-from models.extractor_settings import ExtractorSettings
+from models.base import ExtractorInfo
 from models.feature_store import FeatureStore
 from models.geometry import make_grid
 from models.images import read_image
 from tests.initialization.fakes import (
     FakeExtractor,
-    annotations,
+    Stopping,
     feature_files,
     init,
-    load_fake,
+    make_images,
+    make_session,
     rows,
     save_picture,
     write_config,
     write_json,
 )
-from tests.initialization.killable import run_and_kill, run_init
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-def make_images(folder: Path, count: int = 5) -> None:
-    for number in range(count):
-        save_picture(folder / f"images/{number}.png")
-
-
-def annotate(session_dir: Path, image_id: int = 1) -> None:
-    """What a person does on the page."""
-    database = Database.of_session(session_dir)
-    with database.write() as db_session:
-        replace_points(db_session, db_session.get_one(Image, image_id), [NewPoint(3.5, 4.5, 1)])
-    database.close()
-
-
-def make_session(tmp_path: Path, count: int = 3, **changes: object) -> tuple[Path, Path]:
-    """A config and its finished session."""
-    make_images(tmp_path, count)
-    config = write_config(tmp_path, **changes)
-    assert init(config, "--yes") == 0
-    return config, tmp_path / "session"
-
-
-# --- the plain run ----------------------------------------------------------------------------------------------------
 
 
 def test_main__makes_a_complete_session(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -173,9 +138,6 @@ def test_main__archives_and_lists(tmp_path: Path, kind: str) -> None:
     with database.read() as db_session:
         assert db_session.get_one(SessionInfo, 1).image_root == "images"
     database.close()
-
-
-# --- every kind of image file -----------------------------------------------------------------------------------------
 
 
 def make_awkward_images(folder: Path) -> dict[str, tuple[int, int] | str]:
@@ -284,326 +246,3 @@ def test_main__image_that_vanishes_is_recorded(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(compute, "read_image", vanishing)
     assert init(write_config(tmp_path)) == 0
     assert [row["features"] for row in rows(tmp_path / "session")] == ["ready", "failed", "ready"]
-
-
-# --- kill and resume --------------------------------------------------------------------------------------------------
-
-
-def test_main__killed_at_any_moment_gives_the_same_session(tmp_path: Path) -> None:
-    (tmp_path / "killed").mkdir()
-    for folder in (tmp_path / "whole", tmp_path / "killed"):
-        for number in range(70):
-            save_picture(folder / f"images/{number}.png", seed=number % 60)
-        for number in (7, 33):
-            (folder / f"images/{number}.png").write_bytes(b"damaged")
-        save_labels = folder / "labels.csv"
-        save_labels.write_text("path,x,y,class\n" + "".join(f"{n}.png,3.5,{n % 16},foreground\n" for n in range(60)))
-    whole, killed = (write_config(tmp_path / name, labels_dir="labels.csv") for name in ("whole", "killed"))
-    assert init(whole, "--yes") == 0
-    random = np.random.default_rng(2)
-    moments_s = random.uniform(0.02, 0.6, 10)
-    killed_at_work = [run_and_kill(run_init, killed, delay_s=0.02, after_s=float(moment_s)) for moment_s in moments_s]
-    assert sum(killed_at_work) >= 4, "the runs were over before they could be killed"
-    assert init(killed, "--yes") == 0
-    a, b = tmp_path / "whole/session", tmp_path / "killed/session"
-    assert rows(a) == rows(b)
-    assert feature_files(a) == feature_files(b)
-    assert annotations(a) == annotations(b)
-    database = Database.of_session(b)
-    with database.read() as db_session:
-        states = db_session.scalars(select(AnnotationState.image_id)).all()
-        assert len(states) == len(set(states)) == 58, "no label was imported twice"
-    database.close()
-
-
-def test_main__finished_features_are_not_made_again(tmp_path: Path) -> None:
-    make_images(tmp_path, 6)
-    config = write_config(tmp_path)
-    extractor = FakeExtractor()
-
-    def stop_after_three(*_: object) -> FeatureExtractor:
-        return Stopping(extractor, 3)
-
-    assert init(config, "--max-files", "6", load=stop_after_three) == 130
-    # Timing has used some of the calls; files of finished images are kept whether or not their rows were committed.
-    finished = len([name for name in feature_files(tmp_path / "session") if name.endswith(".pooled.npy")])
-    assert finished > 0
-    resumed = FakeExtractor()
-    assert init(config, load=lambda *_: resumed) == 0
-    todo_timing = min(4, 6)
-    assert resumed.extracted <= 6 - finished + todo_timing
-    assert {row["features"] for row in rows(tmp_path / "session")} == {"ready"}
-
-
-class Stopping:
-    """Ctrl+C while the features of the `after`-th image are made."""
-
-    def __init__(self, inner: FakeExtractor, after: int) -> None:
-        self._inner = inner
-        self._after = after
-
-    @property
-    def info(self) -> ExtractorInfo:
-        return self._inner.info
-
-    @property
-    def batch_size(self) -> int:
-        return 1
-
-    def extract(self, images: list[np.ndarray], *, patches: bool = True, pooled: bool = True) -> list[object]:
-        if self._inner.extracted >= self._after + 4:  # four go into the estimate
-            raise KeyboardInterrupt
-        return list(self._inner.extract(images, patches=patches, pooled=pooled))
-
-
-def test_main__interrupt_says_how_to_go_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    make_images(tmp_path, 6)
-    assert init(write_config(tmp_path), load=lambda *_: Stopping(FakeExtractor(), 2)) == 130
-    assert "run the same command again to go on" in capsys.readouterr().err
-
-
-def test_main__two_at_once_exclude_each_other(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    config, session_dir = make_session(tmp_path)
-    with exclusive(session_dir):
-        assert init(config) == 2
-    assert "another initialization is at work" in capsys.readouterr().err
-    assert init(config) == 0
-
-
-# --- a session that exists --------------------------------------------------------------------------------------------
-
-
-def test_main__annotated_session_is_refused_then_appended(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    config, session_dir = make_session(tmp_path)
-    annotate(session_dir)
-    before, points = rows(session_dir), annotations(session_dir)
-    save_picture(tmp_path / "images/new.png")
-    assert init(config, "--yes") == 2
-    error = capsys.readouterr().err
-    for part in ("holds annotations of 1 image:", "--append", "--move-aside"):
-        assert part in error
-    assert error.count("\n") == 1
-    assert rows(session_dir) == before, "nothing is half done"
-    assert init(config, "--append") == 0
-    after = rows(session_dir)
-    assert after[:3] == before
-    assert (after[3]["path"], after[3]["features"]) == ("new.png", "ready")
-    assert annotations(session_dir) == points
-
-
-def test_main__move_aside_keeps_the_old_session(tmp_path: Path) -> None:
-    config, session_dir = make_session(tmp_path)
-    annotate(session_dir)
-    before, files, points = rows(session_dir), feature_files(session_dir), annotations(session_dir)
-    assert init(config, "--move-aside") == 0
-    assert annotations(session_dir) == {}
-    (old,) = tmp_path.glob("session.*")
-    assert (rows(old), feature_files(old), annotations(old)) == (before, files, points)
-
-
-def test_main__move_aside_refuses_while_an_ml_service_works(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    config, session_dir = make_session(tmp_path)
-    database = Database.of_session(session_dir)
-    with database.write() as db_session:
-        db_session.add(Worker(id="w", pid=1, host="here"))
-    database.close()
-    assert init(config, "--move-aside") == 2
-    assert "stop it" in capsys.readouterr().err
-    assert session_dir.is_dir()
-
-
-@pytest.mark.parametrize(
-    ("changes", "part"),
-    [
-        ({"task": "classification"}, "task is segmentation, found classification"),
-        ({"resize": 96}, "resize: found 96, expected 64"),
-        ({"image_dir": "other"}, "the images lie in"),
-    ],
-)
-def test_main__other_settings_are_refused_even_with_append(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], changes: dict[str, object], part: str
-) -> None:
-    _, session_dir = make_session(tmp_path)
-    save_picture(tmp_path / "other/x.png")
-    before, files = rows(session_dir), feature_files(session_dir)
-    changed = write_config(tmp_path, **changes)
-    for extra in ([], ["--append"]):
-        assert init(changed, *extra) == 2
-        error = capsys.readouterr().err
-        assert part in error
-        assert "--move-aside" in error
-    assert (rows(session_dir), feature_files(session_dir)) == (before, files)
-    assert init(changed, "--move-aside") == 0
-
-
-def test_main__changed_classes_take_effect_until_something_is_annotated(tmp_path: Path) -> None:
-    _, session_dir = make_session(tmp_path)
-
-    def class_names() -> list[str]:
-        database = Database.of_session(session_dir)
-        with database.read() as db_session:
-            names = list(db_session.scalars(select(LabelClass.name).order_by(LabelClass.position)))
-        database.close()
-        return names
-
-    assert init(write_config(tmp_path, classes=["cell", "rest"], max_points=9)) == 0
-    assert class_names() == ["cell", "rest"]
-    annotate(session_dir)
-    assert init(write_config(tmp_path, classes=["a", "b"]), "--append") == 0
-    assert class_names() == ["cell", "rest"]
-
-
-def test_main__session_of_finished_runs_keeps_them(tmp_path: Path) -> None:
-    config, session_dir = make_session(tmp_path)
-    database = Database.of_session(session_dir)
-    with database.write() as db_session:
-        db_session.add(Run(message="kept"))
-    (session_dir / "checkpoints").mkdir()
-    (session_dir / "checkpoints/1.safetensors").write_bytes(b"weights")
-    assert init(config) == 0
-    with database.read() as db_session:
-        assert db_session.scalars(select(Run.message)).all() == ["kept"]
-    database.close()
-    assert (session_dir / "checkpoints/1.safetensors").read_bytes() == b"weights"
-
-
-# --- bad input: one clear line, nothing written -----------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("changes", "part"),
-    [
-        ({"imagedir": "x"}, "did you mean 'image_dir'?"),
-        ({"image_dir": "nowhere"}, "nowhere"),
-        ({"classes": []}, "at least one class"),
-        ({"classes": [{"name": "a", "color": "nocolor"}]}, "'nocolor'"),
-        ({"formats": "gif"}, "no images ending in gif"),
-        ({"session_dir": "config.yaml/session"}, "is a file"),
-    ],
-)
-def test_main__bad_input_is_one_line_and_leaves_nothing(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], changes: dict[str, object], part: str
-) -> None:
-    make_images(tmp_path, 1)
-    before = sorted(tmp_path.rglob("*"))
-    config = write_config(tmp_path, **changes)
-    assert init(config) == 2
-    error = capsys.readouterr().err
-    assert error.count("\n") == 1
-    assert part in error
-    assert sorted(tmp_path.rglob("*")) == sorted([*before, config])
-
-
-def test_main__missing_weights_are_found_before_anything_is_written(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    make_images(tmp_path, 1)
-    config = write_config(tmp_path, weights_path="weights/dinov3_vits16.pth")
-    from initialization.init_session import main
-
-    assert main(["--config", str(config)]) == 2
-    error = capsys.readouterr().err
-    assert error.count("\n") == 1
-    for part in (str(tmp_path / "weights/dinov3_vits16.pth"), "https://ai.meta.com/dinov3/", "`weights_path: null`"):
-        assert part in error
-    assert not (tmp_path / "session").exists()
-
-
-def test_main__folder_that_cannot_be_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    if os.geteuid() == 0:
-        target = "/proc/fewclick/session"  # root may write anywhere but there
-    else:
-        (tmp_path / "locked").mkdir(mode=0o555)
-        target = str(tmp_path / "locked/session")
-    make_images(tmp_path, 1)
-    assert init(write_config(tmp_path, session_dir=target)) == 2
-    error = capsys.readouterr().err
-    assert "cannot be written" in error
-    assert error.count("\n") == 1
-
-
-class FullDisk(FakeExtractor):
-    """Works for the estimate, then meets a full disk."""
-
-    def extract(
-        self, images: list[npt.NDArray[np.uint8]], *, patches: bool = True, pooled: bool = True
-    ) -> list[Features]:
-        if self.extracted >= 4 + 2:
-            raise OSError(28, "No space left on device", "session/features/x.npy")
-        return super().extract(images, patches=patches, pooled=pooled)
-
-
-def test_main__full_disk_is_one_line_and_the_rest_is_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    make_images(tmp_path, 5)
-    config = write_config(tmp_path)
-    assert init(config, load=lambda *_: FullDisk()) == 1
-    error = capsys.readouterr().err
-    assert "no space left on the disk" in error
-    assert error.count("\n") == 1
-    assert init(config) == 0
-    assert {row["features"] for row in rows(tmp_path / "session")} == {"ready"}
-
-
-def test_main__features_that_cannot_fit_are_refused(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    make_images(tmp_path, 2)
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(100, 100, 0))
-    assert init(write_config(tmp_path)) == 2
-    assert "the features need about" in capsys.readouterr().err
-    assert not (tmp_path / "session").exists()
-
-
-def test_main__asks_only_where_somebody_can_answer(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    make_images(tmp_path, 2)
-    config = write_config(tmp_path)
-    monkeypatch.setattr(workflow.Report, "can_ask", True)
-    monkeypatch.setattr(workflow.Report, "ask", lambda _self, _question: False)
-    assert init(config) == 0
-    assert "nothing was written" in capsys.readouterr().out
-    assert not (tmp_path / "session").exists()
-    assert init(config, "--yes") == 0
-    assert len(rows(tmp_path / "session")) == 2
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [[], ["--config"], ["--config", "x", "--max-files", "0"], ["--config", "x", "--append", "--move-aside"]],
-)
-def test_main__wrong_arguments_exit_with_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    from initialization.init_session import main
-
-    with pytest.raises(SystemExit) as caught:
-        main(arguments)
-    assert caught.value.code == 2
-    assert capsys.readouterr().err
-
-
-@pytest.mark.parametrize("place", ["root", "inside"])
-def test_script__runs_from_both_places(tmp_path: Path, place: str) -> None:
-    config = write_config(tmp_path, imagedir="x")
-    script, folder = (
-        ("initialization/init_session.py", ROOT) if place == "root" else ("init_session.py", ROOT / "initialization")
-    )
-    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
-    if place == "inside":
-        environment["PYTHONPATH"] = ".."
-    done = subprocess.run(
-        [sys.executable, script, "--config", config], cwd=folder, env=environment, capture_output=True, text=True,
-        timeout=60, check=False,
-    )  # fmt: skip
-    assert done.returncode == 2
-    assert "did you mean 'image_dir'?" in done.stderr
-
-
-def load_nothing(*_: object) -> FeatureExtractor:
-    raise AssertionError("the extractor is loaded although the config is wrong")
-
-
-def test_main__config_is_checked_before_the_extractor_is_loaded(tmp_path: Path) -> None:
-    loader: Callable[..., FeatureExtractor] = load_nothing
-    assert init(write_config(tmp_path, task="x"), load=loader) == 2
-    assert load_fake(ExtractorSettings()).info.name == "fake"
-    assert Origin.IMPORTED.value == "imported"

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,20 +16,12 @@ from sqlalchemy import select
 
 from db.enums import JobKind, JobState
 from db.session_dir import SESSION_VARIABLE
-from db.tables.images import Image
 from db.tables.processes import Event, Job, Worker
 from db.tasks import Task
 from tests.ml_service.toy_session import LEFT, RIGHT, ToySession, make_session
+from tests.waiting import wait_until
 
 N_IMAGES = 12
-LIMIT_S = 60.0
-
-
-def wait_until(holds: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + LIMIT_S
-    while not holds():
-        assert time.monotonic() < deadline, f"{what}: not within {LIMIT_S:g} s"
-        time.sleep(0.01)
 
 
 @pytest.fixture
@@ -60,11 +52,6 @@ def services(session: ToySession) -> Iterator[list[subprocess.Popen[bytes]]]:
 def worker_pids(session: ToySession) -> dict[str, int]:
     with session.db.read() as db_session:
         return dict(db_session.execute(select(Worker.id, Worker.pid)).all())
-
-
-def predicted_versions(session: ToySession) -> list[int]:
-    with session.db.read() as db_session:
-        return list(db_session.scalars(select(Image.predicted_version)))
 
 
 def click(session: ToySession, number: int) -> tuple[int, int]:
@@ -115,7 +102,7 @@ def test_two_services__no_job_twice_and_every_click_answered(
     )
     wait_until(lambda: all(job.state is JobState.DONE for job in session.jobs()), "no job is left")
     version = session.info().head_version
-    wait_until(lambda: min(predicted_versions(session)) >= version, "all images are predicted")
+    wait_until(lambda: min(session.predicted_versions().values()) >= version, "all images are predicted")
     with session.db.read() as db_session:
         answers = db_session.scalars(select(Event.payload).where(Event.kind == "prediction"))
         announced = Counter(payload["version"] for payload in answers if "annotation_revision" in payload)

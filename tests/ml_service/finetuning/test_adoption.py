@@ -34,6 +34,7 @@ from models.images import read_image
 from models.registry import load_extractor
 from tests.initialization.fakes import annotations, init
 from tests.ml_service.finetuning.striped_session import StripedSession, add_adapter, extracting
+from tests.waiting import wait_until
 
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(["ml_service.finetuning.adoption"])
@@ -42,13 +43,6 @@ CONTEXT.set_forkserver_preload(["ml_service.finetuning.adoption"])
 @pytest.fixture
 def session(striped: Callable[..., StripedSession]) -> StripedSession:
     return striped()
-
-
-def wait_until(condition: Callable[[], bool], limit_s: float = 60.0) -> None:
-    deadline = time.monotonic() + limit_s
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.01)
 
 
 def extractor_of(session: StripedSession) -> ExtractorInfo:
