@@ -161,7 +161,7 @@ def prune(session_dir: Path, *, keep: int, dry_run: bool, yes: bool, as_json: bo
         plan = checkpoint_pruning.prune(shelf, PruneRequest(keep=keep, dry_run=True))
         if not as_json:
             tables.show_plan(plan)
-        has_work = bool(plan.removed or plan.lost_ids or plan.leftover_files)
+        has_work = bool(plan.removed or plan.lost_ids or plan.leftover_files or plan.epochs)
         if dry_run or not has_work:
             if as_json:
                 _print_json(plan)

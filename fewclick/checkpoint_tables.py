@@ -100,10 +100,10 @@ def show_plan(plan: PruneResult) -> None:
     if plan.lost_ids:
         console.print(f"without a file: {', '.join(map(str, plan.lost_ids))}")
     if plan.leftover_files:
-        console.print(
-            f"{counted(plan.leftover_files, 'file')} that no checkpoint names, left by a process that was killed"
-        )
-    if not (plan.removed or plan.lost_ids or plan.leftover_files):
+        console.print(f"{counted(plan.leftover_files, 'file')} that nothing refers to any more")
+    if plan.epochs:
+        console.print(f"losses of {counted(plan.epochs, 'epoch')} of old runs without a checkpoint")
+    if not (plan.removed or plan.lost_ids or plan.leftover_files or plan.epochs):
         console.print("nothing to remove")
     else:
         console.print(f"{format_bytes(plan.freed_bytes)} together")

@@ -9,8 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import math
-import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,13 +23,12 @@ from torch import Tensor
 from db.queries.session_info import TrainingSettings
 from ml_service.early_stopping import EarlyStopping
 from ml_service.heads.scaler import FeatureScaler
+from ml_service.run_files import arrays_named_by, state_path
 from ml_service.training_loop import LoopState
 from models.feature_store import write_atomically
 
 logger = logging.getLogger(__name__)
 FORMAT_VERSION = 1
-FOLDER = "runs"
-NAME = re.compile(r"run-(\d+)[.-]")
 MEMORY = ("means", "squares")
 PLAIN = ("epoch", "labels_epoch", "position", "loss_sum", "weight_sum", "best_epoch", "reason")
 
@@ -67,8 +65,8 @@ def save_loop(
     segments: tuple[dict[str, Any], ...],
 ) -> None:
     """Write both files, durably, in place of those before."""
-    path = _path(session_dir, run_id)
-    before = _arrays_named_by(path)
+    path = state_path(session_dir, run_id)
+    before = arrays_named_by(path)
     arrays_path = path.with_name(f"run-{run_id}-{state.epoch}-{state.position}.safetensors")
     if arrays_path.name == before:
         arrays_path = arrays_path.with_stem(f"{arrays_path.stem}-again")
@@ -95,7 +93,7 @@ def save_loop(
 
 def load_loop(session_dir: Path, run_id: int) -> SavedRun | None:
     """The run as it was saved last; None if it never was, or not by this program."""
-    path = _path(session_dir, run_id)
+    path = state_path(session_dir, run_id)
     try:
         content = json.loads(path.read_bytes())
         if content["format_version"] != FORMAT_VERSION:
@@ -116,37 +114,6 @@ def load_loop(session_dir: Path, run_id: int) -> SavedRun | None:
         return None
     except (ValueError, KeyError, TypeError, OSError, SafetensorError) as error:
         logger.warning("%s cannot be used, so run %d starts from the beginning: %s", path.name, run_id, error)
-        return None
-
-
-def saved_run_ids(session_dir: Path) -> list[int]:
-    """Runs that have files."""
-    found = (NAME.match(path.name) for path in _files(session_dir))
-    return sorted({int(match[1]) for match in found if match})
-
-
-def remove_loops(session_dir: Path, run_ids: Iterable[int]) -> None:
-    """Remove the files of runs that have ended."""
-    unwanted = set(run_ids)
-    for path in _files(session_dir):
-        match = NAME.match(path.name)
-        if match and int(match[1]) in unwanted:
-            path.unlink(missing_ok=True)
-
-
-def _files(session_dir: Path) -> list[Path]:
-    folder = session_dir / FOLDER
-    return sorted(folder.iterdir()) if folder.is_dir() else []
-
-
-def _path(session_dir: Path, run_id: int) -> Path:
-    return session_dir / FOLDER / f"run-{run_id}.json"
-
-
-def _arrays_named_by(path: Path) -> str | None:
-    try:
-        return Path(json.loads(path.read_bytes())["arrays"]).name
-    except (OSError, ValueError, KeyError, TypeError):
         return None
 
 

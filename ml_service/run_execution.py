@@ -12,7 +12,8 @@ from db.queries.training_data import class_names
 from ml_service.context import Context
 from ml_service.errors import StoppingError
 from ml_service.head_keeper import HeadKeeper
-from ml_service.loop_files import load_loop, remove_loops, saved_run_ids
+from ml_service.loop_files import load_loop
+from ml_service.run_files import remove_loops, saved_run_ids
 from ml_service.run_loop import RunLoop, begin_loop, resume_loop
 from ml_service.run_record import RunRecord
 from ml_service.run_result import RunResult

@@ -18,11 +18,11 @@ from safetensors.numpy import load, save
 from db.tables.session import SessionInfo
 from ml_service.heads.scaler import FeatureScaler
 from ml_service.scaler_source import ScalerSource
+from ml_service.session_leftovers import SCALER_FOLDER
 from ml_service.task_factory import TaskParts
 from models.atomic_file import write_atomically
 
 logger = logging.getLogger(__name__)
-FOLDER = "scalers"
 MAX_BYTES = 16 << 20
 """Of a file. Scalers have some kilobytes."""
 
@@ -31,7 +31,7 @@ class SharedScaler:
     """Keeps the scaler of one service and that of the session together. Use from one thread."""
 
     def __init__(self, session_dir: Path, parts: TaskParts, source: ScalerSource) -> None:
-        self._folder = session_dir / FOLDER
+        self._folder = session_dir / SCALER_FOLDER
         self._parts = parts
         self._source = source
         self._hashed: tuple[FeatureScaler, str] | None = None
@@ -70,6 +70,9 @@ class SharedScaler:
     def record(self, info: SessionInfo) -> None:
         """Name the scaler in force, after `write`, in the transaction that raises `head_version`."""
         if self._source.scaler is not None and not self.is_recorded(info):
+            path = self._path(self._hash(self._source.scaler))
+            if not path.is_file():  # nobody named it, so it may have been removed since
+                write_atomically(path, _to_bytes(self._source.scaler))
             info.scaler = self._record(self._source.scaler, info)
 
     def _record(self, scaler: FeatureScaler, info: SessionInfo) -> dict[str, Any]:

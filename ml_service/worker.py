@@ -17,8 +17,7 @@ from db.database import ChangeDetector
 from db.enums import JobKind, JobState, RunKind
 from db.errors import FewclickError
 from db.queries.events import add_event
-from db.queries.jobs import JobLostError, claim_job, finish_job, has_queued, own_job
-from db.queries.runs import start_next_run
+from db.queries.jobs import JobLostError, claim_job, finish_job, has_queued
 from db.queries.training_data import ready_image
 from db.queries.workers import remove_worker
 from db.tables.processes import Job
@@ -32,6 +31,7 @@ from ml_service.job_ends import give_back, record_failure
 from ml_service.map_collector import MapCollector
 from ml_service.provenance import code_version
 from ml_service.quality_measurement import QualityMeasurement
+from ml_service.run_beginning import begin_next_run
 from ml_service.run_execution import RunExecution
 from ml_service.sweeping import Sweep
 from models.errors import ModelsError
@@ -285,13 +285,9 @@ class Worker:
             self.serve_urgent_jobs()
 
     def _do_run(self, job: Job) -> None:
-        # Durably: what ended runs have saved is removed now.
-        with self._context.db.write(durable=True) as db_session:
-            own_job(db_session, job.id, self.worker_id)
-            run = start_next_run(db_session)
-            if run is None:
-                finish_job(db_session, job.id, self.worker_id)
-                return
+        run = begin_next_run(self._context, job.id, self.worker_id)
+        if run is None:
+            return
         try:
             execution = FinetuneExecution if run.kind is RunKind.FINETUNE else RunExecution
             execution(self._context, self._keeper, self, run.id, job.id).execute()

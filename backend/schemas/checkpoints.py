@@ -201,7 +201,11 @@ class PruneResult(ResponseModel):
     removed: list[CheckpointOut]
     kept: list[KeptCheckpoint]
     lost_ids: list[int] = Field(description="rows whose file is gone, removed too")
-    leftover_files: int = Field(description="files that no checkpoint names, left by a process that was killed")
+    leftover_files: int = Field(
+        description="files that nothing refers to any more: left by a process that was killed, or by runs that have "
+        "ended, and scalers that are not in force"
+    )
+    epochs: int = Field(description="losses of old runs without a checkpoint; the runs stay, with their figures")
     freed_bytes: int
     dry_run: bool
 

@@ -37,7 +37,7 @@ class TrainingOut(ResponseModel):
     kind: RunKind = Field(description="whether it trains a head, or fine-tunes the extractor")
     epoch: int = Field(description="epochs done")
     best_epoch: int | None
-    train_loss: list[float] = Field(description="one a epoch")
+    train_loss: list[float] = Field(description="one a epoch; empty for an old run without a checkpoint")
     val_loss: list[float | None] = Field(
         description="held-out loss, one a epoch; null while too few images are labelled for a split"
     )

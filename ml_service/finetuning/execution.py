@@ -31,10 +31,9 @@ from ml_service.finetuning.result import (
 )
 from ml_service.head_keeper import HeadKeeper
 from ml_service.run_record import RunRecord
-from models.adapter_files import FOLDER
+from ml_service.session_leftovers import WORK_FOLDER
 from models.base import ExtractorInfo
 
-WORK_FOLDER = f"{FOLDER}/work"
 PROGRESS_INTERVAL_S = 0.5
 
 

@@ -12,9 +12,12 @@ from typing import Any
 import pytest
 
 from db.database import Database
-from db.enums import CheckpointKind
+from db.enums import CheckpointKind, RunState
 from db.queries.checkpoints import save_checkpoint_row
+from db.queries.run_removal import RUNS_WITH_LOSSES
 from db.queries.session_info import get_session_info
+from db.tables.learning import Run as TrainingRun
+from db.tables.learning import RunEpoch
 from fewclick import cli
 from models.adapter_files import AdapterDescription, write_adapter
 from tests.fewclick.conftest import MakeSession
@@ -166,11 +169,33 @@ def test_prune__collects_what_a_killed_process_left(run: Run, folder: Path) -> N
     assert "nothing to remove" in run("prune", "--yes")  # they may be in the making
     for path in checkpoints.rglob("*"):
         os.utime(path, (time.time() - 3600, time.time() - 3600))
-    assert "4 files that no checkpoint names" in run("prune", "--dry-run")
+    assert "4 files that nothing refers to any more" in run("prune", "--dry-run")
     run("prune", "--yes")
     left = sorted(path.name for path in checkpoints.rglob("*") if path.is_file())
     assert not [name for name in left if "live-9" in name or name.endswith(".tmp")]
     assert len(left) == 2 * 4 + 2
+    assert ids(folder) == [1, 2, 3, 4]
+
+
+def test_prune__collects_what_runs_left(run: Run, folder: Path) -> None:
+    database = Database.of_session(folder)
+    with database.write() as db_session:
+        runs = [TrainingRun(state=RunState.FINISHED) for _ in range(RUNS_WITH_LOSSES + 1)]
+        db_session.add_all(runs)
+        db_session.flush()
+        db_session.add_all([RunEpoch(run_id=row.id, epoch=1, train_loss=0.5) for row in runs])
+    database.close()
+    state = folder / "runs" / "run-1.json"
+    state.parent.mkdir()
+    state.write_text("{}")
+    os.utime(state, (time.time() - 3600, time.time() - 3600))
+    plan = run("prune", "--dry-run")
+    assert "1 file that nothing refers to any more" in plan
+    assert "losses of 1 epoch of old runs without a checkpoint" in plan
+    assert state.exists()
+    run("prune", "--yes")
+    assert not state.exists()
+    assert "nothing to remove" in run("prune", "--yes")
     assert ids(folder) == [1, 2, 3, 4]
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from db.tasks import Task
 from ml_service.heads.kernel_head import KernelHead
-from ml_service.scaler_file import FOLDER
+from ml_service.session_leftovers import SCALER_FOLDER
 from ml_service.worker import Worker
 from models.prediction_store import read_map
 from tests.ml_service.toy_session import ToySession, add_images, make_session, work_off
@@ -69,13 +69,13 @@ def test_follow__services_share_the_scaler_of_the_one_that_gathered(grown: tuple
 def test_follow__unusable_file_raises_the_version(grown: tuple[ToySession, Worker], damage: object) -> None:
     session, _first = grown
     version, before = session.info().head_version, _scaler_hash(session)
-    [path] = (session.folder / FOLDER).iterdir()
+    [path] = (session.folder / SCALER_FOLDER).iterdir()
     damage(path)  # type: ignore[operator]
     second = session.worker()
     work_off(second)
     assert session.info().head_version == version + 1
     assert _scaler_hash(session) != before
-    assert (session.folder / FOLDER / f"{_scaler_hash(session)}.safetensors").is_file()
+    assert (session.folder / SCALER_FOLDER / f"{_scaler_hash(session)}.safetensors").is_file()
     third = session.worker()
     np.testing.assert_array_equal(_mean(third), _mean(second))
     assert session.info().head_version == version + 1

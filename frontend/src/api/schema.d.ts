@@ -92,6 +92,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/classes/removed": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Removed Classes
+         * @description Classes that restore brings back, the last one removed first.
+         */
+        get: operations["listRemovedClasses"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/classes/{class_id}/usage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Class Usage
+         * @description How many annotations a removal would take away.
+         */
+        get: operations["getClassUsage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/classes/{class_id}": {
         parameters: {
             query?: never;
@@ -111,7 +151,7 @@ export interface paths {
         head?: never;
         /**
          * Update Class
-         * @description Rename, recolour, or merge into another class.
+         * @description Rename, recolour, move, or merge into another class.
          */
         patch: operations["updateClass"];
         trace?: never;
@@ -360,6 +400,26 @@ export interface paths {
          * @description Set the image aside; its annotations go, undo brings them back.
          */
         post: operations["skipImage"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/images/{image_id}/annotations/undetermined": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Mark Undetermined
+         * @description Say that a person has looked and cannot tell: an answer in place of any other, that nothing learns from.
+         */
+        post: operations["markUndetermined"];
         delete?: never;
         options?: never;
         head?: never;
@@ -953,6 +1013,11 @@ export interface components {
             labels: components["schemas"]["LabelOut"][] | null;
             /** Skipped */
             skipped: boolean;
+            /**
+             * Undetermined
+             * @description a person has looked and cannot tell
+             */
+            undetermined: boolean;
             /** Can Undo */
             can_undo: boolean;
             /** Can Redo */
@@ -1220,13 +1285,23 @@ export interface components {
         ClassCount: {
             /** Class Id */
             class_id: number;
-            /** Images */
+            /**
+             * Images
+             * @description in a multilabel session with those of the classes below, which imply it
+             */
             images: number;
             /**
              * Points
              * @description 0 in a classification session
              */
             points: number;
+            /**
+             * Images With Below
+             * @description images of the class or of one below it
+             */
+            images_with_below: number;
+            /** Points With Below */
+            points_with_below: number;
         };
         /**
          * ClassCounts
@@ -2124,6 +2199,16 @@ export interface components {
              */
             group?: string | null;
             /**
+             * Parent Id
+             * @description the class that it is a kind of from now on; null: of none. It comes last there
+             */
+            parent_id?: number | null;
+            /**
+             * Before
+             * @description id of the class, of the same parent, that it comes before in the order; null: it comes last
+             */
+            before?: number | null;
+            /**
              * Merge Into
              * @description id of another class that takes over all annotations; this class is then removed
              */
@@ -2149,6 +2234,11 @@ export interface components {
              */
             group: string | null;
             /**
+             * Parent Id
+             * @description the class that it is a kind of: counts, filters and exports of that one include it, and in a multilabel session an image that has the class has that one too; null: of none
+             */
+            parent_id?: number | null;
+            /**
              * Annotations Moved
              * @description points or labels that a merge gave to this class
              * @default 0
@@ -2172,6 +2262,11 @@ export interface components {
              * @description multilabel: of classes that exclude each other
              */
             group?: string | null;
+            /**
+             * Parent Id
+             * @description the class that it is a kind of
+             */
+            parent_id?: number | null;
         };
         /**
          * LabelClassOut
@@ -2192,6 +2287,11 @@ export interface components {
              * @description multilabel: an image has at most one of the classes of a group; null: any number
              */
             group: string | null;
+            /**
+             * Parent Id
+             * @description the class that it is a kind of: counts, filters and exports of that one include it, and in a multilabel session an image that has the class has that one too; null: of none
+             */
+            parent_id?: number | null;
         };
         /**
          * LabelClassRemoved
@@ -2202,7 +2302,7 @@ export interface components {
             id: number;
             /**
              * Annotations Removed
-             * @description points, or labels of whole images
+             * @description points, regions, or labels of whole images
              */
             annotations_removed: number;
             /** Images Changed */
@@ -2227,8 +2327,35 @@ export interface components {
              * @description multilabel: an image has at most one of the classes of a group; null: any number
              */
             group: string | null;
+            /**
+             * Parent Id
+             * @description the class that it is a kind of: counts, filters and exports of that one include it, and in a multilabel session an image that has the class has that one too; null: of none
+             */
+            parent_id?: number | null;
             /** Annotations Restored */
             annotations_restored: number;
+        };
+        /**
+         * LabelClassUsage
+         * @description What a removal would take away, or a restoration bring back.
+         */
+        LabelClassUsage: {
+            /** Id */
+            id: number;
+            /** Points */
+            points: number;
+            /** Regions */
+            regions: number;
+            /**
+             * Labels
+             * @description of whole images
+             */
+            labels: number;
+            /**
+             * Images
+             * @description that have any of these
+             */
+            images: number;
         };
         /**
          * LabelOut
@@ -2677,6 +2804,40 @@ export interface components {
             accuracy: number;
         };
         /**
+         * RemovedClass
+         * @description A class that can be restored, and what comes back with it.
+         */
+        RemovedClass: {
+            /** Id */
+            id: number;
+            /** Points */
+            points: number;
+            /** Regions */
+            regions: number;
+            /**
+             * Labels
+             * @description of whole images
+             */
+            labels: number;
+            /**
+             * Images
+             * @description that have any of these
+             */
+            images: number;
+            /** Name */
+            name: string;
+            /**
+             * Color
+             * @description #RRGGBB
+             */
+            color: string;
+            /**
+             * Removed At
+             * Format: date-time
+             */
+            removed_at: string;
+        };
+        /**
          * RunKind
          * @description What a full run trains.
          * @enum {string}
@@ -2883,6 +3044,11 @@ export interface components {
             labeled: number;
             /** Skipped */
             skipped: number;
+            /**
+             * Undetermined
+             * @description a person has looked and cannot tell
+             */
+            undetermined: number;
         };
         /**
          * Strategy
@@ -2915,7 +3081,7 @@ export interface components {
             best_epoch: number | null;
             /**
              * Train Loss
-             * @description one a epoch
+             * @description one a epoch; empty for an old run without a checkpoint
              */
             train_loss: number[];
             /**
@@ -3387,6 +3553,120 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["LabelClassOut"];
+                };
+            };
+            /** @description cannot be right */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description not in this state */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description malformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    listRemovedClasses: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RemovedClass"][];
+                };
+            };
+            /** @description cannot be right */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description not in this state */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description malformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    getClassUsage: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                class_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LabelClassUsage"];
                 };
             };
             /** @description cannot be right */
@@ -4388,6 +4668,68 @@ export interface operations {
         };
     };
     skipImage: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                image_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["ExpectedRevision"] | null;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AnnotationStateOut"];
+                };
+            };
+            /** @description cannot be right */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description another state was found; `current` is an AnnotationStateOut */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConflictBody"];
+                };
+            };
+            /** @description malformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    markUndetermined: {
         parameters: {
             query?: never;
             header?: never;

@@ -23,9 +23,9 @@ from ml_service.errors import ExtractorChangedError
 from ml_service.finetuning import execution
 from ml_service.finetuning.adoption import adopt
 from ml_service.finetuning.availability import why_not
-from ml_service.finetuning.execution import WORK_FOLDER
 from ml_service.finetuning.plan import Plan
 from ml_service.finetuning.state_file import load_state
+from ml_service.session_leftovers import WORK_FOLDER
 from ml_service.worker import Worker
 from models.adapter_files import read_adapter
 from models.base import ExtractorInfo
