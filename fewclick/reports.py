@@ -21,7 +21,7 @@ from db.queries.next_image import next_image, note_model_pick
 from db.queries.session_info import Strategy, get_session_info, training_settings
 from db.queries.stats import any_annotation
 from db.queries.workers import heartbeat_age_s
-from db.tables.annotations import ImageClass, Label, Point
+from db.tables.annotations import ImageClass, Label, Point, Region
 from db.tables.images import Image
 from db.tables.learning import Run
 from db.tables.session import LabelClass
@@ -105,7 +105,12 @@ def _spell(counts: dict[Any, int], order: type[ImageStatus] | type[FeatureState]
 
 
 def _spell_classes(db_session: Session) -> str:
-    columns: tuple[InstrumentedAttribute[Any], ...] = (Point.class_id, Label.class_id, ImageClass.class_id)
+    columns: tuple[InstrumentedAttribute[Any], ...] = (
+        Point.class_id,
+        Region.class_id,
+        Label.class_id,
+        ImageClass.class_id,
+    )
     tables = [_counts(db_session, column) for column in columns]
     present = select(LabelClass.id, LabelClass.name).where(LabelClass.removed_at.is_(None))
     classes = db_session.execute(present.order_by(LabelClass.position, LabelClass.id)).all()

@@ -19,6 +19,7 @@ from db.queries.class_tree import read_tree
 from db.queries.events import add_event
 from db.queries.jobs import request_refit
 from db.queries.outcomes import record_outcome
+from db.queries.region_rows import forget_shapes
 from db.queries.splits import draw_split, rarest_class
 from db.tables.annotations import AnnotationState
 from db.tables.images import Image
@@ -29,6 +30,9 @@ PAYLOADS = {Annotates.POINTS: "points", Annotates.IMAGE: "class_id", Annotates.C
 """What a request about such an annotation brings."""
 HISTORY_LENGTH = 200
 """States kept of an image; undo reaches no further."""
+
+SHAPES_SWEPT_EVERY = 50
+"""Steps of the history, after which shapes that no state names any more are looked for."""
 
 # Built once: every click runs all of these, and putting a statement together takes longer than running it.
 _PRESENT_CLASSES = (
@@ -78,17 +82,23 @@ class Change:
             tuple(point for point in self.before.points if point.class_id not in self.present),
             label if label is not None and label[0] not in self.present else None,
             classes=tuple(mark for mark in self.before.classes if mark[0] is not None and mark[0] not in self.present),
+            regions=tuple(
+                region
+                for region in self.before.regions
+                if region.class_id is not None and region.class_id not in self.present
+            ),
         )
 
     def beside_hidden(self, after: State) -> State:
-        """An earlier state, with the hidden points left as they are now.
+        """An earlier state, with the hidden points and regions left as they are now.
 
         A label stands alone in its image: the earlier one comes back, hidden or not, in place of a hidden one.
         """
         visible, hidden = after.visible(self.present), self.hidden()
         classes = self.answer(visible.classes) if after.classes else ()
         label = after.label or hidden.label
-        return replace(after, points=hidden.points + visible.points, label=label, classes=classes)
+        regions = hidden.regions + visible.regions
+        return replace(after, points=hidden.points + visible.points, label=label, classes=classes, regions=regions)
 
     def answer(self, visible: Iterable[ClassMark]) -> tuple[ClassMark, ...]:
         """These classes and the hidden ones, without those that they exclude.
@@ -160,6 +170,8 @@ class Change:
             _FORGET_STATES, {"image_id": image_id, "next": position, "oldest": position - HISTORY_LENGTH}
         )
         connection.execute(_INSERT_STATE, {"image_id": image_id, "position": position, "state": after.to_json()})
+        if position % SHAPES_SWEPT_EVERY == 0 and (self.before.regions or after.regions):
+            forget_shapes(self.db_session, image_id)
         return self.put_in_force(after, position)
 
     def answer_again(self) -> dict[str, Any]:
@@ -190,6 +202,7 @@ class Change:
                 record_outcome(self.db_session, image.id, visible.label[0])
             class_ids = {class_id for class_id, _origin in visible.classes if class_id is not None}
             class_ids |= {point.class_id for point in visible.points}
+            class_ids |= {region.class_id for region in visible.regions if region.class_id is not None}
             stratum = visible.label[0] if visible.label else rarest_class(self.db_session, class_ids)
             image.split = draw_split(self.db_session, image, stratum)
         self.db_session.flush()
@@ -240,6 +253,10 @@ def describe(db_session: Session, image: Image, state: State, present: dict[int,
         ],
         "label": None if label is None else {"class_id": label[0], "origin": label[1].value},
         "labels": _labels(db_session, visible),
+        "regions": [
+            {"id": r.id, "shape_id": r.shape_id, "kind": r.kind.value, "class_id": r.class_id, "origin": r.origin.value}
+            for r in visible.regions
+        ],
         "skipped": visible.skipped,
         "undetermined": visible.undetermined,
         "can_undo": image.history_position > oldest,

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from db.clock import utc_now
 from db.enums import ImageStatus, Origin
 from db.queries.annotation_state import ClassMark, State, StoredPoint, marks
+from db.queries.region_rows import read_regions, write_regions
 from db.tables.annotations import ImageClass, Label, Point
 from db.tables.images import Image
 from db.tasks import Annotates, Task
@@ -40,7 +41,8 @@ def read_state(db_session: Session, image: Image, task: Task) -> State:
         found = db_session.connection().execute(_CLASSES, {"image_id": image.id})
         return replace(aside, classes=marks((row.class_id, row.origin) for row in found), answered_at=image.answered_at)
     rows = db_session.connection().execute(_POINTS, {"image_id": image.id})
-    return replace(aside, points=tuple(StoredPoint(*row) for row in rows))
+    regions = read_regions(db_session, image.id) if image.region_count else ()
+    return replace(aside, points=tuple(StoredPoint(*row) for row in rows), regions=regions)
 
 
 def write_rows(db_session: Session, image: Image, before: State, after: State) -> State:
@@ -53,6 +55,8 @@ def write_rows(db_session: Session, image: Image, before: State, after: State) -
             connection.execute(_INSERT_LABEL, {"image_id": image.id, "class_id": class_id, "origin": origin})
     if set(before.classes) != set(after.classes):
         _write_marks(db_session, image, before.classes, after.classes)
+    if before.regions != after.regions:
+        write_regions(db_session, image, after.regions)
     if before.points == after.points:
         return after
     points = _with_known_ids(before, after)

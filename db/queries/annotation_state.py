@@ -7,7 +7,7 @@ from collections.abc import Container, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from db.enums import Origin
+from db.enums import Origin, RegionKind, RegionOrigin
 from db.queries.class_tree import ClassTree
 
 ClassMark = tuple[int | None, Origin]
@@ -31,6 +31,23 @@ class StoredPoint:
 
 
 @dataclass(frozen=True)
+class StoredRegion:
+    """A region without its geometry, which its shape has; `id` is None until it has a row."""
+
+    id: int | None
+    shape_id: int
+    kind: RegionKind
+    class_id: int | None
+    """None removes what lies below."""
+    origin: RegionOrigin
+
+    @property
+    def content(self) -> tuple[int, int | None, RegionOrigin]:
+        """All but the id."""
+        return self.shape_id, self.class_id, self.origin
+
+
+@dataclass(frozen=True)
 class State:
     """Everything said about one image, hidden annotations included."""
 
@@ -43,23 +60,31 @@ class State:
     """As `Image.answered_at`."""
     undetermined: bool = False
     """A person has looked and cannot tell."""
+    regions: tuple[StoredRegion, ...] = ()
+    """From the lowest to the one on top."""
 
     def visible(self, present: Container[int]) -> State:
         """What is left of it with the classes that are present."""
         label = self.label if self.label is not None and self.label[0] in present else None
         points = tuple(point for point in self.points if point.class_id in present)
-        return replace(self, points=points, label=label, classes=_visible_marks(self.classes, present))
+        regions = tuple(region for region in self.regions if region.class_id is None or region.class_id in present)
+        classes = _visible_marks(self.classes, present)
+        return replace(self, points=points, label=label, classes=classes, regions=regions)
 
     @property
     def says_something(self) -> bool:
         """Whether it makes an image labelled."""
-        return bool(self.points) or self.label is not None or bool(self.classes)
+        if self.points or self.label is not None or self.classes:
+            return True
+        return any(region.class_id is not None for region in self.regions)
 
     def same_as(self, other: State) -> bool:
-        """Equal up to ids and order of the points, and to when it was said."""
+        """Equal up to ids, the order of the points, and to when it was said."""
         if (self.label, self.skipped, self.undetermined) != (other.label, other.skipped, other.undetermined):
             return False
         if set(self.classes) != set(other.classes):
+            return False
+        if self.regions != other.regions:
             return False
         return Counter(point.content for point in self.points) == Counter(point.content for point in other.points)
 
@@ -75,6 +100,12 @@ class State:
             content["answered_at"] = self.answered_at
         if self.undetermined:
             content["undetermined"] = True
+        if self.regions:
+            content["regions"] = [
+                {"id": r.id, "shape_id": r.shape_id, "kind": r.kind.value, "class_id": r.class_id,
+                 "origin": r.origin.value}
+                for r in self.regions
+            ]  # fmt: skip
         return content
 
     @classmethod
@@ -89,6 +120,10 @@ class State:
             tuple((mark["class_id"], Origin(mark["origin"])) for mark in data.get("classes", ())),
             data.get("answered_at", 0),
             data.get("undetermined", False),
+            tuple(
+                StoredRegion(r["id"], r["shape_id"], RegionKind(r["kind"]), r["class_id"], RegionOrigin(r["origin"]))
+                for r in data.get("regions", ())
+            ),
         )
 
 

@@ -40,7 +40,8 @@ class NewPoint:
 
 
 def current_state(db_session: Session, image: Image) -> dict[str, Any]:
-    """The annotation in force: image_id, revision, points (with ids), label, labels, skipped, can_undo, can_redo.
+    """The annotation in force: image_id, revision, points (with ids), label, labels, regions (without geometry: see
+    `db.queries.regions.with_geometry`), skipped, can_undo, can_redo.
 
     `labels` is None while nobody has answered for the classes of an image that may have several.
     """
@@ -58,7 +59,7 @@ def replace_points(
     """Make `points` the points of the image, all or none; returns the new `current_state`.
 
     A point with the id of an existing one that has neither moved nor changed class keeps its origin; all others get
-    `origin`. A request that changes nothing leaves revision and history as they are.
+    `origin`. Regions stay. A request that changes nothing leaves revision and history as they are.
 
     Raises:
         InvalidInputError: a class that is not present, a place outside the image, or a session without points.
@@ -66,13 +67,17 @@ def replace_points(
     """
     change = Change(db_session, image, Annotates.POINTS, expected_revision)
     change.require_readable()
+    return change.apply(State(points=points_to_store(change, points, origin), regions=change.before.regions))
+
+
+def points_to_store(change: Change, points: Sequence[NewPoint], origin: Origin) -> tuple[StoredPoint, ...]:
+    """The points of an image as `replace_points` means them, beside hidden ones; raises as that."""
     for index, point in enumerate(points):
-        _check_point(image, index, point)
+        _check_point(change.image, index, point)
     change.require_classes({point.class_id for point in points})
     by_id = {point.id: point for point in change.before.points}
     kept = tuple(point for point in change.before.points if point.class_id not in change.present)
-    new = tuple(_stored(point, by_id, origin) for point in points)
-    return change.apply(State(points=kept + new))
+    return kept + tuple(_stored(point, by_id, origin) for point in points)
 
 
 def set_label(

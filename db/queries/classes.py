@@ -18,7 +18,7 @@ from db.queries.class_groups import merge_image_classes, put_into_group, require
 from db.queries.class_tree import check_parent, number, place_before, read_tree
 from db.queries.jobs import request_job
 from db.queries.session_info import get_session_info
-from db.tables.annotations import AnnotationState, ImageClass, Label, Point
+from db.tables.annotations import AnnotationState, ImageClass, Label, Point, Region
 from db.tables.images import Image
 from db.tables.learning import Agreement, PredictionOutcome
 from db.tables.processes import Event
@@ -134,7 +134,7 @@ def merge_class(db_session: Session, class_id: int, into_id: int) -> tuple[Label
     merge_image_classes(db_session, source, target)
     _merge_branches(db_session, source, target)
     _merge_histories(db_session, class_id, into_id)
-    for table in (Point, Label, PredictionOutcome, Agreement):
+    for table in (Point, Label, Region, PredictionOutcome, Agreement):
         db_session.execute(update(table).where(table.class_id == class_id).values(class_id=into_id))
     for foretold in (PredictionOutcome, Agreement):
         db_session.execute(
@@ -219,14 +219,14 @@ def _require_free_name(db_session: Session, name: str, but: int | None = None) -
 def _count(db_session: Session, class_id: int) -> int:
     return sum(
         db_session.scalar(select(func.count()).where(table.class_id == class_id)) or 0
-        for table in (Point, Label, ImageClass)
+        for table in (Point, Label, ImageClass, Region)
     )
 
 
 def _affected(db_session: Session, *class_ids: int) -> list[int]:
     """Images with an annotation of one of the classes."""
     found: set[int] = set()
-    for table in (Point, Label, ImageClass):
+    for table in (Point, Label, ImageClass, Region):
         found.update(db_session.scalars(select(table.image_id).where(table.class_id.in_(class_ids))))
     return sorted(found)
 
@@ -241,6 +241,7 @@ def _note_change(db_session: Session, image_ids: list[int]) -> None:
     is_labelled = (
         exists().where(Point.image_id == Image.id, Point.class_id.in_(present))
         | exists().where(Label.image_id == Image.id, Label.class_id.in_(present))
+        | exists().where(Region.image_id == Image.id, Region.class_id.in_(present))
         # An answer stays one for the classes that are left.
         | exists().where(ImageClass.image_id == Image.id)
     )
@@ -281,6 +282,7 @@ def _with_class(state: dict[str, Any], class_id: int, into_id: int) -> dict[str,
             "points": [moved(point) for point in state["points"]],
             "label": None if label is None else moved(label),
             "classes": [moved(mark) for mark in state.get("classes", ())],
+            "regions": [moved(region) for region in state.get("regions", ())],
         }
     )
     return replace(merged, classes=marks(merged.classes)).to_json()

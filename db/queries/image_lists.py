@@ -14,8 +14,9 @@ from sqlalchemy.orm import Session
 
 from db.enums import FeatureState, ImageStatus
 from db.errors import InvalidInputError
+from db.queries.class_tree import read_tree
 from db.queries.images import ImageRow, rows_of_images, to_row
-from db.tables.annotations import ImageClass, Label, Point
+from db.tables.annotations import ImageClass, Label, Point, Region
 from db.tables.images import Image
 
 
@@ -34,7 +35,7 @@ class ImageFilter:
     status: ImageStatus | None = None
     """Unlabelled leaves out images that cannot be used, unless `features` asks for them."""
     class_id: int | None = None
-    """Annotated with this class."""
+    """Annotated with this class, or with one below it."""
     q: str | None = None
     """Part of the path, or the id."""
     features: FeatureState | None = None
@@ -57,7 +58,7 @@ def list_images(
     Raises:
         InvalidInputError: the cursor is not one that this list gave.
     """
-    conditions = _conditions(wanted)
+    conditions = _conditions(db_session, wanted)
     total = db_session.scalar(select(func.count()).select_from(Image).where(*conditions)) or 0
     statement = rows_of_images().where(*conditions)
     if cursor is not None:
@@ -68,7 +69,7 @@ def list_images(
     return ImagePage(rows, _encode_cursor(sort, rows[-1].image) if more else None, total)
 
 
-def _conditions(wanted: ImageFilter) -> list[ColumnElement[bool]]:
+def _conditions(db_session: Session, wanted: ImageFilter) -> list[ColumnElement[bool]]:
     conditions: list[ColumnElement[bool]] = []
     if wanted.status is not None:
         conditions.append(Image.status == wanted.status)
@@ -78,10 +79,16 @@ def _conditions(wanted: ImageFilter) -> list[ColumnElement[bool]]:
         # What cannot be used is not waiting for a label.
         conditions.append(Image.features != FeatureState.FAILED)
     if wanted.class_id is not None:
+        tree = read_tree(db_session)
+        # A class that was removed is asked for by itself.
+        meant = (tree.below(wanted.class_id) & tree.present) | {wanted.class_id}
         conditions.append(
-            exists().where(Point.image_id == Image.id, Point.class_id == wanted.class_id)
-            | exists().where(Label.image_id == Image.id, Label.class_id == wanted.class_id)
-            | exists().where(ImageClass.image_id == Image.id, ImageClass.class_id == wanted.class_id)
+            or_(
+                *(
+                    exists().where(table.image_id == Image.id, table.class_id.in_(meant))
+                    for table in (Point, Label, ImageClass, Region)
+                )
+            )
         )
     if wanted.q:
         in_path: ColumnElement[bool] = Image.path.icontains(wanted.q, autoescape=True)

@@ -11,7 +11,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from db.enums import FeatureState, ImageStatus, Split
 from db.queries.images import ImageRow, rows_of_images, to_row
 from db.queries.session_info import Strategy
-from db.tables.annotations import ImageClass, Label, Point
+from db.tables.annotations import ImageClass, Label, Point, Region
 from db.tables.images import Image
 from db.tables.session import LabelClass
 
@@ -124,12 +124,14 @@ def _least_certain_minority(db_session: Session, candidates: Select[Any]) -> Ima
 
 def _classes_by_count(db_session: Session) -> list[int]:
     """Present classes, fewest annotations first."""
-    points, labels, marks = (
+    points, labels, marks, regions = (
         select(func.count()).where(table.class_id == LabelClass.id).correlate(LabelClass).scalar_subquery()
-        for table in (Point, Label, ImageClass)
+        for table in (Point, Label, ImageClass, Region)
     )
     statement = select(LabelClass.id).where(LabelClass.removed_at.is_(None))
-    return list(db_session.scalars(statement.order_by(points + labels + marks, LabelClass.position, LabelClass.id)))
+    return list(
+        db_session.scalars(statement.order_by(points + labels + marks + regions, LabelClass.position, LabelClass.id))
+    )
 
 
 def _optional(row: Any) -> ImageRow | None:

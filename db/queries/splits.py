@@ -11,13 +11,13 @@ from sqlalchemy.orm import Session
 from sqlalchemy.sql.expression import Subquery
 
 from db.enums import Split
-from db.tables.annotations import ImageClass, Label, Point
+from db.tables.annotations import ImageClass, Label, Point, Region
 from db.tables.images import Image
 
 VALIDATION_SHARE = 0.2
 MANY = 1000
 """Images, from which on they are not counted."""
-TABLES = (Label, ImageClass, Point)
+TABLES = (Label, ImageClass, Point, Region)
 
 
 def draw_split(db_session: Session, image: Image, class_id: int | None) -> Split:
@@ -58,12 +58,12 @@ def rarest_class(db_session: Session, class_ids: Collection[int]) -> int | None:
         return next(iter(class_ids), None)
     counts: Counter[int] = Counter()
     for class_id in class_ids:
-        for table in TABLES:
-            counts[class_id] += db_session.scalar(select(func.count()).select_from(_images_with(table, class_id))) or 0
+        found = [select(func.count()).select_from(_images_with(table, class_id)).scalar_subquery() for table in TABLES]
+        counts[class_id] = sum(db_session.execute(select(*found)).one())
     return min(class_ids, key=lambda class_id: (counts[class_id], class_id))
 
 
-def _images_with(table: type[Label | ImageClass | Point], class_id: int) -> Subquery:
+def _images_with(table: type[Label | ImageClass | Point | Region], class_id: int) -> Subquery:
     """Ids of up to `MANY` of the images with a class."""
     return select(table.image_id).where(table.class_id == class_id).distinct().limit(MANY).subquery()
 

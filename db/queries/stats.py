@@ -6,15 +6,17 @@ import datetime as dt
 from collections import defaultdict
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, cast, distinct, extract, func, select
+from sqlalchemy import BigInteger, Column, cast, distinct, exists, extract, func, select, union
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from db.enums import FeatureState, ImageStatus, Origin
-from db.tables.annotations import ImageClass, Label, Point
+from db.enums import FeatureState, ImageStatus, Origin, RegionOrigin
+from db.queries.class_tree import read_tree
+from db.tables.annotations import ImageClass, Label, Point, Region
 from db.tables.images import Image
 from db.tables.session import LabelClass
 
 MADE_BY_PEOPLE = (Origin.HUMAN, Origin.ACCEPTED)
+DRAWN_BY_PEOPLE = (RegionOrigin.HUMAN, RegionOrigin.ACCEPTED, RegionOrigin.CORRECTED)
 HOUR_S = 3600
 
 
@@ -42,7 +44,10 @@ def count_by_class(db_session: Session) -> list[tuple[int, int, int]]:
             select(Point.class_id, func.count(distinct(Point.image_id)), func.count()).group_by(Point.class_id)
         )
     }
-    labels: dict[int | None, int] = {}
+    # Where a class has a region in an image, and no point, the image counts all the same.
+    has_point = exists().where(Point.image_id == Region.image_id, Point.class_id == Region.class_id)
+    by_region = select(Region.class_id, func.count(distinct(Region.image_id))).where(~has_point)
+    labels: dict[int | None, int] = dict(db_session.execute(by_region.group_by(Region.class_id)).all())
     for column in (Label.class_id, ImageClass.class_id):
         labels |= dict(db_session.execute(select(column, func.count()).group_by(column)).all())
     present = select(LabelClass.id).where(LabelClass.removed_at.is_(None))
@@ -50,19 +55,43 @@ def count_by_class(db_session: Session) -> list[tuple[int, int, int]]:
     return [(c, points.get(c, (0, 0))[0] + labels.get(c, 0), points.get(c, (0, 0))[1]) for c in ordered]
 
 
+def count_regions(db_session: Session) -> dict[int, int]:
+    """Regions by class, of those classes that have any."""
+    rows = select(Region.class_id, func.count()).where(Region.class_id.is_not(None)).group_by(Region.class_id)
+    return {class_id: count for class_id, count in db_session.execute(rows) if class_id is not None}
+
+
+def count_below(db_session: Session) -> dict[int, tuple[int, int]]:
+    """(images, points) by class, with those of all classes below it, of the present classes that have any below."""
+    tree = read_tree(db_session)
+    counts: dict[int, tuple[int, int]] = {}
+    for class_id in {above for present in tree.present for above in tree.above(present)}:
+        meant = tree.below(class_id) & tree.present
+        found = [
+            select(table.image_id).where(table.class_id.in_(meant)) for table in (Point, Label, ImageClass, Region)
+        ]
+        images = select(func.count()).select_from(union(*found).subquery())
+        points = select(func.count()).select_from(Point).where(Point.class_id.in_(meant))
+        counts[class_id] = (db_session.scalar(images) or 0, db_session.scalar(points) or 0)
+    return counts
+
+
 def count_annotations(db_session: Session) -> int:
-    """Points and labels of the classes that are present, and images that were said to have none of the classes."""
+    """Points, regions and labels of the classes that are present, and images said to have none of the classes."""
     without = db_session.scalar(select(func.count()).where(ImageClass.class_id.is_(None))) or 0
-    return without + sum(max(images, points) for _class_id, images, points in count_by_class(db_session))
+    regions = count_regions(db_session)
+    counts = count_by_class(db_session)
+    return without + sum(max(images, points + regions.get(class_id, 0)) for class_id, images, points in counts)
 
 
 def annotations_per_hour(db_session: Session, hours: int) -> list[tuple[dt.datetime, int]]:
-    """(start of the hour, points and labels made by people in it), the last `hours` with any, oldest first."""
+    """(start of the hour, points, regions and labels made by people in it), the last `hours` with any, oldest first."""
     counts: dict[int, int] = defaultdict(int)
-    for table in (Point, Label, ImageClass):
+    for table in (Point, Label, ImageClass, Region):
         seconds = cast(extract("epoch", table.created_at), BigInteger)
         start = (seconds - seconds % HOUR_S).label("start")
-        statement = select(start, func.count()).where(table.origin.in_(MADE_BY_PEOPLE)).group_by(start)
+        by_people = DRAWN_BY_PEOPLE if table is Region else MADE_BY_PEOPLE
+        statement = select(start, func.count()).where(table.origin.in_(by_people)).group_by(start)
         for hour, count in db_session.execute(statement.order_by(start.desc()).limit(hours)):
             counts[int(hour)] += count
     newest = sorted(counts)[-hours:]
@@ -74,7 +103,7 @@ def any_annotation(db_session: Session) -> bool:
     present = select(LabelClass.id).where(LabelClass.removed_at.is_(None))
     of_classes = [
         select(column).where(column.in_(present)).limit(1)
-        for column in (Point.class_id, Label.class_id, ImageClass.class_id)
+        for column in (Point.class_id, Label.class_id, ImageClass.class_id, Region.class_id)
     ]
     of_none = select(ImageClass.id).where(ImageClass.class_id.is_(None)).limit(1)
     return any(db_session.execute(statement).first() is not None for statement in (*of_classes, of_none))

@@ -99,6 +99,6 @@ class AnnotationState(Base):
     position: Mapped[int]
     state: Mapped[dict[str, Any]]
     """{"points": [{"x", "y", "class_id", "origin"}], "label": {"class_id", "origin"} | None, "skipped": bool}, and
-    "classes": [{"class_id", "origin"}] where an image may have several, "regions": [{"id", "shape_id", "class_id",
-    "origin"}] in their order where it has any."""
+    "classes": [{"class_id", "origin"}] where an image may have several, "regions": [{"id", "shape_id", "kind",
+    "class_id", "origin"}] in their order where it has any."""
     created_at: Mapped[dt.datetime] = mapped_column(default=utc_now)
