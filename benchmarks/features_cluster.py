@@ -29,7 +29,8 @@ from benchmarks.product import ROOT, write_config
 from benchmarks.tables import Section, machine, show
 from db.database import Database, database_url
 from db.migrate import migrate
-from db.queries.extraction import Outcome, claim_rest, record
+from db.queries.extraction import claim_rest
+from db.queries.extraction_results import Outcome, record
 from db.queries.extraction_workers import WorkerProgress, beat_extraction
 from db.queries.session_info import Strategy, TrainingSettings
 from db.tables.images import Image

@@ -7,15 +7,13 @@ from typing import Annotated
 
 import typer
 
+from fewclick.command_options import SessionOption, session_folder
+
 MAX_ID = 2**63 - 1
 """Largest integer that SQLite and PostgreSQL store. Not imported, as that would load the backend for `--help`."""
 
 app = typer.Typer(help="Saved heads: list, inspect, compare, switch, export, remove.", no_args_is_help=False)
 
-SessionOption = Annotated[
-    Path | None,
-    typer.Option("--session", help="Session folder; else FEWCLICK_SESSION, else ./session.", show_default=False),
-]
 JsonOption = Annotated[bool, typer.Option("--json", help="As JSON, for programs.")]
 
 
@@ -58,7 +56,7 @@ def list_some(
     """Saved heads, newest first, and which one predicts."""
     from fewclick import checkpoint_commands as commands
 
-    commands.list_some(_folder(session), limit=limit, before=before, as_json=as_json)
+    commands.list_some(session_folder(session), limit=limit, before=before, as_json=as_json)
 
 
 @app.command()
@@ -66,7 +64,7 @@ def inspect(checkpoint_id: IdArgument, session: SessionOption = None, as_json: J
     """Where a checkpoint comes from: data, configuration, code, figures."""
     from fewclick import checkpoint_commands as commands
 
-    commands.inspect(_folder(session), checkpoint_id, as_json=as_json)
+    commands.inspect(session_folder(session), checkpoint_id, as_json=as_json)
 
 
 @app.command()
@@ -82,7 +80,7 @@ def compare(
     """How B differs from A: configuration, labels, figures, and both measured on the same images."""
     from fewclick import checkpoint_commands as commands
 
-    commands.compare(_folder(session), a, b, measure=measure, as_json=as_json)
+    commands.compare(session_folder(session), a, b, measure=measure, as_json=as_json)
 
 
 @app.command()
@@ -90,7 +88,7 @@ def activate(checkpoint_id: IdArgument, session: SessionOption = None, as_json: 
     """Let a checkpoint predict, until the next annotation changes."""
     from fewclick import checkpoint_commands as commands
 
-    commands.activate(_folder(session), checkpoint_id, as_json=as_json)
+    commands.activate(session_folder(session), checkpoint_id, as_json=as_json)
 
 
 @app.command()
@@ -98,7 +96,7 @@ def rollback(session: SessionOption = None, as_json: JsonOption = False) -> None
     """Let the head that predicted before the present one do so again, until the next annotation changes."""
     from fewclick import checkpoint_commands as commands
 
-    commands.rollback(_folder(session), as_json=as_json)
+    commands.rollback(session_folder(session), as_json=as_json)
 
 
 @app.command()
@@ -106,7 +104,7 @@ def release(session: SessionOption = None) -> None:
     """Let the live head predict again."""
     from fewclick import checkpoint_commands as commands
 
-    commands.release(_folder(session))
+    commands.release(session_folder(session))
 
 
 @app.command()
@@ -119,7 +117,7 @@ def rename(
     """Give a checkpoint a name, or pin it; what has a name or a pin is never pruned."""
     from fewclick import checkpoint_commands as commands
 
-    commands.rename(_folder(session), checkpoint_id, name, pin)
+    commands.rename(session_folder(session), checkpoint_id, name, pin)
 
 
 @app.command()
@@ -131,7 +129,7 @@ def export(
     """Write a head with all that is needed to apply it elsewhere: `fewclick predict --checkpoint FOLDER IMAGE...`."""
     from fewclick import checkpoint_commands as commands
 
-    commands.export(_folder(session), checkpoint_id, folder)
+    commands.export(session_folder(session), checkpoint_id, folder)
 
 
 @app.command()
@@ -147,7 +145,7 @@ def prune(
     """Remove old checkpoints and files that no checkpoint names; never what predicts, is pinned or has a name."""
     from fewclick import checkpoint_commands as commands
 
-    raise typer.Exit(commands.prune(_folder(session), keep=keep, dry_run=dry_run, yes=yes, as_json=as_json))
+    raise typer.Exit(commands.prune(session_folder(session), keep=keep, dry_run=dry_run, yes=yes, as_json=as_json))
 
 
 @app.command()
@@ -159,10 +157,4 @@ def delete(
     """Remove one checkpoint, its files too."""
     from fewclick import checkpoint_commands as commands
 
-    raise typer.Exit(commands.delete(_folder(session), checkpoint_id, yes=yes))
-
-
-def _folder(named: Path | None) -> Path:
-    from db.session_dir import resolve_session_dir
-
-    return named if named is not None else resolve_session_dir()
+    raise typer.Exit(commands.delete(session_folder(session), checkpoint_id, yes=yes))

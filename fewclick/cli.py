@@ -13,6 +13,8 @@ import typer
 from backend.schemas.export import ExportFormat, ExportScope
 from db.errors import FewclickError
 from fewclick.checkpoint_cli import app as checkpoints_app
+from fewclick.command_options import SessionOption, session_folder
+from fewclick.feature_cli import app as features_app
 from models.errors import ModelsError
 
 DEFAULT_PORT = 8000
@@ -26,7 +28,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-features_app = typer.Typer(help="Cached features of the images.", no_args_is_help=True)
 app.add_typer(features_app, name="features")
 app.add_typer(checkpoints_app, name="checkpoints")
 
@@ -43,10 +44,6 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-SessionOption = Annotated[
-    Path | None,
-    typer.Option("--session", help="Session folder; else FEWCLICK_SESSION, else ./session.", show_default=False),
-]
 SessionsOption = Annotated[
     list[Path] | None,
     typer.Option("--session", help="Session folder; give it several times to serve several.", show_default=False),
@@ -83,7 +80,7 @@ def up(
         # Before the work: a port in use should be told at once.
         supervisor.open_listener(host, port).close()
         sessions.insert(0, prepare_session(config))
-    raise typer.Exit(supervisor.up(sessions or [_session_dir(None)], host, port))
+    raise typer.Exit(supervisor.up(sessions or [session_folder(None)], host, port))
 
 
 @app.command()
@@ -92,7 +89,7 @@ def serve(session: SessionsOption = None, host: HostOption = "127.0.0.1", port: 
     from fewclick.sessions import describe_sessions
     from fewclick.supervisor import address_of, open_listener
 
-    mounts = describe_sessions(session or [_session_dir(None)])
+    mounts = describe_sessions(session or [session_folder(None)])
     with open_listener(host, port) as listener:
         from fewclick import web
 
@@ -120,7 +117,7 @@ def status(session: SessionOption = None) -> None:
     """Where a session stands: images, annotations, features, training."""
     from fewclick.reports import print_status
 
-    print_status(_session_dir(session))
+    print_status(session_folder(session))
 
 
 @app.command(name="next")
@@ -132,7 +129,7 @@ def next_image(
     """Print id and path of the image to label next; exit status 1 when none is left."""
     from fewclick.reports import print_next
 
-    if not print_next(_session_dir(session), strategy, current_id):
+    if not print_next(session_folder(session), strategy, current_id):
         raise typer.Exit(1)
 
 
@@ -153,7 +150,7 @@ def export(
     from initialization.report import format_bytes
 
     chosen = kind or format_of(output)
-    export_to_file(_session_dir(session), output, chosen, scope, history=history)
+    export_to_file(session_folder(session), output, chosen, scope, history=history)
     if output != STANDARD_OUTPUT:
         typer.echo(f"wrote {output} ({chosen.value}, {format_bytes(output.stat().st_size)})")
 
@@ -174,87 +171,7 @@ def predict(
     """Apply a saved head to new images; exit status 1 if one could not be read."""
     from fewclick.predict_command import predict as run
 
-    raise typer.Exit(run(_session_dir(session), checkpoint, images, out, weights))
-
-
-@features_app.callback(invoke_without_command=True)
-def features(
-    context: typer.Context,
-    verify: Annotated[
-        bool, typer.Option("--verify", help="Check the extractor itself: published values, or with --extractor.")
-    ] = False,
-    weights: Annotated[
-        Path | None, typer.Option(help="Meta's .pth or a Hugging Face folder; else the session's.", show_default=False)
-    ] = None,
-    image: Annotated[
-        Path | None, typer.Option(help="The golden image, COCO val2017 000000039769.", show_default=False)
-    ] = None,
-    extractor: Annotated[
-        str | None, typer.Option(help="By name: one that is not published is checked for its contract.")
-    ] = None,
-    session: SessionOption = None,
-) -> None:
-    """Cached features of the images."""
-    if context.invoked_subcommand is not None:
-        return
-    if not verify:
-        raise typer.BadParameter("name a command, or --verify")
-    from fewclick.feature_verify import verify as run
-
-    raise typer.Exit(run(_session_dir(session), weights, image, extractor))
-
-
-@features_app.command("status")
-def features_status(session: SessionOption = None) -> None:
-    """What is stored of which images, how, and why others have none."""
-    from fewclick.feature_commands import print_status
-
-    print_status(_session_dir(session))
-
-
-@features_app.command("verify")
-def features_verify(
-    full: Annotated[
-        bool, typer.Option("--full", help="Read every image, not only those with another size or time.")
-    ] = False,
-    repair: Annotated[
-        bool, typer.Option("--repair", help="Have made again what is missing, damaged or changed.")
-    ] = False,
-    session: SessionOption = None,
-) -> None:
-    """Compare images and features with the database; exit status 1 if anything is wrong."""
-    from fewclick.feature_commands import verify as run
-
-    raise typer.Exit(run(_session_dir(session), full=full, mend=repair))
-
-
-@features_app.command("prune")
-def features_prune(
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
-    shared: Annotated[bool, typer.Option("--shared", help="Also where other sessions may use them.")] = False,
-    session: SessionOption = None,
-) -> None:
-    """Remove features that no image of the session has, and those of other extractors."""
-    from fewclick.feature_commands import prune as run
-
-    raise typer.Exit(run(_session_dir(session), yes=yes, shared=shared))
-
-
-@features_app.command("recompute")
-def features_recompute(
-    failed: Annotated[bool, typer.Option("--failed", help="Images that failed.")] = False,
-    image: Annotated[
-        list[int] | None, typer.Option(help="Id of an image; several times, if you like.", show_default=False)
-    ] = None,
-    everything: Annotated[bool, typer.Option("--all", help="All images.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
-    session: SessionOption = None,
-) -> None:
-    """Have features made anew, by `fewclick up` or init_session.py."""
-    from fewclick.feature_commands import recompute as run
-
-    status = run(_session_dir(session), failed=failed, image_ids=image or (), everything=everything, yes=yes)
-    raise typer.Exit(status)
+    raise typer.Exit(run(session_folder(session), checkpoint, images, out, weights))
 
 
 @app.command()
@@ -268,7 +185,7 @@ def adopt(
     """Go on with a fine-tuned extractor: annotations stay, features are made anew."""
     from fewclick.adopt_command import run
 
-    run(_session_dir(session), checkpoint_id, base=base)
+    run(session_folder(session), checkpoint_id, base=base)
 
 
 @app.callback()
@@ -278,12 +195,6 @@ def _root(
     ] = False,
 ) -> None:
     del show_version
-
-
-def _session_dir(named: Path | None) -> Path:
-    from db.session_dir import resolve_session_dir
-
-    return named if named is not None else resolve_session_dir()
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -39,7 +39,8 @@ def prepare_session(config_file: Path) -> Path:
     Raises:
         FewclickError: the file or the session cannot be used.
     """
-    from initialization.config import load_config, session_dir_of
+    from initialization.config import session_dir_of
+    from initialization.config_file import load_config
 
     # From the folder of the person: init runs in another, and a session folder may be relative.
     session_dir = session_dir_of(load_config(config_file), os.environ)

@@ -18,7 +18,8 @@ from types import TracebackType
 from typing import Self
 
 from db.database import Database
-from db.queries.extraction import Claim, Outcome, claim_requested, claim_rest, has_pending, record
+from db.queries.extraction import Claim, claim_requested, claim_rest, has_pending
+from db.queries.extraction_results import Outcome, record
 from db.queries.session_info import get_session_info, training_settings
 from initialization.cluster_pool import ClusterSettings, Pool, plan_pool
 from initialization.cluster_wave import answer_wave

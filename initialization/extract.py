@@ -20,8 +20,9 @@ from sqlalchemy.orm import Session
 
 from db.database import Database
 from db.errors import FewclickError
-from db.queries import extraction
-from db.queries.extraction import Claim, Outcome
+from db.queries import extraction, extraction_results
+from db.queries.extraction import Claim
+from db.queries.extraction_results import Outcome
 from db.queries.extraction_workers import WorkerProgress
 from db.queries.feature_requests import OPEN, REST
 from db.queries.session_info import get_session_info, training_settings
@@ -231,7 +232,7 @@ class Extraction:
         if outcomes:
             with self._database.write() as db_session:
                 worker_id, pooled_is_all = self._heartbeat.worker_id, not self._patches
-                extraction.record(db_session, worker_id, outcomes, pooled_is_all=pooled_is_all)
+                extraction_results.record(db_session, worker_id, outcomes, pooled_is_all=pooled_is_all)
             progress = WorkerProgress(self._pace.per_s(whole=True), self._pace.per_s(whole=False))
             self._heartbeat.set_progress(progress)
             self._announce_progress()

@@ -12,7 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from db.enums import FeatureState, ImageStatus
-from db.queries.extraction import size_conflict
+from db.queries.extraction_results import size_conflict
 from db.queries.feature_repair import compute_anew, forget_predictions, refuse_images
 from db.tables.images import Image
 from initialization.inspection import FileFacts, inspect_file

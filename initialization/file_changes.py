@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from db.database import Database
 from db.enums import FeatureState
-from db.queries.extraction import Taken, take_file
+from db.queries.extraction_results import Taken, take_file
 from db.tables.images import Image
 from db.tables.learning import Prediction
 from initialization.inspection import FileFacts, inspect_file

@@ -16,7 +16,8 @@ from db.queries.session_info import ADAPTER_KEY
 from initialization.choose_source import choose_source
 from initialization.cluster_engine import ClusterOrder, extract_on_cluster
 from initialization.cluster_pool import ClusterSettings, check_address
-from initialization.config import SessionConfig, load_config, session_dir_of
+from initialization.config import SessionConfig, session_dir_of
+from initialization.config_file import load_config
 from initialization.create import change_extractor, check_writable, exclusive, open_session
 from initialization.estimate import check_disk, estimate_run
 from initialization.existing import (

@@ -18,7 +18,7 @@ from backend.task_handlers.registry import HANDLERS
 from db.enums import Split
 from db.tables.images import Image
 from db.tasks import TASKS
-from initialization.config import load_config
+from initialization.config_file import load_config
 from ml_service.context import open_context
 from ml_service.settings import ServiceSettings
 from ml_service.task_factory import MAKERS

@@ -11,7 +11,8 @@ from db.palette import PALETTE
 from db.queries.head_trail import TRAIL_KEY
 from db.queries.session_info import HeadKind, TrainingSettings
 from db.tasks import Task
-from initialization.config import DEFAULT_FORMATS, SessionConfig, load_config, session_dir_of
+from initialization.config import DEFAULT_FORMATS, SessionConfig, session_dir_of
+from initialization.config_file import load_config
 from initialization.create import restored_config, stored_config
 from initialization.errors import ConfigError
 from models.extractor_settings import ExtractorSettings

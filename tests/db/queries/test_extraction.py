@@ -1,4 +1,4 @@
-"""Who makes which features, and in which order."""
+"""Who makes which features, in which order, and what becomes of them."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from sqlalchemy import select, text, update
 from db.clock import utc_now
 from db.database import Database
 from db.enums import FeatureState, ImageStatus, JobKind
-from db.queries import extraction, extraction_workers, feature_requests
+from db.queries import extraction, extraction_results, extraction_workers, feature_requests
 from db.queries.annotations import NewPoint, replace_points
 from db.queries.classes import add_class
-from db.queries.extraction import Claim, Outcome
+from db.queries.extraction import Claim
+from db.queries.extraction_results import Outcome
 from db.queries.extraction_workers import WorkerProgress
 from db.queries.session_info import Strategy
 from db.tables.images import Image
@@ -48,7 +49,7 @@ def record(db: Database, *claims: Claim, worker_id: str = "a", failure: str | No
         Outcome(claim.id, claim.content_hash, 4, 3, claim.file_size, 7, failure, claim.whole) for claim in claims
     ]
     with db.write() as db_session:
-        extraction.record(db_session, worker_id, outcomes, pooled_is_all=False)
+        extraction_results.record(db_session, worker_id, outcomes, pooled_is_all=False)
 
 
 def image(db: Database, image_id: int) -> Image:
@@ -138,7 +139,7 @@ def test_record__failure_frees_the_image_and_is_tried_again_when_asked_for(db: D
 
 
 def test_record__one_event_for_many_images(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(extraction, "IDS_PER_EVENT", 4)
+    monkeypatch.setattr(extraction_results, "IDS_PER_EVENT", 4)
     record(db, *rest(db))
     with db.write() as db_session:
         extraction.announce_progress(db_session, extraction.read_progress(db_session))
