@@ -25,7 +25,7 @@ from db.queries.outcomes import AgreementRow, newest_agreements
 from db.tables.learning import Checkpoint, Measurement
 from ml_service.confidence_intervals import clustered_share
 from ml_service.leading_figure import leading_method
-from ml_service.quality_figures import MIN_IMAGES, too_few
+from ml_service.quality_figures import MIN_IMAGES, MIN_SAMPLES, too_few
 
 WINDOW = 50
 AGREEMENTS_READ = 1000
@@ -125,11 +125,12 @@ def _of_checkpoint(active: Checkpoint, label_sequence: int) -> dict[str, Any]:
 def _missing_when_saved(measured: Mapping[str, Any] | None) -> str:
     """Why a saved head has no accuracy class by class, from the short form of its figures."""
     if measured is None:
-        return "no held-out image had a label when this head was saved"
-    few = too_few(measured.get("n_samples", 0), measured.get("n_images", 0))
-    if few is not None:
-        return f"accuracy {few} when this head was saved"
-    return "this saved head came without figures class by class"
+        return "it was saved before any held-out image had a label"
+    n_samples, n_images = measured.get("n_samples", 0), measured.get("n_images", 0)
+    if too_few(n_samples, n_images) is not None:
+        needed = f"at least {MIN_SAMPLES} held-out labels on {MIN_IMAGES} images"
+        return f"accuracy needs {needed}, it was saved with {n_samples} on {n_images}"
+    return "it was saved without figures class by class"
 
 
 def _nothing(reason: str) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from playwright.sync_api import Page, expect
@@ -43,6 +44,9 @@ def test_checkpoints__activate_an_older_one_and_roll_back(
 
         page.keyboard.press("c")
         expect(labeling.part(f"checkpoint-{ids[-1]}").get_by_test_id("checkpoint-in-force")).to_have_text("Predicts")
+        # What predicts already cannot be activated, and says why.
+        expect(labeling.part(f"activate-{ids[-1]}")).to_be_disabled()
+        expect(labeling.part(f"activate-{ids[-1]}")).to_have_attribute("title", re.compile("predicts already"))
         labeling.part(f"activate-{ids[0]}").click()
         expect(labeling.part(f"checkpoint-{ids[0]}").get_by_test_id("checkpoint-in-force")).to_have_text("Active")
         expect(labeling.part("checkpoints-state")).to_contain_text("until the next label changes")
@@ -82,6 +86,7 @@ def test_checkpoints__inspect_compare_name_pin_prune(
         labeling.part(f"inspect-{newest}").click()
         expect(labeling.part("checkpoint-details")).to_contain_text("efficientnet_lite0")
         expect(labeling.part("checkpoint-details")).to_contain_text("training.extracted_weight")
+        expect(labeling.part("checkpoint-details").get_by_role("columnheader", name="Held out")).to_be_visible()
         labeling.part("checkpoints-back").click()
 
         for checkpoint_id in (oldest, newest):

@@ -1,7 +1,7 @@
 /** The one place that speaks HTTP. Every address is relative to the page, so that it works under a mount prefix. */
-import createClient from "openapi-fetch";
+import createClient, { type Client } from "openapi-fetch";
 
-import type { Checkpoint, CheckpointComparison, CheckpointDetails, Measurement, PrunePlan } from "../state/checkpoints";
+import type { Checkpoint, CheckpointComparison, CheckpointDetails, CheckpointList, Measurement, PrunePlan } from "../state/checkpoints";
 import type {
   Annotation, Config, Draft, ExportFormat, FeatureState, HeadKind, Health, ImageDetails, ImageInfo, ImageStatus, LabelClass, Prediction, SessionLink, Stats, Strategy,
   Training,
@@ -33,6 +33,7 @@ export interface ClassChange {
 
 export type MapSize = "grid" | "image";
 
+const LARGEST_PAGE = 500;
 const CUT_OFF = "The server's answer did not come through whole.";
 
 export type Api = ReturnType<typeof createApi>;
@@ -114,7 +115,10 @@ export function createApi(page_url: string, fetcher: typeof fetch = (...args) =>
     activateCheckpoint: async (checkpoint_id: number): Promise<unknown> =>
       unwrap(client.POST("/api/checkpoints/{checkpoint_id}/activate", { params: { path: { checkpoint_id } } })),
 
-    checkpoints: async (): Promise<readonly Checkpoint[]> => unwrap(client.GET("/api/checkpoints")),
+    checkpoints: async (wanted: number): Promise<CheckpointList> => {
+      const { checkpoint: in_force } = await unwrap(client.GET("/api/checkpoints/in-force"));
+      return { ...(await checkpointPages(client, wanted)), in_force };
+    },
     checkpoint: async (checkpoint_id: number): Promise<CheckpointDetails> =>
       unwrap(client.GET("/api/checkpoints/{checkpoint_id}", { params: { path: { checkpoint_id } } })),
     changeCheckpoint: async (checkpoint_id: number, body: { name?: string | null; pinned?: boolean }): Promise<Checkpoint> =>
@@ -132,6 +136,19 @@ export function createApi(page_url: string, fetcher: typeof fetch = (...args) =>
     exportUrl: (format: ExportFormat): string => at(`api/export?format=${format}`),
     eventsUrl: (): string => at("api/events"),
   };
+}
+
+/** The newest checkpoints, as many as are wanted, page by page. */
+async function checkpointPages(client: Client<paths>, wanted: number): Promise<Omit<CheckpointList, "in_force">> {
+  const rows: Checkpoint[] = [];
+  for (let cursor: number | undefined; ; ) {
+    const limit = Math.min(LARGEST_PAGE, wanted - rows.length);
+    const request = client.GET("/api/checkpoints", { params: { query: { limit, ...(cursor === undefined ? {} : { cursor }) } } });
+    rows.push(...(await unwrap(request)));
+    const { headers } = (await request).response;
+    cursor = Number(headers.get("X-Next-Cursor") ?? 0);
+    if (cursor === 0 || rows.length >= wanted) return { rows, total: Number(headers.get("X-Total-Count") ?? rows.length) };
+  }
 }
 
 /** What is taken back altogether; no point at all is a state of its own, and so is none of the classes. */

@@ -20,6 +20,14 @@ export interface Checkpoint {
   readonly created_at: string;
 }
 
+/** The newest of them, and how many there are. */
+export interface CheckpointList {
+  readonly rows: readonly Checkpoint[];
+  readonly total: number;
+  /** The saved head that predicts, among the rows or not; null where the live head is not saved as it is. */
+  readonly in_force: Checkpoint | null;
+}
+
 export interface CheckpointDetails extends Checkpoint {
   readonly description: Json;
   readonly problem: string | null;
@@ -34,6 +42,8 @@ export interface CheckpointDetails extends Checkpoint {
       readonly color: string;
       readonly by_origin: Readonly<Record<string, number>>;
       readonly total: number;
+      /** Of the total: on images that the head of a run has not learned from. */
+      readonly held_out: number;
     }[];
   } | null;
   readonly data_problem: string | null;
@@ -81,6 +91,8 @@ export interface PrunePlan {
   readonly kept: readonly { readonly id: number; readonly reason: string }[];
   readonly lost_ids: readonly number[];
   readonly leftover_files: number;
+  /** Whose losses go. */
+  readonly epochs: number;
   readonly freed_bytes: number;
 }
 
@@ -117,6 +129,14 @@ export interface HeldOutShare {
 /** As in ml_service/quality_figures.py. */
 const LEAST_SAMPLES = 5;
 const LEAST_IMAGES = 2;
+
+/** Why a checkpoint cannot be activated, as far as the list tells; null if it can. */
+export function whyNotActivated({ kind, active, in_force, size_bytes }: Checkpoint): string | null {
+  if (active) return "It is active and predicts already";
+  if (in_force) return "It predicts already: it is the live head as it is now";
+  if (kind === "adapter") return "An adapter is no head: it is adopted in the panel on fine-tuning";
+  return size_bytes === null ? "Its file is gone" : null;
+}
 
 /** Live, Run 3, Adapter. */
 export function kindName({ kind, run_id }: Pick<Checkpoint, "kind" | "run_id">): string {

@@ -1,6 +1,6 @@
 import type { Api } from "../api/client";
 import { explain } from "../api/errors";
-import type { Checkpoint, CheckpointComparison, CheckpointDetails, PrunePlan } from "../state/checkpoints";
+import type { CheckpointComparison, CheckpointDetails, CheckpointList, PrunePlan } from "../state/checkpoints";
 import { Signal } from "../state/signal";
 import type { ToastStore } from "../state/toasts";
 import { throttled } from "./polling";
@@ -12,18 +12,20 @@ export type ShelfView =
   | { readonly kind: "prune"; readonly keep: number; readonly plan: PrunePlan };
 
 const LIST: ShelfView = { kind: "list" };
+const PAGE = 50;
 const REFRESH_EVERY_MS = 2_000;
 const LOOK_EVERY_MS = 250;
 
 /** The saved heads while their dialog is open: lists, looks at, compares, switches and removes them. */
 export class CheckpointShelf {
-  readonly checkpoints = new Signal<readonly Checkpoint[] | null>(null);
+  readonly checkpoints = new Signal<CheckpointList | null>(null);
   readonly view = new Signal<ShelfView>(LIST);
   /** The two that are to be compared, in the order of choice. */
   readonly chosen = new Signal<readonly number[]>([]);
   readonly busy = new Signal(false);
   readonly refreshSoon = throttled(() => this.refresh(), LOOK_EVERY_MS);
   #open = false;
+  #wanted = PAGE;
 
   constructor(
     private readonly api: Api,
@@ -35,6 +37,7 @@ export class CheckpointShelf {
     if (open === this.#open) return;
     this.#open = open;
     if (open) {
+      this.#wanted = PAGE;
       this.showList();
       void this.#watch();
     }
@@ -57,13 +60,19 @@ export class CheckpointShelf {
 
   async refresh(): Promise<void> {
     try {
-      const checkpoints = await this.api.checkpoints();
-      this.checkpoints.set(checkpoints);
-      this.chosen.set(this.chosen.value.filter((id) => checkpoints.some((row) => row.id === id)));
+      const found = await this.api.checkpoints(this.#wanted);
+      this.checkpoints.set(found);
+      this.chosen.set(this.chosen.value.filter((id) => found.rows.some((row) => row.id === id)));
     } catch (error) {
       // The sign in the header says it already.
       explain(error);
     }
+  }
+
+  /** One more page of older ones. */
+  async showMore(): Promise<void> {
+    this.#wanted += PAGE;
+    await this.#do(() => this.refresh());
   }
 
   async inspect(id: number): Promise<void> {

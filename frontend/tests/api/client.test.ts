@@ -56,6 +56,23 @@ describe("createApi", () => {
     expect(await seen[0]?.json()).toEqual({ revision: 6, class_ids: [] });
   });
 
+  test("checkpoints: as many pages as are wanted, and who predicts", async () => {
+    const seen: Request[] = [];
+    const pages = [
+      [{ checkpoint: { id: 4 } }, {}],
+      [[{ id: 9 }, { id: 8 }], { "X-Total-Count": "3", "X-Next-Cursor": "8" }],
+      [[{ id: 2 }], { "X-Total-Count": "3" }],
+    ] as const;
+    const fetcher = answering(() => {
+      const [body, headers] = pages[seen.length - 1] ?? [null, {}];
+      return new Response(JSON.stringify(body), { headers: { "Content-Type": "application/json", ...headers } });
+    }, seen);
+    const { rows, total, in_force } = await createApi(PAGE, fetcher).checkpoints(600);
+    expect(rows.map(({ id }) => id)).toEqual([9, 8, 2]);
+    expect([total, in_force?.id]).toEqual([3, 4]);
+    expect(seen.map(({ url }) => new URL(url).search)).toEqual(["", "?limit=500", "?limit=500&cursor=8"]);
+  });
+
   test("nextImage: 204 is null", async () => {
     const api = createApi(PAGE, answering(() => new Response(null, { status: 204 })));
     expect(await api.nextImage("random", 4)).toBeNull();

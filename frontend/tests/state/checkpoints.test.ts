@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { bytes, flatten, heldOutOf, isSettled, kindName, measuredPair, shown, winner } from "../../src/state/checkpoints";
+import { bytes, flatten, heldOutOf, isSettled, kindName, measuredPair, shown, whyNotActivated, winner, type Checkpoint } from "../../src/state/checkpoints";
 
 describe("heldOutOf", () => {
   it("is unknown where nothing was measured", () => {
@@ -69,4 +69,19 @@ it("isSettled: only a measurement that is done, of the labels as they are", () =
   expect(isSettled({ state: "done", stale: true })).toBe(false);
   expect(isSettled({ state: "failed", stale: false })).toBe(false);
   expect(isSettled({ state: "none", stale: false })).toBe(false);
+});
+
+describe("whyNotActivated", () => {
+  const row = (change: Partial<Checkpoint>) => ({ kind: "live", active: false, in_force: false, size_bytes: 100, ...change }) as Checkpoint;
+
+  it("is told for the head that predicts already, live or active", () => {
+    expect(whyNotActivated(row({ in_force: true }))).toMatch(/predicts already: it is the live head/);
+    expect(whyNotActivated(row({ in_force: true, active: true }))).toMatch(/active and predicts already/);
+  });
+
+  it("is told for what is no head, or has lost its file", () => {
+    expect(whyNotActivated(row({ kind: "adapter" }))).toMatch(/no head/);
+    expect(whyNotActivated(row({ size_bytes: null }))).toBe("Its file is gone");
+    expect(whyNotActivated(row({}))).toBeNull();
+  });
 });

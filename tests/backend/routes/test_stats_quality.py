@@ -110,8 +110,12 @@ def test_get_stats__what_is_missing_of_a_saved_head(cla: TestClient, classificat
         checkpoint = Checkpoint(kind=CheckpointKind.LIVE, path="x", head_version=1, active=True, label_sequence=0)
         db_session.add(checkpoint)
     expected = {
-        "no held-out image": None,
-        "there are 6 on 1 when this head was saved": {"accuracy": 1.0, "n_samples": 6, "n_images": 1},
+        "it was saved before any held-out image had a label": None,
+        "accuracy needs at least 5 held-out labels on 2 images, it was saved with 6 on 1": {
+            "accuracy": 1.0,
+            "n_samples": 6,
+            "n_images": 1,
+        },
         "without figures class by class": {"accuracy": 1.0, "n_samples": 6, "n_images": 6},
     }
     for reason, held_out in expected.items():

@@ -2,7 +2,7 @@ import { ArrowLeft, Pin, PinOff, Play, RotateCcw, Scale, Search, Trash2, X } fro
 import { html, nothing, type TemplateResult } from "lit";
 import { repeat } from "lit/directives/repeat.js";
 
-import { bytes, heldOutOf, kindName, type Checkpoint, type PrunePlan } from "../../../state/checkpoints";
+import { bytes, heldOutOf, kindName, whyNotActivated, type Checkpoint, type PrunePlan } from "../../../state/checkpoints";
 import { SELECTED_ON_THESE } from "../../../state/quality";
 import type { Readable } from "../../../state/signal";
 import { AppView } from "./AppView";
@@ -74,13 +74,14 @@ export class CheckpointDialog extends AppView {
 
   #list(): TemplateResult {
     const { shelf } = this.app;
-    const rows = shelf.checkpoints.value;
-    if (rows === null) return html`<p class="hint" role="status">Loading…</p>`;
+    const found = shelf.checkpoints.value;
+    if (found === null) return html`<p class="hint" role="status">Loading…</p>`;
+    const { rows, total, in_force } = found;
     if (rows.length === 0) {
       return html`<div class="empty is-inline" data-testid="checkpoints-empty"><h2>No checkpoint yet</h2>
         <p>The live head is saved by itself about a second after you label something, with its held-out quality.</p></div>`;
     }
-    const active = rows.find((row) => row.active);
+    const active = in_force?.active === true ? in_force : null;
     const busy = shelf.busy.value;
     const goes_back = rows.some((row) => row.can_roll_back);
     return html`
@@ -102,7 +103,10 @@ export class CheckpointDialog extends AppView {
         <thead><tr><th scope="col"><span class="visually-hidden">Compare</span></th><th scope="col">Checkpoint</th><th scope="col">Held-out</th>
           <th scope="col" class="is-number">Labels</th><th scope="col">Saved</th><th scope="col"><span class="visually-hidden">Actions</span></th></tr></thead>
         <tbody>${repeat(rows, ({ id }) => id, (row) => this.#row(row))}</tbody>
-      </table>`;
+      </table>
+      ${rows.length >= total ? nothing : html`<p class="shelf-more">
+        <button class="button small" data-testid="more-checkpoints" ?disabled=${busy} @click=${() => void shelf.showMore()}>Older ones</button>
+        <span class="hint">${rows.length} of ${total}</span></p>`}`;
   }
 
   #row(row: Checkpoint): TemplateResult {
@@ -110,6 +114,7 @@ export class CheckpointDialog extends AppView {
     const title = row.name ?? `Checkpoint ${row.id}`;
     const held_out = heldOutOf(row);
     const busy = shelf.busy.value;
+    const why_not = whyNotActivated(row);
     return html`<tr data-testid="checkpoint-${row.id}" class=${row.in_force ? "is-in-force" : ""}>
       <td><input type="checkbox" aria-label="Compare ${title}" .checked=${shelf.chosen.value.includes(row.id)} ?disabled=${row.kind === "adapter"}
         @change=${(event: Event) => shelf.choose(row.id, (event.target as HTMLInputElement).checked)} /></td>
@@ -129,8 +134,9 @@ export class CheckpointDialog extends AppView {
       <td><time datetime=${row.created_at} title="${new Date(row.created_at).toLocaleString()}${row.size_bytes === null ? "" : `, ${bytes(row.size_bytes)}`}">
         ${when(row.created_at)}</time></td>
       <td class="shelf-row-actions">
-        <button class="button small" data-testid="activate-${row.id}" ?disabled=${busy || row.active || row.kind === "adapter" || row.size_bytes === null}
-          title="Let it predict until the next label changes" aria-label="Activate ${title}" @click=${() => void shelf.activate(row.id)}>Activate</button>
+        <button class="button small" data-testid="activate-${row.id}" ?disabled=${busy || why_not !== null}
+          title=${why_not ?? "Let it predict until the next label changes"} aria-label="Activate ${title}${why_not === null ? "" : `: ${why_not}`}"
+          @click=${() => void shelf.activate(row.id)}>Activate</button>
         <button class="button small ghost icon-only" data-testid="inspect-${row.id}" aria-label="Inspect ${title}" title="Where it comes from"
           @click=${() => void shelf.inspect(row.id)}>${icon(Search, 14)}</button>
         <button class="button small ghost icon-only" data-testid="pin-${row.id}" aria-pressed=${row.pinned ? "true" : "false"}
@@ -141,7 +147,7 @@ export class CheckpointDialog extends AppView {
 
   #prune(plan: PrunePlan, keep: number): TemplateResult {
     const { shelf } = this.app;
-    const nothing_goes = plan.removed.length + plan.lost_ids.length + plan.leftover_files === 0;
+    const nothing_goes = plan.removed.length + plan.lost_ids.length + plan.leftover_files + plan.epochs === 0;
     return html`<div class="shelf-details" data-testid="prune-plan">
       <p><label class="field-inline">Keep the newest
         <input class="input shelf-keep" type="number" min="0" max="100000" .value=${String(keep)} data-testid="prune-keep"
@@ -152,7 +158,8 @@ export class CheckpointDialog extends AppView {
         : html`<h3>${plan.removed.length} would go</h3>
           <ul class="shelf-list">${plan.removed.map((row) => html`<li>Checkpoint ${row.id} <span class="count">${kindName(row)}, ${when(row.created_at)}</span></li>`)}</ul>
           ${plan.lost_ids.length === 0 ? nothing : html`<p>Without a file: ${plan.lost_ids.join(", ")}</p>`}
-          ${plan.leftover_files === 0 ? nothing : html`<p>${plan.leftover_files} files that no checkpoint names.</p>`}`}
+          ${plan.leftover_files === 0 ? nothing : html`<p>Files that nothing refers to any more: ${plan.leftover_files}</p>`}
+          ${plan.epochs === 0 ? nothing : html`<p>Losses of old runs without a checkpoint: ${plan.epochs} epochs</p>`}`}
       ${plan.kept.length === 0 ? nothing : html`<h3>Stay in any case</h3>
         <ul class="shelf-list">${plan.kept.map(({ id, reason }) => html`<li>Checkpoint ${id} <span class="count">${reason}</span></li>`)}</ul>`}
       <p class="shelf-buttons">

@@ -34,8 +34,8 @@ export class QualityPanel extends AppView {
         return html`<p class="figure-row"><span class="figure" data-testid="held-out">${percent(held_out.value)}</span>
           <span>${heldOutBasis(held_out, this.app.config.task)}${head ? html`, by the ${name}` : nothing}</span></p>`;
       }
-      return html`<p class="hint" data-testid="quality-unknown">${head ? html`${name}: ` : nothing}${
-        head ? "quality" : "Quality"} unknown, ${quality?.unknown ?? "nothing is labelled yet"}.</p>`;
+      return html`<p class="hint" data-testid="quality-unknown">${head ? html`${name}, no figure yet` : "No figure yet"}:
+        ${quality?.unknown ?? "nothing is labelled yet"}.</p>`;
     }
     const is_estimate = found.method === "cross_validation";
     return html`

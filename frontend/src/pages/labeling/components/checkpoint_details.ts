@@ -36,10 +36,11 @@ function dataTable({ data, data_problem }: CheckpointDetails): TemplateResult {
   if (data === null) return html`<p class="hint">${data_problem}</p>`;
   return html`<p class="hint">${data.n_labels} labels on ${data.n_images} images: ${data.n_training_images} to train,
       ${data.n_validation_images} held out.</p>
-    <table class="shelf-table"><thead><tr><th scope="col">Class</th><th scope="col" class="is-number">Labels</th><th scope="col">By origin</th></tr></thead>
+    <table class="shelf-table"><thead><tr><th scope="col">Class</th><th scope="col" class="is-number">Labels</th>
+      <th scope="col" class="is-number" title="Of these, on validation images: the head of a run has not learned from them">Held out</th><th scope="col">By origin</th></tr></thead>
     <tbody>${data.by_class.map(
       (row) => html`<tr><th scope="row"><span class="swatch" style="--class-color: ${row.color}"></span> ${row.name}</th>
-        <td class="is-number">${row.total}</td>
+        <td class="is-number">${row.total}</td><td class="is-number">${row.held_out}</td>
         <td>${Object.entries(row.by_origin).map(([origin, count]) => `${count} ${origin}`).join(", ")}</td></tr>`,
     )}</tbody></table>`;
 }
