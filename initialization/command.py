@@ -13,7 +13,8 @@ from sqlalchemy.exc import DatabaseError
 from db.errors import FewclickError
 from initialization.cluster_pool import ClusterSettings
 from initialization.report import Report, print_error
-from initialization.workflow import LoadExtractor, Options, initialize
+from initialization.steps import LoadExtractor
+from initialization.workflow import Options, initialize
 from models.base import FeatureExtractor
 from models.errors import ModelsError
 from models.extractor_settings import ExtractorSettings

@@ -4,17 +4,11 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
-from db.database import Database
-from db.queries.extraction import read_progress, retry_failed
-from db.queries.feature_requests import expect_first
 from db.queries.session_info import ADAPTER_KEY
 from initialization.choose_source import choose_source
-from initialization.cluster_engine import ClusterOrder, extract_on_cluster
 from initialization.cluster_pool import ClusterSettings, check_address
 from initialization.config import SessionConfig, session_dir_of
 from initialization.config_file import load_config
@@ -29,26 +23,16 @@ from initialization.existing import (
     find_session,
     move_aside,
 )
-from initialization.extract import Extraction, count_pending
-from initialization.feature_place import open_features
-from initialization.file_changes import FileChanges, notice_changes
-from initialization.heartbeat import Heartbeat
-from initialization.import_labels import import_labels
 from initialization.inspect_ahead import AheadOfTime, inspect_ahead
 from initialization.ray_runtime import check_installed
-from initialization.register import register_images
 from initialization.report import Report, counted
 from initialization.sources import Plan, PlannedImage, Source
+from initialization.steps import LoadExtractor, bring_labels, make_features, order_for_cluster, register_all
 from initialization.summary import summarize
 from initialization.tell_plan import tell_estimate, tell_extractor, tell_plan
 from models.base import ExtractorInfo, FeatureExtractor
-from models.extractor_settings import ExtractorSettings
 from models.feature_store import check_store
 from models.preprocessing import with_preprocessing
-
-FIRST_IMAGES = 2
-"""Of a new session so many come before all others, so that there is something to click on soon."""
-LoadExtractor = Callable[[ExtractorSettings], FeatureExtractor]
 
 
 @dataclass(frozen=True)
@@ -178,12 +162,14 @@ def _make(
         try:
             if start.changes_extractor:
                 change_extractor(database, config, extractor.info)
-            changes = _fill(database, session_dir, config, source, start.images, ahead, report)
+            changes = register_all(database, session_dir, config, source, start.images, ahead, report)
             cluster = None
             if options.cluster is not None:
-                cluster = _order(options.cluster, session_dir, config, source, extractor, load_extractor)
-            _extract(database, session_dir, config, source, extractor, report, cluster, background=options.background)
-            _import_labels(database, config, len(start.images), report)
+                cluster = order_for_cluster(options.cluster, session_dir, config, source, extractor, load_extractor)
+            make_features(
+                database, session_dir, config, source, extractor, report, cluster, background=options.background
+            )
+            bring_labels(database, config, len(start.images), report)
             summarize(database, session_dir, extractor.info, changes, started, report, tells_next=options.tells_next)
         finally:
             database.close()
@@ -216,91 +202,3 @@ def _check_existing(
     elif existing is not None:
         check_can_continue(existing, session_dir, config, source, append=options.append or options.change_extractor)
     return existing
-
-
-def _fill(
-    database: Database,
-    session_dir: Path,
-    config: SessionConfig,
-    source: Source,
-    images: tuple[PlannedImage, ...],
-    ahead: AheadOfTime,
-    report: Report,
-) -> FileChanges:
-    """Fetch, look for changes and register: each step goes on where a killed run stopped."""
-    root = source.root(session_dir)
-    unavailable = {}
-    if not source.is_in_place:
-        with report.progress("fetch", len(images)) as advance:
-            refusals = source.fetch(images, session_dir, advance)
-        unavailable = {refusal.path: refusal.reason for refusal in refusals}
-    changes = notice_changes(database, root, config.preprocessing)
-    with database.write() as db_session:
-        retry_failed(db_session, except_paths={*unavailable, *changes.refused})
-    with report.progress("register", len(images)) as advance:
-        register_images(database, root, images, unavailable, advance, preprocessing=config.preprocessing, ahead=ahead)
-    return changes
-
-
-def _extract(
-    database: Database,
-    session_dir: Path,
-    config: SessionConfig,
-    source: Source,
-    extractor: FeatureExtractor,
-    report: Report,
-    cluster: ClusterOrder | None,
-    *,
-    background: bool,
-) -> None:
-    """All features, together with whoever else is at work; in the background only those of the first image."""
-    with database.write() as db_session:
-        if read_progress(db_session).done == 0:
-            expect_first(db_session, config.strategy, FIRST_IMAGES)
-    store = open_features(session_dir, config, extractor, database, source.root(session_dir))
-    patches = config.task.reads_patches
-    with (
-        store,
-        Heartbeat(database) as heartbeat,
-        Extraction(
-            database, source.root(session_dir), store, extractor, heartbeat, patches=patches, pooled_first=False
-        ) as extraction,
-    ):
-        if background:
-            extraction.step(only_requested=True)
-            return
-        with report.progress("features", count_pending(database)) as advance:
-            if cluster is not None:
-                extract_on_cluster(database, cluster, heartbeat, advance, partial(report.fact, "cluster"))
-            # After a cluster: what others hold, and what they leave when they end.
-            extraction.finish_all(advance)
-
-
-def _order(
-    cluster: ClusterSettings,
-    session_dir: Path,
-    config: SessionConfig,
-    source: Source,
-    extractor: FeatureExtractor,
-    load_extractor: LoadExtractor,
-) -> ClusterOrder:
-    return ClusterOrder(
-        cluster=cluster,
-        session_dir=session_dir,
-        root=source.root(session_dir),
-        load_extractor=load_extractor,
-        settings=config.extractor_settings(session_dir).as_in(extractor.info),
-        preprocessing=config.preprocessing,
-        info=extractor.info,
-        patches=config.task.reads_patches,
-    )
-
-
-def _import_labels(database: Database, config: SessionConfig, total: int, report: Report) -> None:
-    if config.labels_dir is None:
-        return
-    with report.progress("labels", total) as advance:
-        imported = import_labels(database, config.labels_dir, advance)
-    what = counted(imported.images, "image") + f", {counted(imported.points, 'point')}" * bool(imported.points)
-    report.fact("imported", what + f"; {imported.left_alone:,} kept as they are" * bool(imported.left_alone))
-    report.listing("not used", imported.problems)
