@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Annotated
 
 from PIL import ImageColor
@@ -38,3 +39,36 @@ class ClassConfig(BaseModel):
     color: Annotated[str, BeforeValidator(_normalized_color)]
     group: Annotated[str, BeforeValidator(plain_name)] | None = None
     """Of the classes that share it an image has one at most; where it may have several at all."""
+    parent: Annotated[str, BeforeValidator(plain_name)] | None = None
+    """Name of the class that it is a kind of."""
+
+
+def check_parents(classes: Sequence[ClassConfig]) -> None:
+    """Refuse parents that are no classes, circles, and classes that exclude one above them.
+
+    Raises:
+        ValueError: what is wrong, and what to do.
+    """
+    by_name = {entry.name: entry for entry in classes}
+    for entry in classes:
+        line: list[ClassConfig] = []
+        above = entry
+        while above.parent is not None:
+            if above.parent not in by_name:
+                raise ValueError(
+                    f"classes: found the parent {above.parent!r} of {above.name!r}, expected the name of another class"
+                )
+            above = by_name[above.parent]
+            if above is entry or above in line:
+                raise ValueError(f"classes: {above.name!r} stands below itself: leave out one parent of the circle")
+            line.append(above)
+        same = next((above for above in line if _same_group(above, entry)), None)
+        if same is not None:
+            raise ValueError(
+                f"classes: {entry.name!r} and {same.name!r}, which stands above it, are both of the group "
+                f"{entry.group!r}, though an image with the one has the other: leave one of the two out of the group"
+            )
+
+
+def _same_group(a: ClassConfig, b: ClassConfig) -> bool:
+    return a.group is not None and b.group is not None and a.group.casefold() == b.group.casefold()

@@ -9,7 +9,9 @@ from pathlib import Path, PurePosixPath
 from initialization.config import DEFAULT_FORMATS
 from initialization.label_files import (
     CLASS_COLUMNS,
+    HOLDS,
     PATH_COLUMNS,
+    UNDETERMINED_COLUMN,
     FoundLabels,
     ImageIndex,
     files_below,
@@ -19,7 +21,7 @@ from initialization.sources import has_format
 
 LIST_COLUMNS = ("classes", "labels", *CLASS_COLUMNS)
 SEPARATOR = ";"
-HOLDS, DOES_NOT_HOLD = frozenset({"1", "true", "yes", "x"}), frozenset({"", "0", "false", "no"})
+DOES_NOT_HOLD = frozenset({"", "0", "false", "no"})
 
 
 def read_class_sets(labels_dir: Path, index: ImageIndex, class_names: Sequence[str]) -> FoundLabels:
@@ -66,6 +68,9 @@ def _csv_answers(
             return
         columns = _class_columns(header, path_column, class_names)
         taken = {path_column, *columns}
+        undetermined = next(
+            (i for i, name in enumerate(header) if name == UNDETERMINED_COLUMN and i not in taken), None
+        )
         list_column = next((i for i, name in enumerate(header) if name in LIST_COLUMNS and i not in taken), None)
         if not columns and list_column is None:
             found.problems.append(
@@ -81,6 +86,9 @@ def _csv_answers(
             image = index.find(row[path_column].strip())
             if image is None:
                 found.without_image[relative] += 1
+                continue
+            if undetermined is not None and row[undetermined].strip().casefold() in HOLDS:
+                found.undetermined.add(image)
                 continue
             listed = [] if list_column is None else _split(row[list_column])
             marked = _marked(row, columns, where, found)

@@ -21,7 +21,7 @@ from db.palette import distinct_colors
 from db.queries.session_info import TrainingSettings, check_head, head_name
 from db.session_dir import DEFAULT_NAME, SESSION_VARIABLE
 from db.tasks import TASKS, Annotates, Task
-from initialization.class_config import ClassConfig, plain_name
+from initialization.class_config import ClassConfig, check_parents, plain_name
 from initialization.glob_pattern import split_pattern
 from models.errors import WeightsError
 from models.extractor_settings import ExtractorSettings
@@ -161,6 +161,11 @@ class SessionConfig(TrainingSettings):
         twice = sorted({name for name in names if folded.count(name.casefold()) > 1})
         if twice:
             raise ValueError(f"classes: found the name {twice[0]!r} twice, expected a different name for each class")
+        return self
+
+    @model_validator(mode="after")
+    def _check_parents(self) -> Self:
+        check_parents(self.classes)
         return self
 
     @model_validator(mode="after")

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from db.database import Database, database_url
 from db.migrate import migrate
 from db.queries.adoption import use_extractor
+from db.queries.class_tree import number as number_tree
 from db.queries.head_trail import TRAIL_KEY
 from db.queries.session_info import ADAPTER_BASE_KEY, get_session_info
 from db.tables.session import LabelClass, SessionInfo
@@ -164,8 +165,9 @@ def _apply_changes(db_session: Session, row: SessionInfo, config: SessionConfig)
     new, old = stored_config(config), row.config
     if new == old:
         return
-    # Earlier versions knew no groups: that alone is no change.
-    if new["classes"] != [{**entry, "group": entry.get("group")} for entry in old.get("classes", ())]:
+    # Earlier versions knew neither groups nor parents: that alone is no change.
+    known = [{"group": None, "parent": None, **entry} for entry in old.get("classes", ())]
+    if new["classes"] != known:
         db_session.execute(delete(LabelClass))
         _add_classes(db_session, config)
     changed = {key: new[key] for key in row.training if key in new and new[key] != old.get(key)}
@@ -178,8 +180,18 @@ def _apply_changes(db_session: Session, row: SessionInfo, config: SessionConfig)
 def _add_classes(db_session: Session, config: SessionConfig) -> None:
     # Capitals make no other group.
     spelling: dict[str, str] = {}
+    ids = {entry.name: number for number, entry in enumerate(config.classes, start=1)}
     for position, entry in enumerate(config.classes):
         group = None if entry.group is None else spelling.setdefault(entry.group.casefold(), entry.group)
         db_session.add(
-            LabelClass(id=position + 1, name=entry.name, color=entry.color, position=position, exclusive_group=group)
+            LabelClass(
+                id=position + 1,
+                name=entry.name,
+                color=entry.color,
+                position=position,
+                exclusive_group=group,
+                parent_id=None if entry.parent is None else ids[entry.parent],
+            )
         )
+    db_session.flush()
+    number_tree(db_session)

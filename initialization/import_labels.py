@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from db.database import Database
 from db.enums import Origin
 from db.errors import InvalidInputError
-from db.queries.annotations import NewPoint, replace_points, set_classes, set_label
+from db.queries.annotations import NewPoint, replace_points, set_classes, set_label, set_undetermined
 from db.queries.session_info import get_session_info
 from db.tables.images import Image
 from db.tables.session import LabelClass
@@ -62,7 +62,8 @@ def import_labels(database: Database, labels_dir: Path, advance: Callable[[int],
     found = _read_files(task, labels_dir, index, [entry.name for entry in classes])
     report = ImportReport(problems=found.problems)
     _report_without_image(found, report)
-    labelled = found.classes.keys() | found.class_sets.keys() | found.points.keys() | found.masks.keys()
+    said = found.classes.keys() | found.class_sets.keys() | found.points.keys() | found.masks.keys()
+    labelled = found.undetermined | said
     report.left_alone = sum(row.revision > 0 for row in rows if row.path in labelled)
     targets = {
         row.path: _Target(row.id, row.width, row.height)
@@ -74,7 +75,7 @@ def import_labels(database: Database, labels_dir: Path, advance: Callable[[int],
         report.problems.append(f"labels of {unreadable} unreadable images are not used")
     class_ids = {entry.name: entry.id for entry in classes}
     importer = _Importer(database, class_ids, crop, report, advance)
-    paths = [path for path in targets if path in labelled]
+    paths = [path for path in targets if path in said]
     if task.annotates is Annotates.IMAGE:
         importer.import_classes(paths, targets, found)
     elif task.annotates is Annotates.CLASSES:
@@ -82,6 +83,7 @@ def import_labels(database: Database, labels_dir: Path, advance: Callable[[int],
     else:
         values = read_values(labels_dir, [(entry.name, entry.color) for entry in classes])
         importer.import_points(paths, targets, found, values)
+    importer.import_undetermined([path for path in targets if path in found.undetermined - said], targets)
     importer.report_unknown()
     return report
 
@@ -157,6 +159,17 @@ class _Importer:
                         replace_points(db_session, image, new_points, origin=Origin.IMPORTED)
                         self._report.images += 1
                         self._report.points += len(new_points)
+            self._advance(len(batch))
+
+    def import_undetermined(self, paths: list[str], targets: dict[str, _Target]) -> None:
+        """Images of which a person could not tell."""
+        for batch in _batches(paths):
+            with self._database.write() as db_session:
+                for path in batch:
+                    image = _unannotated(db_session, targets[path])
+                    if image is not None:
+                        set_undetermined(db_session, image)
+                        self._report.images += 1
             self._advance(len(batch))
 
     def report_unknown(self) -> None:

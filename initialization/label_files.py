@@ -15,6 +15,8 @@ from initialization.masks import LEGEND_NAME, VALUES_NAME
 from initialization.sources import has_format, is_hidden, natural_key
 
 PATH_COLUMNS = ("path", "image", "file", "filename", "file_name")
+UNDETERMINED_COLUMN = "undetermined"
+HOLDS = frozenset({"1", "true", "yes", "x"})
 CLASS_COLUMNS = ("class", "label", "class_name")
 
 
@@ -58,6 +60,9 @@ class FoundLabels:
     problems: list[str] = field(default_factory=list)
     without_image: Counter[str] = field(default_factory=Counter)
     """Labels of images that the session does not hold, by the file that has them (or its folder)."""
+
+    undetermined: set[str] = field(default_factory=set)
+    """Images of which a person could not tell."""
 
     def add_class(self, image: str, name: str, where: str) -> None:
         """A class for an image; of two different ones the first counts."""
@@ -151,6 +156,8 @@ def _csv_rows(
             image = index.find(row[_column(row, PATH_COLUMNS)].strip())
             if image is None:
                 found.without_image[relative] += 1
+            elif row.get(UNDETERMINED_COLUMN, "").strip().casefold() in HOLDS:
+                found.undetermined.add(image)
             else:
                 yield where, image, row
 

@@ -1,4 +1,4 @@
-"""Annotations of one image: read, replace, clear, undo, redo, skip. All durable before the answer."""
+"""Annotations of one image: read, replace, clear, undo, redo, skip, undetermined. All durable before the answer."""
 
 from __future__ import annotations
 
@@ -58,3 +58,9 @@ def redo_annotations(context: Context, image_id: PathId, body: OptionalRevision 
 def skip_image(context: Context, image_id: PathId, body: OptionalRevision = None) -> AnnotationStateOut:
     """Set the image aside; its annotations go, undo brings them back."""
     return annotating.skip(context, image_id, (body or ExpectedRevision()).revision)
+
+
+@router.post("/undetermined", responses=CONFLICT)
+def mark_undetermined(context: Context, image_id: PathId, body: OptionalRevision = None) -> AnnotationStateOut:
+    """Say that a person has looked and cannot tell: an answer in place of any other, that nothing learns from."""
+    return annotating.set_undetermined(context, image_id, (body or ExpectedRevision()).revision)

@@ -1,4 +1,4 @@
-"""Classes: add, rename, recolour, merge, remove, restore."""
+"""Classes: add, rename, recolour, move, merge, remove, restore."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ from fastapi import APIRouter, status
 
 from backend.context import Context
 from backend.schemas.base import PathId
-from backend.schemas.session import (
+from backend.schemas.classes import (
     LabelClassChange,
     LabelClassChanged,
     LabelClassNew,
     LabelClassOut,
     LabelClassRemoved,
     LabelClassRestored,
+    LabelClassUsage,
+    RemovedClass,
 )
 from backend.services import label_classes
 
@@ -31,9 +33,21 @@ def add_class(context: Context, body: LabelClassNew) -> LabelClassOut:
     return label_classes.add(context, body)
 
 
+@router.get("/removed")
+def list_removed_classes(context: Context) -> list[RemovedClass]:
+    """Classes that restore brings back, the last one removed first."""
+    return label_classes.list_removed(context)
+
+
+@router.get("/{class_id}/usage")
+def get_class_usage(context: Context, class_id: PathId) -> LabelClassUsage:
+    """How many annotations a removal would take away."""
+    return label_classes.usage(context, class_id)
+
+
 @router.patch("/{class_id}")
 def update_class(context: Context, class_id: PathId, body: LabelClassChange) -> LabelClassChanged:
-    """Rename, recolour, or merge into another class."""
+    """Rename, recolour, move, or merge into another class."""
     return label_classes.change(context, class_id, body)
 
 

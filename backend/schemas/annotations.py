@@ -41,6 +41,7 @@ class AnnotationStateOut(ResponseModel):
         description="multilabel: the classes that hold, empty for none of them; null while nobody has answered"
     )
     skipped: bool
+    undetermined: bool = Field(description="a person has looked and cannot tell")
     can_undo: bool
     can_redo: bool
 

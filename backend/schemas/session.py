@@ -1,21 +1,16 @@
-"""Health, configuration and classes of a session."""
+"""Health and configuration of a session."""
 
 from __future__ import annotations
 
 import datetime as dt
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import Field, StrictBool, StrictFloat, StrictInt, StringConstraints
+from pydantic import Field, StrictBool, StrictFloat, StrictInt
 
-from backend.schemas.base import Id, RequestModel, ResponseModel
+from backend.schemas.base import RequestModel, ResponseModel
+from backend.schemas.classes import LabelClassOut
 from db.queries.session_info import AdaptedPart, Flips, HeadKind, Strategy, TrainingSettings
 from db.tasks import Task
-
-ClassName = Annotated[
-    # One line without control characters: it stands in tables, file headers and error messages.
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")
-]
-Color = Annotated[str, StringConstraints(pattern=r"^#[0-9A-Fa-f]{6}$")]
 
 
 class MlServiceHealth(ResponseModel):
@@ -54,59 +49,6 @@ class Health(ResponseModel):
     database: Literal["sqlite", "postgresql"]
     ml_service: MlServiceHealth
     extraction: ExtractionHealth
-
-
-class LabelClassOut(ResponseModel):
-    """A class that can be assigned."""
-
-    id: int
-    name: str
-    color: str = Field(description="#RRGGBB")
-    group: str | None = Field(
-        description="multilabel: an image has at most one of the classes of a group; null: any number"
-    )
-
-
-class LabelClassNew(RequestModel):
-    """A class to add."""
-
-    name: ClassName
-    color: Color | None = Field(default=None, description="#RRGGBB; left out: one unlike those in use is chosen")
-    group: ClassName | None = Field(default=None, description="multilabel: of classes that exclude each other")
-
-
-class LabelClassChange(RequestModel):
-    """What to change of a class; what is left out stays."""
-
-    name: ClassName | None = None
-    color: Color | None = Field(default=None, description="#RRGGBB")
-    group: ClassName | None = Field(
-        default=None,
-        description="multilabel: of classes that exclude each other; null takes the class out of its group",
-    )
-    merge_into: Id | None = Field(
-        default=None, description="id of another class that takes over all annotations; this class is then removed"
-    )
-
-
-class LabelClassChanged(LabelClassOut):
-    """The class after the change; after a merge, the class that took over."""
-
-    annotations_moved: int = Field(default=0, description="points or labels that a merge gave to this class")
-
-
-class LabelClassRemoved(ResponseModel):
-    """What a removal took away; POST /classes/{id}/restore brings it back."""
-
-    id: int
-    annotations_removed: int = Field(description="points, or labels of whole images")
-    images_changed: int
-
-
-class LabelClassRestored(LabelClassOut):
-    """A removed class that is back."""
-
-    annotations_restored: int
 
 
 class ExtractorOut(ResponseModel):

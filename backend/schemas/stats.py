@@ -18,6 +18,7 @@ class StatusCounts(ResponseModel):
     unlabeled: int = Field(description="without those whose features failed, which nobody has to label")
     labeled: int
     skipped: int
+    undetermined: int = Field(description="a person has looked and cannot tell")
 
 
 class FeatureCounts(ResponseModel):
@@ -32,8 +33,10 @@ class ClassCount(ResponseModel):
     """Annotations of one class."""
 
     class_id: int
-    images: int
+    images: int = Field(description="in a multilabel session with those of the classes below, which imply it")
     points: int = Field(description="0 in a classification session")
+    images_with_below: int = Field(description="images of the class or of one below it")
+    points_with_below: int
 
 
 class HeldOut(ResponseModel):

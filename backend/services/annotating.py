@@ -55,6 +55,11 @@ def skip(context: AppContext, image_id: int, revision: int | None) -> Annotation
     return _write(context, image_id, partial(annotation_queries.skip, expected_revision=revision))
 
 
+def set_undetermined(context: AppContext, image_id: int, revision: int | None) -> AnnotationStateOut:
+    """Say that nobody can tell."""
+    return _write(context, image_id, partial(annotation_queries.set_undetermined, expected_revision=revision))
+
+
 def undo(context: AppContext, image_id: int, revision: int | None) -> AnnotationStateOut:
     """One step back."""
     return _write(context, image_id, partial(annotation_queries.undo, expected_revision=revision))

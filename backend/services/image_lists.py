@@ -55,7 +55,7 @@ def get_details(context: AppContext, image_id: int) -> ImageDetails:
 def _class_ids(context: AppContext, row: ImageRow) -> list[int] | None:
     """An image that is labelled has an answer, if only that none of the classes holds."""
     is_answered = context.config.task.annotates is Annotates.CLASSES and row.image.status is ImageStatus.LABELED
-    return list(row.class_ids) if is_answered else None
+    return sorted(context.config.class_tree.with_parents(row.class_ids)) if is_answered else None
 
 
 def _schema(context: AppContext, row: ImageRow) -> ImageOut:

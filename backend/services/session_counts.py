@@ -38,6 +38,8 @@ class LabelCounts:
 
     by_class: list[tuple[int, int, int]]
     """(class id, images, points)"""
+    below: dict[int, tuple[int, int]]
+    """(images, points) by class, with the classes below it, of those that have any below."""
     per_hour: list[tuple[dt.datetime, int]]
 
 
@@ -73,7 +75,11 @@ class SessionCounts:
             if is_large and (sequence == label_sequence or _age_s(at) < LABELS_FOR_S):
                 return counts
         at = time.monotonic()
-        counts = LabelCounts(stats.count_by_class(db_session), stats.annotations_per_hour(db_session, HOURS))
+        counts = LabelCounts(
+            stats.count_by_class(db_session),
+            stats.count_below(db_session),
+            stats.annotations_per_hour(db_session, HOURS),
+        )
         with self._lock:
             self._labels = (at, label_sequence, counts)
         return counts

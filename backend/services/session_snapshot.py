@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from sqlalchemy.orm import Session
 
-from backend.schemas.session import Config, ExtractorOut, LabelClassOut, SessionOut
+from backend.schemas.classes import LabelClassOut
+from backend.schemas.session import Config, ExtractorOut, SessionOut
+from db.queries.class_tree import ClassTree, read_tree
 from db.queries.classes import list_classes
 from db.queries.session_info import TrainingSettings, get_session_info, heads_of, training_settings
 from db.tables.session import LabelClass
@@ -44,6 +47,11 @@ class SessionSnapshot:
         """Group by class id, of the classes that exclude others."""
         return {label_class.id: label_class.group for label_class in self.classes if label_class.group is not None}
 
+    @cached_property
+    def class_tree(self) -> ClassTree:
+        """Which of `classes` stands below which."""
+        return ClassTree({c.id: c.parent_id for c in self.classes}, self.class_ids)
+
     def to_schema(self) -> Config:
         """As GET /config tells it."""
         info = self.extractor
@@ -65,6 +73,7 @@ def read_snapshot(db_session: Session, session_dir: Path) -> SessionSnapshot:
     """
     info = get_session_info(db_session)
     extractor = ExtractorInfo.from_json(info.extractor)
+    tree = read_tree(db_session)
     return SessionSnapshot(
         name=info.name,
         task=info.task,
@@ -72,15 +81,19 @@ def read_snapshot(db_session: Session, session_dir: Path) -> SessionSnapshot:
         # An absolute image_root replaces session_dir here.
         image_root=(session_dir / info.image_root).resolve(),
         session_dir=session_dir,
-        classes=tuple(class_schema(label_class) for label_class in list_classes(db_session)),
+        classes=tuple(class_schema(found, tree.parent(found.id)) for found in list_classes(db_session)),
         extractor=extractor,
         preprocessing=preprocessing_of(extractor.options),
         training=training_settings(info),
     )
 
 
-def class_schema(label_class: LabelClass) -> LabelClassOut:
+def class_schema(label_class: LabelClass, parent_id: int | None) -> LabelClassOut:
     """A class as it goes over the wire."""
     return LabelClassOut(
-        id=label_class.id, name=label_class.name, color=label_class.color, group=label_class.exclusive_group
+        id=label_class.id,
+        name=label_class.name,
+        color=label_class.color,
+        group=label_class.exclusive_group,
+        parent_id=parent_id,
     )

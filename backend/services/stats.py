@@ -20,12 +20,14 @@ from backend.schemas.stats import (
     StatusCounts,
 )
 from backend.services.quality import read_quality
+from backend.services.session_counts import LabelCounts
 from db.enums import CheckpointKind, FeatureState, ImageStatus
 from db.queries import stats
 from db.queries.checkpoints import active_checkpoint, newest_live_checkpoint
 from db.queries.outcomes import count_outcomes, newest_outcomes
 from db.queries.session_info import get_session_info
 from db.tables.learning import Checkpoint
+from db.tasks import Annotates
 
 LIVE_WINDOW = 50
 LIVE_READ = 1000
@@ -50,13 +52,34 @@ def read_stats(context: AppContext) -> Stats:
             images=sum(images.by_status.values()),
             by_status=StatusCounts(**by_status),
             by_features=FeatureCounts(**{state.value: images.by_features.get(state, 0) for state in FeatureState}),
-            by_class=[ClassCount(class_id=c, images=i, points=p) for c, i, p in labels.by_class],
+            by_class=_by_class(labels, implies=context.config.task.annotates is Annotates.CLASSES),
             held_out=_held_out(db_session, active, quality.held_out) if is_labelled else None,
             head=_head(active) if is_labelled else None,
             quality=quality,
             live_accuracy=_live_accuracy(newest_outcomes(db_session, LIVE_READ), count_outcomes(db_session)),
             labels_per_hour=[HourCount(hour=hour, annotations=count) for hour, count in labels.per_hour],
         )
+
+
+def _by_class(labels: LabelCounts, *, implies: bool) -> list[ClassCount]:
+    """Counts of each class.
+
+    Args:
+        implies: An image that has a class has those above it.
+    """
+    counts = []
+    for class_id, images, points in labels.by_class:
+        images_with_below, points_with_below = labels.below.get(class_id, (images, points))
+        counts.append(
+            ClassCount(
+                class_id=class_id,
+                images=images_with_below if implies else images,
+                points=points,
+                images_with_below=images_with_below,
+                points_with_below=points_with_below,
+            )
+        )
+    return counts
 
 
 def _head(active: Checkpoint | None) -> HeadInForce:

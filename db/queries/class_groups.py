@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session, aliased
 
 from db.enums import JobKind
 from db.errors import ConflictError, InvalidInputError
-from db.queries.class_tree import ClassTree, read_tree
+from db.queries.class_tree import read_tree
 from db.queries.jobs import request_job
 from db.queries.session_info import get_session_info
 from db.tables.annotations import ImageClass
@@ -77,9 +77,8 @@ def put_into_group(db_session: Session, label_class: LabelClass, group: str | No
     """
     if group is not None:
         group = _known_spelling(db_session, group)
-        tree = read_tree(db_session)
-        line = {*tree.line(label_class.id), *tree.below(label_class.id)}
-        _require_no_rivals(db_session, tree, label_class.name, line, group, but={label_class.id})
+        below = read_tree(db_session).below(label_class.id)
+        _require_no_rivals(db_session, label_class, below, label_class.id, group)
     if label_class.exclusive_group == group:
         return
     label_class.exclusive_group = group
@@ -97,8 +96,7 @@ def require_no_rivals_above(db_session: Session, label_class: LabelClass, parent
     tree, groups = read_tree(db_session), class_groups(db_session)
     for above in (parent_id, *tree.line(parent_id)):
         if above in groups:
-            below = set(tree.below(label_class.id))
-            _require_no_rivals(db_session, tree, label_class.name, below, groups[above], but={above})
+            _require_no_rivals(db_session, label_class, tree.below(label_class.id), above, groups[above])
 
 
 def merge_image_classes(db_session: Session, source: LabelClass, target: LabelClass) -> None:
@@ -108,10 +106,10 @@ def merge_image_classes(db_session: Session, source: LabelClass, target: LabelCl
         ConflictError: images have `source` together with a class that excludes `target`, or one above it.
     """
     tree, groups = read_tree(db_session), class_groups(db_session)
-    moved = {*tree.below(source.id)} - tree.below(target.id)
+    moved = tree.below(source.id) - tree.below(target.id)
     for above in (target.id, *tree.line(target.id)):
         if above in groups:
-            _require_no_rivals(db_session, tree, source.name, moved, groups[above], but={above, source.id})
+            _require_no_rivals(db_session, source, moved, above, groups[above])
     has_target = select(ImageClass.image_id).where(ImageClass.class_id == target.id)
     db_session.execute(
         delete(ImageClass)
@@ -122,22 +120,32 @@ def merge_image_classes(db_session: Session, source: LabelClass, target: LabelCl
 
 
 def _require_no_rivals(
-    db_session: Session, tree: ClassTree, name: str, class_ids: set[int], group: str, *, but: set[int]
+    db_session: Session, label_class: LabelClass, class_ids: frozenset[int], holder_id: int, group: str
 ) -> None:
-    """Refuse if images have one of the classes together with one of the group, or with one below such a class."""
-    others = select(LabelClass.id, LabelClass.name).where(LabelClass.exclusive_group == group)
-    rivals = dict(db_session.execute(others.where(LabelClass.id.not_in(but))).all())
-    in_line = next((other for other in rivals if other in class_ids), None)
-    if in_line is not None:
+    """Refuse to let images of some classes have a class of a group, if they have, or imply, another one of it.
+
+    Args:
+        label_class: that changes, for the message.
+        class_ids: whose images would have the class; itself may have the group still.
+        holder_id: the class of the group.
+    """
+    tree = read_tree(db_session)
+    of_group = select(LabelClass.id, LabelClass.name).where(LabelClass.exclusive_group == group)
+    rivals = dict(db_session.execute(of_group.where(LabelClass.id.not_in([holder_id, label_class.id]))).all())
+    in_line = rivals.keys() & {*tree.line(holder_id), *class_ids}
+    if in_line:
         raise ConflictError(
-            f"{name} and {rivals[in_line]} would exclude each other (group {group!r}), though every image with the one "
-            "has the other, as one of them stands above: take one of the two out of the group, or apart"
+            f"{label_class.name} and {rivals[min(in_line)]} would exclude each other (group {group!r}), though an "
+            "image with the one has the other, as one of them stands above: take one out of the group, or the two apart"
         )
     count = _count_with_both(db_session, class_ids, set().union(*(tree.below(rival) for rival in rivals)))
     if count:
+        is_own = holder_id == label_class.id
+        holder = None if is_own else db_session.get_one(LabelClass, holder_id).name
+        with_what = "another class of" if is_own else f"a class that excludes {holder}, of"
         raise ConflictError(
-            f"{_images(count)} {name} together with another class of the group {group!r}, which would exclude it: take "
-            "one of the two off them first"
+            f"{_images(count)} {label_class.name} together with {with_what} the group {group!r}: take one of the two "
+            "off them first"
         )
 
 
@@ -151,7 +159,7 @@ def _known_spelling(db_session: Session, group: str) -> str:
     return known.get(group.casefold(), group)
 
 
-def _count_with_both(db_session: Session, class_ids: set[int], others: set[int]) -> int:
+def _count_with_both(db_session: Session, class_ids: Collection[int], others: Collection[int]) -> int:
     """Number of images with one of the classes and one of the others."""
     other = aliased(ImageClass)
     statement = (

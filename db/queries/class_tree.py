@@ -85,17 +85,24 @@ def place_before(db_session: Session, class_id: int, before_id: int | None) -> N
     if before_id is None:
         order.append(class_id)
     else:
-        parent_id = tree.parents[class_id]
-        # Of a removed parent's children, the parent itself has the place among the siblings.
-        line = (before_id, *tree.line(before_id))
-        sibling = next((other for other in line if other != class_id and tree.parents.get(other) == parent_id), None)
-        if sibling is None or before_id not in tree.parents:
+        sibling = None if before_id == class_id else _sibling(tree, before_id, tree.parents[class_id])
+        if sibling is None:
             raise InvalidInputError(
                 f"before names class {before_id}, which does not stand beside class {class_id}: name one with the same "
                 "parent, or null for the last place"
             )
         order.insert(order.index(sibling), class_id)
     number(db_session, order)
+
+
+def _sibling(tree: ClassTree, class_id: int, parent_id: int | None) -> int | None:
+    """Which child of the parent holds the place of a class that shows below it: itself, or a removed one above it."""
+    for holder in (class_id, *tree.line(class_id)):
+        if holder not in tree.parents or (holder != class_id and holder in tree.present):
+            return None
+        if tree.parents[holder] == parent_id:
+            return holder
+    return None
 
 
 def number(db_session: Session, order: Collection[int] | None = None) -> None:

@@ -29,13 +29,21 @@ def stream(db_session: Session, session: SessionSnapshot, status: ImageStatus | 
             "preprocessing": session.preprocessing.to_json(),
         },
         "licenses": [],
-        "categories": [{"id": c.id, "name": c.name, "supercategory": "", "color": c.color} for c in session.classes],
+        "categories": _categories(session),
     }
     yield (json.dumps(head)[:-1] + ', "images": [').encode()
     yield from _joined(_image(exported) for exported in read_images(db_session, session.class_ids, status=status))
     yield b'\n], "annotations": ['
     yield from _joined(_annotations(db_session, session, status))
     yield b"\n]}\n"
+
+
+def _categories(session: SessionSnapshot) -> list[dict[str, Any]]:
+    names = {c.id: c.name for c in session.classes}
+    return [
+        {"id": c.id, "name": c.name, "supercategory": names.get(c.parent_id or 0, ""), "color": c.color}
+        for c in session.classes
+    ]
 
 
 def _joined(items: Iterator[dict[str, Any]]) -> Iterator[bytes]:

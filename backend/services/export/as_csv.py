@@ -4,63 +4,118 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
+from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
 from backend.services.export.source import ExportedImage, read_images
 from backend.services.session_snapshot import SessionSnapshot
+from db.enums import ImageStatus
+from db.tables.images import Image
 from db.tasks import Annotates
 
 POINT_COLUMNS = ("image_id", "path", "width", "height", "x", "y", "class_id", "class", "origin")
 LABEL_COLUMNS = ("image_id", "path", "class_id", "class", "origin")
 CLASSES_COLUMNS = ("image_id", "path")
-RowsOf = Callable[[ExportedImage, dict[int, str]], list[tuple[object, ...]]]
+PARENTS, UNDETERMINED = "parents", "undetermined"
+SEPARATOR = ";"
+Row = tuple[object, ...]
 
 
 def stream(db_session: Session, session: SessionSnapshot) -> Iterator[bytes]:
     """A header, then the lines (UTF-8, RFC 4180)."""
-    names = {label_class.id: label_class.name for label_class in session.classes}
-    header, rows_of = _layout(session.task.annotates)
-    yield _lines([header if session.task.annotates is not Annotates.CLASSES else (*header, *names.values())])
+    layout = _layout(db_session, session)
+    yield _lines([layout.header()])
     for exported in read_images(db_session, session.class_ids):
-        rows = rows_of(exported, names)
+        rows = layout.rows(exported)
         if rows:
             yield _lines(rows)
 
 
-def _layout(annotates: Annotates) -> tuple[tuple[str, ...], RowsOf]:
+@dataclass(frozen=True)
+class _Layout:
     """The columns, and what fills them."""
-    match annotates:
-        case Annotates.POINTS:
-            return POINT_COLUMNS, _points
-        case Annotates.IMAGE:
-            return LABEL_COLUMNS, _label
-        case Annotates.CLASSES:
-            return CLASSES_COLUMNS, _classes
+
+    annotates: Annotates
+    names: dict[int, str]
+    parents: dict[int, str] | None
+    """Names of the classes above by class, the topmost first; None where no class stands below another."""
+    has_undetermined: bool
+    """Whether there is a column, and a line for each image, of what nobody could tell."""
+
+    def header(self) -> Row:
+        undetermined = (UNDETERMINED,) if self.has_undetermined else ()
+        parents = (PARENTS,) if self.parents is not None else ()
+        match self.annotates:
+            case Annotates.POINTS:
+                return (*POINT_COLUMNS, *parents, *undetermined)
+            case Annotates.IMAGE:
+                return (*LABEL_COLUMNS, *parents, *undetermined)
+            case Annotates.CLASSES:
+                # Those of the classes last: one of them may be called like another column.
+                return (*CLASSES_COLUMNS, *undetermined, *self.names.values())
+
+    def rows(self, exported: ExportedImage) -> list[Row]:
+        if exported.image.status is ImageStatus.UNDETERMINED:
+            return [self._undetermined(exported.image)]
+        match self.annotates:
+            case Annotates.POINTS:
+                return self._points(exported)
+            case Annotates.IMAGE:
+                return self._label(exported)
+            case Annotates.CLASSES:
+                return self._classes(exported)
+
+    def _points(self, exported: ExportedImage) -> list[Row]:
+        image = exported.image
+        place = (image.id, image.path, image.width, image.height)
+        return [(*place, p.x, p.y, *self._said(p.class_id, p.origin.value)) for p in exported.points]
+
+    def _label(self, exported: ExportedImage) -> list[Row]:
+        image, label = exported.image, exported.label
+        if label is None:
+            return []
+        return [(image.id, image.path, *self._said(label.class_id, label.origin.value))]
+
+    def _said(self, class_id: int, origin: str) -> Row:
+        parents = () if self.parents is None else (self.parents[class_id],)
+        return (class_id, self.names[class_id], origin, *parents, *self._not_undetermined())
+
+    def _classes(self, exported: ExportedImage) -> list[Row]:
+        """1 for each class that holds, 0 for each other; an image that nobody has answered for has no line."""
+        if exported.classes is None:
+            return []
+        held = {mark.class_id for mark in exported.classes}
+        image = exported.image
+        marks = (int(class_id in held) for class_id in self.names)
+        return [(image.id, image.path, *self._not_undetermined(), *marks)]
+
+    def _undetermined(self, image: Image) -> Row:
+        """The image with nothing but that."""
+        place = (image.id, image.path)
+        if self.annotates is Annotates.CLASSES:
+            return (*place, 1, *("" for _ in self.names))
+        size = (image.width, image.height) if self.annotates is Annotates.POINTS else ()
+        left = len(self.header()) - len(place) - len(size) - 1
+        return (*place, *size, *[""] * left, 1)
+
+    def _not_undetermined(self) -> Row:
+        return (0,) if self.has_undetermined else ()
 
 
-def _points(exported: ExportedImage, names: dict[int, str]) -> list[tuple[object, ...]]:
-    image = exported.image
-    return [
-        (image.id, image.path, image.width, image.height, p.x, p.y, p.class_id, names[p.class_id], p.origin.value)
-        for p in exported.points
-    ]
-
-
-def _label(exported: ExportedImage, names: dict[int, str]) -> list[tuple[object, ...]]:
-    image, label = exported.image, exported.label
-    if label is None:
-        return []
-    return [(image.id, image.path, label.class_id, names[label.class_id], label.origin.value)]
-
-
-def _classes(exported: ExportedImage, names: dict[int, str]) -> list[tuple[object, ...]]:
-    """1 for each class that holds, 0 for each other; an image that nobody has answered for has no line."""
-    if exported.classes is None:
-        return []
-    held = {mark.class_id for mark in exported.classes}
-    return [(exported.image.id, exported.image.path, *(int(class_id in held) for class_id in names))]
+def _layout(db_session: Session, session: SessionSnapshot) -> _Layout:
+    names = {label_class.id: label_class.name for label_class in session.classes}
+    tree = session.class_tree
+    parents = {c: SEPARATOR.join(names[above] for above in tree.above(c)[::-1]) for c in names}
+    has_undetermined = db_session.scalar(select(exists().where(Image.status == ImageStatus.UNDETERMINED)))
+    return _Layout(
+        annotates=session.task.annotates,
+        names=names,
+        parents=parents if any(parents.values()) else None,
+        has_undetermined=bool(has_undetermined),
+    )
 
 
 def _lines(rows: Sequence[Sequence[object]]) -> bytes:

@@ -52,6 +52,8 @@ def _label_class(row: LabelClass) -> dict[str, Any]:
         "name": row.name,
         "color": row.color,
         "group": row.exclusive_group,
+        "parent_id": row.parent_id,
+        "position": row.position,
         "removed": row.removed_at is not None,
     }
 
@@ -74,6 +76,7 @@ def _image(exported: ExportedImage, *, history: bool) -> dict[str, Any]:
         "metadata": image.extra,
         "revision": image.revision,
         "skipped": image.status is ImageStatus.SKIPPED,
+        "undetermined": image.status is ImageStatus.UNDETERMINED,
         "points": [
             {
                 "x": point.x,

@@ -108,7 +108,8 @@ def _png(values: npt.NDArray[np.uint8], palette: list[int]) -> bytes:
 
 def _legend(session: SessionSnapshot, files: dict[str, str]) -> dict[str, Any]:
     classes = [
-        {"value": index, "id": c.id, "name": c.name, "color": c.color} for index, c in enumerate(session.classes)
+        {"value": index, "id": c.id, "name": c.name, "color": c.color, "parent_id": c.parent_id}
+        for index, c in enumerate(session.classes)
     ]
     return {"classes": classes, "unknown_value": UNKNOWN, "masks": files}
 

@@ -10,6 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from db.enums import ImageStatus
+from db.queries.class_tree import ClassTree, read_tree
 from db.tables.annotations import AnnotationState, ImageClass, Label, Point
 from db.tables.images import Image
 from db.tables.learning import Prediction
@@ -84,6 +85,7 @@ def _with_annotations(
 
 
 def _answers(db_session: Session, ids: list[int], class_ids: frozenset[int]) -> dict[int, list[ImageClass]]:
+    """Marks by image, with those that they imply."""
     answers: dict[int, list[ImageClass]] = defaultdict(list)
     wanted = select(ImageClass).where(ImageClass.image_id.in_(ids))
     for mark in db_session.scalars(wanted.order_by(ImageClass.image_id, ImageClass.class_id)):
@@ -91,4 +93,14 @@ def _answers(db_session: Session, ids: list[int], class_ids: frozenset[int]) -> 
         found = answers[mark.image_id]
         if mark.class_id in class_ids:
             found.append(mark)
-    return answers
+    tree = read_tree(db_session)
+    return {image_id: _with_parents(tree, found) for image_id, found in answers.items()}
+
+
+def _with_parents(tree: ClassTree, held: list[ImageClass]) -> list[ImageClass]:
+    by_class = {mark.class_id: mark for mark in held}
+    for mark in held:
+        for above in () if mark.class_id is None else tree.above(mark.class_id):
+            implied = ImageClass(image_id=mark.image_id, class_id=above, origin=mark.origin, created_at=mark.created_at)
+            by_class.setdefault(above, implied)
+    return list(by_class.values())

@@ -77,3 +77,24 @@ def test_put_annotations__survives_a_restart(classification_session: Any, serve:
     cla.put(PUT, json={"class_id": 3})
     second = serve(classification_session)
     assert second.get(PUT).json()["label"]["class_id"] == 3
+
+
+def test_undetermined__is_an_answer_with_nothing_to_learn(cla: TestClient) -> None:
+    cla.put(PUT, json={"class_id": 1})
+    state = cla.post(f"{PUT}/undetermined", json={"revision": 1}).json()
+    assert (state["undetermined"], state["skipped"], state["label"]) == (True, False, None)
+    assert cla.post(f"{PUT}/undetermined", json={"revision": 1}).status_code == 409
+    assert cla.get("/api/images/1").json()["status"] == "undetermined"
+    assert [i["id"] for i in cla.get("/api/images", params={"status": "undetermined"}).json()["items"]] == [1]
+    assert cla.get("/api/stats").json()["by_status"]["undetermined"] == 1
+    proposed = {
+        cla.get("/api/images/next", params={"current_id": n, "strategy": "sequential"}).json()["id"]
+        for n in range(1, 7)
+    }
+    assert 1 not in proposed
+    exported = cla.get("/api/export", params={"format": "csv"}).text.splitlines()
+    assert exported == ["image_id,path,class_id,class,origin,undetermined", "1,image_0.png,,,,1"]
+    assert cla.get("/api/export", params={"format": "json"}).json()["images"][0]["undetermined"]
+    assert cla.post(f"{PUT}/undo").json()["label"]["class_id"] == 1
+    assert cla.post(f"{PUT}/redo").json()["undetermined"]
+    assert not cla.put(PUT, json={"class_id": 2}).json()["undetermined"]

@@ -176,3 +176,31 @@ def test_export__csv_json_and_coco(mul: TestClient) -> None:
     coco = mul.get("/api/export?format=coco").json()
     assert [(a["image_id"], a["category_id"]) for a in coco["annotations"]] == [(1, NIGHT), (1, CAR)]
     assert mul.get("/api/export?format=png-masks").status_code == 400
+
+
+def test_classes__a_child_implies_its_parents(mul: TestClient) -> None:
+    bus = mul.post("/api/classes", json={"name": "bus", "parent_id": CAR}).json()["id"]
+    assert ids(put(mul, bus, DAY)) == [DAY, CAR, bus]
+    # Said before it was a child, it implies the parent all the same; taken out again, nothing was written.
+    van = mul.post("/api/classes", json={"name": "van"}).json()["id"]
+    put(mul, van)
+    mul.patch(f"/api/classes/{van}", json={"parent_id": CAR})
+    assert ids(mul.get(PUT).json()) == [CAR, van]
+    assert mul.get("/api/images/1").json()["class_ids"] == [CAR, van]
+    assert "1,image_0.png,0,0,1,0,1" in mul.get("/api/export", params={"format": "csv"}).text.replace("\r", "")
+    by_class = {c["class_id"]: c["images"] for c in mul.get("/api/stats").json()["by_class"]}
+    assert (by_class[CAR], by_class[van]) == (1, 1)
+    revision = mul.get(PUT).json()["revision"]
+    assert put(mul, van)["revision"] == revision
+    mul.patch(f"/api/classes/{van}", json={"parent_id": None})
+    assert ids(mul.get(PUT).json()) == [van]
+
+
+def test_classes__groups_and_parents_do_not_contradict_each_other(mul: TestClient) -> None:
+    dusk = mul.post("/api/classes", json={"name": "dusk", "parent_id": NIGHT}).json()["id"]
+    refused = mul.patch(f"/api/classes/{dusk}", json={"group": "light"})
+    assert (refused.status_code, "one of them stands above" in refused.json()["detail"]) == (409, True)
+    assert mul.put(PUT, json={"class_ids": [DAY, dusk]}).status_code == 400
+    put(mul, DAY, CAR)
+    refused = mul.patch(f"/api/classes/{CAR}", json={"parent_id": NIGHT})
+    assert (refused.status_code, "1 image has car together with" in refused.json()["detail"]) == (409, True)
