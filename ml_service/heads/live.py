@@ -148,7 +148,7 @@ class LiveHead:
             targets = (class_index[:, None] == seen).astype(np.float32)
             moved = config.data_weight * balanced(weights, targets, config.balance)
             problem = Problem(inputs, targets, moved.astype(np.float32))
-            first = None if start is None else Solution(start.weight[seen], start.bias[seen], pairs=start.pairs)
+            first = None if start is None else Solution(start.weight[seen], start.bias[seen], memory=start.memory)
             found = fit_softmax(problem, start=first, curvature=curvature, give_up=give_up)
             weight[seen], bias[seen] = found.weight, found.bias
             solution = replace(found, weight=weight, bias=bias)

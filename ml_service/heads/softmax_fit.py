@@ -1,4 +1,4 @@
-"""Weighted, regularised softmax regression: the convex problem behind the live head. NumPy only.
+"""Weighted, regularised softmax regression: the convex problem behind the live head.
 
 Minimised is the weighted log loss + half the squared norm of the weights, by L-BFGS. The passes over the points are in
 float32, block by block so that a block stays in the processor's cache; sums over blocks, weights and steps are in
@@ -8,12 +8,16 @@ takes a few passes. Where a fit starts does not show in logits beyond `TOLERANCE
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterator
+import itertools
+import math
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
+
+from ml_service.heads.products import errors_times_rows, rows_times_weights
+from ml_service.heads.step_memory import StepMemory
 
 Float32s = npt.NDArray[np.float32]
 Float64s = npt.NDArray[np.float64]
@@ -23,10 +27,10 @@ TOLERANCE = 4e-5
 FLAT = 5e-5
 """Norm of the gradient at which a fit without curvature ends: the distance from the minimum is at most that."""
 MAX_ITERATIONS = 500
-SHORT_MEMORY, LONG_MEMORY = 10, 30
-"""Steps that L-BFGS remembers, those of earlier fits included: as problems change little, they go on being of use."""
-LONG_FROM_POINTS = 1000
-"""With fewer points, a pass over them is cheaper than many remembered steps."""
+MEMORY = ((3000, 120), (300, 60), (0, 20))
+"""(points, steps): from so many points on so many steps are remembered, those of earlier fits included."""
+SHORT_MEMORY, LONG_MEMORY, LONG_FROM_POINTS = 10, 30, 1000
+"""The same where several questions are solved side by side: fewer than that many points, or as many."""
 BLOCK_ROWS = 1024
 """1024 points of 384 channels take 1.5 MB."""
 NOISE = 1e-6
@@ -35,15 +39,6 @@ NOISE = 1e-6
 
 class FitAbandonedError(Exception):
     """`give_up` said so."""
-
-
-@dataclass(frozen=True)
-class Pair:
-    """A step and by how much it changed the gradient."""
-
-    step: Float64s
-    change: Float64s
-    rate: float
 
 
 @dataclass(frozen=True)
@@ -56,7 +51,7 @@ class Solution:
     """(K,); of mean zero."""
     passes: int = 0
     """Passes over the points that it took."""
-    pairs: tuple[Pair, ...] = field(default=(), repr=False)
+    memory: StepMemory = field(default_factory=StepMemory, repr=False)
     """What the last steps told of the curvature."""
 
 
@@ -83,7 +78,8 @@ class Problem:
 
     def logits(self, rows: slice, parameters: Float32s) -> Float32s:
         """Logits (K, n), shifted so that the largest of each point is zero, for parameters (K - 1, D + 1)."""
-        contrast = self.inputs[rows] @ parameters[:, :-1].T + parameters[:, -1]
+        contrast = rows_times_weights(self.inputs[rows], parameters[:, :-1])
+        contrast += parameters[:, -1]
         logits = np.asarray(self.basis @ contrast.T, dtype=np.float32)
         logits -= logits.max(axis=0)
         return logits
@@ -105,7 +101,7 @@ class Problem:
             p -= targets
             p *= weights
             error = self.basis.T @ p
-            gradient[:, :-1] += error @ self.inputs[rows]
+            gradient[:, :-1] += errors_times_rows(error, self.inputs[rows])
             gradient[:, -1] += error.sum(axis=1, dtype=np.float64)
         return loss, gradient
 
@@ -147,8 +143,8 @@ class Curvature:
 
     def solve(self, gradient: Float64s) -> Float64s:
         """The step (K - 1, D + 1) to the minimum, as far as it is known, with the opposite sign."""
-        turned = (self._classes.T @ gradient).astype(np.float32) @ self._channels
-        back = (turned * self._inverse).astype(np.float32) @ self._channels.T
+        turned = errors_times_rows((self._classes.T @ gradient).astype(np.float32), self._channels)
+        back = rows_times_weights((turned * self._inverse).astype(np.float32), self._channels)
         return np.asarray(self._classes @ back, dtype=np.float64)
 
 
@@ -176,10 +172,10 @@ def fit_softmax(
     parameters = np.zeros((n_classes - 1, dim + 1)) if start is None else _parameters(problem, start)
     if curvature is not None and not curvature.matches(problem):
         curvature = None
-    known = () if start is None else tuple(pair for pair in start.pairs if pair.step.shape == parameters.shape)
-    parameters, passes, pairs = _minimise(problem, parameters, known, curvature, give_up)
+    known = start.memory if start is not None and start.memory.fits(parameters.size) else StepMemory()
+    parameters, passes, memory = _minimise(problem, parameters, known, curvature, give_up)
     full = problem.basis.astype(np.float64) @ parameters
-    return Solution(full[:, :-1], full[:, -1] - full[:, -1].mean(), passes, pairs)
+    return Solution(full[:, :-1], full[:, -1] - full[:, -1].mean(), passes, memory)
 
 
 def balanced(weights: Float32s, targets: Float32s, balance: float) -> Float32s:
@@ -218,24 +214,33 @@ def _parameters(problem: Problem, solution: Solution) -> Float64s:
 def _minimise(
     problem: Problem,
     parameters: Float64s,
-    known: tuple[Pair, ...],
+    memory: StepMemory,
     curvature: Curvature | None,
     give_up: Callable[[], bool],
-) -> tuple[Float64s, int, tuple[Pair, ...]]:
-    memory = LONG_MEMORY if len(problem.inputs) >= LONG_FROM_POINTS else SHORT_MEMORY
-    pairs = deque(known, maxlen=memory)
+) -> tuple[Float64s, int, StepMemory]:
+    limit = _memory_length(len(problem.inputs))
     loss, gradient = problem.loss_and_gradient(parameters)
     passes = 1
+    distances: list[float] = []
     for _ in range(MAX_ITERATIONS):
         if give_up():
             raise FitAbandonedError
         if float(np.linalg.norm(gradient)) <= FLAT:
             break
-        direction = -_times_inverse(gradient, pairs, curvature)
+        direction = -_times_inverse(gradient, memory, curvature)
         slope = float(np.vdot(gradient, direction))
-        # The second derivative is at least 1: this bounds the distance to the minimum, as far as curvature is right.
-        if curvature is not None and -slope <= TOLERANCE**2:
-            break
+        if slope > 0:  # Steps too much alike, to float32: without them it is downhill.
+            memory = StepMemory()
+            direction = -_times_inverse(gradient, memory, curvature)
+            slope = float(np.vdot(gradient, direction))
+        if curvature is not None:
+            # The second derivative is at least 1: this bounds the distance to the minimum, where curvature is right.
+            distances.append(math.sqrt(max(0.0, -slope)))
+            if distances[-1] <= TOLERANCE:
+                break
+            if distances[-1] * _expected_shrinking(distances) <= TOLERANCE:
+                parameters = parameters + direction
+                break
         length = 1.0
         for _attempt in range(20):
             ahead = parameters + length * direction
@@ -251,9 +256,21 @@ def _minimise(
         step, change = ahead - parameters, gradient_ahead - gradient
         rate = float(np.vdot(step, change))
         if rate > 1e-10 * float(np.vdot(change, change)):
-            pairs.append(Pair(step, change, rate))
+            memory = memory.extended(step, change, limit)
         parameters, loss, gradient = ahead, loss_ahead, gradient_ahead
-    return parameters, passes, tuple(pairs)
+    return parameters, passes, memory
+
+
+def _expected_shrinking(distances: Sequence[float]) -> float:
+    """By how much the next step brings the minimum closer: half as well as the worst so far."""
+    if len(distances) < 2:
+        return 1.0
+    return min(1.0, 2 * max(after / before for before, after in itertools.pairwise(distances)))
+
+
+def _memory_length(n_points: int) -> int:
+    """Steps worth remembering: a pass over many points costs more than many remembered steps."""
+    return next(length for least, length in MEMORY if n_points >= least)
 
 
 def _is_better(loss: float, loss_ahead: float, slope: float, slope_ahead: float, length: float) -> bool:
@@ -263,20 +280,11 @@ def _is_better(loss: float, loss_ahead: float, slope: float, slope_ahead: float,
     return loss_ahead <= loss + NOISE * abs(loss) and slope_ahead <= -0.8 * slope
 
 
-def _times_inverse(gradient: Float64s, pairs: deque[Pair], curvature: Curvature | None) -> Float64s:
-    """Gradient times the inverse second derivative as the pairs tell it (two loops of Nocedal 1980)."""
-    vector = gradient.copy()
-    shares = []
-    for pair in reversed(pairs):
-        share = float(np.vdot(pair.step, vector)) / pair.rate
-        shares.append(share)
-        vector -= share * pair.change
+def _times_inverse(gradient: Float64s, memory: StepMemory, curvature: Curvature | None) -> Float64s:
+    """Gradient times the inverse second derivative as steps and curvature tell it."""
     if curvature is not None:
-        vector = curvature.solve(vector)
-    elif pairs:
-        vector *= pairs[-1].rate / float(np.vdot(pairs[-1].change, pairs[-1].change))
-    else:
-        vector *= min(1.0, 1.0 / float(np.linalg.norm(vector)))
-    for pair, share in zip(pairs, reversed(shares), strict=True):
-        vector += pair.step * (share - float(np.vdot(pair.change, vector)) / pair.rate)
-    return vector
+        return memory.times_inverse(gradient, curvature.solve)
+    if len(memory):
+        rate, squared = memory.last_rate()
+        return memory.times_inverse(gradient, lambda vector: vector * (rate / squared))
+    return gradient * min(1.0, 1.0 / float(np.linalg.norm(gradient)))

@@ -153,3 +153,25 @@ def test_balanced__equal_totals_and_the_same_grand_total() -> None:
     weights = balanced(np.array([1, 1, 2, 1], np.float32), targets, 1.0)
     np.testing.assert_allclose(weights @ targets, [2.5, 2.5], rtol=1e-6)
     np.testing.assert_array_equal(balanced(np.ones(4, np.float32), targets, 0.0), np.ones(4))
+
+
+def test_fit_softmax__a_start_may_be_used_again() -> None:
+    problem = make_problem(400, 5)
+    start = fit_softmax(without_last(problem, 5))
+    once = fit_softmax(problem, start=start)
+    fit_softmax(without_last(problem, 2), start=start)
+    np.testing.assert_array_equal(fit_softmax(problem, start=start).weight, once.weight)
+
+
+def test_fit_softmax__contradictions_one_by_one_as_from_nothing() -> None:
+    whole = make_problem(600, 6, weight=3.0)
+    solution = fit_softmax(whole)
+    curvature = Curvature(whole, solution)
+    targets = whole.targets.copy()
+    for row in range(0, 60, 2):
+        targets[row] = np.roll(targets[row], 1)
+        problem = Problem(whole.inputs, targets.copy(), whole.weights)
+        solution = fit_softmax(problem, start=solution, curvature=curvature)
+        np.testing.assert_allclose(
+            logits(problem, solution), logits(problem, fit_softmax(problem)), atol=LOGIT_TOLERANCE
+        )
