@@ -61,6 +61,9 @@ export interface Figures {
   readonly selected_on_these?: boolean;
 }
 
+/** Of a two-sided 95 % interval. */
+const Z = 1.959964;
+const LEAST_IN_AVERAGE = 5;
 export const SELECTED_ON_THESE = "The best epoch was chosen on these images: the figure leans high.";
 
 export interface CurvePoint {
@@ -198,15 +201,31 @@ export function heatRows({ class_ids, counts }: Confusion): HeatCell[][] {
   });
 }
 
+/** Mean confidence and share of right ones of each bin, with the 95 % interval (Wilson) that so few samples leave. */
+export function reliabilityPoints(bins: readonly ReliabilityBin[]): (PlotPoint & { readonly count: number })[] {
+  return bins.map(({ confidence, accuracy, count }) => ({ x: confidence, y: accuracy, count, ...wilson(accuracy, count) }));
+}
+
+function wilson(share: number, count: number): { low: number; high: number } {
+  const shrink = 1 + Z ** 2 / count;
+  const centre = (share + Z ** 2 / (2 * count)) / shrink;
+  const half = (Z / shrink) * Math.sqrt((share * (1 - share)) / count + Z ** 2 / (4 * count ** 2));
+  return { low: Math.min(share, Math.max(0, centre - half)), high: Math.max(share, Math.min(1, centre + half)) };
+}
+
+/** Shares over the last images or clicks, from the place on where enough are in the average to say anything. */
+export function movingPoints(shares: readonly (PlotPoint & { readonly count: number })[]): PlotPoint[] {
+  return shares.flatMap(({ count, x, y }) => (count < LEAST_IN_AVERAGE ? [] : [{ x, y }]));
+}
+
 /** What calibration means for a person. */
 export function calibrationText({ expected_error, temperature, expected_error_after }: Calibration): string {
   const off = `Confidence is off by ${(expected_error * 100).toFixed(1)} points on average`;
   const helps = expected_error_after < 0.9 * expected_error && Math.abs(temperature - 1) > 0.05;
-  if (!helps) return `${off}; no temperature would mend that.`;
-  if (temperature > 1) {
-    return `${off}: too sure. Dividing logits by ${temperature.toFixed(2)} would leave ${(expected_error_after * 100).toFixed(1)}.`;
-  }
-  return `${off}: not sure enough. Dividing logits by ${temperature.toFixed(2)} would leave ${(expected_error_after * 100).toFixed(1)}.`;
+  const best = `temperature (${temperature.toFixed(2)}, which logits are divided by)`;
+  if (!helps) return `${off}; the best ${best} would not mend that.`;
+  const leaves = `The best ${best} would leave ${(expected_error_after * 100).toFixed(1)}.`;
+  return `${off}: ${temperature > 1 ? "too sure" : "not sure enough"}. ${leaves}`;
 }
 
 export function counted(count: number, noun: string): string {

@@ -8,7 +8,9 @@ import {
   historyPoints,
   intervalText,
   leading,
+  movingPoints,
   outlookText,
+  reliabilityPoints,
   type Figures,
 } from "../../src/state/quality";
 
@@ -72,5 +74,23 @@ test("calibrationText: which way the confidence is off", () => {
   const calibration = { bins: [], expected_error: 0.12, brier: 0.2, temperature: 1.8, expected_error_after: 0.03 };
   expect(calibrationText(calibration)).toContain("too sure");
   expect(calibrationText({ ...calibration, temperature: 0.6 })).toContain("not sure enough");
-  expect(calibrationText({ ...calibration, expected_error_after: 0.13 })).toContain("no temperature");
+  expect(calibrationText({ ...calibration, expected_error_after: 0.13 })).toContain("temperature (1.80, which logits are divided by) would not mend that");
+});
+
+test("reliabilityPoints: few samples leave wide intervals, as scipy has them", () => {
+  const [few, many] = reliabilityPoints([
+    { low: 0.5, high: 0.6, count: 2, confidence: 0.55, accuracy: 0.5 },
+    { low: 0.9, high: 1, count: 100, confidence: 0.95, accuracy: 1 },
+  ]);
+  expect([few?.x, few?.y, few?.count]).toEqual([0.55, 0.5, 2]);
+  expect(few?.low).toBeCloseTo(0.0945, 3);
+  expect(few?.high).toBeCloseTo(0.9055, 3);
+  expect(many?.low).toBeCloseTo(0.963, 3);
+  expect(many?.high).toBe(1);
+});
+
+test("movingPoints: an average over one image is no figure", () => {
+  const shares = [1, 0.5, 0.67, 0.5, 0.6, 0.67].map((y, index) => ({ x: index + 1, count: index + 1, y }));
+  expect(movingPoints(shares)).toEqual([{ x: 5, y: 0.6 }, { x: 6, y: 0.67 }]);
+  expect(movingPoints(shares.slice(0, 3))).toEqual([]);
 });

@@ -9,7 +9,9 @@ import {
   heatRows,
   historyPoints,
   intervalText,
+  movingPoints,
   outlookText,
+  reliabilityPoints,
   SELECTED_ON_THESE,
   type Agreement,
   type Figures,
@@ -81,7 +83,7 @@ export class QualityDialog extends AppView {
         <div class="table-scroll"><table class="figures">
           <thead><tr><th scope="col">Class</th><th scope="col">Samples</th><th scope="col">Precision</th><th scope="col">Recall</th>
             <th scope="col">F1</th><th scope="col">IoU</th></tr></thead>
-          <tbody>${figures.classes.map((one) => html`<tr><th scope="row">${this.#className(one.class_id)}</th><td>${one.support}</td>
+          <tbody>${figures.classes.map((one) => html`<tr><th scope="row">${this.#swatch(one.class_id)}${this.#className(one.class_id)}</th><td>${one.support}</td>
             ${share(one.precision, one.predicted)}${share(one.recall, one.support)}${share(one.f1, one.support)}${share(one.iou, one.support)}</tr>`)}
           </tbody></table></div>
         <p class="hint">“–”: fewer than 5 samples of the class, or predicted as it, say too little.</p>
@@ -109,9 +111,9 @@ export class QualityDialog extends AppView {
     const { calibration = null, calibration_unknown = null } = found?.figures ?? {};
     return html`<section data-testid="quality-calibration"><h3>Does its confidence mean what it says? ${found === null ? nothing : methodChip(found)}</h3>
       ${calibration === null ? unknown(calibration_unknown ?? quality.unknown) : html`
-        ${reliabilityPlot(calibrationText(calibration), calibration.bins)}
+        ${reliabilityPlot(calibrationText(calibration), reliabilityPoints(calibration.bins))}
         <p class="hint">${calibrationText(calibration)} Brier score ${calibration.brier.toFixed(3)}. On the dashed line it would mean exactly
-          what it says.</p>
+          what it says; bars are the 95 % intervals of so few samples, larger dots rest on more.</p>
         ${plotTable(["Confidence", "Samples", "Mean confidence", "Right"], calibration.bins.map(({ low, high, count, confidence, accuracy }) => [
           `${percent(low)} to ${percent(high)}`, String(count), percent(confidence), percent(accuracy)]))}`}
     </section>`;
@@ -123,7 +125,7 @@ export class QualityDialog extends AppView {
         ${linePlot({ title: `Accuracy by number of labels. ${outlookText(curve.outlook)}`, x_title: "Labels", y_title: "Right",
           points: curvePoints(curve.points), with_dots: true })}
         <p class="hint" data-testid="outlook" data-verdict=${curve.outlook.verdict}>${outlookText(curve.outlook)} Heads of a quarter, a half, three quarters and
-          all of the labels, on the same ${curve.method === "held_out" ? "held-out images" : "images, by cross-validation"}.</p>
+          all of the labels, on the same ${curve.method === "held_out" ? "held-out images" : "images, by cross-validation"}; the band is the 95 % interval.</p>
         ${plotTable(["Labels", "Images", "Right", "95 % interval"], curve.points.map(({ n_labels, n_images, accuracy }) => [
           String(n_labels), String(n_images), percent(accuracy.value), intervalText(accuracy)]))}`}
     </section>`;
@@ -148,27 +150,37 @@ export class QualityDialog extends AppView {
   #live({ agreement }: Quality): TemplateResult {
     const live = this.app.stats.stats.value?.live_accuracy ?? [];
     if (this.app.config.task === "classification") {
-      const points = live.map(({ labeled, accuracy }) => ({ x: labeled, y: accuracy }));
-      return html`<section class="span-all" data-testid="quality-live"><h3>Was the prediction right when you labelled?</h3>
-        ${points.length === 0 ? unknown("no image with a prediction was labelled yet") : html`
-          ${linePlot({ title: `Share of right predictions, now ${percent(points.at(-1)?.y ?? 0)}`, x_title: "Images labelled", y_title: "Right", points })}
-          <p class="hint">Over the last ${live.at(-1)?.count ?? 0} images labelled for the first time. Where the model picks the images, they are harder than most.</p>
+      const points = movingPoints(live.map(({ labeled: x, count, accuracy: y }) => ({ x, count, y })));
+      const last = live.at(-1);
+      return html`<section data-testid="quality-live"><h3>Was the prediction right when you labelled?</h3>
+        ${last === undefined ? unknown("no image with a prediction was labelled yet") : html`
+          ${points.length === 0 ? nothing : linePlot({ title: `Share of right predictions, now ${percent(last.accuracy)}`,
+            x_title: "Images labelled", y_title: "Right", points })}
+          <p class="hint"><strong data-testid="live-accuracy">${Math.round(last.accuracy * last.count)} of the last ${last.count}</strong>
+            ${last.count === 1 ? "image" : "images"} labelled for the first time${points.length === 0 ? ": too few to say more" : html` (${percent(last.accuracy)})`}
+            had the right prediction in sight. Where the model picks the images, they are harder than most.</p>
           ${plotTable(["When", "Images", "In the average", "Right"], live.map(({ at, labeled, count, accuracy }) => [
             moment(at), String(labeled), String(count), percent(accuracy)]))}`}
       </section>`;
     }
-    return html`<section class="span-all" data-testid="quality-live"><h3>How often did a click confirm the prediction?</h3>
+    return html`<section data-testid="quality-live"><h3>How often did a click confirm the prediction?</h3>
       ${agreement === null ? unknown("no click met a prediction yet") : this.#agreement(agreement)}</section>`;
   }
 
   #agreement({ over_time, share: part, count, unprompted, unprompted_count, by_class }: Agreement): TemplateResult {
-    const points = over_time.map(({ share: y }, x) => ({ x, y }));
+    const points = movingPoints(over_time.map(({ count: of, share: y }, x) => ({ x, count: of, y })));
     const first = unprompted === null ? `too few yet (${unprompted_count} of 5)` : `${percent(unprompted.value)} (${intervalText(unprompted)})`;
-    return html`${linePlot({ title: `Share of clicks that confirmed, now ${percent(part)}`, x_title: "Newest clicks", y_title: "Confirmed", points, x_names: [] })}
-      <p class="hint">Of the last ${over_time.at(-1)?.count ?? 0} clicks ${percent(part)} confirmed what was shown. People click on mistakes, so this is
+    return html`${points.length === 0 ? nothing : linePlot({ title: `Share of clicks that confirmed, now ${percent(part)}`, x_title: "Clicks, oldest first",
+        y_title: "Confirmed", points, x_names: [] })}
+      <p class="hint">Of the last ${over_time.at(-1)?.count ?? 0} clicks <strong>${percent(part)}</strong> confirmed what was shown. People click on mistakes, so this is
         lower than the accuracy. First clicks on images that the model had not picked: ${first}.</p>
       ${plotTable(["Class", `Of the last ${count}`, "Confirmed"], by_class.map((one) => [
         this.#className(one.class_id), String(one.count), percent(one.agreed / one.count)]))}`;
+  }
+
+  #swatch(class_id: number): TemplateResult | typeof nothing {
+    const found = this.app.classes.value.find(({ id }) => id === class_id);
+    return found === undefined ? nothing : html`<span class="swatch" style="--class-color: ${found.color}"></span>`;
   }
 
   #className(class_id: number): string {
