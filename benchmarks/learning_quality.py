@@ -34,6 +34,7 @@ from benchmarks.learning_sets import (
     reduced,
 )
 from benchmarks.tables import Section, show
+from models.guide import make_guide
 from models.refinement import Clicks, fit_refinement
 
 CLICKS_PER_IMAGE = 4
@@ -124,12 +125,12 @@ def predict(data: LearningSet, peer: Peer, scores: Scores, name: str, earlier: S
 
 
 def _refined(data: LearningSet, logits: FloatArray, name: str, earlier: Sequence[Click]) -> Mask:
-    guide = data.guides[name]
+    picture = data.pictures[name]
     height, width = data.masks[name].shape
-    factor = np.divide(guide.shape[1::-1], (width, height))
+    factor = np.divide(picture.shape[1::-1], (width, height))
     xy = np.array([(click.x, click.y) for click in earlier]).reshape(-1, 2) * factor
     clicks = Clicks(xy, np.array([click.foreground for click in earlier], np.intp))
-    refinement = fit_refinement(np.moveaxis(logits, -1, 0), guide, clicks)
+    refinement = fit_refinement(np.moveaxis(logits, -1, 0), make_guide(picture, logits.shape[:2]), clicks)
     return reduced(refinement.label_map() == 1, width, height)
 
 

@@ -29,9 +29,10 @@ from benchmarks.learning_sets import Channels, load_set, shipped_sets
 from benchmarks.refinement_states import STATES, State, drawn_lines, pooled_cells, states
 from benchmarks.tables import Section, show
 from models.geometry import resample, scale_between
+from models.guide import make_guide
 from models.images import read_image
 from models.prediction_store import upsampled_probabilities
-from models.refinement import Clicks, fit_refinement, make_guide, refine
+from models.refinement import Clicks, fit_refinement, refine
 
 FloatArray = npt.NDArray[np.float32]
 Picture = npt.NDArray[np.uint8]
@@ -200,10 +201,10 @@ def _timed_steps(side: int) -> dict[str, Callable[[], object]]:
     jpeg = cv2.imencode(".jpg", picture)[1]
     small = rng.normal(0, 4, (12, 12, 12)).astype(np.float32)
     logits = np.stack([resample(plane, TIMED_GRID, TIMED_GRID) for plane in small])
-    two, guide = logits[:2], make_guide(picture)
+    two, guide = logits[:2], make_guide(picture, logits.shape[1:])
     return {
         "decoding the JPEG": lambda: cv2.imdecode(jpeg, cv2.IMREAD_COLOR),
-        "guide (once a picture)": lambda: make_guide(picture),
+        "guide (once a picture)": lambda: make_guide(picture, logits.shape[1:]),
         "refined, both of 2 classes": lambda: fit_refinement(two, guide).probabilities(),
         "refined, all of 12 classes": lambda: fit_refinement(logits, guide).probabilities(),
         "bilinear logits, both of 2": lambda: upsampled_probabilities(two, side, side),

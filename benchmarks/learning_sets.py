@@ -26,7 +26,6 @@ from ml_service.heads.scaler import FeatureScaler
 from models.base import ChannelGroup
 from models.extractor_settings import ExtractorSettings
 from models.images import content_hash, read_image
-from models.refinement import make_guide
 from models.registry import load_extractor
 
 FloatArray = npt.NDArray[np.float32]
@@ -62,8 +61,8 @@ class LearningSet:
     """Of a classification set, by image name; empty otherwise."""
     channels: dict[str, Channels]
     """`deep` and `filters`; of a segmentation set `colour` as well."""
-    guides: dict[str, npt.NDArray[np.uint8]] = field(default_factory=dict)
-    """Of a segmentation set, by image name: what refinement looks at, in the full size of the image."""
+    pictures: dict[str, npt.NDArray[np.uint8]] = field(default_factory=dict)
+    """Of a segmentation set, by image name: (H, W, 3) in full size."""
 
     @property
     def is_segmentation(self) -> bool:
@@ -82,14 +81,14 @@ def load_set(dataset: Dataset, cache_dir: Path, max_images: int, *, filters: boo
     if dataset.task == "segmentation":
         names = names[:max_images]
         masks = {name: _within(dataset.truth_mask(name)) for name in names}
-        guides = {name: make_guide(read_image(dataset.image_dir / name)) for name in names}
+        pictures = {name: read_image(dataset.image_dir / name) for name in names}
         class_of: dict[str, str] = {}
     else:
         names = names[:: max(1, -(-len(names) // max_images))]
-        masks, guides = {}, {}
+        masks, pictures = {}, {}
         class_of = {name: dataset.truth_class(name) for name in names}
     channels = _channels(dataset, names, cache_dir, filters=filters)
-    return LearningSet(dataset.name, dataset.class_names, masks, class_of, channels, guides)
+    return LearningSet(dataset.name, dataset.class_names, masks, class_of, channels, pictures)
 
 
 def _within(mask: Mask) -> Mask:

@@ -26,9 +26,10 @@ from ml_service.errors import CheckpointError
 from models.base import ExtractorInfo, FeatureExtractor
 from models.errors import WeightsError
 from models.extractor_settings import ExtractorSettings, tell_differences
+from models.guide import make_guide
 from models.images import read_image
 from models.preprocessing import preprocessing_of, with_preprocessing
-from models.refinement import fit_refinement, make_guide
+from models.refinement import fit_refinement
 
 if TYPE_CHECKING:
     from ml_service.heads.base import Head
@@ -85,7 +86,7 @@ class Model:
         if wants_map:
             assert features.patches is not None
             logits = np.moveaxis(self.head.logits(_as_stored(features.patches)), -1, 0)
-            mask = fit_refinement(logits, make_guide(picture)).label_map()
+            mask = fit_refinement(logits, make_guide(picture, logits.shape[1:])).label_map()
             counts = np.bincount(mask.ravel(), minlength=len(self.class_names))
             return Found(path, (counts / mask.size).astype(np.float32), mask)
         assert features.pooled is not None

@@ -1,11 +1,15 @@
 """How values on the feature grid follow the colours of its cells: linear models of small windows, and their worth.
 
-Colours (3, Hp, Wp) are deviations from the mean colour of the picture.
+Colours (3, Hp, Wp) are deviations from the mean colour of the picture. What depends on them alone (`GridColors`) serves
+all predictions of a picture.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 import cv2
@@ -15,6 +19,8 @@ import numpy.typing as npt
 FloatArray = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
 Planes = TypeVar("Planes", FloatArray, Doubles)
+Item = TypeVar("Item")
+Found = TypeVar("Found")
 
 WINDOW_RADIUS = 5
 """Cells on either side of the one whose fit it is."""
@@ -31,6 +37,50 @@ LEAST_VARIANCE = 1e-4
 UPPER = ((0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2))
 """Elements of a symmetric 3 x 3 matrix that are kept."""
 DIAGONAL = [0, 3, 5]
+THREADS = 2
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Colours in the window of each cell."""
+
+    radius: int
+    cells: FloatArray
+    """(3, Hp, Wp)"""
+    mean: FloatArray
+    """(3, Hp, Wp)"""
+    inverse: FloatArray
+    """Of the covariance plus a ridge: its `UPPER` elements (6, Hp, Wp)."""
+
+    @classmethod
+    def of(cls, cells: FloatArray, radius: int) -> Windows:
+        ridge = max(RIDGE * float(np.square(cells).mean()), LEAST_RIDGE)
+        return cls(radius, cells, _blur(cells, radius), _inverse(_moments(cells, radius, ridge)))
+
+
+@dataclass(frozen=True)
+class GridColors:
+    """Colours on the grid, and on one of cells twice the size."""
+
+    fine: Windows
+    coarse: Windows
+    detail: FloatArray
+    """(3, Hp, Wp), what the coarse ones do not show."""
+
+    @classmethod
+    def of(cls, cells: FloatArray) -> GridColors:
+        rows, columns = cells.shape[1:]
+        coarse = _each(cells, max(1, columns // 2), max(1, rows // 2), cv2.INTER_AREA)
+        detail = cells - _each(coarse, columns, rows, cv2.INTER_LINEAR)
+        return cls(Windows.of(cells, WINDOW_RADIUS), Windows.of(coarse, WINDOW_RADIUS // 2), detail)
+
+    @property
+    def nbytes(self) -> int:
+        """Memory that it takes."""
+        parts = (
+            part for windows in (self.fine, self.coarse) for part in (windows.cells, windows.mean, windows.inverse)
+        )
+        return self.detail.nbytes + sum(part.nbytes for part in parts)
 
 
 @dataclass(frozen=True)
@@ -45,31 +95,57 @@ class ColorModel:
     """(Hp, Wp), how far the model counts."""
 
 
-def fit_colors(cells: FloatArray, values: FloatArray, radius: int = WINDOW_RADIUS) -> ColorModel:
+@dataclass(frozen=True)
+class _PlaneFit:
+    """Of one value; all (Hp, Wp) but the slopes (3, Hp, Wp)."""
+
+    slopes: FloatArray
+    offset: FloatArray
+    explained: FloatArray
+    variance: FloatArray
+
+
+def fit_colors(windows: Windows, values: FloatArray) -> ColorModel:
     """Least squares with a ridge in the window of each cell; then each cell gets the mean model of its window.
 
     The models of all values (K, Hp, Wp) count alike: where the values sum to one, so do those of the models.
     """
-    mean_color, mean_value = _blur(cells, radius), _blur(values, radius)
-    inverse = _inverse(_moments(cells, radius, max(RIDGE * float(np.square(cells).mean()), LEAST_RIDGE)))
-    slopes = np.empty((len(values), *cells.shape), np.float32)
-    explained, variance = np.zeros_like(cells[0]), np.full_like(cells[0], LEAST_VARIANCE)
-    for index, (value, mean) in enumerate(zip(values, mean_value, strict=True)):
-        joint = _blur(cells * value, radius) - mean_color * mean
-        slopes[index] = _times(inverse, joint)
-        explained += np.einsum("chw,chw->hw", slopes[index], joint)
-        variance += np.maximum(_blur((value * value)[None], radius)[0] - mean * mean, 0)
+    fits = each_plane(partial(_fit_plane, windows), values)
+    explained = np.add.reduce([fit.explained for fit in fits])
+    variance = np.add.reduce([fit.variance for fit in fits]) + LEAST_VARIANCE
     counted = np.clip((explained / variance - EXPLAINED_FROM) / (EXPLAINED_FULLY - EXPLAINED_FROM), 0, 1)
-    offsets = mean_value - along(slopes, mean_color)
-    share = _blur(counted[None], radius)[0]
-    scale = 1 / (share + 1e-6)
-    averaged = [_blur(slope * counted, radius) * scale for slope in slopes]
-    return ColorModel(np.stack(averaged), _blur(offsets * counted, radius) * scale, share)
+    share = _blur(counted[None], windows.radius)[0]
+    weight = 1 / (share + 1e-6)
+    slopes, offsets = np.empty((len(values), *windows.cells.shape), np.float32), np.empty_like(values)
+
+    def average(index: int) -> None:
+        slopes[index] = _blur(fits[index].slopes * counted, windows.radius) * weight
+        offsets[index] = _blur((fits[index].offset * counted)[None], windows.radius)[0] * weight
+
+    each_plane(average, range(len(values)))
+    return ColorModel(slopes, offsets, share)
+
+
+def _fit_plane(windows: Windows, value: FloatArray) -> _PlaneFit:
+    mean = _blur(value[None], windows.radius)[0]
+    joint = _blur(windows.cells * value, windows.radius) - windows.mean * mean
+    slopes = _times(windows.inverse, joint)
+    variance = np.maximum(_blur((value * value)[None], windows.radius)[0] - mean * mean, 0)
+    return _PlaneFit(slopes, mean - along(slopes, windows.mean), along(slopes, joint), variance)
+
+
+def each_plane(work: Callable[[Item], Found], items: Iterable[Item]) -> list[Found]:
+    """What `work` makes of each, in threads: OpenCV and NumPy let the others go on meanwhile."""
+    todo = list(items)
+    if len(todo) < 2:
+        return [work(item) for item in todo]
+    with ThreadPoolExecutor(min(THREADS, len(todo)), "planes") as pool:
+        return list(pool.map(work, todo))
 
 
 def along(slopes: FloatArray, colors: FloatArray) -> FloatArray:
-    """Sums (K, Hp, Wp) over the three channels of slopes (K, 3, Hp, Wp) times colours (3, Hp, Wp)."""
-    sums: FloatArray = slopes[:, 0] * colors[0] + slopes[:, 1] * colors[1] + slopes[:, 2] * colors[2]
+    """Sums (Hp, Wp) over the three channels of slopes (3, Hp, Wp) times colours (3, Hp, Wp)."""
+    sums: FloatArray = slopes[0] * colors[0] + slopes[1] * colors[1] + slopes[2] * colors[2]
     return sums
 
 
@@ -101,24 +177,30 @@ def _times(upper: FloatArray, vector: FloatArray) -> FloatArray:
     return np.stack([a * x + b * y + c * z, b * x + d * y + e * z, c * x + e * y + f * z])
 
 
-def foretold(cells: FloatArray, values: FloatArray) -> float:
+def foretold(colors: GridColors, values: FloatArray) -> float:
     """How far details follow the colours in this picture, 0 to 1: judged on cells of twice the size, where it shows."""
-    rows, columns = cells.shape[1:]
-    coarse = (max(1, columns // 2), max(1, rows // 2))
-    coarse_cells, coarse_values = (_each(x, *coarse, cv2.INTER_AREA) for x in (cells, values))
-    model = fit_colors(coarse_cells, coarse_values, WINDOW_RADIUS // 2)
-    detail = cells - _each(coarse_cells, columns, rows, cv2.INTER_LINEAR)
-    actual = values - _each(coarse_values, columns, rows, cv2.INTER_LINEAR)
-    slopes = (model.slopes * model.share).reshape(-1, *model.share.shape)
-    expected = along(_each(slopes, columns, rows, cv2.INTER_LINEAR).reshape(-1, *cells.shape), detail)
-    both, own, other = (float(np.mean(x)) for x in (expected * actual, expected * expected, actual * actual))
+    rows, columns = values.shape[1:]
+    coarse_rows, coarse_columns = colors.coarse.cells.shape[1:]
+    coarse_values = _each(values, coarse_columns, coarse_rows, cv2.INTER_AREA)
+    model = fit_colors(colors.coarse, coarse_values)
+
+    def compare(index: int) -> FloatArray:
+        slopes = _each(model.slopes[index] * model.share, columns, rows, cv2.INTER_LINEAR)
+        expected = along(slopes, colors.detail).ravel()
+        actual = (values[index] - _resized(coarse_values[index], columns, rows, cv2.INTER_LINEAR)).ravel()
+        return np.array([expected @ actual, expected @ expected, actual @ actual])
+
+    both, own, other = np.sum(each_plane(compare, range(len(values))), axis=0) / values.size
     return float(np.clip(both / (np.sqrt(own * other) + 1e-5) / FORETOLD_FULLY, 0, 1))
 
 
 def _each(planes: FloatArray, columns: int, rows: int, interpolation: int) -> FloatArray:
     """Planes (N, ...) at another size (N, rows, columns)."""
-    resized = [cv2.resize(plane, (columns, rows), interpolation=interpolation) for plane in planes]
-    return np.asarray(np.stack(resized), dtype=np.float32)
+    return np.stack([_resized(plane, columns, rows, interpolation) for plane in planes])
+
+
+def _resized(plane: FloatArray, columns: int, rows: int, interpolation: int) -> FloatArray:
+    return np.asarray(cv2.resize(plane, (columns, rows), interpolation=interpolation), dtype=np.float32)
 
 
 def _blur(planes: Planes, radius: int) -> Planes:

@@ -21,26 +21,19 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from models.color_fit import along, fit_colors, foretold
+from models.color_fit import along, each_plane, fit_colors, foretold
 from models.geometry import resample, sample_bilinear, scale_between
+from models.guide import Guide, make_guide
 from models.prediction_store import softmax
 
 FloatArray = npt.NDArray[np.float32]
 
-SMOOTHER_LAMBDA = 4.0
-"""Strength of the smoothing, in squared cells, on a grid of `SMOOTHER_CELLS`; on a coarser one, where a cell holds more
-of an object, as much less as it has fewer cells."""
-SMOOTHER_CELLS = 128 * 128
-SMOOTHER_SIGMA_COLOR = 8.0
-"""Difference of colour, of 255, across which the smoothed part changes freely."""
 RANGE_RADIUS = 2
 """A pixel's probability stays within what the grid says this many cells around it."""
-MEDIAN_PX = 3
-"""Window of the median filter that takes single noisy pixels out of the guide."""
 BAND_VALUES = 1 << 18
 """Values worked on at once: they fit into a processor's cache."""
-SPLIT_PIXELS_PER_CELL = 8
-"""Larger cells (along a side) are averaged in two steps, so that a large picture is never held as floats."""
+PRODUCT_VALUES = 1 << 18
+"""Multiplications for one plane of a band: for more, the matrix library would start threads besides ours."""
 THREADS = 2
 NEVER_LOGIT = 160.0
 """So improbable that float32 cannot tell it from impossible."""
@@ -64,8 +57,7 @@ class Refinement:
 
     n_classes: int
     """K"""
-    guide: npt.NDArray[np.uint8]
-    """(H, W, 3), of `make_guide`."""
+    guide: Guide
     logits: FloatArray
     """(K, Hp, Wp); of one or two classes (1, Hp, Wp), the first one's minus the other's."""
     correction: FloatArray
@@ -74,20 +66,12 @@ class Refinement:
 
     def each_band(self, use: Callable[[slice, FloatArray], None], threads: int = THREADS) -> None:
         """Call `use(rows, probabilities (K, rows, W))` for all rows of the picture, in any order, in threads."""
-        height, width = self.guide.shape[:2]
-        step = max(1, BAND_VALUES // (width * (6 + self.n_classes)))
-        bands = [slice(start, min(start + step, height)) for start in range(0, height, step)]
-        with ThreadPoolExecutor(min(threads, len(bands)), "refine") as pool:
-            list(pool.map(lambda rows: use(rows, self.rows(rows)), bands))
+        self._in_bands(lambda rows: use(rows, self.rows(rows)), threads)
 
     def probabilities(self) -> FloatArray:
         """All of them (K, H, W)."""
-        whole = np.empty((self.n_classes, *self.guide.shape[:2]), np.float32)
-
-        def keep(rows: slice, band: FloatArray) -> None:
-            whole[:, rows] = band
-
-        self.each_band(keep)
+        whole = np.empty((self.n_classes, self.guide.height, self.guide.width), np.float32)
+        self._in_bands(lambda rows: self._write_rows(rows, whole[:, rows]))
         return whole
 
     def label_map(self, among: Sequence[int] | None = None) -> npt.NDArray[np.unsignedinteger]:
@@ -97,34 +81,60 @@ class Refinement:
             among: Class indices to choose from, in the order in which they are counted from 0 in the result.
         """
         count = self.n_classes if among is None else len(among)
-        whole = np.empty(self.guide.shape[:2], np.uint8 if count <= 256 else np.uint16)
+        whole = np.empty((self.guide.height, self.guide.width), np.uint8 if count <= 256 else np.uint16)
 
         def choose(rows: slice, band: FloatArray) -> None:
-            whole[rows] = (band if among is None else band[list(among)]).argmax(axis=0)
+            chosen = band if among is None else band[list(among)]
+            # Of two, several times as fast as the place of the largest.
+            whole[rows] = chosen[1] > chosen[0] if count == 2 else chosen.argmax(axis=0)
 
         self.each_band(choose)
         return whole
 
     def rows(self, rows: slice) -> FloatArray:
         """Probabilities (K, rows, W) of some rows of pixels."""
-        colors = np.ascontiguousarray(np.moveaxis(self.guide[rows], -1, 0), dtype=np.float32)
-        corrections = (self._enlarge(planes, rows) for planes in self.correction)
-        return self._refined(_plain(self._enlarge(self.logits, rows)), corrections, colors)[: self.n_classes]
+        band = np.empty((self.n_classes, *self.guide.planes[0, rows].shape), np.float32)
+        self._write_rows(rows, band)
+        return band
+
+    def _in_bands(self, work: Callable[[slice], None], threads: int = THREADS) -> None:
+        height, step = self.guide.height, self._band_rows()
+        bands = [slice(start, min(start + step, height)) for start in range(0, height, step)]
+        with ThreadPoolExecutor(min(threads, len(bands)), "refine") as pool:
+            list(pool.map(work, bands))
+
+    def _band_rows(self) -> int:
+        height, width = self.guide.height, self.guide.width
+        cells_a_row = self.logits.shape[1] / height
+        # Rows x columns x rows of cells needed, which are two more than the rows cover.
+        within_product = (np.sqrt(1 + cells_a_row * PRODUCT_VALUES / width) - 1) / cells_a_row
+        return max(1, min(BAND_VALUES // (width * (6 + self.n_classes)), int(within_product)))
+
+    def _write_rows(self, rows: slice, band: FloatArray) -> None:
+        lines = self._lines(rows)
+        corrections = (self._enlarge(planes, lines) for planes in self.correction)
+        self._refine(
+            _plain(self._enlarge(self.logits, lines)), corrections, self.guide.planes[:, rows].astype(np.float32), band
+        )
 
     def at(self, pixels: npt.NDArray[np.intp]) -> tuple[FloatArray, FloatArray]:
         """Plainly upsampled and refined probabilities (N, K) of pixels (N, 2), each as (column, row)."""
         uv = self._grid_position(pixels + 0.5)
-        colors = np.ascontiguousarray(self.guide[pixels[:, 1], pixels[:, 0]].T, dtype=np.float32)
+        colors = self.guide.planes[:, pixels[:, 1], pixels[:, 0]].astype(np.float32)
         plain = _plain(_sample(self.logits, uv))
         corrections = (_sample(planes, uv) for planes in self.correction)
-        refined = self._refined(plain.copy(), corrections, colors[:, None])
-        return _complete(plain)[:, 0].T, refined[:, 0].T
+        both = np.empty((2, self.n_classes, 1, len(pixels)), np.float32)
+        _complete(plain, both[0])
+        self._refine(plain, corrections, colors[:, None], both[1])
+        return both[0, :, 0].T, both[1, :, 0].T
 
-    def _refined(self, plain: FloatArray, corrections: Iterable[FloatArray], colors: FloatArray) -> FloatArray:
+    def _refine(
+        self, plain: FloatArray, corrections: Iterable[FloatArray], colors: FloatArray, refined: FloatArray
+    ) -> None:
         """Probabilities (K, H, W) of plain ones (K or 1, H, W), which it overwrites."""
         for probability, correction in zip(plain, corrections, strict=True):
             _correct(probability, correction, colors, exclusive_pair=len(plain) == 1)
-        return _complete(plain)
+        _complete(plain, refined)
 
     def keep_plain(self, xy: npt.NDArray[np.float64]) -> None:
         """Take the correction away from the cells between which these points (N, 2) of the picture lie."""
@@ -135,30 +145,37 @@ class Refinement:
             self.correction[:, OFFSET : SLOPES.stop, row, column] = 0
 
     def _grid_position(self, xy: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
-        height, width = self.guide.shape[:2]
-        return xy * scale_between((width, height), (self.logits.shape[2], self.logits.shape[1]))
+        size = (self.guide.width, self.guide.height)
+        return xy * scale_between(size, (self.logits.shape[2], self.logits.shape[1]))
 
-    def _enlarge(self, planes: FloatArray, rows: slice) -> FloatArray:
-        """Rows of planes (N, Hp, Wp) enlarged to the picture: (N, rows, W), just as `resample` gives them."""
-        height, width = self.guide.shape[:2]
-        cells = planes.shape[1]
-        v = np.clip((np.arange(rows.start, rows.stop) + 0.5) * (cells / height) - 0.5, 0, cells - 1)
+    def _lines(self, rows: slice) -> _Lines:
+        cells = self.logits.shape[1]
+        v = np.clip((np.arange(rows.start, rows.stop) + 0.5) * (cells / self.guide.height) - 0.5, 0, cells - 1)
         upper = np.floor(v).astype(np.intp)
-        share = (v - upper).astype(np.float32)[:, None]
-        tall = planes[:, upper] * (1 - share) + planes[:, np.minimum(upper + 1, cells - 1)] * share
-        flat = tall.reshape(-1, tall.shape[-1])
-        return resample(flat, width, len(flat)).reshape(len(planes), -1, width)
+        lower = np.minimum(upper + 1, cells - 1)
+        weights = np.zeros((len(v), lower[-1] + 1 - upper[0]), np.float32)
+        index = np.arange(len(v))
+        weights[index, upper - upper[0]] = 1 - (v - upper)
+        weights[index, lower - upper[0]] += v - upper
+        return _Lines(slice(upper[0], lower[-1] + 1), weights)
+
+    def _enlarge(self, planes: FloatArray, lines: _Lines) -> FloatArray:
+        """Rows of planes (N, Hp, Wp) enlarged to the picture: (N, rows, W), just as `resample` gives them.
+
+        First along the rows, as there are fewer of them before.
+        """
+        near = planes[:, lines.cells]
+        wide = resample(near.reshape(-1, near.shape[2]), self.guide.width, near.shape[0] * near.shape[1])
+        return np.asarray(lines.weights @ wide.reshape(*near.shape[:2], -1), dtype=np.float32)
 
 
-def make_guide(picture: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """What refinement looks at, (H, W, 3): depends on the picture (H, W, 3) RGB alone, so it can be kept.
+@dataclass(frozen=True)
+class _Lines:
+    """How rows of pixels are made of rows of cells."""
 
-    Roots of the values, as the noise of a camera then is the same in dark and bright places, with single pixels that
-    stand out removed.
-    """
-    roots = np.rint(np.sqrt(np.arange(256) * 255.0)).astype(np.uint8)
-    guide = cv2.medianBlur(picture, MEDIAN_PX)
-    return np.asarray(cv2.LUT(guide, roots, dst=guide), dtype=np.uint8)
+    cells: slice
+    weights: FloatArray
+    """(rows of pixels, rows of cells)"""
 
 
 def refine(
@@ -168,15 +185,15 @@ def refine(
 
     They sum to one. A clicked pixel to which the upsampled grid gives its class keeps it.
     """
-    return fit_refinement(logits, make_guide(picture), clicks).probabilities()
+    return fit_refinement(logits, make_guide(picture, logits.shape[-2:]), clicks).probabilities()
 
 
-def fit_refinement(
-    logits: npt.NDArray[np.floating], guide: npt.NDArray[np.uint8], clicks: Clicks | None = None
-) -> Refinement:
-    """As `refine`, up to where memory for each pixel is needed; `guide` is what `make_guide` gave."""
+def fit_refinement(logits: npt.NDArray[np.floating], guide: Guide, clicks: Clicks | None = None) -> Refinement:
+    """As `refine`, up to where memory for each pixel is needed."""
     if logits.ndim != 3 or len(logits) < 1:
         raise ValueError(f"expected logits (K, Hp, Wp), found shape {logits.shape}")
+    if logits.shape[1:] != guide.grid:
+        raise ValueError(f"expected logits on the guide's grid of {guide.grid} cells, found {logits.shape[1:]}")
     n_classes = len(logits)
     values = _no_finer(np.ascontiguousarray(logits, dtype=np.float32), guide)
     if n_classes == 1:
@@ -191,17 +208,17 @@ def fit_refinement(
     return refinement
 
 
-def _no_finer(logits: FloatArray, guide: npt.NDArray[np.uint8]) -> FloatArray:
+def _no_finer(logits: FloatArray, guide: Guide) -> FloatArray:
     """Logits (K, Hp, Wp) on a grid that has no more cells than the picture has pixels, by averaging."""
-    size = (min(logits.shape[2], guide.shape[1]), min(logits.shape[1], guide.shape[0]))
-    if size == (logits.shape[2], logits.shape[1]):
+    rows, columns = guide.colors.fine.cells.shape[1:]
+    if (rows, columns) == logits.shape[1:]:
         return logits
-    return np.stack([np.asarray(cv2.resize(plane, size, interpolation=cv2.INTER_AREA)) for plane in logits])
+    return np.stack([np.asarray(cv2.resize(plane, (columns, rows), interpolation=cv2.INTER_AREA)) for plane in logits])
 
 
 def _respect(refinement: Refinement, clicks: Clicks) -> None:
-    height, width = refinement.guide.shape[:2]
-    pixels = np.clip(np.floor(clicks.xy), 0, (width - 1, height - 1)).astype(np.intp)
+    last = (refinement.guide.width - 1, refinement.guide.height - 1)
+    pixels = np.clip(np.floor(clicks.xy), 0, last).astype(np.intp)
     # Taking away the correction at one click changes pixels next to it, another click perhaps among them.
     for _ in range(len(pixels)):
         plain, refined = refinement.at(pixels)
@@ -216,7 +233,8 @@ def _correct(probability: FloatArray, correction: FloatArray, colors: FloatArray
     low, high = correction[LOW], correction[HIGH]
     if not exclusive_pair:
         # Of three classes and more, the plain value may lie outside the range of the cells: it is never out of range.
-        low, high = np.minimum(low, probability), np.maximum(high, probability)
+        cv2.min(low, probability, dst=low)
+        cv2.max(high, probability, dst=high)
     probability += correction[OFFSET]
     # One pass each where NumPy needs two.
     for slope, color in zip(correction[SLOPES], colors, strict=True):
@@ -225,19 +243,27 @@ def _correct(probability: FloatArray, correction: FloatArray, colors: FloatArray
 
 
 def _plain(logits: FloatArray) -> FloatArray:
-    """Probabilities of logits (K, ...), or of the first of two classes of their difference (1, ...)."""
+    """Probabilities of logits (K, ...), or of the first of two classes of their difference (1, ...), in their place."""
     if len(logits) > 1:
-        return softmax(logits, axis=0)
+        logits -= logits.max(axis=0)
+        np.exp(logits, out=logits)
+        logits /= logits.sum(axis=0)
+        return logits
+    np.negative(logits, out=logits)
     # Bounded, as the exponential of more overflows.
-    return np.asarray(1 / (1 + np.exp(np.minimum(-logits, NEVER_LOGIT / 2))), dtype=np.float32)
+    np.exp(np.minimum(logits, NEVER_LOGIT / 2, out=logits), out=logits)
+    logits += 1
+    return np.reciprocal(logits, out=logits)
 
 
-def _complete(probabilities: FloatArray) -> FloatArray:
-    """Probabilities (K, ...) that sum to one, of (K, ...) that nearly do or of the first of two classes (1, ...)."""
+def _complete(probabilities: FloatArray, whole: FloatArray) -> None:
+    """Write probabilities (K, ...) that sum to one: of those that nearly do, or of the first of one or two (1, ...)."""
     if len(probabilities) == 1:
-        return np.concatenate([probabilities, 1 - probabilities])
-    total = np.maximum(probabilities.sum(axis=0), np.finfo(np.float32).tiny)
-    return np.asarray(probabilities / total, dtype=np.float32)
+        whole[0] = probabilities[0]
+        np.subtract(1, whole[:1], out=whole[1:])
+    else:
+        total = np.maximum(probabilities.sum(axis=0), np.finfo(np.float32).tiny)
+        np.divide(probabilities, total, out=whole)
 
 
 def _sample(planes: FloatArray, uv: npt.NDArray[np.float64]) -> FloatArray:
@@ -245,43 +271,21 @@ def _sample(planes: FloatArray, uv: npt.NDArray[np.float64]) -> FloatArray:
     return np.ascontiguousarray(sample_bilinear(np.moveaxis(planes, 0, -1), uv).T)[:, None]
 
 
-def _fit_correction(probabilities: FloatArray, guide: npt.NDArray[np.uint8]) -> FloatArray:
+def _fit_correction(probabilities: FloatArray, guide: Guide) -> FloatArray:
     """`Refinement.correction` (K, 6, Hp, Wp) of probabilities (K, Hp, Wp)."""
-    count, rows, columns = probabilities.shape
-    correction = np.zeros((count, 6, rows, columns), np.float32)
+    model = fit_colors(guide.colors.fine, probabilities)
+    share = model.share * foretold(guide.colors, probabilities)
     kernel = np.ones((2 * RANGE_RADIUS + 1,) * 2, np.uint8)
-    for plane, probability in zip(correction, probabilities, strict=True):
-        plane[LOW], plane[HIGH] = cv2.erode(probability, kernel), cv2.dilate(probability, kernel)
-    cells = _cell_means(guide, columns, rows)
-    center = cells.mean(axis=(1, 2))
-    centered = cells - center[:, None, None]
-    model = fit_colors(centered, probabilities)
-    share = model.share * foretold(centered, probabilities)
-    slopes = model.slopes * share
-    around = along(slopes, centered)
-    base = around + share * model.offsets + _smooth((1 - share) * probabilities, cells)
-    # On the pixels the slopes meet colours as they are, not centred.
-    correction[:, OFFSET] = base - probabilities - around - along(slopes, center[:, None, None])
-    correction[:, SLOPES] = slopes
+    correction = np.empty((len(probabilities), 6, *share.shape), np.float32)
+
+    def fill(index: int) -> None:
+        plane, probability = correction[index], probabilities[index]
+        cv2.erode(probability, kernel, dst=plane[LOW])
+        cv2.dilate(probability, kernel, dst=plane[HIGH])
+        slopes = np.multiply(model.slopes[index], share, out=plane[SLOPES])
+        smooth = guide.smoother.smooth((1 - share) * probability)
+        # On the pixels the slopes meet colours as they are, not centred.
+        plane[OFFSET] = share * model.offsets[index] + smooth - probability - along(slopes, guide.center)
+
+    each_plane(fill, range(len(probabilities)))
     return correction
-
-
-def _cell_means(guide: npt.NDArray[np.uint8], columns: int, rows: int) -> FloatArray:
-    """Mean colours (3, Hp, Wp) of the cells, not rounded."""
-    height, width = guide.shape[:2]
-    within = (min(width, columns * SPLIT_PIXELS_PER_CELL), min(height, rows * SPLIT_PIXELS_PER_CELL))
-    if within != (width, height):
-        guide = np.asarray(cv2.resize(guide, within, interpolation=cv2.INTER_AREA))
-    means = cv2.resize(guide.astype(np.float32), (columns, rows), interpolation=cv2.INTER_AREA)
-    return np.ascontiguousarray(np.moveaxis(means.reshape(rows, columns, 3), -1, 0))
-
-
-def _smooth(planes: FloatArray, cells: FloatArray) -> FloatArray:
-    """Planes (K, Hp, Wp) smoothed where the cells' colours (3, Hp, Wp) do not change."""
-    rows, columns = cells.shape[1:]
-    if min(rows, columns) < 2:
-        return planes
-    colors = np.ascontiguousarray(np.moveaxis(np.rint(cells), 0, -1), dtype=np.uint8)
-    strength = SMOOTHER_LAMBDA * rows * columns / SMOOTHER_CELLS
-    smoother = cv2.ximgproc.createFastGlobalSmootherFilter(colors, strength, SMOOTHER_SIGMA_COLOR)
-    return np.stack([smoother.filter(np.ascontiguousarray(plane)) for plane in planes])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import cv2
 import numpy as np
@@ -21,9 +21,10 @@ from db.queries.images import get_image
 from db.tables.annotations import Point
 from db.tables.images import Image
 from db.tables.learning import Prediction
+from models.guide import Guide, make_guide
 from models.images import read_image
 from models.prediction_store import read_map, softmax
-from models.refinement import Clicks, Refinement, fit_refinement, make_guide
+from models.refinement import Clicks, Refinement, fit_refinement
 
 MAP_READS = 5
 
@@ -69,8 +70,8 @@ def read_logits(context: AppContext, image_id: int) -> tuple[Image, Prediction, 
     raise request_lost_map(context, image_id)
 
 
-def read_guide(session: SessionSnapshot, image: Image) -> npt.NDArray[np.uint8]:
-    """What refinement looks at of the picture.
+def read_guide(session: SessionSnapshot, image: Image, grid: Sequence[int]) -> Guide:
+    """What refinement looks at of the picture, for logits (K, *grid).
 
     Raises:
         ImageReadError: it cannot be read any more.
@@ -82,13 +83,13 @@ def read_guide(session: SessionSnapshot, image: Image) -> npt.NDArray[np.uint8]:
             f"{image.path} has {pixels.shape[1]} x {pixels.shape[0]} pixels, {image.width} x {image.height} when "
             "it was registered: put the old file back, or run init with --append"
         )
-    return make_guide(pixels)
+    return make_guide(pixels, grid)
 
 
 def refine_prediction(
     prediction: Prediction,
     logits: npt.NDArray[np.float32],
-    guide: npt.NDArray[np.uint8],
+    guide: Guide,
     points: Iterable[Point],
 ) -> Refinement:
     """The prediction along the edges of the picture; what people clicked in it is not overruled.
@@ -100,6 +101,26 @@ def refine_prediction(
     xy = np.array([(point.x, point.y) for point in own], np.float64).reshape(-1, 2)
     class_index = np.array([prediction.class_ids.index(point.class_id) for point in own], np.intp)
     return fit_refinement(logits, guide, Clicks(xy, class_index))
+
+
+def read_label_map(
+    context: AppContext, image: Image, prediction: Prediction
+) -> tuple[npt.NDArray[np.unsignedinteger], list[int]]:
+    """The most probable class of each pixel, as the full-size maps show it: indices (H, W) into a list of class ids.
+
+    Raises:
+        FileNotFoundError: a newer prediction has replaced this one.
+        ConflictError: all its classes were removed; else as `read_guide`.
+    """
+    kept = [index for index, class_id in enumerate(prediction.class_ids) if class_id in context.config.class_ids]
+    if not kept or prediction.map_path is None:
+        raise ConflictError(
+            f"the prediction of image {image.id} is of classes that were removed: wait for the next one"
+        )
+    logits = read_map(context.config.session_dir, prediction.map_path)
+    with context.refining:
+        refinement = _fitted(context, image, prediction, logits)
+        return refinement.label_map(kept), [prediction.class_ids[index] for index in kept]
 
 
 def to_grey(probability: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
@@ -158,18 +179,23 @@ def _refined_greys(
     context: AppContext, image: Image, prediction: Prediction, logits: npt.NDArray[np.float32]
 ) -> npt.NDArray[np.uint8]:
     """255 x P of all classes (K, H, W)."""
-    guide_key = (image.id, image.content_hash)
-    guide = context.guides.get(guide_key)
-    if guide is None:
-        guide = read_guide(context.config, image)
-        context.guides.put(guide_key, guide)
-    with context.database.read() as db_session:
-        points = list(db_session.scalars(select(Point).where(Point.image_id == image.id)))
-    refinement = refine_prediction(prediction, logits, guide, points)
-    planes = np.empty((refinement.n_classes, *guide.shape[:2]), np.uint8)
+    refinement = _fitted(context, image, prediction, logits)
+    planes = np.empty((refinement.n_classes, image.height or 0, image.width or 0), np.uint8)
 
     def keep(rows: slice, band: npt.NDArray[np.float32]) -> None:
         planes[:, rows] = to_grey(band)
 
     refinement.each_band(keep)
     return planes
+
+
+def _fitted(context: AppContext, image: Image, prediction: Prediction, logits: npt.NDArray[np.float32]) -> Refinement:
+    grid = logits.shape[1:]
+    guide_key = (image.id, image.content_hash, *grid)
+    guide = context.guides.get(guide_key)
+    if guide is None:
+        guide = read_guide(context.config, image, grid)
+        context.guides.put(guide_key, guide)
+    with context.database.read() as db_session:
+        points = list(db_session.scalars(select(Point).where(Point.image_id == image.id)))
+    return refine_prediction(prediction, logits, guide, points)

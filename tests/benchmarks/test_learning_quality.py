@@ -22,7 +22,6 @@ from benchmarks.learning_robustness import disturbances, disturbed_section
 from benchmarks.learning_sets import Channels, LearningSet, shipped_sets
 from ml_service.heads.scaler import FeatureScaler
 from models.base import ChannelGroup
-from models.refinement import make_guide
 
 GROUPS = (ChannelGroup("telling", 2), ChannelGroup("noise", 4))
 
@@ -47,8 +46,7 @@ def discs() -> LearningSet:
     pictures = {
         name: cv2.resize(mask * np.uint8(120), (120, 96))[..., None].repeat(3, axis=2) for name, mask in masks.items()
     }
-    guides = {name: make_guide(picture) for name, picture in pictures.items()}
-    return LearningSet("discs", ("foreground", "background"), masks, {}, kinds, guides)
+    return LearningSet("discs", ("foreground", "background"), masks, {}, kinds, pictures)
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from models.guide import make_guide
 from models.prediction_store import upsampled_probabilities
-from models.refinement import Clicks, fit_refinement, make_guide, refine
+from models.refinement import OFFSET, PRODUCT_VALUES, SLOPES, Clicks, fit_refinement, refine
 from tests.boundaries import crossing
 
 CELL = 8
@@ -155,7 +156,7 @@ def test_refine__two_classes_are_as_three_of_which_one_never_is() -> None:
 
 def test_refinement__bands_are_the_whole() -> None:
     pixels, logits = picture(203, 150), random_logits(3, 25, 19)
-    refinement = fit_refinement(logits, make_guide(pixels))
+    refinement = fit_refinement(logits, make_guide(pixels, logits.shape[1:]))
     whole = refinement.rows(slice(0, 203))
     parts = np.concatenate([refinement.rows(slice(start, min(start + 7, 203))) for start in range(0, 203, 7)], axis=1)
     np.testing.assert_allclose(parts, whole, atol=1e-6)
@@ -166,7 +167,7 @@ def test_refinement__bands_are_the_whole() -> None:
 
 def test_refinement__pixels_are_those_of_the_rows() -> None:
     pixels, logits = picture(61, 83), random_logits(3, 9, 12)
-    refinement = fit_refinement(logits, make_guide(pixels))
+    refinement = fit_refinement(logits, make_guide(pixels, logits.shape[1:]))
     places = np.array([[0, 0], [82, 60], [40, 31], [7, 55]])
     plain, refined = refinement.at(places)
     columns, rows = places.T
@@ -178,7 +179,7 @@ def test_refinement__a_large_picture_takes_little_more_than_its_guide() -> None:
     """No array of floats of the picture's size: 12 megapixels would be 48 MB for each plane."""
     import tracemalloc
 
-    guide = np.full((1500, 8000, 3), 90, np.uint8)
+    guide = make_guide(np.full((1500, 8000, 3), 90, np.uint8), (40, 128))
     tracemalloc.start()
     found = fit_refinement(random_logits(4, 40, 128), guide).label_map()
     peak = tracemalloc.get_traced_memory()[1]
@@ -190,14 +191,46 @@ def test_refinement__a_large_picture_takes_little_more_than_its_guide() -> None:
 @pytest.mark.parametrize("shape", [(0, 4, 4), (4, 4)])
 def test_fit_refinement__refuses_what_are_no_logits(shape: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match="expected logits"):
-        fit_refinement(np.zeros(shape, np.float32), make_guide(picture(20, 20)))
+        fit_refinement(np.zeros(shape, np.float32), make_guide(picture(20, 20), (4, 4)))
 
 
-def test_make_guide__leaves_the_picture_as_it_is() -> None:
-    pixels = picture(20, 30)
-    before = pixels.copy()
-    make_guide(pixels)
-    np.testing.assert_array_equal(pixels, before)
+def test_fit_refinement__refuses_a_guide_for_another_grid() -> None:
+    with pytest.raises(ValueError, match=r"guide's grid of \(4, 5\)"):
+        fit_refinement(random_logits(2, 5, 4), make_guide(picture(20, 20), (4, 5)))
+
+
+def test_fit_refinement__a_guide_serves_many_predictions() -> None:
+    pixels = picture(90, 70)
+    kept = make_guide(pixels, (12, 10))
+    for seed, classes in enumerate((2, 3, 1, 2)):
+        logits = random_logits(classes, 12, 10, seed)
+        np.testing.assert_array_equal(fit_refinement(logits, kept).probabilities(), refine(logits, pixels))
+
+
+@pytest.mark.parametrize("classes", [2, 5])
+def test_refinement__without_correction_is_plain(classes: int) -> None:
+    """However rows of pixels lie between rows of cells."""
+    logits = random_logits(classes, 13, 10)
+    refinement = fit_refinement(logits, make_guide(picture(101, 77), (13, 10)))
+    refinement.correction[:, OFFSET : SLOPES.stop] = 0
+    plain = upsampled_probabilities(logits, 77, 101)
+    np.testing.assert_allclose(refinement.probabilities(), plain, atol=1e-5)
+
+
+@pytest.mark.parametrize("side", [64, 256, 1000])
+def test_refinement__bands_ask_for_products_of_one_thread(side: int) -> None:
+    refinement = fit_refinement(random_logits(2, 64, 64), make_guide(picture(side, side), (64, 64)))
+    bands: list[slice] = []
+    refinement.each_band(lambda rows, _band: bands.append(rows))
+    assert sum(band.stop - band.start for band in bands) == side
+    for band in bands:
+        rows = band.stop - band.start
+        assert rows == 1 or rows * side * (rows * 64 / side + 2) <= PRODUCT_VALUES
+
+
+def test_label_map__of_equals_the_first() -> None:
+    refinement = fit_refinement(np.zeros((2, 4, 4), np.float32), make_guide(picture(20, 20), (4, 4)))
+    assert not refinement.label_map().any()
 
 
 def test_refine__a_grid_finer_than_the_picture_is_averaged_first() -> None:

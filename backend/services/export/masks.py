@@ -45,7 +45,7 @@ def read_mask(session: SessionSnapshot, exported: ExportedImage) -> Mask | None:
         return None
     try:
         logits = read_map(session.session_dir, prediction.map_path)
-        guide = read_guide(session, image)
+        guide = read_guide(session, image, logits.shape[1:])
     except (FileNotFoundError, NotFoundError, ConflictError, ImageReadError) as error:
         logger.warning("no mask of image %s in the export: %s", image.id, error)
         return None
