@@ -1,32 +1,61 @@
-"""Answers for several classes an image as they follow the clicks: prepared inputs and solutions of before are kept."""
+"""Answers for several classes an image as they follow the clicks: a click costs what it changed."""
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
+from concurrent.futures import Executor, Future
+
+import numpy as np
 
 from db.queries.training_data import LabelledImage
-from ml_service.data_loaders.base import ImageSamples, collect
+from ml_service.data_loaders.base import FloatArray, ImageSamples
 from ml_service.heads.exclusive_groups import GroupOf
 from ml_service.heads.live import LiveHeadConfig, prepare_inputs
-from ml_service.heads.multilabel_head import Solutions, fit_multilabel_prepared
+from ml_service.heads.multilabel_head import (
+    Answer,
+    Before,
+    KnownCurvature,
+    Subject,
+    fit_multilabel_prepared,
+    known_curvature,
+)
+from ml_service.heads.question_curvature import MAX_KEPT
 from ml_service.heads.scaler import FeatureScaler
 from ml_service.live_learning import FittedHead
 from ml_service.training_set import TrainingSet
 
+FIRST_CAPACITY = 256
+CURVATURE_FROM_IMAGES = 24
+"""With fewer, a fit is fast without."""
+FEWEST_CHANGES = 16
+CURVATURE_CHANGE = 0.05
+"""Answers, and share of them, that have to be new before curvature is computed again."""
+CURVATURE_BYTES = 64 << 20
+"""Of all questions together; those beyond do without."""
+
 
 class AnswerRows:
-    """The answered images of one training set, each with its input as the live head reads it."""
+    """The answered images of one training set, a row for each; order and gaps mean nothing."""
 
     def __init__(self, training_set: TrainingSet, config: LiveHeadConfig) -> None:
         self._training_set = training_set
         self._config = config
         self._scaler: FeatureScaler | None = None
-        self._n_changes = 0
-        self._raw: dict[int, ImageSamples] = {}
-        self._prepared: dict[int, ImageSamples] = {}
-        self._content = 0
-        self._last: tuple[object, Solutions] = (None, {})
+        self._restart(0)
+
+    def _restart(self, dim: int) -> None:
+        self._n_changes, self._content, self._n_taken = 0, 0, 0
+        self._samples: dict[int, ImageSamples] = {}
+        self._row_of: dict[int, int] = {}
+        self._used = 0
+        self._inputs: FloatArray = np.zeros((FIRST_CAPACITY, dim), np.float32)
+        self._class_ids: tuple[int, ...] = ()
+        self._targets: FloatArray = np.empty((FIRST_CAPACITY, 0), np.float32)
+        self._inputs_stay = True
+        self._answers: dict[Subject, Answer] = {}
+        self._curvatures: dict[Subject, KnownCurvature] = {}
+        self._computed_at: dict[Subject, int] = {}
+        self._coming: Future[dict[Subject, KnownCurvature]] | None = None
 
     @property
     def content(self) -> int:
@@ -37,8 +66,8 @@ class AnswerRows:
         """Take over what changed; whether the scaler is another one, so that nothing of before is of use."""
         is_other = self._scaler is not scaler
         if is_other:
-            self._scaler, self._n_changes, self._content = scaler, 0, 0
-            self._raw, self._prepared, self._last = {}, {}, (None, {})
+            self._scaler = scaler
+            self._restart(len(scaler.mean))
         for image_id, samples in self._training_set.changed_after(self._n_changes):
             self._take(image_id, samples if samples is not None and samples.image.answered else None, scaler)
         self._n_changes = self._training_set.n_changes
@@ -47,30 +76,95 @@ class AnswerRows:
     def fit(self, class_ids: tuple[int, ...], group_of: GroupOf) -> FittedHead | None:
         """The live head of these classes, within 1e-4 in logits of one from nothing; None without an answer."""
         assert self._scaler is not None, "follow comes first"
-        images = [self._prepared[image_id] for image_id in sorted(self._prepared)]
-        samples = collect(images, class_ids, 1.0) if images else None
-        if samples is None:
+        if class_ids != self._class_ids:
+            self._class_ids = class_ids
+            self._targets = np.full((len(self._inputs), len(class_ids)), np.nan, np.float32)
+            for image_id, samples in self._samples.items():
+                self._targets[self._row_of[image_id]] = self._targets_of(samples.image)
+        if np.isnan(self._targets[: self._used]).all():
             return None
-        subject = (class_ids, group_of.tolist())
-        start = self._last[1] if self._last[0] == subject else None
-        head, solutions = fit_multilabel_prepared(
-            samples, group_of, scaler=self._scaler, config=self._config, start=start
+        if self._coming is not None and self._coming.done():
+            self._curvatures.update(self._coming.result())
+            self._coming = None
+        head, self._answers = fit_multilabel_prepared(
+            self._inputs[: self._used],
+            self._targets[: self._used],
+            class_ids,
+            group_of,
+            scaler=self._scaler,
+            config=self._config,
+            before=Before(self._answers, self._curvatures, self._inputs_stay),
         )
-        self._last = (subject, solutions)
+        self._inputs_stay = True
         return FittedHead(head, class_ids)
 
+    def look_ahead(self, helper: Executor) -> None:
+        """Begin to compute, beside everything else, what makes the next fits fast, if that is due."""
+        if self._coming is not None or len(self._samples) < CURVATURE_FROM_IMAGES:
+            return
+        self._curvatures = {
+            subject: self._curvatures[subject] for subject in self._answers if subject in self._curvatures
+        }
+        due, left = {}, CURVATURE_BYTES
+        for subject, answer in self._answers.items():
+            left -= 4 * ((answer.seen.sum() - 1) * (self._inputs.shape[1] + 1)) ** 2
+            if left >= 0 and answer.is_question and self._is_outdated(subject, answer):
+                due[subject] = answer
+                self._computed_at[subject] = self._n_taken
+        if due:
+            # The rows may change while the helper reads.
+            inputs = self._inputs[: self._used].copy()
+            self._coming = helper.submit(_compute, inputs, due, self._config)
+
+    def _is_outdated(self, subject: Subject, answer: Answer) -> bool:
+        known = self._curvatures.get(subject)
+        if known is None or not known.matches(answer):
+            return True
+        n_new = self._n_taken - self._computed_at[subject]
+        return n_new > min(max(FEWEST_CHANGES, CURVATURE_CHANGE * len(self._samples)), MAX_KEPT // 2)
+
     def _take(self, image_id: int, samples: ImageSamples | None, scaler: FeatureScaler) -> None:
-        before, prepared = self._raw.pop(image_id, None), self._prepared.pop(image_id, None)
+        self._n_taken += 1
+        before = self._samples.pop(image_id, None)
         if before is not None:
             self._content -= _digest(before.image)
         if samples is None:
+            # The row waits for the image: taken back and given again, the answer finds its place.
+            if image_id in self._row_of:
+                self._targets[self._row_of[image_id]] = np.nan
             return
-        if before is None or prepared is None or before.inputs is not samples.inputs:
-            inputs = prepare_inputs(samples.inputs, scaler, self._config)
-        else:
-            inputs = prepared.inputs
-        self._raw[image_id], self._prepared[image_id] = samples, replace(samples, inputs=inputs)
+        if before is None or before.inputs is not samples.inputs:
+            self._put_inputs(image_id, prepare_inputs(samples.inputs, scaler, self._config)[0])
+        self._targets[self._row_of[image_id]] = self._targets_of(samples.image)
+        self._samples[image_id] = samples
         self._content += _digest(samples.image)
+
+    def _put_inputs(self, image_id: int, inputs: FloatArray) -> None:
+        row = self._row_of.get(image_id)
+        if row is None:
+            if self._used == len(self._inputs):
+                self._inputs = np.concatenate([self._inputs, np.zeros_like(self._inputs)])
+                self._targets = np.concatenate([self._targets, np.full_like(self._targets, np.nan)])
+            row = self._row_of[image_id] = self._used
+            self._used += 1
+        elif not np.array_equal(self._inputs[row], inputs):
+            self._inputs_stay = False
+            self._curvatures = {}
+        self._inputs[row] = inputs
+
+    def _targets_of(self, image: LabelledImage) -> FloatArray:
+        """(K,), as in `Samples`."""
+        held = {target.class_id for target in image.targets}
+        unasked = set(image.unasked)
+        return np.array(
+            [np.nan if class_id in unasked else float(class_id in held) for class_id in self._class_ids], np.float32
+        )
+
+
+def _compute(
+    inputs: FloatArray, answers: dict[Subject, Answer], config: LiveHeadConfig
+) -> dict[Subject, KnownCurvature]:
+    return {subject: known_curvature(inputs, answer, config) for subject, answer in answers.items()}
 
 
 def _digest(image: LabelledImage) -> int:

@@ -114,6 +114,9 @@ class LiveFitter:
 
     def look_ahead(self) -> None:
         """Begin to compute, beside everything else, what makes the next fits fast, if that is due."""
+        if self._answers is not None:
+            self._answers.look_ahead(self._helper)
+            return
         problem = None if self._last is None else self._last.problem
         if self._coming is not None or self._last is None or problem is None:
             return
@@ -159,7 +162,7 @@ class LiveFitter:
     def _fit(
         self, scaler: FeatureScaler, rows: LabelRows, present: tuple[int, ...], extracted_weight: float
     ) -> FittedHead | None:
-        weights = np.where(rows.is_extracted, np.float32(extracted_weight), np.float32(1.0))
+        weights = np.where(rows.is_extracted, np.float32(extracted_weight), np.float32(1.0)) * rows.weights
         weights[~np.isin(rows.class_ids, present) | (rows.class_ids == NO_CLASS)] = 0.0
         class_ids = tuple(np.unique(rows.class_ids[weights > 0]).tolist())
         if not class_ids:

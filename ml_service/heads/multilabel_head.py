@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from scipy.linalg import solve_triangular
 from torch import nn
 
 from db.queries.session_info import HeadKind
@@ -16,14 +16,59 @@ from ml_service.data_loaders.base import FloatArray, Samples
 from ml_service.heads.base import make_linear, make_mlp
 from ml_service.heads.exclusive_groups import ALONE, GroupedHead, GroupOf, members
 from ml_service.heads.live import LiveHead, LiveHeadConfig, prepare_inputs
+from ml_service.heads.question_curvature import FullCurvature, QuestionCurvature, question_curvature
+from ml_service.heads.questions_fit import Question, fit_questions
 from ml_service.heads.scaler import FeatureScaler
-from ml_service.heads.softmax_fit import Solution
+from ml_service.heads.softmax_fit import Float64s
 
-Solutions = Mapping[tuple[int, ...], Solution]
-"""Of each question, by its columns."""
 HIDDEN_WIDTH = 64
-JITTER = 1e-5
-"""Of the mean squared norm."""
+MAX_FOLLOWED = 16
+"""Images that curvature follows at once."""
+Subject = tuple[int, ...]
+"""The classes that a question is about, by id."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What was found for one question."""
+
+    outcomes: FloatArray
+    """(1 + n, N): what it was found from; none of the classes, then each of them."""
+    parameters: Float64s
+    """(1 + n, D + 1), zero for an outcome that no image has."""
+
+    @cached_property
+    def seen(self) -> npt.NDArray[np.bool_]:
+        """(1 + n,), outcomes that an image has."""
+        return np.asarray(self.outcomes.any(axis=1), dtype=np.bool_)
+
+    @property
+    def is_question(self) -> bool:
+        """Whether there are two outcomes to tell apart."""
+        return int(self.seen.sum()) > 1
+
+
+@dataclass
+class KnownCurvature:
+    """The curvature of a question, as last computed and then kept in step with single images."""
+
+    curvature: QuestionCurvature
+    outcomes: FloatArray
+    """(1 + n, N), what it knows of."""
+
+    def matches(self, answer: Answer) -> bool:
+        """Whether it is about the same outcomes."""
+        return np.array_equal(self.outcomes.any(axis=1), answer.seen)
+
+
+@dataclass(frozen=True)
+class Before:
+    """What is known of similar labels."""
+
+    answers: Mapping[Subject, Answer] = field(default_factory=dict)
+    curvatures: Mapping[Subject, KnownCurvature] = field(default_factory=dict)
+    inputs_stay: bool = False
+    """Whether rows of the inputs were added at most, so that a question whose answers stay has its solution."""
 
 
 def make_multilabel_module(kind: HeadKind, dim: int, n_classes: int, generator: torch.Generator) -> nn.Module:
@@ -50,69 +95,128 @@ def fit_multilabel_head(
     Args:
         samples: Targets (N, K) in 0..1, N > 0; an image teaches nothing of a question to which it has a NaN. Two
             classes of a group that one image has, from before they excluded each other, count half each.
-        give_up: See `fit_softmax`.
+        give_up: See `fit_questions`.
     """
-    prepared = replace(samples, inputs=prepare_inputs(samples.inputs, scaler, config))
-    return fit_multilabel_prepared(prepared, group_of, scaler=scaler, config=config, give_up=give_up)[0]
+    inputs = prepare_inputs(samples.inputs, scaler, config)
+    n_classes = samples.targets.shape[1]
+    return fit_multilabel_prepared(
+        inputs,
+        samples.targets,
+        range(n_classes),
+        group_of,
+        scaler=scaler,
+        config=config,
+        weights=samples.weights,
+        give_up=give_up,
+    )[0]
 
 
 def fit_multilabel_prepared(
-    samples: Samples,
+    inputs: FloatArray,
+    targets: FloatArray,
+    class_ids: Sequence[int],
     group_of: GroupOf,
     *,
     scaler: FeatureScaler,
     config: LiveHeadConfig,
-    start: Solutions | None = None,
+    weights: FloatArray | None = None,
+    before: Before | None = None,
     give_up: Callable[[], bool] = lambda: False,
-) -> tuple[GroupedHead, Solutions]:
+) -> tuple[GroupedHead, dict[Subject, Answer]]:
     """As `fit_multilabel_head`, on inputs made by `prepare_inputs`.
 
     Args:
-        start: Of an earlier call with the same classes: the faster, the less has changed since. Of use from as many
-            images as channels on.
+        targets: (N, K), as in `Samples`.
+        class_ids: Those of the columns of `targets`.
+        weights: (N,); None means all ones.
+        before: Of an earlier call: the faster, the less has changed since.
 
     Returns:
-        The head, and the solutions to start from; none with fewer images than channels.
+        The head, and what was found for each question.
     """
-    inputs = samples.inputs
-    span = Span(inputs) if len(inputs) < inputs.shape[1] else None
-    coordinates = inputs if span is None else span.coordinates
-    weight = np.zeros((samples.targets.shape[1], coordinates.shape[1]), np.float32)
-    bias = np.zeros(len(weight), np.float32)
-    before, found = ({} if start is None or span is not None else start), {}
-    for columns in _questions(group_of):
-        question = tuple(columns.tolist())
-        weight[columns], bias[columns], found[question] = _answer(
-            coordinates, samples, columns, config, before.get(question), give_up
-        )
-    whole = weight if span is None else span.weights(weight)
-    head = GroupedHead(LiveHead(whole, bias, scaler, config.unit_norm), group_of)
-    return head, (found if span is None else {})
+    before = before or Before()
+    columns_of = {tuple(class_ids[column] for column in columns): columns for columns in _questions(group_of)}
+    found: dict[Subject, Answer] = {}
+    asked: dict[Subject, Question] = {}
+    for subject, columns in columns_of.items():
+        outcomes = _outcomes(targets.T[columns])
+        if weights is not None:
+            outcomes *= weights
+        last = before.answers.get(subject)
+        if last is not None and before.inputs_stay and not len(_changed(last.outcomes, outcomes)):
+            found[subject] = replace(last, outcomes=outcomes)
+            continue
+        found[subject] = Answer(outcomes, np.zeros((len(columns) + 1, inputs.shape[1] + 1)))
+        if found[subject].is_question:
+            asked[subject] = _question(inputs, found[subject], last, before.curvatures.get(subject), config)
+    for subject, solution in zip(asked, fit_questions(inputs, list(asked.values()), give_up), strict=True):
+        found[subject].parameters[found[subject].seen] = solution
+    weight = np.zeros((len(class_ids), inputs.shape[1]), np.float32)
+    bias = np.zeros(len(class_ids), np.float32)
+    for subject, columns in columns_of.items():
+        weight[columns], bias[columns] = _scores(found[subject])
+    return GroupedHead(LiveHead(weight, bias, scaler, config.unit_norm), group_of), found
 
 
-class Span:
-    """The space that N vectors of more than N channels span, in which the best weights lie: fits there are as good.
+def shares_of(answer: Answer, config: LiveHeadConfig) -> FloatArray:
+    """What each image counts for each outcome that one has: (m, N)."""
+    return np.asarray(answer.outcomes[answer.seen] * _scales(answer, config)[:, None], dtype=np.float32)
 
-    All fits of a head share it, and each then takes N instead of D numbers a vector.
-    """
 
-    def __init__(self, inputs: FloatArray) -> None:
-        """`inputs`: (N, D)."""
-        gram = (inputs @ inputs.T).astype(np.float64)
-        # Two equal vectors would have no factor; so little moves no logit by more than the solver's tolerance.
-        gram.flat[:: len(gram) + 1] += JITTER * max(float(np.trace(gram)) / len(gram), 1e-12)
-        self._inputs = inputs
-        self._factor = np.linalg.cholesky(gram)
+def _scales(answer: Answer, config: LiveHeadConfig) -> Float64s:
+    """What one image counts for each outcome that one has: (m,)."""
+    totals = answer.outcomes[answer.seen].sum(axis=1, dtype=np.float64)
+    factors = (totals.mean() / totals) ** config.balance
+    return np.asarray(factors * (config.data_weight * totals.sum() / (totals @ factors)), dtype=np.float64)
 
-    @property
-    def coordinates(self) -> FloatArray:
-        """(N, N), with the scalar products of the vectors."""
-        return self._factor.astype(np.float32)
 
-    def weights(self, found: FloatArray) -> FloatArray:
-        """Weights (K, D) of those (K, N) for the coordinates."""
-        shares = solve_triangular(self._factor, found.T.astype(np.float64), trans="T", lower=True)
-        return np.asarray(shares.T.astype(np.float32) @ self._inputs, dtype=np.float32)
+def known_curvature(inputs: FloatArray, answer: Answer, config: LiveHeadConfig) -> KnownCurvature:
+    """Of an answer to a question about images with `inputs` (N, D), N or more. Takes its time."""
+    solution = answer.parameters[answer.seen]
+    curvature = question_curvature(inputs[: answer.outcomes.shape[1]], shares_of(answer, config), solution)
+    return KnownCurvature(curvature, answer.outcomes)
+
+
+def _question(
+    inputs: FloatArray, answer: Answer, last: Answer | None, known: KnownCurvature | None, config: LiveHeadConfig
+) -> Question:
+    shares = shares_of(answer, config)
+    if last is None:
+        return Question(shares)
+    start = last.parameters[answer.seen]
+    if known is None or not known.matches(answer):
+        return Question(shares, start)
+    if isinstance(known.curvature, FullCurvature):
+        start = _follow(known, known.curvature, inputs, answer, last, _scales(answer, config))
+    return Question(shares, start, known.curvature)
+
+
+def _follow(
+    known: KnownCurvature,
+    curvature: FullCurvature,
+    inputs: FloatArray,
+    answer: Answer,
+    last: Answer,
+    scales: Float64s,
+) -> Float64s:
+    """Bring the curvature in step with the answers now; where these leave the solution of before, as far as known."""
+    seen, start = answer.seen, last.parameters[answer.seen]
+    new = _changed(known.outcomes, answer.outcomes)[-MAX_FOLLOWED:]
+    is_moved = np.isin(new, _changed(last.outcomes, answer.outcomes))
+    for row, moved in zip(new.tolist(), is_moved.tolist(), strict=True):
+        now = answer.outcomes[seen, row] * scales
+        before = known.outcomes[seen, row] * scales if row < known.outcomes.shape[1] else np.zeros_like(now)
+        solution = curvature.exchange(inputs[row], before, now, start)
+        start = solution if moved else start
+    known.outcomes = answer.outcomes
+    return start
+
+
+def _changed(before: FloatArray, now: FloatArray) -> npt.NDArray[np.intp]:
+    """Images of which the outcomes (m, N) are others than before; there may be more of them now."""
+    padded = np.zeros_like(now)
+    padded[:, : before.shape[1]] = before
+    return np.flatnonzero((padded != now).any(axis=0))
 
 
 def _questions(group_of: GroupOf) -> Iterator[npt.NDArray[np.intp]]:
@@ -122,44 +226,27 @@ def _questions(group_of: GroupOf) -> Iterator[npt.NDArray[np.intp]]:
         yield np.array([column])
 
 
-def _answer(
-    inputs: FloatArray,
-    samples: Samples,
-    columns: npt.NDArray[np.intp],
-    config: LiveHeadConfig,
-    start: Solution | None,
-    give_up: Callable[[], bool],
-) -> tuple[FloatArray, FloatArray, Solution]:
-    """Weights (n, D) and biases (n,) of the classes in `columns`, against "none of them" at zero."""
-    outcomes = _outcomes(samples.targets[:, columns])
-    row, outcome = np.nonzero(outcomes)
-    head, solution, _ = LiveHead.fit_prepared(
-        inputs if np.array_equal(row, np.arange(len(inputs))) else inputs[row],
-        outcome.astype(np.int64),
-        (outcomes[row, outcome] * samples.weights[row]).astype(np.float32),
-        len(columns) + 1,
-        scaler=FeatureScaler.identity(inputs.shape[1]),
-        config=config,
-        start=start,
-        give_up=give_up,
-    )
-    bias = head.bias.copy()
+def _scores(answer: Answer) -> tuple[FloatArray, FloatArray]:
+    """Weights (n, D) and biases (n,) of the classes, against "none of them" at zero."""
+    single = answer.parameters.astype(np.float32)
     # A class that nobody was asked about yet is not suggested either: it counts as one image without it.
-    n_known = max(1, int(outcomes.any(axis=1).sum()))
-    is_unseen = np.asarray(~outcomes.any(axis=0), dtype=np.bool_)
+    n_known = max(1, int(answer.outcomes.any(axis=0).sum()))
+    is_unseen = ~answer.seen
     is_unseen[0] &= not is_unseen.all()
+    bias = single[:, -1]
     bias[is_unseen] = -np.log(n_known + 1.0)
-    return head.weight[1:] - head.weight[0], bias[1:] - bias[0], solution
+    return single[1:, :-1] - single[0, :-1], bias[1:] - bias[0]
 
 
 def _outcomes(targets: FloatArray) -> FloatArray:
-    """(N, 1 + n), rows of sum 1: none of the classes, then each of them; rows of zeros where that is not known.
+    """(1 + n, N) of targets (n, N): none of the classes, then each of them; all zero for an image where that is not
+    known, else of sum 1.
 
     A class that holds settles a question for all classes of its group. That some do not hold, and of others nobody was
     asked, leaves open which outcome it is.
     """
-    is_open = np.asarray(np.isnan(targets).any(axis=1) & ~(targets > 0).any(axis=1), dtype=np.bool_)
-    targets = np.where(is_open[:, None], 0.0, np.nan_to_num(targets))
-    totals = targets.sum(axis=1, keepdims=True)
-    none = np.where(is_open[:, None], 0.0, np.maximum(1.0 - totals, 0.0))
-    return np.asarray(np.concatenate([none, targets / np.maximum(totals, 1.0)], axis=1), dtype=np.float32)
+    is_open = np.isnan(targets).any(axis=0) & ~(targets > 0).any(axis=0)
+    known = np.where(is_open, np.float32(0.0), np.nan_to_num(targets))
+    totals = known.sum(axis=0)
+    none = np.where(is_open, np.float32(0.0), np.maximum(1.0 - totals, 0.0))
+    return np.concatenate([none[None], known / np.maximum(totals, 1.0)]).astype(np.float32)

@@ -2,75 +2,176 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from db.queries.annotations import undo
+from db.queries.annotations import clear, set_classes, undo
 from db.queries.class_groups import put_into_group
-from db.queries.classes import add_class
+from db.queries.classes import add_class, remove_class
 from db.tables.images import Image
 from db.tables.session import LabelClass
-from ml_service.heads import softmax_fit
+from ml_service import answer_rows
+from ml_service.context import Context
 from ml_service.heads.scaler import FeatureScaler
 from ml_service.live_fitter import LiveFitter
 from ml_service.live_learning import FittedHead, fit_live
 from tests.ml_service.multilabel_session import CAR, DAY, NIGHT, answer, answer_rightly, make_multilabel_session
-from tests.ml_service.toy_session import EXTRACTOR
+from tests.ml_service.toy_session import EXTRACTOR, ToySession
 
-N_IMAGES = EXTRACTOR.pooled_dim + 12
-"""More than channels: from there on fits start at the last solutions."""
+VECTORS = np.random.default_rng(0).normal(size=(40, EXTRACTOR.pooled_dim)).astype(np.float32)
+SCALER = FeatureScaler.fit(VECTORS, EXTRACTOR.pooled_groups)
+N_IMAGES = 36
 
 
-def test_fit__after_every_answer_as_from_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    session = make_multilabel_session(tmp_path / "session", N_IMAGES)
-    context = session.context()
-    fitter = LiveFitter(context.parts, context.training_set)
-    vectors = np.random.default_rng(0).normal(size=(40, EXTRACTOR.pooled_dim)).astype(np.float32)
-    scaler = FeatureScaler.fit(vectors, EXTRACTOR.pooled_groups)
-    passes: list[int] = []
-    solve = softmax_fit._minimise
+@dataclass
+class Followed:
+    """A session and the fitter that follows it."""
 
-    def counting(*args: object) -> object:
-        found = solve(*args)  # type: ignore[arg-type]
-        passes.append(found[1])
+    session: ToySession
+    context: Context
+    fitter: LiveFitter
+
+    def head(self) -> FittedHead | None:
+        """Of the answers as they are, having made sure that from nothing it is the same."""
+        with self.context.db.read() as db_session:
+            self.context.training_set.sync(db_session)
+        labels = self.context.training_set
+        found = self.fitter.fit(SCALER, 0.3)
+        cold = fit_live(self.context.parts, SCALER, labels.images, labels.class_ids, 0.3)
+        assert (found is None) == (cold is None)
+        if found is not None and cold is not None:
+            assert found.class_ids == cold.class_ids
+            np.testing.assert_allclose(found.head.logits(VECTORS), cold.head.logits(VECTORS), atol=1e-4)
         return found
 
-    monkeypatch.setattr(softmax_fit, "_minimise", counting)
+    def look_ahead(self) -> None:
+        """And wait for what comes of it."""
+        self.fitter.look_ahead()
+        rows = self.fitter._answers
+        assert rows is not None
+        if rows._coming is not None:
+            rows._coming.result()
 
-    def follow() -> tuple[FittedHead, int, int]:
-        with context.db.read() as db_session:
-            context.training_set.sync(db_session)
-        labels = context.training_set
-        passes.clear()
-        found = fitter.fit(scaler, 0.3)
-        warm = sum(passes)
-        passes.clear()
-        cold = fit_live(context.parts, scaler, labels.images, labels.class_ids, 0.3)
-        assert found is not None
-        assert cold is not None
-        assert found.class_ids == cold.class_ids
-        np.testing.assert_allclose(found.head.logits(vectors), cold.head.logits(vectors), atol=1e-4)
-        return found, warm, sum(passes)
 
+def open_followed(folder: Path) -> Followed:
+    session = make_multilabel_session(folder, N_IMAGES)
+    context = session.context()
+    return Followed(session, context, LiveFitter(context.parts, context.training_set))
+
+
+@pytest.fixture
+def followed(tmp_path: Path) -> Iterator[Followed]:
+    found = open_followed(tmp_path / "session")
+    yield found
+    found.fitter.close()
+    found.context.db.close()
+
+
+def test_fit__after_every_answer_as_from_nothing(followed: Followed) -> None:
+    session = followed.session
     answer_rightly(session, range(1, N_IMAGES))
-    before, _, _ = follow()
+    before = followed.head()
+    followed.look_ahead()
     answer(session, N_IMAGES, [NIGHT, CAR])
-    changed, warm, cold = follow()
-    assert changed is not before
-    assert warm < cold
+    assert followed.head() is not before
     with session.db.write() as db_session:
         undo(db_session, db_session.get_one(Image, N_IMAGES))
-    assert follow()[0] is before
+    assert followed.head() is before
     # Other groups are another head of the same answers.
     with session.db.write() as db_session:
         put_into_group(db_session, db_session.get_one(LabelClass, DAY), None)
-    assert follow()[0] is not before
+    assert followed.head() is not before
+    followed.look_ahead()
     with session.db.write() as db_session:
-        add_class(db_session, "bus", None)
-    follow()
-    answer(session, 3, [])
-    follow()
-    fitter.close()
-    context.db.close()
+        bus = add_class(db_session, "bus", None).id
+    followed.head()
+    answer(session, 3, [bus])
+    followed.head()
+    followed.look_ahead()
+    for image_id in (4, 5):
+        answer(session, image_id, [bus])
+        followed.head()
+    with session.db.write() as db_session:
+        remove_class(db_session, CAR)
+    followed.head()
+
+
+def test_fit__a_question_whose_answers_stay_keeps_its_solution(followed: Followed) -> None:
+    answer_rightly(followed.session, range(1, 20))
+    before = followed.head()
+    # A night with a car instead of without.
+    answer(followed.session, 19, [NIGHT, CAR] if 19 % 2 == 0 else [NIGHT])
+    after = followed.head()
+    assert before is not None
+    assert after is not None
+    light, car = [before.class_ids.index(k) for k in (DAY, NIGHT)], before.class_ids.index(CAR)
+    first, second = before.head.logits(VECTORS), after.head.logits(VECTORS)
+    np.testing.assert_array_equal(first[:, light], second[:, light])
+    assert not np.array_equal(first[:, car], second[:, car])
+
+
+def test_fit__curvature_spares_passes(followed: Followed, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(answer_rows, "CURVATURE_FROM_IMAGES", 4)
+    answer_rightly(followed.session, range(1, N_IMAGES))
+    followed.head()
+    rows = followed.fitter._answers
+    assert rows is not None
+    followed.look_ahead()
+    answer_rightly(followed.session, [N_IMAGES])
+    followed.head()
+    assert len(rows._curvatures) == 2
+    known = dict(rows._curvatures)
+    # One answer is followed; only many make it compute anew.
+    followed.look_ahead()
+    assert rows._coming is None
+    for number in range(2 * answer_rows.FEWEST_CHANGES):
+        answer(followed.session, 1 + number, [[], [DAY], [CAR], [NIGHT, CAR]][number % 4])
+        followed.head()
+    followed.look_ahead()
+    followed.head()
+    answer(followed.session, N_IMAGES, [])
+    followed.head()
+    assert rows._curvatures.keys() == known.keys()
+    assert all(rows._curvatures[subject] is not known[subject] for subject in known)
+
+
+def test_look_ahead__not_beyond_its_memory(followed: Followed, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(answer_rows, "CURVATURE_BYTES", 4 * (2 * (EXTRACTOR.pooled_dim + 1)) ** 2)
+    answer_rightly(followed.session, range(1, N_IMAGES))
+    followed.head()
+    followed.look_ahead()
+    answer_rightly(followed.session, [N_IMAGES])
+    followed.head()
+    rows = followed.fitter._answers
+    assert rows is not None
+    assert list(rows._curvatures) == [(DAY, NIGHT)]
+
+
+def test_fit__equal_answers_have_the_very_same_head(followed: Followed, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(answer_rows, "CURVATURE_FROM_IMAGES", 2)
+    monkeypatch.setattr(answer_rows, "FEWEST_CHANGES", 5)
+    session, generator = followed.session, np.random.default_rng(2)
+    answer_rightly(session, range(4, 12))
+    heads: dict[str, FittedHead | None] = {}
+    for step in range(40):
+        image_id = int(generator.integers(1, 4))
+        with session.db.write() as db_session:
+            image = db_session.get_one(Image, image_id)
+            if generator.random() < 0.3 and image.history_position:
+                undo(db_session, image)
+            elif generator.random() < 0.2:
+                clear(db_session, image)
+            else:
+                held = [[], [DAY], [CAR], [NIGHT, CAR]][int(generator.integers(4))]
+                set_classes(db_session, image, held)
+        if step % 4 == 3:
+            followed.look_ahead()
+        found = followed.head()
+        images = followed.context.training_set.images
+        labels = [(one.image.id, sorted(target.class_id for target in one.image.targets)) for one in images]
+        assert heads.setdefault(str(labels), found) is found
+    assert len(heads) < 40

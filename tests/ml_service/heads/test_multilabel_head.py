@@ -1,15 +1,25 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy.special import expit
 
 from db.queries.session_info import HeadKind
 from ml_service.data_loaders.base import Samples
 from ml_service.heads.exclusive_groups import ALONE, GroupedHead
-from ml_service.heads.live import LiveHeadConfig
-from ml_service.heads.multilabel_head import fit_multilabel_head, make_multilabel_module
+from ml_service.heads.live import CLASSIFICATION, LiveHeadConfig
+from ml_service.heads.multilabel_head import (
+    Before,
+    fit_multilabel_head,
+    fit_multilabel_prepared,
+    known_curvature,
+    make_multilabel_module,
+)
 from ml_service.heads.scaler import FeatureScaler
 
 CONFIG = LiveHeadConfig(data_weight=30.0, balance=0.5, unit_norm=False)
@@ -91,3 +101,30 @@ def test_fit__few_vectors_of_many_channels_as_in_full() -> None:
     in_full = fit_multilabel_head(padded, GROUP_OF, scaler=FeatureScaler.identity(40), config=CONFIG)
     probe = generator.normal(size=(50, 40)).astype(np.float32)
     assert in_span.logits(probe) == pytest.approx(in_full.logits(probe), abs=2e-3)
+
+
+ANSWERS = st.sampled_from([[1, 0, 0], [0, 1, 1], [0, 0, 1], [0, 0, 0], [1, 0, np.nan], [np.nan, 0, 1], [np.nan] * 3])
+STEPS = st.one_of(st.tuples(st.integers(0, 29), ANSWERS), st.just("look ahead"))
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.lists(STEPS, max_size=12), st.integers(0, 3))
+def test_fit__after_any_history_as_from_nothing(steps: list[tuple[int, list[float]] | str], seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    scaler, inputs = FeatureScaler.identity(12), generator.normal(size=(30, 12)).astype(np.float32)
+    inputs /= np.linalg.norm(inputs, axis=1, keepdims=True)
+    config = replace(CLASSIFICATION, balance=1.0)
+    targets = np.full((30, 3), np.nan, np.float32)
+    targets[:6] = [[1, 0, 0], [0, 1, 1], [0, 0, 1], [1, 0, 1], [0, 0, 0], [0, 1, 0]]
+    n_rows, answers, curvatures = 6, {}, {}
+    for step in steps:
+        if isinstance(step, str):
+            curvatures = {s: known_curvature(inputs, one, config) for s, one in answers.items() if one.is_question}
+            continue
+        targets[step[0]] = step[1]
+        n_rows = max(n_rows, step[0] + 1)
+        before = Before(answers, curvatures, inputs_stay=True)
+        now = (inputs[:n_rows], targets[:n_rows], range(3), GROUP_OF)
+        head, answers = fit_multilabel_prepared(*now, scaler=scaler, config=config, before=before)
+        cold, _ = fit_multilabel_prepared(*now, scaler=scaler, config=config)
+        np.testing.assert_allclose(head.logits(inputs), cold.logits(inputs), atol=1e-4)
