@@ -14,8 +14,8 @@ from db.queries.session_info import HeadKind, TrainingSettings
 from ml_service.heads.scaler import FeatureScaler
 from ml_service.heads.segmentation_head import NEIGHBOURHOOD, make_segmentation_module
 from ml_service.loop_files import load_loop, save_loop
-from ml_service.run_files import remove_loops, saved_run_ids
 from ml_service.losses.segmentation import segmentation_loss
+from ml_service.run_files import remove_loops, saved_run_ids
 from ml_service.training_loop import EpochDone, LoopState, Step, Tensors, start_loop, train
 
 DIM, N_CLASSES, BATCH_SIZE = 5, 3, 8

@@ -21,16 +21,6 @@ from tests.models.tiny_networks import TINY, picture
 MEAN, STD = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _few_threads() -> None:
-    torch.set_num_threads(1)
-
-
-@pytest.fixture(autouse=True)
-def _plain_float32(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FEWCLICK_RUNTIME", "torch")
-
-
 @pytest.fixture(params=["dinov3", "dinov2 registers", "dinov3 convnext"])
 def checked(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[BackboneExtractor, GoldenValues]:
     """A tiny network, and its values by a pass through plain transformers."""

@@ -14,11 +14,6 @@ from tests.models.tiny_networks import TINY, dinov3_convnext
 PIXELS = torch.from_numpy(np.random.default_rng(3).standard_normal((2, 3, 224, 448)).astype(np.float32))
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _few_threads() -> None:
-    torch.set_num_threads(1)
-
-
 def block_outputs(model: Any, blocks: Any) -> list[Tensor]:
     """What plain transformers computes in each block, seen from outside."""
     outputs: list[Tensor] = []

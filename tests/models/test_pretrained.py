@@ -28,16 +28,6 @@ from tests.models.tiny_networks import TINY, dinov3_vit, meta_vit_state, picture
 RESIZE = 96
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _few_threads() -> None:
-    torch.set_num_threads(1)
-
-
-@pytest.fixture(autouse=True)
-def _plain_float32(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FEWCLICK_RUNTIME", "torch")
-
-
 def load(path: Path, *, resize: int | None = RESIZE, **settings: Any) -> BackboneExtractor:
     return load_pretrained(ExtractorSettings(weights_path=path, resize=resize, **settings))
 

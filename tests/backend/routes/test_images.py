@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 from typing import Any
 
@@ -14,10 +13,7 @@ from starlette.testclient import TestClient
 
 from db.tables.images import Image
 from models.images import read_image
-
-
-def decode(content: bytes) -> np.ndarray:
-    return np.asarray(PillowImage.open(io.BytesIO(content)).convert("RGB"))
+from tests.backend.routes.pictures import decode
 
 
 def register(session: Any, name: str, **values: Any) -> int:

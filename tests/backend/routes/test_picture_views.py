@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -18,14 +17,11 @@ from starlette.testclient import TestClient
 
 from backend.services.picture_values import halve
 from models.images import read_image
+from tests.backend.routes.pictures import decode
 from tests.initialization.fakes import init, write_config
 
 WIDTH, HEIGHT = 4301, 40
 BIG, TURNED, BANDS, DEEP, INKS = range(1, 6)
-
-
-def decode(content: bytes) -> npt.NDArray[np.uint8]:
-    return np.asarray(PillowImage.open(io.BytesIO(content)).convert("RGB"))
 
 
 def gradient(height: int, width: int) -> npt.NDArray[np.uint8]:

@@ -8,7 +8,6 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import pytest
@@ -22,13 +21,10 @@ from db.tables.learning import Prediction
 from models.images import read_image
 from models.prediction_store import write_map
 from models.preprocessing import Crop, Preprocessing, ValueRange
+from tests.backend.routes.pictures import decode
 from tests.initialization.fakes import init, save_picture, write_config
 
 PREPROCESSING = Preprocessing(Crop(left=2, bottom=4), (3, 1, 2), ValueRange(0, 255))
-
-
-def decode(content: bytes) -> np.ndarray[Any, Any]:
-    return np.asarray(PillowImage.open(io.BytesIO(content)).convert("RGB"))
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 from safetensors.numpy import load_file, save_file
 
@@ -14,20 +13,7 @@ from ml_service.heads.exclusive import fit_exclusive_head, restore_exclusive_hea
 from ml_service.heads.kernel_head import KernelHead
 from ml_service.heads.live import SEGMENTATION, LiveHead
 from ml_service.heads.scaler import FeatureScaler
-from models.base import ChannelGroup
-
-GROUPS = (ChannelGroup("deep", 8), ChannelGroup("colour", 4))
-DIM = 12
-Float = npt.NDArray[np.float32]
-Int = npt.NDArray[np.int64]
-
-
-def blobs(n_per_class: int, n_classes: int, *, seed: int = 0, spread: float = 0.3) -> tuple[Float, Int]:
-    """Points around one centre a class; the centres do not depend on the seed."""
-    centres = np.random.default_rng(99).normal(size=(n_classes, DIM))
-    y = np.repeat(np.arange(n_classes), n_per_class)
-    noise = np.random.default_rng(seed).normal(size=(len(y), DIM))
-    return (3.0 + centres[y] + spread * noise).astype(np.float32), y
+from tests.ml_service.heads.blobs import DIM, GROUPS, Float, Int, blobs
 
 
 def fit(x: Float, y: Int, n_classes: int = 2, weights: Float | None = None) -> LiveHead | KernelHead:

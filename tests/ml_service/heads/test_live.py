@@ -14,21 +14,9 @@ from safetensors.numpy import load_file, save_file
 
 from ml_service.heads.live import CLASSIFICATION, SEGMENTATION, LiveHead, LiveHeadConfig
 from ml_service.heads.scaler import FeatureScaler
-from models.base import ChannelGroup
+from tests.ml_service.heads.blobs import DIM, GROUPS, Float, Int, blobs
 
-DIM = 12
-GROUPS = (ChannelGroup("deep", 8), ChannelGroup("colour", 4))
 BOTH = pytest.mark.parametrize("config", [SEGMENTATION, CLASSIFICATION], ids=["segmentation", "classification"])
-Float = npt.NDArray[np.float32]
-Int = npt.NDArray[np.int64]
-
-
-def blobs(n_per_class: int, n_classes: int, *, seed: int = 0, spread: float = 0.3) -> tuple[Float, Int]:
-    """Points around one centre a class; the centres do not depend on the seed."""
-    centres = np.random.default_rng(99).normal(size=(n_classes, DIM))
-    y = np.repeat(np.arange(n_classes), n_per_class)
-    noise = np.random.default_rng(seed).normal(size=(len(y), DIM))
-    return (3.0 + centres[y] + spread * noise).astype(np.float32), y
 
 
 def make_scaler(n_classes: int = 3) -> FeatureScaler:
