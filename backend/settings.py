@@ -23,6 +23,7 @@ class Sibling(BaseModel):
     task: Task
     url: str
     current: bool = False
+    session_dir: Path | None = None
 
 
 class Settings(BaseSettings):
@@ -44,6 +45,7 @@ class Settings(BaseSettings):
         default=8 * 1024**3, ge=0, description="disk for the tiles of large images, under the session's cache/pyramids"
     )
     supervised: bool = Field(default=False, description="`fewclick up` starts and keeps the services; set by it")
+    sessions_root: Path | None = Field(default=None, description="folder whose sessions the start page lists")
     sessions: tuple[Sibling, ...] = Field(default=(), description="sessions on this port, set by the supervisor")
 
     @cached_property
@@ -58,4 +60,4 @@ class Settings(BaseSettings):
 
     def session_links(self) -> list[SessionLink]:
         """The sessions on this port."""
-        return [SessionLink(**sibling.model_dump()) for sibling in self.sessions]
+        return [SessionLink(**sibling.model_dump(exclude={"session_dir"})) for sibling in self.sessions]

@@ -67,6 +67,16 @@ def up(
         Path | None,
         typer.Option(help="YAML file: make its session first, or add new images to it.", show_default=False),
     ] = None,
+    sessions_root: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="FEWCLICK_SESSIONS_ROOT",
+            help="Folder of sessions: the start page lists them; without --session the one changed last is served.",
+            show_default=False,
+            exists=True,
+            file_okay=False,
+        ),
+    ] = None,
     host: HostOption = "127.0.0.1",
     port: PortOption = DEFAULT_PORT,
 ) -> None:
@@ -80,7 +90,11 @@ def up(
         # Before the work: a port in use should be told at once.
         supervisor.open_listener(host, port).close()
         sessions.insert(0, prepare_session(config))
-    raise typer.Exit(supervisor.up(sessions or [session_folder(None)], host, port))
+    if sessions_root is not None and not sessions:
+        from fewclick.sessions import newest_session
+
+        sessions = [newest_session(sessions_root)]
+    raise typer.Exit(supervisor.up(sessions or [session_folder(None)], host, port, sessions_root))
 
 
 @app.command()

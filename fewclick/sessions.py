@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from db.database import URL_VARIABLE, Database
-from db.errors import InvalidInputError
+from db.errors import InvalidInputError, SessionNotFoundError
+from db.queries.overview import session_folders
 from db.queries.session_info import get_session_info
 from db.tasks import Task
 
@@ -50,6 +51,21 @@ def describe_sessions(session_dirs: Sequence[Path]) -> list[SessionMount]:
     for session_dir in resolved:
         mounts.append(_describe(session_dir, taken={mount.slug for mount in mounts}))
     return mounts
+
+
+def newest_session(root: Path) -> Path:
+    """The session of a folder of sessions that was changed last.
+
+    Raises:
+        SessionNotFoundError: it holds none.
+    """
+    found = session_folders(root)
+    if not found:
+        raise SessionNotFoundError(
+            f"no session in the folders right below {root}: name a folder of sessions with --sessions-root, or one "
+            "session with --session"
+        )
+    return found[0]
 
 
 def slug_of(name: str, taken: set[str]) -> str:

@@ -186,8 +186,11 @@ def announce_when_ready(base_url: str, mounts: Sequence[SessionMount], console: 
     console.print("[dim]Ctrl+C stops it.[/]")
 
 
-def up(session_dirs: Sequence[Path], host: str, port: int) -> int:
+def up(session_dirs: Sequence[Path], host: str, port: int, sessions_root: Path | None = None) -> int:
     """Serve the sessions until Ctrl+C; returns the exit status.
+
+    Args:
+        sessions_root: Folder whose other sessions the start page lists.
 
     Raises:
         SessionNotFoundError: a folder holds no session.
@@ -197,17 +200,19 @@ def up(session_dirs: Sequence[Path], host: str, port: int) -> int:
     console = Console(soft_wrap=True, highlight=False)
     mounts = describe_sessions(session_dirs)
     with open_listener(host, port) as listener:
-        specs = [web_spec(mounts, listener), *map(ml_spec, mounts), *map(extraction_spec, mounts)]
+        specs = [web_spec(mounts, listener, sessions_root), *map(ml_spec, mounts), *map(extraction_spec, mounts)]
         announcement = (address_of(listener), mounts, console)
         threading.Thread(target=announce_when_ready, args=announcement, daemon=True, name="announce").start()
         return Supervisor(specs, console).run()
 
 
-def web_spec(mounts: Sequence[SessionMount], listener: socket.socket) -> ChildSpec:
+def web_spec(mounts: Sequence[SessionMount], listener: socket.socket, sessions_root: Path | None = None) -> ChildSpec:
     """The web process for all sessions."""
     fd = listener.fileno()
     folders = tuple(str(mount.session_dir) for mount in mounts)
     environment = {"FEWCLICK_SUPERVISED": "1"}
+    if sessions_root is not None:
+        environment["FEWCLICK_SESSIONS_ROOT"] = str(sessions_root.resolve())
     return ChildSpec("web server", "fewclick.web", ("--fd", str(fd), *folders), environment, inherited_fds=(fd,))
 
 

@@ -59,7 +59,14 @@ def combine(mounts: Sequence[SessionMount], apps: Sequence[FastAPI]) -> ASGIApp:
 
 def _settings(current: SessionMount, mounts: Sequence[SessionMount]) -> Settings:
     siblings = tuple(
-        Sibling(name=mount.name, task=mount.task, url=mount.url, current=mount is current) for mount in mounts
+        Sibling(
+            name=mount.name,
+            task=mount.task,
+            url=mount.url,
+            current=mount is current,
+            session_dir=mount.session_dir,
+        )
+        for mount in mounts
     )
     return Settings(session=current.session_dir, sessions=siblings)
 

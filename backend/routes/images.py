@@ -62,9 +62,12 @@ def get_next_image(
     strategy: Annotated[Strategy | None, Query(description="left out: the session's")] = None,
     current_id: Annotated[QueryId, Query(description="the image on screen: never returned")] = None,
     class_id: Annotated[QueryId, Query(description="only images predicted as this class")] = None,
+    of_status: Annotated[
+        ImageStatus, Query(alias="status", description="skipped or undetermined ones come up only if asked for")
+    ] = ImageStatus.UNLABELED,
 ) -> Any:
-    """The unlabelled image to label next."""
-    image = image_lists.choose_next(context, strategy, current_id=current_id, class_id=class_id)
+    """The image to label next."""
+    image = image_lists.choose_next(context, strategy, current_id=current_id, class_id=class_id, status=of_status)
     return image or Response(status_code=status.HTTP_204_NO_CONTENT)
 
 

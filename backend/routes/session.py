@@ -6,7 +6,8 @@ from fastapi import APIRouter
 
 from backend.context import Context
 from backend.schemas.session import Config, ConfigPatch, Health, SessionLink
-from backend.services import health, session_config
+from backend.schemas.start import StartPage
+from backend.services import health, session_config, start_page
 
 router = APIRouter(tags=["session"])
 
@@ -33,3 +34,9 @@ def update_config(context: Context, body: ConfigPatch) -> Config:
 def list_sessions(context: Context) -> list[SessionLink]:
     """The sessions served on this port; empty if there is only one."""
     return context.settings.session_links()
+
+
+@router.get("/start")
+def get_start_page(context: Context) -> StartPage:
+    """The sessions that can be opened, with the progress of each: those of this port, and of the folder of sessions."""
+    return start_page.read_start_page(context)

@@ -147,6 +147,7 @@ def _read_source(context: AppContext, image_id: int) -> PredictedImage:
         annotation=annotation,
         class_ids=config.class_ids,
         class_groups=config.class_groups,
+        class_tree=config.class_tree,
         training=config.training,
         session_dir=config.session_dir,
     )

@@ -25,12 +25,17 @@ def list_page(
 
 
 def choose_next(
-    context: AppContext, strategy: Strategy | None, *, current_id: int | None, class_id: int | None
+    context: AppContext,
+    strategy: Strategy | None,
+    *,
+    current_id: int | None,
+    class_id: int | None,
+    status: ImageStatus = ImageStatus.UNLABELED,
 ) -> ImageOut | None:
     """The image to label next; None when none is left."""
     chosen = strategy or context.config.training.strategy
     with context.database.read() as db_session:
-        pick = next_image(db_session, chosen, current_id=current_id, class_id=class_id)
+        pick = next_image(db_session, chosen, current_id=current_id, class_id=class_id, status=status)
         if pick is None:
             return None
         expected = feature_requests.ids_to_expect(db_session, chosen, pick.row.image)

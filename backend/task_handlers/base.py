@@ -14,6 +14,7 @@ from backend.schemas.export import ExportFormat
 from backend.schemas.predictions import PredictionOut
 from db.enums import Origin
 from db.queries.annotations import NewPoint
+from db.queries.class_tree import ClassTree
 from db.queries.session_info import TrainingSettings
 from db.tables.images import Image
 from db.tables.learning import Prediction
@@ -32,6 +33,7 @@ class PredictedImage:
     """Classes that can be assigned."""
     class_groups: Mapping[int, str]
     """Group by class id, of the classes that exclude others."""
+    class_tree: ClassTree
     training: TrainingSettings
     session_dir: Path
 

@@ -35,14 +35,15 @@ class MultilabelHandler(WholeImageHandler):
         return set_classes(db_session, image, body.class_ids, expected_revision=body.revision)
 
     def accept(self, source: PredictedImage) -> Proposal:
-        """See TaskHandler. Of a group the most probable class alone can be accepted."""
+        """See TaskHandler. Of a group the most probable class alone can be accepted, and what is below it."""
         accepted: list[int] = []
-        taken: set[str] = set()
+        holder_of: dict[str, int] = {}
         for class_id, p in ranked_classes(source):
-            group = source.class_groups.get(class_id)
-            if p > ACCEPTED_ABOVE and group not in taken:
-                accepted.append(class_id)
-                taken |= {group} if group is not None else set()
+            implied = (class_id, *source.class_tree.above(class_id))
+            groups = {source.class_groups[found]: found for found in implied if found in source.class_groups}
+            if p > ACCEPTED_ABOVE and all(holder_of.get(group, found) == found for group, found in groups.items()):
+                accepted += [found for found in implied if found not in accepted]
+                holder_of |= groups
         return Proposal(class_ids=tuple(accepted))
 
     def write_proposal(

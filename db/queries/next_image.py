@@ -32,17 +32,23 @@ class Pick:
 
 
 def next_image(
-    db_session: Session, strategy: Strategy, *, current_id: int | None = None, class_id: int | None = None
+    db_session: Session,
+    strategy: Strategy,
+    *,
+    current_id: int | None = None,
+    class_id: int | None = None,
+    status: ImageStatus = ImageStatus.UNLABELED,
 ) -> Pick | None:
-    """The unlabelled image to label next; never `current_id` itself; None when no other is left.
+    """The image to label next; never `current_id` itself; None when no other is left.
 
     Each strategy is one read along an index; a second one where a round ends, or where nothing is predicted yet. Under
     a strategy that asks the model, every tenth pick is an audit image: the next in random order.
 
     Args:
         class_id: only images whose newest prediction is this class.
+        status: skipped ones, or those that nobody could tell, come up only where they are asked for.
     """
-    candidates = rows_of_images().where(Image.status == ImageStatus.UNLABELED, Image.features != FeatureState.FAILED)
+    candidates = rows_of_images().where(Image.status == status, Image.features != FeatureState.FAILED)
     if current_id is not None:
         candidates = candidates.where(Image.id != current_id)
     if class_id is not None:

@@ -39,7 +39,7 @@ def test_page__what_is_not_there_leads_a_person_to_the_sessions(tmp_path: Path) 
     with TestClient(Starlette(routes=[Mount("/", Page(tmp_path, sessions))])) as client:
         response = client.get("/s/<xyz>/", headers=browser)
         assert response.status_code == 404
-        assert '<a href="/s/cells/">cells &amp; more</a>' in response.text
+        assert '<a href="/s/cells/">cells &amp; more<span>Segmentation</span></a>' in response.text
         assert "<code>/s/&lt;xyz&gt;/</code>" in response.text
         assert client.get("/", headers=browser).text == "<p>page"
         for path in ("/../../etc/passwd", "/%00", "/" + "x" * 5000):
@@ -52,3 +52,14 @@ def test_page__a_program_gets_json(seg: TestClient) -> None:
     assert seg.get("/s/xyz/").json()["error"] == "NotFoundError"
     assert '<a href="/">' in seg.get("/s/xyz/", headers={"accept": "text/html"}).text
     assert seg.get("/api/nothing", headers={"accept": "text/html"}).json()["error"] == "NotFoundError"
+
+
+def test_page__the_address_of_a_task_leads_to_the_page_or_says_which_task_it_is(seg: TestClient) -> None:
+    own = seg.get("/segmentation", follow_redirects=False)
+    assert (own.status_code, own.headers["location"]) == (307, "/")
+    other = seg.get("/multilabel/", headers={"accept": "text/html"})
+    assert other.status_code == 409
+    assert "This session is for segmentation, not multi-label" in other.text
+    assert 'href="/"' in other.text
+    assert seg.get("/classification").json()["error"] == "ConflictError"
+    assert seg.get("/detection", headers={"accept": "text/html"}).status_code == 404

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from db.errors import InvalidInputError, SessionNotFoundError
 from db.tasks import Task
-from fewclick.sessions import describe_sessions, slug_of
+from fewclick.sessions import describe_sessions, newest_session, slug_of
 from tests.fewclick.conftest import MakeSession
 
 
@@ -47,3 +48,11 @@ def test_describe_sessions__one_database_for_two(make_session: MakeSession, monk
     monkeypatch.setenv("FEWCLICK_DATABASE_URL", f"sqlite:///{folders[0] / 'annotations.db'}")
     with pytest.raises(InvalidInputError, match="unset FEWCLICK_DATABASE_URL"):
         describe_sessions(folders)
+
+
+def test_newest_session__of_a_folder_of_sessions(make_session: MakeSession, tmp_path: Path) -> None:
+    with pytest.raises(SessionNotFoundError, match="no session in the folders right below"):
+        newest_session(tmp_path)
+    older, newer = make_session("older"), make_session("newer")
+    os.utime(older / "annotations.db", (1, 1))
+    assert newest_session(tmp_path) == newer

@@ -92,6 +92,7 @@ def test_undetermined__is_an_answer_with_nothing_to_learn(cla: TestClient) -> No
         for n in range(1, 7)
     }
     assert 1 not in proposed
+    assert cla.get("/api/images/next", params={"status": "undetermined"}).json()["id"] == 1
     exported = cla.get("/api/export", params={"format": "csv"}).text.splitlines()
     assert exported == ["image_id,path,class_id,class,origin,undetermined", "1,image_0.png,,,,1"]
     assert cla.get("/api/export", params={"format": "json"}).json()["images"][0]["undetermined"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from db.queries.session_info import TrainingSettings
 from db.tables.images import Image
 from db.tables.processes import Worker
 from db.tasks import Task
+from tests.conftest import make_session
 
 
 def test_get_health__with_and_without_an_ml_service(seg: TestClient, segmentation_session: Any) -> None:
@@ -72,8 +74,8 @@ def test_get_config(seg: TestClient) -> None:
     config = seg.get("/api/config").json()
     assert config["task"] == "segmentation"
     assert config["classes"] == [
-        {"id": 1, "name": "foreground", "color": "#00FF00", "group": None},
-        {"id": 2, "name": "background", "color": "#FF0000", "group": None},
+        {"id": 1, "name": "foreground", "color": "#00FF00", "group": None, "parent_id": None},
+        {"id": 2, "name": "background", "color": "#FF0000", "group": None, "parent_id": None},
     ]
     assert config["extractor"] == {"name": "toy", "dim": 6, "patch_size": 8, "resize": 64}
     assert config["training"]["prediction_interval"] == 20
@@ -137,3 +139,28 @@ def test_patch_config__old_name_of_a_head(seg: TestClient, wrap: Callable[[Any],
 
 def test_patch_config__old_name_of_a_head_of_images(cla: TestClient) -> None:
     assert cla.patch("/api/config", json={"head": "nonlinear"}).json()["training"]["head"] == "mlp"
+
+
+def test_start_page__lists_served_sessions_and_those_of_the_root(
+    serve: Any, segmentation_session: Any, tmp_path: Path
+) -> None:
+    root = tmp_path / "root"
+    root.mkdir()
+    other = make_session(root / "birds", Task.CLASSIFICATION)
+    other.database.close()
+    before = sorted(path.name for path in other.folder.iterdir())
+    (root / "broken").mkdir()
+    (root / "broken" / "annotations.db").write_bytes(b"no database")
+    client = serve(segmentation_session, sessions_root=root)
+    client.post("/api/images/1/annotations/skip")
+    found = client.get("/api/start").json()
+    own, *others = found["sessions"]
+    assert (own["url"], own["current"], own["command"]) == ("./", True, None)
+    assert (own["progress"]["task"], own["progress"]["images"], own["progress"]["skipped"]) == ("segmentation", 6, 1)
+    assert own["thumbnails"][0].startswith("./api/images/1/thumbnail")
+    by_folder = {entry["folder"]: entry for entry in others}
+    assert by_folder["birds"]["progress"]["task"] == "classification"
+    assert by_folder["birds"]["command"].startswith("fewclick up --session ")
+    assert by_folder["broken"]["problem"] == "its database cannot be read"
+    assert str(tmp_path) not in str(found)
+    assert sorted(path.name for path in other.folder.iterdir()) == before
