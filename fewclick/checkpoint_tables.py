@@ -17,6 +17,7 @@ from backend.schemas.checkpoints import (
     CheckpointOut,
     PruneResult,
 )
+from backend.services.checkpoint_difference import flatten
 from backend.services.checkpoints import CheckpointPage
 from db.enums import CheckpointKind
 from db.tasks import TASKS, Task
@@ -134,16 +135,6 @@ def held_out(row: CheckpointOut) -> str:
     samples = measured.get("n_samples", 0)
     enough = samples >= MIN_SAMPLES and measured.get("n_images", 0) >= MIN_IMAGES
     return f"{measured['accuracy']:.0%} of {samples}" if enough else f"too few: {samples}"
-
-
-def flatten(value: Any, prefix: str = "") -> dict[str, Any]:
-    """Nested objects as dotted keys."""
-    if not isinstance(value, dict):
-        return {prefix: value}
-    found: dict[str, Any] = {}
-    for key, inner in value.items():
-        found |= flatten(inner, f"{prefix}.{key}" if prefix else str(key))
-    return found
 
 
 def _add_origin(grid: Table, said: Mapping[str, Any]) -> None:

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from ml_service.adamw import AdamW
 from ml_service.early_stopping import EarlyStopping
-from ml_service.errors import DivergedError
+from ml_service.losses.finite import check_finite
 from ml_service.task_factory import Loss
 
 WEIGHT_DECAY = 1e-2
@@ -208,10 +208,5 @@ def checked_loss(value: float, name: str, state: LoopState) -> float:
     Raises:
         DivergedError: it is not.
     """
-    if math.isfinite(value):
-        return value
     rate = state.optimizer.learning_rate
-    raise DivergedError(
-        f"the {name} became {value} in epoch {state.epoch + 1} with learning_rate {rate:g}: "
-        f"choose a smaller one, for example {rate / 10:g}, and start again"
-    )
+    return check_finite(value, name, epoch=state.epoch + 1, setting="learning_rate", rate=rate)

@@ -22,7 +22,7 @@ METRICS: tuple[tuple[str, str | None], ...] = (
 
 def config_difference(a: Description, b: Description) -> tuple[list[ConfigDifference], int]:
     """The keys that differ, by name, and the number of those that do not."""
-    flat = [_flatten(_settings(description)) for description in (a, b)]
+    flat = [flatten(_settings(description)) for description in (a, b)]
     keys = sorted(flat[0].keys() | flat[1].keys())
     differing = [key for key in keys if flat[0].get(key) != flat[1].get(key)]
     rows = [ConfigDifference(key=key, a=flat[0].get(key), b=flat[1].get(key)) for key in differing]
@@ -110,13 +110,13 @@ def _settings(description: Description) -> dict[str, Any]:
     return chosen
 
 
-def _flatten(value: Any, prefix: str = "") -> dict[str, Any]:
+def flatten(value: Any, prefix: str = "") -> dict[str, Any]:
     """Nested objects as dotted keys; lists and plain values as they are."""
     if not isinstance(value, dict):
         return {prefix: value}
     found: dict[str, Any] = {}
     for key, inner in value.items():
-        found |= _flatten(inner, f"{prefix}.{key}" if prefix else str(key))
+        found |= flatten(inner, f"{prefix}.{key}" if prefix else str(key))
     return found
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -185,14 +183,3 @@ def balance(samples: Samples, factors: FloatArray) -> Samples:
     totals = shares.sum(axis=1)
     known = np.where(totals > 0, totals, 1.0).astype(np.float32)
     return replace(samples, targets=shares / known[:, None], weights=samples.weights * totals)
-
-
-def dataset_hash(images: Iterable[ImageSamples]) -> str:
-    """Identity of a training set: equal if and only if the same labels lie on the same pictures in the same split."""
-    digest = hashlib.sha256()
-    for samples in images:
-        image = samples.image
-        targets = [[target.class_id, target.origin.value, target.x, target.y] for target in image.targets]
-        unasked = [sorted(image.unasked)] if image.unasked else []
-        digest.update(json.dumps([image.content_hash, image.split, targets, *unasked]).encode())
-    return digest.hexdigest()

@@ -20,7 +20,6 @@ from torch import Tensor
 from db.tasks import find_task
 from ml_service.data_loaders.base import FloatArray
 from ml_service.early_stopping import EarlyStopping
-from ml_service.errors import DivergedError
 from ml_service.finetuning.adapted_network import AdaptedNetwork
 from ml_service.finetuning.comparison import Comparison
 from ml_service.finetuning.events import EpochDone, Event, Look, PicturesDone
@@ -30,6 +29,7 @@ from ml_service.finetuning.plan import Plan
 from ml_service.finetuning.samples import SampleSource, class_factors, draw_mirrored
 from ml_service.heads.scaler import FeatureScaler
 from ml_service.live_learning import fit_samples
+from ml_service.losses.finite import check_finite
 from ml_service.task_factory import make_task_parts
 from models.backbone import Pretrained
 from models.runtime import choose_batch_size
@@ -268,13 +268,8 @@ class Finetuning:
             parameter.copy_(factors[name])
 
     def _checked(self, value: float, name: str, epoch: int) -> float:
-        if math.isfinite(value):
-            return value
         rate = self._plan.settings.learning_rate
-        raise DivergedError(
-            f"the {name} became {value} in epoch {epoch} with finetune.learning_rate {rate:g}: choose a smaller one, "
-            f"for example {rate / 10:g}, and start again"
-        )
+        return check_finite(value, name, epoch=epoch, setting="finetune.learning_rate", rate=rate)
 
 
 def _below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

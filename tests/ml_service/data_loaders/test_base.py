@@ -9,7 +9,6 @@ from ml_service.data_loaders.base import (
     balanced_weights,
     classes_of,
     collect,
-    dataset_hash,
     in_split,
     said_by_people,
 )
@@ -67,10 +66,3 @@ def test_balanced_weights__each_class_weighs_the_same() -> None:
     factors = balanced_weights(samples)
     totals = np.bincount(samples.class_index, weights=samples.weights * factors[samples.class_index], minlength=4)
     np.testing.assert_allclose(totals, [2.5 / 3, 2.5 / 3, 2.5 / 3, 0], rtol=1e-6)
-
-
-def test_dataset_hash__changes_with_label_and_split() -> None:
-    base = dataset_hash(IMAGES)
-    assert dataset_hash(list(IMAGES)) == base
-    assert dataset_hash([_image(1, (8, Origin.HUMAN), (9, Origin.EXTRACTED)), *IMAGES[1:]]) != base
-    assert dataset_hash([*IMAGES[:2], _image(3, (8, Origin.EXTRACTED), split=Split.VALIDATION)]) != base
