@@ -18,6 +18,7 @@ from backend.routes import (
     finetuning,
     images,
     predictions,
+    regions,
     session,
     stats,
     training,
@@ -26,7 +27,8 @@ from backend.settings import Settings
 from backend.version import VERSION
 
 ROUTERS = (
-    session, classes, images, annotation_routes, predictions, training, finetuning, checkpoints, stats, events, export,
+    session, classes, images, annotation_routes, regions, predictions, training, finetuning, checkpoints, stats, events,
+    export,
 )  # fmt: skip
 
 

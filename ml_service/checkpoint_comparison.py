@@ -30,6 +30,7 @@ from ml_service.checkpoint_description import Description
 from ml_service.confidence_intervals import paired_gain
 from ml_service.context import Context
 from ml_service.data_loaders.base import FloatArray, ImageSamples, Samples, collect, said_by_people
+from ml_service.data_loaders.region_cells import RegionCells
 from ml_service.data_snapshot import DataSnapshot, SnapshotImage, load_snapshot
 from ml_service.errors import CheckpointError
 from ml_service.heads.base import Head, TorchHead, prepare_inputs
@@ -95,8 +96,9 @@ def compare_checkpoints(context: Context, a_id: int, b_id: int, attend: Attend =
     with context.db.read() as db_session:
         sequence = get_session_info(db_session).label_sequence
         present = set(present_class_ids(db_session))
+        cells = RegionCells(context.reader.extractor)
         labelled = [
-            image
+            cells.expand(db_session, image)
             for image in annotated_images(db_session, context.task)
             if image.split is Split.VALIDATION and image.features_ready and image.teaches
         ]
@@ -266,7 +268,7 @@ def _reads_as_linear(parts: TaskParts, kind: HeadKind) -> bool:
 
 
 def _labelled(image: SnapshotImage) -> LabelledImage:
-    targets = tuple(Target(t.class_id, Origin(t.origin), t.x, t.y) for t in image.targets)
+    targets = tuple(Target(t.class_id, Origin(t.origin), t.x, t.y, t.weight, t.is_cell) for t in image.targets)
     return LabelledImage(
         id=image.id,
         content_hash=image.content_hash,

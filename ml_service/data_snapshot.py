@@ -44,6 +44,9 @@ class SnapshotTarget(BaseModel):
     origin: Origin
     x: float
     y: float
+    weight: float = 1.0
+    is_cell: bool = False
+    """As `Target.is_cell`: one of many that stand for the regions of a class."""
 
 
 class SnapshotImage(BaseModel):
@@ -81,15 +84,18 @@ class DataSnapshot(BaseModel):
         """Identity: equal if and only if the same labels lie on the same pictures in the same split."""
         digest = hashlib.sha256()
         for image in self.images:
-            targets = [[target.class_id, target.origin.value, target.x, target.y] for target in image.targets]
+            targets = [_target_row(target) for target in image.targets]
             unasked = [sorted(image.unasked)] if image.unasked else []
             digest.update(json.dumps([image.content_hash, image.split, targets, *unasked]).encode())
         return digest.hexdigest()
 
     @property
     def n_labels(self) -> int:
-        """Points, or labels of whole images; where an image may have several classes, one answer for all of them."""
-        return sum(1 if image.answered else len(image.targets) for image in self.images)
+        """Points, or labels of whole images; where an image may have several classes, one answer for all of them.
+
+        What the regions of an image say of one class counts as one.
+        """
+        return sum(1 if image.answered else len(_labels(image)) for image in self.images)
 
     def part(self, split: Split) -> list[SnapshotImage]:
         """Images of one part; one without a part trains."""
@@ -99,8 +105,8 @@ class DataSnapshot(BaseModel):
         """Labels by class id and origin."""
         found: dict[int, Counter[str]] = {}
         for image in self.images:
-            for target in image.targets:
-                found.setdefault(target.class_id, Counter())[target.origin.value] += 1
+            for class_id, origin in _labels(image):
+                found.setdefault(class_id, Counter())[origin.value] += 1
         return {class_id: dict(sorted(found[class_id].items())) for class_id in sorted(found)}
 
 
@@ -200,14 +206,41 @@ def _image(image: LabelledImage) -> SnapshotImage:
         answered=image.answered,
         unasked=image.unasked,
         targets=tuple(
-            SnapshotTarget.model_construct(class_id=target.class_id, origin=target.origin, x=target.x, y=target.y)
+            SnapshotTarget.model_construct(
+                class_id=target.class_id,
+                origin=target.origin,
+                x=target.x,
+                y=target.y,
+                weight=target.weight,
+                is_cell=target.is_cell,
+            )
             for target in image.targets
         ),
     )
 
 
+def _labels(image: SnapshotImage) -> list[tuple[int, Origin]]:
+    """Class and origin of each label."""
+    cells = {(target.class_id, target.origin) for target in image.targets if target.is_cell}
+    return [*((t.class_id, t.origin) for t in image.targets if not t.is_cell), *sorted(cells)]
+
+
+def _target_row(target: SnapshotTarget) -> list[Any]:
+    row = [target.class_id, target.origin.value, target.x, target.y]
+    return [*row, target.weight] if target.is_cell else row
+
+
+def _parsed_target(row: list[Any]) -> SnapshotTarget:
+    class_id, origin, x, y, *weight = row
+    if len(weight) > 1:
+        raise ValueError(f"a target has {len(row)} entries, not 4 or 5")
+    return SnapshotTarget(
+        class_id=class_id, origin=origin, x=x, y=y, weight=weight[0] if weight else 1.0, is_cell=bool(weight)
+    )
+
+
 def _row(image: SnapshotImage) -> list[Any]:
-    targets = [[target.class_id, target.origin.value, target.x, target.y] for target in image.targets]
+    targets = [_target_row(target) for target in image.targets]
     row = [image.id, image.content_hash, image.width, image.height, image.split, targets, image.answered]
     return [*row, image.unasked] if image.unasked else row
 
@@ -224,5 +257,5 @@ def _parsed(row: list[Any]) -> SnapshotImage:
         split=split,
         answered=answered,
         unasked=tuple(unasked[0]) if unasked else (),
-        targets=tuple(SnapshotTarget(class_id=k, origin=origin, x=x, y=y) for k, origin, x, y in targets),
+        targets=tuple(_parsed_target(target) for target in targets),
     )

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from db.queries.training_data import ImageRef
+from models.base import ExtractorInfo
 from models.errors import FeatureMismatchError
 from models.feature_store import FeatureStore
 from models.geometry import make_grid, sample_bilinear
@@ -55,6 +56,11 @@ class FeatureReader:
         self._store = store
         self._maps = ByteLimitedCache(map_cache_bytes)
         self._pooled = ByteLimitedCache(pooled_cache_bytes)
+
+    @property
+    def extractor(self) -> ExtractorInfo:
+        """Whose features they are."""
+        return self._store.info
 
     def at_points(
         self,

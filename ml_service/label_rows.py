@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from db.enums import Origin, Split
+from db.enums import Split
 from db.queries.training_data import Target
 from ml_service.data_loaders.base import ImageSamples
 
@@ -30,6 +30,7 @@ class LabelRows:
         self._class_ids = np.full(FIRST_CAPACITY, NO_CLASS, dtype=np.int64)
         self._is_extracted = np.zeros(FIRST_CAPACITY, dtype=bool)
         self._is_held_out = np.zeros(FIRST_CAPACITY, dtype=bool)
+        self._weights = np.ones(FIRST_CAPACITY, dtype=np.float32)
         self._used = 0
         self._free: list[int] = []
         self._rows: dict[int, dict[Target, list[int]]] = {}
@@ -50,6 +51,11 @@ class LabelRows:
     def is_extracted(self) -> npt.NDArray[np.bool_]:
         """(N,), whether the target came from a prediction."""
         return self._is_extracted[: self._used]
+
+    @property
+    def weights(self) -> FloatArray:
+        """(N,), what a target counts, against 1 for a click."""
+        return self._weights[: self._used]
 
     @property
     def is_held_out(self) -> npt.NDArray[np.bool_]:
@@ -93,7 +99,8 @@ class LabelRows:
         targets = [samples.image.targets[position] for position in positions]
         self._inputs[rows] = self._prepare(samples.inputs[list(positions)])
         self._class_ids[rows] = [target.class_id for target in targets]
-        self._is_extracted[rows] = [target.origin is Origin.EXTRACTED for target in targets]
+        self._is_extracted[rows] = [target.is_guess for target in targets]
+        self._weights[rows] = [target.weight for target in targets]
         self._is_held_out[rows] = samples.image.split is Split.VALIDATION
         for target in targets:
             self._content += _digest(samples.image.content_hash, target)
@@ -120,8 +127,9 @@ class LabelRows:
         self._class_ids = np.concatenate([self._class_ids, np.full(more, NO_CLASS, dtype=np.int64)])
         self._is_extracted = np.concatenate([self._is_extracted, np.zeros(more, dtype=bool)])
         self._is_held_out = np.concatenate([self._is_held_out, np.zeros(more, dtype=bool)])
+        self._weights = np.concatenate([self._weights, np.ones(more, dtype=np.float32)])
 
 
 def _digest(content_hash: str | None, target: Target) -> int:
-    text = f"{content_hash} {target.class_id} {target.origin is Origin.EXTRACTED} {target.x!r} {target.y!r}"
+    text = f"{content_hash} {target.class_id} {target.is_guess} {target.x!r} {target.y!r} {target.weight!r}"
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=16).digest())

@@ -13,6 +13,7 @@ from db.queries.session_info import get_session_info
 from db.queries.training_data import LabelledImage, annotated_images, any_ready, present_class_ids
 from db.tasks import Annotates, Task
 from ml_service.data_loaders.base import FloatArray, ImageSamples, ReadInputs
+from ml_service.data_loaders.region_cells import RegionCells
 from ml_service.feature_reader import FeatureReader
 from models.errors import FeatureMismatchError
 
@@ -35,6 +36,7 @@ class TrainingSet:
         self._task = task
         self._reader = reader
         self._read_inputs = read_inputs
+        self._cells = RegionCells(reader.extractor)
         self._samples: dict[int, ImageSamples] = {}
         self._revisions: dict[int, int] = {}
         self._changes: OrderedDict[int, int] = OrderedDict()
@@ -79,7 +81,7 @@ class TrainingSet:
         also = self._waiting if self._has_arrivals or len(self._waiting) <= FEW_WAITING else set()
         self._has_arrivals = False
         for image in annotated_images(db_session, self._task, after_sequence=self.sequence, also=also):
-            self._take(image)
+            self._take(self._cells.expand(db_session, image) if image.regions else image)
         self.class_ids = tuple(present_class_ids(db_session))
         if self._task.annotates is Annotates.CLASSES:
             self._group_by_class.clear()
@@ -112,7 +114,7 @@ class TrainingSet:
                 self._waiting.add(image.id)
             return
         # Points written again by an undo have new ids; their place and class are what must not change the result.
-        targets = sorted(image.targets, key=lambda target: (target.x, target.y, target.class_id, target.origin))
+        targets = sorted(image.targets, key=lambda t: (t.x, t.y, t.class_id, t.origin, t.weight, t.is_cell))
         image = replace(image, targets=tuple(targets))
         try:
             samples = ImageSamples(image, self._read(image))

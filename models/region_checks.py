@@ -15,6 +15,8 @@ MAX_VERTICES = 10_000
 """Of a stroke, or of all rings of a polygon."""
 MAX_COUNTS = 4_000_000
 """Characters of a mask's run lengths."""
+LARGE_AREA = 1 << 20
+"""Pixels."""
 FAR_OUTSIDE = 1_000_000.0
 """Coordinates beyond this are a mistake, whatever the image."""
 
@@ -102,6 +104,17 @@ def _require_finite(what: str, values: Floats) -> None:
 
 
 def _require_inside(shape: Shape, width: int, height: int) -> None:
+    if _is_large(shape, width, height):
+        return
     covered = shape.cover(width, height)
     if covered is None or not covered.pixels.any():
         raise ShapeError(f"the {shape.kind} covers no pixel of the image of {width} x {height}")
+
+
+def _is_large(shape: Shape, width: int, height: int) -> bool:
+    """Whether a stroke or a polygon reaches over so much of the image that nobody has to look whether it misses it."""
+    if not isinstance(shape, Stroke | Polygon):
+        return False
+    places = shape.points if isinstance(shape, Stroke) else np.concatenate(shape.rings)
+    low, high = np.maximum(places.min(axis=0), 0), np.minimum(places.max(axis=0), (width, height))
+    return bool((high > low).all() and np.prod(high - low) > LARGE_AREA)

@@ -9,11 +9,16 @@ from fastapi import APIRouter, Body, Query
 from backend.context import Context
 from backend.schemas.annotations import AnnotationPut, AnnotationStateOut, ExpectedRevision
 from backend.schemas.base import MAX_ID, ConflictBody, PathId
+from backend.schemas.regions import GeometryScope
 from backend.services import annotating
 
 router = APIRouter(prefix="/images/{image_id}/annotations", tags=["annotations"])
 
 OptionalRevision = Annotated[ExpectedRevision | None, Body()]
+GeometryOf = Annotated[
+    GeometryScope,
+    Query(description="changed: only of regions whose shape the image had not before; the others' is null"),
+]
 
 CONFLICT: dict[int | str, dict[str, Any]] = {
     409: {"model": ConflictBody, "description": "another state was found; `current` is an AnnotationStateOut"}
@@ -27,9 +32,11 @@ def get_annotations(context: Context, image_id: PathId) -> AnnotationStateOut:
 
 
 @router.put("", responses=CONFLICT)
-def put_annotations(context: Context, image_id: PathId, body: AnnotationPut) -> AnnotationStateOut:
-    """Replace the annotation of the image by the one given."""
-    return annotating.replace(context, image_id, body)
+def put_annotations(
+    context: Context, image_id: PathId, body: AnnotationPut, geometry: GeometryOf = GeometryScope.ALL
+) -> AnnotationStateOut:
+    """Replace the annotation of the image by the one given; of points and regions, what is left out stays."""
+    return annotating.replace(context, image_id, body, geometry)
 
 
 @router.delete("", responses=CONFLICT)
@@ -43,15 +50,19 @@ def clear_annotations(
 
 
 @router.post("/undo", responses=CONFLICT)
-def undo_annotations(context: Context, image_id: PathId, body: OptionalRevision = None) -> AnnotationStateOut:
+def undo_annotations(
+    context: Context, image_id: PathId, body: OptionalRevision = None, geometry: GeometryOf = GeometryScope.ALL
+) -> AnnotationStateOut:
     """One step back; 409 if there is none."""
-    return annotating.undo(context, image_id, (body or ExpectedRevision()).revision)
+    return annotating.undo(context, image_id, (body or ExpectedRevision()).revision, geometry)
 
 
 @router.post("/redo", responses=CONFLICT)
-def redo_annotations(context: Context, image_id: PathId, body: OptionalRevision = None) -> AnnotationStateOut:
+def redo_annotations(
+    context: Context, image_id: PathId, body: OptionalRevision = None, geometry: GeometryOf = GeometryScope.ALL
+) -> AnnotationStateOut:
     """One step forward again; 409 if there is none."""
-    return annotating.redo(context, image_id, (body or ExpectedRevision()).revision)
+    return annotating.redo(context, image_id, (body or ExpectedRevision()).revision, geometry)
 
 
 @router.post("/skip", responses=CONFLICT)

@@ -35,6 +35,7 @@ class ClassCount(ResponseModel):
     class_id: int
     images: int = Field(description="in a multilabel session with those of the classes below, which imply it")
     points: int = Field(description="0 in a classification session")
+    regions: int = Field(default=0, description="strokes, polygons, boxes and masks of a segmentation session")
     images_with_below: int = Field(description="images of the class or of one below it")
     points_with_below: int
 

@@ -10,15 +10,19 @@ from sqlalchemy.orm import Session
 
 from backend.context import AppContext
 from backend.schemas.annotations import AcceptPrediction, AnnotationPut, AnnotationStateOut, ExtractPoints
+from backend.schemas.regions import GeometryScope, RegionsEdit
 from backend.services.agreement import note_agreement
 from backend.services.feature_requests import note_expected
+from backend.services.prediction_maps import read_label_map
 from backend.services.predictions import no_prediction, request_lost_map
+from backend.services.region_edits import apply_edit, shape_ids
 from backend.task_handlers.base import PredictedImage, Proposal
 from db.enums import Origin
 from db.errors import ConflictError
 from db.queries import annotations as annotation_queries
 from db.queries.feature_requests import OPEN, is_behind, request_features
 from db.queries.images import get_image
+from db.queries.regions import with_geometry
 from db.tables.images import Image
 from db.tables.learning import Prediction
 
@@ -30,19 +34,19 @@ def get_state(context: AppContext, image_id: int) -> AnnotationStateOut:
     """What stands."""
     with context.database.read() as db_session:
         image = get_image(db_session, image_id)
-        state = _schema(annotation_queries.current_state(db_session, image))
+        state = _schema(with_geometry(db_session, annotation_queries.current_state(db_session, image)))
     note_expected(context, image)
     return state
 
 
-def replace(context: AppContext, image_id: int, body: AnnotationPut) -> AnnotationStateOut:
+def replace(context: AppContext, image_id: int, body: AnnotationPut, geometry: GeometryScope) -> AnnotationStateOut:
     """Replace the whole annotation."""
 
     def change(db_session: Session, image: Image) -> dict[str, Any]:
         note_agreement(db_session, context.config.session_dir, image, body)
         return context.handler.write(db_session, image, body)
 
-    return _write(context, image_id, change)
+    return _write(context, image_id, change, geometry)
 
 
 def clear(context: AppContext, image_id: int, revision: int | None) -> AnnotationStateOut:
@@ -60,14 +64,19 @@ def set_undetermined(context: AppContext, image_id: int, revision: int | None) -
     return _write(context, image_id, partial(annotation_queries.set_undetermined, expected_revision=revision))
 
 
-def undo(context: AppContext, image_id: int, revision: int | None) -> AnnotationStateOut:
+def undo(context: AppContext, image_id: int, revision: int | None, geometry: GeometryScope) -> AnnotationStateOut:
     """One step back."""
-    return _write(context, image_id, partial(annotation_queries.undo, expected_revision=revision))
+    return _write(context, image_id, partial(annotation_queries.undo, expected_revision=revision), geometry)
 
 
-def redo(context: AppContext, image_id: int, revision: int | None) -> AnnotationStateOut:
+def redo(context: AppContext, image_id: int, revision: int | None, geometry: GeometryScope) -> AnnotationStateOut:
     """One step forward."""
-    return _write(context, image_id, partial(annotation_queries.redo, expected_revision=revision))
+    return _write(context, image_id, partial(annotation_queries.redo, expected_revision=revision), geometry)
+
+
+def edit_regions(context: AppContext, image_id: int, body: RegionsEdit, geometry: GeometryScope) -> AnnotationStateOut:
+    """Add, change and remove some regions."""
+    return _write(context, image_id, partial(apply_edit, body=body), geometry)
 
 
 def extract_points(context: AppContext, image_id: int, body: ExtractPoints) -> AnnotationStateOut:
@@ -81,20 +90,27 @@ def accept_prediction(context: AppContext, image_id: int, body: AcceptPrediction
     Raises:
         ConflictError: the person saw another version of the prediction than there is now.
     """
-    return _propose(
-        context, image_id, context.handler.accept, Origin.ACCEPTED, revision=body.revision, version=body.version
-    )
+    return _propose(context, image_id, context.handler.accept, Origin.ACCEPTED, revision=body.revision, accept=body)
 
 
 def _write(
-    context: AppContext, image_id: int, change: Callable[[Session, Image], dict[str, Any]]
+    context: AppContext,
+    image_id: int,
+    change: Callable[[Session, Image], dict[str, Any]],
+    geometry: GeometryScope = GeometryScope.ALL,
 ) -> AnnotationStateOut:
     with context.database.write() as db_session:
         image = get_image(db_session, image_id, lock=True)
         if is_behind(image, OPEN):
             # Kept, and learned from once the features are there: they come first now.
             request_features(db_session, image_id)
-        return _schema(change(db_session, image))
+        known = shape_ids(db_session, image) if geometry is GeometryScope.CHANGED else ()
+        try:
+            return _schema(with_geometry(db_session, change(db_session, image), known))
+        except ConflictError as error:
+            if error.current is not None:
+                error.current = with_geometry(db_session, error.current)
+            raise
 
 
 def _propose(
@@ -104,11 +120,13 @@ def _propose(
     origin: Origin,
     *,
     revision: int | None,
-    version: int | None = None,
+    accept: AcceptPrediction | None = None,
 ) -> AnnotationStateOut:
     """Make an annotation of the prediction outside the transaction, then store it if nothing has changed since."""
+    accept = accept or AcceptPrediction()
+    version = accept.version
     for attempt in range(ATTEMPTS):
-        source = _read_source(context, image_id)
+        source = _read_source(context, image_id, accept)
         found = source.prediction.version
         if version is not None and version != found:
             raise ConflictError(
@@ -133,13 +151,13 @@ def _propose(
     )
 
 
-def _read_source(context: AppContext, image_id: int) -> PredictedImage:
+def _read_source(context: AppContext, image_id: int, accept: AcceptPrediction) -> PredictedImage:
     with context.database.read() as db_session:
         image = get_image(db_session, image_id)
         prediction = db_session.get(Prediction, image_id)
         if prediction is None:
             raise no_prediction(image_id)
-        annotation = annotation_queries.current_state(db_session, image)
+        annotation = with_geometry(db_session, annotation_queries.current_state(db_session, image))
     config = context.config
     return PredictedImage(
         image=image,
@@ -150,6 +168,8 @@ def _read_source(context: AppContext, image_id: int) -> PredictedImage:
         class_tree=config.class_tree,
         training=config.training,
         session_dir=config.session_dir,
+        wanted=accept,
+        read_label_map=partial(read_label_map, context, image, prediction),
     )
 
 

@@ -40,6 +40,8 @@ class LabelCounts:
     """(class id, images, points)"""
     below: dict[int, tuple[int, int]]
     """(images, points) by class, with the classes below it, of those that have any below."""
+    regions: dict[int, int]
+    """Regions by class, of those that have any."""
     per_hour: list[tuple[dt.datetime, int]]
 
 
@@ -78,6 +80,7 @@ class SessionCounts:
         counts = LabelCounts(
             stats.count_by_class(db_session),
             stats.count_below(db_session),
+            stats.count_regions(db_session),
             stats.annotations_per_hour(db_session, HOURS),
         )
         with self._lock:

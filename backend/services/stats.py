@@ -75,6 +75,7 @@ def _by_class(labels: LabelCounts, *, implies: bool) -> list[ClassCount]:
                 class_id=class_id,
                 images=images_with_below if implies else images,
                 points=points,
+                regions=labels.regions.get(class_id, 0),
                 images_with_below=images_with_below,
                 points_with_below=points_with_below,
             )

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
+import numpy.typing as npt
 from sqlalchemy.orm import Session
 
-from backend.schemas.annotations import AnnotationPut
+from backend.schemas.annotations import AcceptPrediction, AnnotationPut
 from backend.schemas.export import ExportFormat
 from backend.schemas.predictions import PredictionOut
 from db.enums import Origin
 from db.queries.annotations import NewPoint
 from db.queries.class_tree import ClassTree
+from db.queries.regions import RegionEdit
 from db.queries.session_info import TrainingSettings
 from db.tables.images import Image
 from db.tables.learning import Prediction
 from db.tasks import Task
+
+LabelMap = tuple[npt.NDArray[np.unsignedinteger[Any]], list[int]]
+"""Indices (H, W) into a list of class ids."""
 
 
 @dataclass(frozen=True)
@@ -36,13 +42,18 @@ class PredictedImage:
     class_tree: ClassTree
     training: TrainingSettings
     session_dir: Path
+    wanted: AcceptPrediction = field(default_factory=AcceptPrediction)
+    """What of the prediction is to be accepted."""
+    read_label_map: Callable[[], LabelMap] | None = None
+    """The most probable class of each pixel, where the task has maps; takes a while."""
 
 
 @dataclass(frozen=True)
 class Proposal:
-    """An annotation made of a prediction: points, a class of the whole image, or several."""
+    """An annotation made of a prediction: points or regions, a class of the whole image, or several."""
 
     points: tuple[NewPoint, ...] = ()
+    regions: RegionEdit | None = None
     class_id: int | None = None
     class_ids: tuple[int, ...] | None = None
 

@@ -1,4 +1,4 @@
-"""Points in images."""
+"""Points and regions in images."""
 
 from __future__ import annotations
 
@@ -8,13 +8,16 @@ from typing import Any
 import numpy as np
 from sqlalchemy.orm import Session
 
-from backend.schemas.annotations import AnnotationPut
+from backend.schemas.annotations import AcceptedForm, AnnotationPut
 from backend.schemas.export import ExportFormat
 from backend.schemas.predictions import PredictionMap, PredictionOut
+from backend.services.region_edits import new_regions
+from backend.task_handlers.accepted_regions import accepted_regions, require_two_classes
 from backend.task_handlers.base import PredictedImage, Proposal
 from db.enums import Origin
 from db.errors import ConflictError, InvalidInputError
 from db.queries.annotations import NewPoint, replace_points
+from db.queries.regions import edit_regions, replace_regions
 from db.tables.images import Image
 from db.tables.learning import Prediction
 from db.tasks import Task
@@ -29,7 +32,7 @@ REPLACED_ON_ACCEPTANCE = frozenset({Origin.EXTRACTED, Origin.ACCEPTED})
 
 
 class SegmentationHandler:
-    """Payload: {"points"}. Prediction: a map per class."""
+    """Payload: {"points"}, {"regions"} or both. Prediction: a map per class."""
 
     task = Task.SEGMENTATION
     has_maps = True
@@ -37,13 +40,17 @@ class SegmentationHandler:
 
     def write(self, db_session: Session, image: Image, body: AnnotationPut) -> dict[str, Any]:
         """See TaskHandler."""
-        if body.points is None:
+        if body.points is None and body.regions is None:
             raise InvalidInputError(
-                'this is a segmentation session: send {"points": [{"x", "y", "class_id"}]}, found '
+                'this is a segmentation session: send {"points": [{"x", "y", "class_id"}]} or regions, found '
                 + ("class_id" if body.class_id is not None else "class_ids")
             )
-        points = [NewPoint(point.x, point.y, point.class_id, point.id) for point in body.points]
-        return replace_points(db_session, image, points, expected_revision=body.revision)
+        given = body.points
+        points = None if given is None else [NewPoint(p.x, p.y, p.class_id, p.id) for p in given]
+        if body.regions is not None:
+            regions = new_regions(image, body.regions)
+            return replace_regions(db_session, image, regions, points=points, expected_revision=body.revision)
+        return replace_points(db_session, image, points or [], expected_revision=body.revision)
 
     def encode_prediction(
         self, prediction: Prediction, *, stale: bool, class_ids: Collection[int], map_url: str
@@ -73,7 +80,10 @@ class SegmentationHandler:
 
         Raises:
             ConflictError: no room for a point is left, or the predicted classes were all removed.
+            InvalidInputError: a place outside of the image.
         """
+        if source.wanted.into is AcceptedForm.MASKS:
+            return Proposal(regions=accepted_regions(source))
         proposal = _sample(source, REPLACED_ON_ACCEPTANCE, whole=True)
         if all(point.id is not None for point in proposal.points):
             raise ConflictError(
@@ -85,6 +95,8 @@ class SegmentationHandler:
         self, db_session: Session, image: Image, proposal: Proposal, *, expected_revision: int, origin: Origin
     ) -> dict[str, Any]:
         """See TaskHandler."""
+        if proposal.regions is not None:
+            return edit_regions(db_session, image, proposal.regions, expected_revision=expected_revision)
         return replace_points(db_session, image, proposal.points, expected_revision=expected_revision, origin=origin)
 
 
@@ -95,11 +107,7 @@ def _sample(source: PredictedImage, replaced: frozenset[Origin], *, whole: bool 
         whole: From the whole region of each class, as the mask shows it; otherwise only where the head is sure.
     """
     image, prediction, training = source.image, source.prediction, source.training
-    if len(prediction.class_ids) < 2:
-        raise ConflictError(
-            f"the prediction of image {image.id} knows one class only and is sure of it everywhere: "
-            "add a point of another class first"
-        )
+    require_two_classes(source)
     assert prediction.map_path is not None
     assert image.width is not None
     assert image.height is not None

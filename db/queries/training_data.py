@@ -10,11 +10,11 @@ from typing import Any
 from sqlalchemy import Select, bindparam, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
-from db.enums import FeatureState, ImageStatus, Origin, Split
+from db.enums import FeatureState, ImageStatus, Origin, RegionKind, RegionOrigin, Split
 from db.queries.class_groups import unasked_classes
 from db.queries.class_tree import ClassTree, read_tree
 from db.queries.events import add_event
-from db.tables.annotations import ImageClass, Label, Point
+from db.tables.annotations import ImageClass, Label, Point, Region, RegionShape
 from db.tables.images import Image
 from db.tables.learning import Prediction
 from db.tables.session import LabelClass
@@ -43,6 +43,25 @@ class Target:
     origin: Origin
     x: float = 0.0
     y: float = 0.0
+    weight: float = 1.0
+    """What it counts, against 1 for a click."""
+    is_cell: bool = False
+    """Whether it stands for a part of a region: see ml_service/data_loaders/region_cells.py."""
+
+    @property
+    def is_guess(self) -> bool:
+        """Whether a model made it, and nobody looked at this very place."""
+        return self.origin is Origin.EXTRACTED or (self.is_cell and self.origin is Origin.ACCEPTED)
+
+
+@dataclass(frozen=True)
+class PaintedRegion:
+    """A region of a present class, or an eraser (None), without its geometry."""
+
+    shape_id: int
+    kind: RegionKind
+    class_id: int | None
+    origin: RegionOrigin
 
 
 @dataclass(frozen=True)
@@ -69,11 +88,13 @@ class LabelledImage:
     """As `Image.answered_at`."""
     unasked: tuple[int, ...] = ()
     """Classes of which the answer says nothing: they were added later."""
+    regions: tuple[PaintedRegion, ...] = ()
+    """The last on top; not among `targets` yet."""
 
     @property
     def teaches(self) -> bool:
         """Whether there is anything to learn from it."""
-        return self.answered or bool(self.targets)
+        return self.answered or bool(self.targets) or any(region.class_id is not None for region in self.regions)
 
 
 def annotated_images(
@@ -85,12 +106,14 @@ def annotated_images(
     can be undone: leave out those that `present_class_ids` does not name.
     """
     columns = (Image.id, Image.content_hash, Image.width, Image.height, Image.revision, Image.label_sequence,
-               Image.split, Image.features, Image.status, Image.picked_by_model, Image.answered_at)  # fmt: skip
+               Image.split, Image.features, Image.status, Image.picked_by_model, Image.answered_at,
+               Image.region_count)  # fmt: skip
     wanted = [Image.label_sequence > after_sequence]
     wanted += [Image.id.in_(chunk) for chunk in _chunks(sorted(also))]
     # Sorted here: asked for in the order of ids, SQLite would walk through all images of the session.
     rows = sorted(db_session.execute(select(*columns).where(or_(*wanted))), key=lambda row: row.id)
     targets = _targets(db_session, task, [row.id for row in rows if row.status is ImageStatus.LABELED])
+    regions = _regions(db_session, [row.id for row in rows if row.region_count and row.status is ImageStatus.LABELED])
     is_answer = task.annotates is Annotates.CLASSES
     unasked = unasked_classes(db_session) if is_answer else None
 
@@ -112,6 +135,7 @@ def annotated_images(
             picked_by_model=row.picked_by_model,
             answered_at=row.answered_at,
             unasked=unknown(row),
+            regions=tuple(regions.get(row.id, ())),
         )
         for row in rows
     ]
@@ -237,6 +261,21 @@ def _with_parents(tree: ClassTree, held: list[Target]) -> list[Target]:
         for above in tree.above(target.class_id):
             by_class.setdefault(above, replace(target, class_id=above))
     return list(by_class.values())
+
+
+def _regions(db_session: Session, image_ids: Sequence[int]) -> dict[int, list[PaintedRegion]]:
+    present = select(LabelClass.id).where(LabelClass.removed_at.is_(None))
+    regions: dict[int, list[PaintedRegion]] = defaultdict(list)
+    for chunk in _chunks(image_ids):
+        rows = (
+            select(Region.image_id, Region.shape_id, RegionShape.kind, Region.class_id, Region.origin)
+            .join(RegionShape, RegionShape.id == Region.shape_id)
+            .where(Region.image_id.in_(chunk), or_(Region.class_id.is_(None), Region.class_id.in_(present)))
+            .order_by(Region.image_id, Region.position)
+        )
+        for row in db_session.execute(rows):
+            regions[row.image_id].append(PaintedRegion(row.shape_id, row.kind, row.class_id, row.origin))
+    return regions
 
 
 def _chunks(values: Sequence[int]) -> Iterable[Sequence[int]]:

@@ -13,6 +13,8 @@ from db.queries.training_data import LabelledImage
 from ml_service.feature_reader import FeatureReader
 
 FloatArray = npt.NDArray[np.float32]
+MEASURED_CELLS = 5
+"""Of each class of an image."""
 ReadInputs = Callable[[FeatureReader, LabelledImage], FloatArray]
 """Inputs (n, ...) of an image's targets, in their order."""
 
@@ -56,8 +58,8 @@ def collect(images: Iterable[ImageSamples], class_ids: Sequence[int], extracted_
     An image that is answered for all classes at once is one sample.
 
     Args:
-        extracted_weight: what a point that was extracted from a prediction counts, against 1 for a person's; with 0 it
-            is left out.
+        extracted_weight: what a point that was extracted from a prediction, and a cell of an accepted one, counts,
+            against 1 for a person's; with 0 it is left out.
     """
     index_of = {class_id: index for index, class_id in enumerate(class_ids)}
     images = list(images)
@@ -68,7 +70,7 @@ def collect(images: Iterable[ImageSamples], class_ids: Sequence[int], extracted_
         chosen = teaching(samples.image, index_of, extracted_weight)
         for target in (samples.image.targets[position] for position in chosen):
             class_index.append(index_of[target.class_id])
-            weights.append(extracted_weight if target.origin is Origin.EXTRACTED else 1.0)
+            weights.append(target.weight * (extracted_weight if target.is_guess else 1.0))
             image_ids.append(samples.image.id)
         if chosen:
             inputs.append(samples.inputs[chosen])
@@ -106,7 +108,7 @@ def teaching(image: LabelledImage, class_ids: Collection[int], extracted_weight:
     return [
         position
         for position, target in enumerate(image.targets)
-        if target.class_id in class_ids and (target.origin is not Origin.EXTRACTED or extracted_weight > 0)
+        if target.class_id in class_ids and (not target.is_guess or extracted_weight > 0)
     ]
 
 
@@ -126,7 +128,7 @@ def classes_of(images: Iterable[ImageSamples], present: Sequence[int], extracted
         target.class_id
         for samples in images
         for target in samples.image.targets
-        if target.origin is not Origin.EXTRACTED or extracted_weight > 0
+        if not target.is_guess or extracted_weight > 0
     }
     return tuple(sorted(found.intersection(present)))
 
@@ -149,6 +151,8 @@ def in_split(images: Iterable[ImageSamples], split: Split) -> list[ImageSamples]
 def said_by_people(images: Iterable[ImageSamples], guesses: Collection[Origin]) -> list[ImageSamples]:
     """Only what people said: a model's own guesses are no measure of it.
 
+    Of regions a few cells of each class are left, as many as people click: a stroke must not outweigh the clicks.
+
     Args:
         guesses: Origins that count as a model's: see `TaskParts.guesses`.
     """
@@ -159,10 +163,23 @@ def said_by_people(images: Iterable[ImageSamples], guesses: Collection[Origin]) 
             if not any(target.origin in guesses for target in samples.image.targets):
                 kept.append(samples)
             continue
-        chosen = [i for i, target in enumerate(samples.image.targets) if target.origin not in guesses]
+        said = [i for i, target in enumerate(samples.image.targets) if target.origin not in guesses]
+        chosen = _few_cells(samples.image, said)
         targets = tuple(samples.image.targets[i] for i in chosen)
         kept.append(ImageSamples(replace(samples.image, targets=targets), samples.inputs[chosen]))
     return kept
+
+
+def _few_cells(image: LabelledImage, positions: Sequence[int]) -> list[int]:
+    cells = [position for position in positions if image.targets[position].is_cell]
+    if not cells:
+        return list(positions)
+    kept = set(positions).difference(cells)
+    for class_id in {image.targets[position].class_id for position in cells}:
+        of_class = [position for position in cells if image.targets[position].class_id == class_id]
+        count = min(MEASURED_CELLS, len(of_class))
+        kept.update(of_class[(2 * n + 1) * len(of_class) // (2 * count)] for n in range(count))
+    return sorted(kept)
 
 
 def balanced_weights(samples: Samples) -> FloatArray:

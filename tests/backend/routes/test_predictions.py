@@ -128,8 +128,9 @@ def test_accept_prediction__classification(cla: TestClient, classification_sessi
 
 def test_accept_prediction__segmentation(seg: TestClient, segmentation_session: Any) -> None:
     segmentation_session.add_prediction(1)
-    state = seg.post("/api/images/1/accept-prediction").json()
+    state = seg.post("/api/images/1/accept-prediction", json={"into": "points"}).json()
     assert {p["origin"] for p in state["points"]} == {"accepted"}
+    assert state["regions"] == []
 
 
 def test_accept_prediction__every_predicted_class_however_unsure(seg: TestClient, segmentation_session: Any) -> None:
@@ -137,7 +138,7 @@ def test_accept_prediction__every_predicted_class_however_unsure(seg: TestClient
     unsure[0, :, :4] = unsure[1, :, 4:] = 0.1  # 52 % at most: far from what extraction wants
     segmentation_session.add_prediction(1, logits=unsure)
     assert seg.post("/api/images/1/extract-points").json()["points"] == []
-    points = seg.post("/api/images/1/accept-prediction").json()["points"]
+    points = seg.post("/api/images/1/accept-prediction", json={"into": "points"}).json()["points"]
     width = seg.get("/api/images/1").json()["width"]
     assert {p["class_id"] for p in points} == {1, 2}
     assert all((p["x"] < width / 2) == (p["class_id"] == 1) for p in points)

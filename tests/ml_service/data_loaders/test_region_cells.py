@@ -1,0 +1,87 @@
+"""Regions as training cells."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from db.enums import Origin
+from db.queries.training_data import Target
+from ml_service.data_loaders.region_cells import FINENESS, MOST_CELLS, MOST_WEIGHT, cell_targets
+from models.geometry import Grid
+from models.region_shapes import Box, Covered, Shape, Stroke
+
+GRID = Grid(image_width=128, image_height=96, input_width=128, input_height=96, width=16, height=12)
+"""Cells of 8 pixels."""
+
+
+def covered(shape: Shape) -> Covered | None:
+    return shape.cover(GRID.width * FINENESS, GRID.height * FINENESS)
+
+
+def box(x0: float, y0: float, x1: float, y1: float) -> Covered | None:
+    return covered(Box(x0, y0, x1, y1))
+
+
+def targets(*painted: tuple[Covered | None, int | None, Origin]) -> list[Target]:
+    return cell_targets(GRID, painted)
+
+
+def test_cell_targets__a_cell_that_is_covered_whole_is_like_a_click_in_its_middle() -> None:
+    assert targets((box(8, 16, 16, 24), 1, Origin.HUMAN)) == [Target(1, Origin.HUMAN, 12.0, 20.0, 1.0, is_cell=True)]
+
+
+def test_cell_targets__classes_that_share_a_cell_share_its_weight() -> None:
+    found = targets((box(0, 0, 32, 8), 1, Origin.HUMAN), (box(28, 0, 64, 8), 2, Origin.HUMAN))
+    shared = {target.class_id: target for target in found if 24 <= target.x < 32}
+    assert {class_id: target.weight for class_id, target in shared.items()} == {1: 1.0, 2: 1.0}
+    assert (shared[1].x, shared[2].x) == (26.0, 30.0)
+
+
+def test_cell_targets__the_eraser_and_what_is_painted_over_teach_nothing() -> None:
+    assert targets((box(0, 0, 64, 64), 1, Origin.HUMAN), (box(0, 0, 64, 64), None, Origin.HUMAN)) == []
+    over = targets((box(0, 0, 64, 64), 1, Origin.HUMAN), (box(0, 0, 64, 64), 2, Origin.HUMAN))
+    assert {target.class_id for target in over} == {2}
+    assert targets((None, 1, Origin.HUMAN), (box(0, 0, 8, 8), None, Origin.HUMAN)) == []
+
+
+def test_cell_targets__a_thin_stroke_teaches_along_its_line() -> None:
+    thin = covered(Stroke(np.array([[4.0, 20.5], [124.0, 20.5]]), 0.8))
+    found = targets((thin, 1, Origin.HUMAN))
+    assert len(found) == 16
+    assert all(abs(target.y - 20.5) < 1 for target in found)
+    assert sum(target.weight for target in found) == pytest.approx(MOST_WEIGHT, abs=0.01)
+
+
+@pytest.mark.parametrize("origin", [Origin.HUMAN, Origin.ACCEPTED, Origin.IMPORTED])
+def test_cell_targets__are_few_and_evenly_spread(origin: Origin) -> None:
+    found = targets((box(0, 0, 128, 96), 1, origin))
+    assert len(found) == MOST_CELLS[origin]
+    assert sum(target.weight for target in found) == pytest.approx(MOST_WEIGHT, abs=0.01)
+    quarters = np.histogram2d([t.x for t in found], [t.y for t in found], bins=2, range=[[0, 128], [0, 96]])[0]
+    assert quarters.min() >= len(found) / 4 - 3
+
+
+PAINTED: Any = st.lists(
+    st.tuples(
+        st.builds(lambda x, y, w, h: box(x, y, x + w, y + h), *[st.integers(0, 90)] * 2, *[st.integers(1, 60)] * 2),
+        st.sampled_from([1, 2, None]),
+        st.sampled_from([Origin.HUMAN, Origin.ACCEPTED]),
+    ),
+    max_size=6,
+)
+
+
+@given(PAINTED)
+def test_cell_targets__follow_from_what_is_visible(painted: Any) -> None:
+    found = targets(*painted)
+    assert targets(*painted) == found
+    hidden = [(box(3, 3, 60, 60), 1, Origin.HUMAN), (box(0, 0, 128, 96), None, Origin.HUMAN)]
+    assert targets(*hidden, *painted) == found
+    for target in found:
+        assert GRID.contains(target.x, target.y)
+        assert 0 < target.weight <= 1
