@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 from threadpoolctl import threadpool_limits
 
 from benchmarks.generated_session import (
@@ -16,12 +17,13 @@ from benchmarks.generated_session import (
     Size,
     class_at,
     class_of_file,
+    classes_of_file,
     name_of,
 )
-from db.queries.annotations import NewPoint, replace_points, set_label
+from db.queries.annotations import NewPoint, replace_points, set_classes, set_label
 from db.queries.training_data import ready_image
 from db.tables.images import Image
-from db.tasks import Task
+from db.tasks import Annotates, Task
 from ml_service.context import open_context
 from ml_service.live_fitter import LiveFitter
 from ml_service.predictors.base import Model
@@ -52,6 +54,7 @@ class Alone:
 def measure_alone(folder: Path, size: Size, clicks: int) -> Alone:
     """Click on a session in which nothing else is at work."""
     # As the service does: for matrices of this size one thread is the fastest.
+    torch.set_num_threads(1)
     with threadpool_limits(1):
         return _measure(folder, size, clicks)
 
@@ -67,7 +70,7 @@ def _measure(folder: Path, size: Size, clicks: int) -> Alone:
     times: list[tuple[float, float, float]] = []
     kind = ""
     for number in range(clicks + WARM_UP):
-        if size.task is Task.CLASSIFICATION:
+        if size.task.annotates is not Annotates.POINTS:
             image_id = 200 + number
         elif number % CLICKS_PER_IMAGE == 0:
             image_id, points = image_id + 1, []
@@ -77,6 +80,8 @@ def _measure(folder: Path, size: Size, clicks: int) -> Alone:
             image = db_session.get_one(Image, image_id)
             if size.task is Task.CLASSIFICATION:
                 set_label(db_session, image, class_of_file(image_id, size))
+            elif size.task is Task.MULTILABEL:
+                set_classes(db_session, image, classes_of_file(image_id, size))
             else:
                 replace_points(db_session, image, points)
         with context.db.read() as db_session:
@@ -92,7 +97,7 @@ def _measure(folder: Path, size: Size, clicks: int) -> Alone:
         fit = time.perf_counter()
         assert fitted is not None
         model = Model(fitted.head, fitted.class_ids, context.training_set.revisions, version=0)
-        if number % CLICKS_PER_IMAGE == 0 or size.task is Task.CLASSIFICATION:
+        if number % CLICKS_PER_IMAGE == 0 or size.task.annotates is not Annotates.POINTS:
             # Opening an image reads its features; a click finds them in memory.
             context.parts.predictor.predict(model, context.reader, [opened], keep=True)
         predicting = time.perf_counter()

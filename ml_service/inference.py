@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import bindparam, delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from db.queries.session_info import get_session_info
@@ -19,6 +19,17 @@ from models.errors import FeatureMismatchError
 from models.prediction_store import write_map
 
 logger = logging.getLogger(__name__)
+
+# Built once: every click runs them, and putting a statement together takes longer than running it.
+_IS_EARLIER = Prediction.image_id.in_(bindparam("image_ids", expanding=True))
+_EARLIER_MAPS = select(Prediction.map_path).where(_IS_EARLIER, Prediction.map_path.is_not(None))
+_DELETE = delete(Prediction).where(_IS_EARLIER)
+_INSERT = insert(Prediction).inline()
+_UPDATE_IMAGE = (
+    update(Image)
+    .where(Image.id == bindparam("of_image"))
+    .values({name: bindparam(name) for name in ("uncertainty", "predicted_class_id", "predicted_version")})
+)
 
 
 def predict_readable(
@@ -58,13 +69,12 @@ def record_predictions(
     if not predictions:
         return []
     image_ids = [prediction.image_id for prediction in predictions]
-    is_earlier = Prediction.image_id.in_(image_ids)
-    earlier = db_session.scalars(select(Prediction.map_path).where(is_earlier, Prediction.map_path.is_not(None)))
-    replaced = set(earlier.all())
+    connection = db_session.connection()
+    replaced = set(connection.execute(_EARLIER_MAPS, {"image_ids": image_ids}).scalars())
     rows = [_row(session_dir, model, prediction) for prediction in predictions]
-    db_session.execute(delete(Prediction).where(is_earlier))
-    db_session.execute(insert(Prediction), rows)
-    db_session.execute(update(Image), [_image_values(model, prediction) for prediction in predictions])
+    connection.execute(_DELETE, {"image_ids": image_ids})
+    connection.execute(_INSERT, rows)
+    connection.execute(_UPDATE_IMAGE, [_image_values(model, prediction) for prediction in predictions])
     return sorted(path for path in replaced.difference(row["map_path"] for row in rows) if path is not None)
 
 
@@ -94,7 +104,7 @@ def _row(session_dir: Path, model: Model, prediction: ImagePrediction) -> dict[s
 
 def _image_values(model: Model, prediction: ImagePrediction) -> dict[str, object]:
     return {
-        "id": prediction.image_id,
+        "of_image": prediction.image_id,
         "uncertainty": prediction.uncertainty,
         "predicted_class_id": prediction.predicted_class_id,
         "predicted_version": model.version,

@@ -22,7 +22,9 @@ AHEAD = 16
 KEPT_AHEAD = 3
 """The next ones, whose features are kept in memory besides, as those of the open image are."""
 CHUNK_S = 0.1
-"""Work between two commits of the background; a click does not wait for it."""
+"""Work between two times at which the background records; a click does not wait for it."""
+RECORDED_AT_ONCE = 64
+"""Predictions in one commit: a click that comes meanwhile waits for no more."""
 LOOK_INTERVAL_S = 0.002
 """Between two looks for a click while the helpers predict."""
 
@@ -90,8 +92,18 @@ class Sweep:
             done += [future.result() for future in finished]
             while portions and len(waiting) <= self._n_helpers and time.monotonic() < began + CHUNK_S:
                 waiting.add(self._submit(model, portions.pop(0)))
-        self._record(model, done)
+        self._record_in_portions(model, done)
         return True
+
+    def _record_in_portions(self, model: Model, done: Sequence[Predicted]) -> None:
+        """What is not recorded when a click comes is out of date in a moment, or predicted again."""
+        predictions = [prediction for some, _broken in done for prediction in some]
+        broken = {image_id: reason for _some, reasons in done for image_id, reason in reasons.items()}
+        self._record(model, [(predictions[:RECORDED_AT_ONCE], broken)])
+        for start in range(RECORDED_AT_ONCE, len(predictions), RECORDED_AT_ONCE):
+            if self._is_wanted():
+                return
+            self._record(model, [(predictions[start : start + RECORDED_AT_ONCE], {})])
 
     def _submit(self, model: Model, images: Sequence[ImageRef]) -> Future[Predicted]:
         return self._helpers.submit(self._predict, model, images, keep=False)

@@ -16,7 +16,7 @@ from ml_service.predictors.base import ImagePrediction, Model
 class WholeImagePredictor(ABC):
     """A `Predictor` of probabilities, not maps."""
 
-    chunk_size = 256
+    chunk_size = 64
 
     def is_kept(self, reader: FeatureReader, image: ImageRef) -> bool:  # noqa: ARG002 - the reader keeps all vectors
         """As in `Predictor`."""
