@@ -88,7 +88,7 @@ export class CheckpointDialog extends AppView {
       <div class="shelf-actions">
         <p class="hint" role="status" data-testid="checkpoints-state">${active
           ? html`<strong>${active.name ?? `Checkpoint ${active.id}`}</strong> predicts until the next label changes.`
-          : html`The <strong>live head</strong> predicts.`}</p>
+          : html`The <strong>live head</strong> predicts${in_force === null ? "" : `: ${in_force.name ?? `checkpoint ${in_force.id}`}`}.`}</p>
         ${active ? html`<button class="button small" data-testid="release-checkpoint" ?disabled=${busy}
             title="Let the live head predict at once" @click=${() => void shelf.release()}>${icon(Play, 14)}<span>Live head</span></button>` : nothing}
         <button class="button small" data-testid="roll-back" ?disabled=${busy || !goes_back}

@@ -36,12 +36,13 @@ export function linePlot(plot: LinePlot): TemplateResult {
 /** Accuracy against confidence; on the diagonal probabilities mean what they say. The larger the dot, the more samples.
  * No line joins them: between bins of few samples it would only show chance. */
 export function reliabilityPlot(title: string, points: readonly (PlotPoint & { readonly count: number })[]): TemplateResult {
-  const from = Math.min(0.5, ...points.map(({ x, y, low = y }) => Math.floor(Math.min(x, low) * 10) / 10));
-  const range = { from, to: 1 };
-  const at = toPixels(SQUARE, range, range);
+  const x_range = { from: Math.min(0.5, ...points.map(({ x }) => Math.floor(x * 10) / 10)), to: 1 };
+  const y_range = { from: Math.min(x_range.from, shareRange(points).from), to: 1 };
+  const { from } = x_range;
+  const at = toPixels(SQUARE, x_range, y_range);
   const most = Math.max(...points.map(({ count }) => count));
   return html`<svg class="plot is-square" viewBox="0 0 ${SQUARE.width} ${SQUARE.height}" role="img" aria-label=${title}>
-    ${axes(SQUARE, at, range, range, { x_title: "Confidence", y_title: "Right", shares_along: true })}
+    ${axes(SQUARE, at, x_range, y_range, { x_title: "Confidence", y_title: "Right", shares_along: true })}
     <path class="plot-ideal" d=${linePath([{ x: from, y: from }, { x: 1, y: 1 }], at)}></path>
     ${points.map((point) => whisker(point, at))}
     ${points.map(({ x, y, count }) => dot(at(x, y), 2.5 + 5 * Math.sqrt(count / most)))}
