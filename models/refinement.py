@@ -30,7 +30,7 @@ FloatArray = npt.NDArray[np.float32]
 
 RANGE_RADIUS = 2
 """A pixel's probability stays within what the grid says this many cells around it."""
-BAND_VALUES = 1 << 18
+BAND_VALUES = 1 << 19
 """Values worked on at once: they fit into a processor's cache."""
 PRODUCT_VALUES = 1 << 18
 """Multiplications for one plane of a band: for more, the matrix library would start threads besides ours."""
