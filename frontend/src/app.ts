@@ -14,10 +14,12 @@ import { EventStream, type ServerEvent } from "./sync/event_stream";
 import { Labelling } from "./sync/labelling";
 import { Navigator } from "./sync/navigator";
 import { PictureCache } from "./sync/picture_cache";
+import { PictureView } from "./sync/picture_view";
 import { tellWhenLiveHeadTakesOver } from "./sync/head_change";
 import { GallerySource, HealthWatch, StatsWatch, TrainingWatch } from "./sync/polling";
 import { PredictionWatch } from "./sync/prediction_watch";
 import { SaveQueue } from "./sync/save_queue";
+import { TileSource } from "./sync/tile_source";
 
 export type App = ReturnType<typeof createApp>;
 
@@ -57,6 +59,7 @@ export function createApp(page_url: string, config: Config, sessions: readonly S
   );
   const pictures = new PictureCache(api);
   const navigator = new Navigator(api, annotations, pictures, predictions, saves, toasts);
+  const picture_view = new PictureView(api, navigator, pictures, preferences, config.session.created_at);
   const labelling = new Labelling(api, task, classes, annotations, saves, navigator, predictions, preferences, toasts);
   const listener = labelling.saveListener();
   const training = new TrainingWatch(api, saves, events.connected, toasts);
@@ -99,6 +102,10 @@ export function createApp(page_url: string, config: Config, sessions: readonly S
         finetuning.refreshSoon();
         stats.refreshSoon();
         break;
+      case "classes":
+        void class_editing.refresh();
+        stats.refreshSoon();
+        break;
       case "features":
         stats.refreshSoon();
         health.refreshSoon();
@@ -131,6 +138,8 @@ export function createApp(page_url: string, config: Config, sessions: readonly S
     annotations,
     predictions,
     pictures,
+    picture_view,
+    tiles: new TileSource(api),
     saves,
     navigator,
     labelling,

@@ -7,6 +7,7 @@ import "./styles/multilabel.css";
 import "./styles/quality.css";
 import "./styles/checkpoints.css";
 import "./styles/finetuning.css";
+import "./styles/view_panel.css";
 
 import { html, render } from "lit";
 

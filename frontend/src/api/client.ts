@@ -6,7 +6,11 @@ import type {
   Annotation, Config, Draft, ExportFormat, FeatureState, HeadKind, Health, ImageDetails, ImageInfo, ImageStatus, LabelClass, Prediction, SessionLink, Stats, Strategy,
   Training,
 } from "../state/types"; // prettier-ignore
+import type { ClassUsage, RemovedClass } from "../state/classes";
+import type { StartPage } from "../state/start";
 import type { Finetuning } from "../state/finetuning";
+import type { PictureDisplay } from "../state/picture_look";
+import type { TileAddress } from "../state/tiles";
 import { ApiError, UnreachableError } from "./errors";
 import type { paths } from "./schema";
 
@@ -29,6 +33,9 @@ export interface ClassChange {
   readonly name?: string;
   readonly color?: string;
   readonly group?: string | null;
+  readonly parent_id?: number | null;
+  /** The class that it comes before, of those with the same parent; null: it comes last. */
+  readonly before?: number | null;
 }
 
 export type MapSize = "grid" | "image";
@@ -53,16 +60,25 @@ export function createApi(page_url: string, fetcher: typeof fetch = (...args) =>
       unwrap(client.PATCH("/api/config", { body: { strategy } })),
     setHead: async (head: HeadKind): Promise<Config> => unwrap(client.PATCH("/api/config", { body: { head } })),
     sessions: async (): Promise<readonly SessionLink[]> => unwrap(client.GET("/api/sessions")),
+    startPage: async (): Promise<StartPage> => unwrap(client.GET("/api/start")),
     stats: async (): Promise<Stats> => unwrap(client.GET("/api/stats")),
 
     /** The server chooses a colour. */
-    addClass: async (name: string): Promise<LabelClass> => unwrap(client.POST("/api/classes", { body: { name } })),
+    addClass: async (name: string, parent_id: number | null = null): Promise<LabelClass> =>
+      unwrap(client.POST("/api/classes", { body: { name, parent_id } })),
     changeClass: async (class_id: number, change: ClassChange): Promise<LabelClass> =>
       unwrap(client.PATCH("/api/classes/{class_id}", { params: { path: { class_id } }, body: change })),
     removeClass: async (class_id: number): Promise<{ readonly annotations_removed: number }> =>
       unwrap(client.DELETE("/api/classes/{class_id}", { params: { path: { class_id } } })),
     restoreClass: async (class_id: number): Promise<LabelClass> =>
       unwrap(client.POST("/api/classes/{class_id}/restore", { params: { path: { class_id } } })),
+
+    /** Gives its annotations to another class and removes it. */
+    mergeClass: async (class_id: number, merge_into: number): Promise<{ readonly annotations_moved: number }> =>
+      unwrap(client.PATCH("/api/classes/{class_id}", { params: { path: { class_id } }, body: { merge_into } })),
+    classUsage: async (class_id: number): Promise<ClassUsage> =>
+      unwrap(client.GET("/api/classes/{class_id}/usage", { params: { path: { class_id } } })),
+    removedClasses: async (): Promise<readonly RemovedClass[]> => unwrap(client.GET("/api/classes/removed")),
 
     images: async (query: ImageQuery): Promise<ImagePage> =>
       unwrap(client.GET("/api/images", { params: { query } })),
@@ -90,10 +106,12 @@ export function createApi(page_url: string, fetcher: typeof fetch = (...args) =>
       unwrap(client.POST("/api/images/{image_id}/annotations/redo", { ...image(image_id), body: from(revision) })),
     skip: async (image_id: number, revision: number | null): Promise<Annotation> =>
       unwrap(client.POST("/api/images/{image_id}/annotations/skip", { ...image(image_id), body: from(revision) })),
+    markUndetermined: async (image_id: number, revision: number | null): Promise<Annotation> =>
+      unwrap(client.POST("/api/images/{image_id}/annotations/undetermined", { ...image(image_id), body: from(revision) })),
     extractPoints: async (image_id: number, revision: number | null): Promise<Annotation> =>
       unwrap(client.POST("/api/images/{image_id}/extract-points", { ...image(image_id), body: from(revision) })),
     acceptPrediction: async (image_id: number, version: number, revision: number | null): Promise<Annotation> =>
-      unwrap(client.POST("/api/images/{image_id}/accept-prediction", { ...image(image_id), body: { version, ...from(revision) } })),
+      unwrap(client.POST("/api/images/{image_id}/accept-prediction", { ...image(image_id), body: { version, into: "masks", fill_holes: false, ...from(revision) } })),
 
     prediction: async (image_id: number): Promise<Prediction> =>
       unwrap(client.GET("/api/images/{image_id}/prediction", image(image_id))),
@@ -101,8 +119,15 @@ export function createApi(page_url: string, fetcher: typeof fetch = (...args) =>
     predictionMap: (image_id: number, class_id: number, size: MapSize, version: number, signal?: AbortSignal): Promise<Blob> =>
       // The version in the address keeps the browser's cache from ever answering with an older map.
       getBlob(fetcher, at(`api/images/${image_id}/prediction/map?class_id=${class_id}&size=${size}&v=${version}`), { signal: signal ?? null }),
-    imageFile: (image_id: number, max_side: number | null, priority: RequestPriority): Promise<Blob> =>
-      getBlob(fetcher, at(`api/images/${image_id}/file${max_side === null ? "" : `?max_side=${max_side}`}`), { priority }),
+    /** `look`: as `lookQuery` has it. */
+    imageFile: (image_id: number, max_side: number | null, priority: RequestPriority, look = ""): Promise<Blob> =>
+      getBlob(fetcher, at(`api/images/${image_id}/file${asQuery(max_side === null ? "" : `max_side=${max_side}`, look)}`), { priority }),
+    imageTile: (image_id: number, { level, x, y }: TileAddress, look: string, signal: AbortSignal): Promise<Blob> =>
+      getBlob(fetcher, at(`api/images/${image_id}/tile${asQuery(`level=${level}&x=${x}&y=${y}`, look)}`), { signal }),
+    imageDisplay: async (image_id: number, bands: readonly number[] | null): Promise<PictureDisplay> => {
+      const query = bands ? { bands: bands.join(",") } : {};
+      return unwrap(client.GET("/api/images/{image_id}/display", { params: { path: { image_id }, query } }));
+    },
 
     training: async (): Promise<Training> => unwrap(client.GET("/api/training")),
     startTraining: async (kind: Training["kind"] = "head"): Promise<Training> =>
@@ -167,6 +192,11 @@ function draftBody(draft: Draft) {
 /** The revision that a change starts from; without one it is made to whatever stands. */
 function from(revision: number | null): { revision?: number } {
   return revision === null ? {} : { revision };
+}
+
+function asQuery(...parts: readonly string[]): string {
+  const all = parts.filter((part) => part !== "").join("&");
+  return all === "" ? "" : `?${all}`;
 }
 
 async function send(fetcher: typeof fetch, request: Request | string, init?: RequestInit): Promise<Response> {

@@ -3,6 +3,7 @@ import { isBright, parseColor, type Rgb } from "../state/color";
 import { taps } from "../state/geometry";
 import type { ClassMap, GrayMap } from "../state/prediction";
 import type { OverlayStyle } from "../state/preferences";
+import { heatColor, uncertaintyColor } from "./ramps";
 
 /** RGBA, row-major, not premultiplied; as ImageData wants it. */
 export interface Pixels {
@@ -11,23 +12,18 @@ export interface Pixels {
   readonly rgba: Uint8ClampedArray<ArrayBuffer>;
 }
 
-/** Background, undecided, foreground: the red-to-green confidence heat map. */
-const HEAT: readonly Rgb[] = [
-  [214, 40, 57],
-  [247, 201, 72],
-  [38, 176, 96],
-];
 /** Cells of a grid are drawn as this many pixels a side at most; the compositor does the rest. */
 const MOST_FACTOR = 4;
 const MOST_PIXELS = 320_000;
 /** Refined maps come when nobody waits. */
 const MOST_PIXELS_REFINED = 600_000;
 /** Alpha of what an outline surrounds, where the opacity is 1, and of the edge beside an outline. */
-const INSIDE_ALPHA = 77;
-const EDGE_ALPHA = 204;
+export const INSIDE_ALPHA = 77;
+export const EDGE_ALPHA = 204;
 const LOGIT_LIMIT = Math.log(254.5 / 0.5);
 
-const LOGITS = Float32Array.from({ length: 256 }, (_, value) => {
+/** Of an 8-bit probability. */
+export const LOGITS = Float32Array.from({ length: 256 }, (_, value) => {
   const p = Math.min(Math.max(value, 0.5), 254.5) / 255;
   return Math.log(p / (1 - p));
 });
@@ -68,6 +64,8 @@ export interface OverlayInput {
   /** Of the session, in order. */
   readonly colors: readonly { readonly id: number; readonly color: string }[];
   readonly style: OverlayStyle;
+  /** Whose confidence is shown of more than two classes; null: each place's most likely one's. */
+  readonly confidence_class_id: number | null;
   readonly refined: boolean;
   /** 0..1, of what lies inside outlines; outlines themselves are opaque. The other styles are made transparent as a whole. */
   readonly opacity: number;
@@ -81,22 +79,38 @@ export function paintOverlay(input: OverlayInput): Pixels | null {
   const size = { width: first.map.width * factor, height: first.map.height * factor };
   const logits = input.maps.map(({ map }) => upsampleLogits(map, factor));
   const is_binary = input.colors.length === 2;
-  if (is_binary && input.style === "confidence") {
-    const is_foreground = first.class_id === input.colors[0]?.id;
-    return { ...size, rgba: heat(logits[0] ?? new Float32Array(), is_foreground) };
-  }
+  const heat_of = heatMapOf(input);
+  if (heat_of !== null) return { ...size, rgba: heat(logits[heat_of.plane] ?? null, size, heat_of.is_foreground) };
   const labels = is_binary ? binaryLabels(logits[0] ?? new Float32Array()) : topLabels(logits);
-  const shown = input.maps.map(({ class_id }) => class_id);
-  const others = input.colors.map(({ id }) => id).filter((id) => !shown.includes(id));
-  const palette = [...shown, ...others].map((id) => parseColor(input.colors.find((entry) => entry.id === id)?.color ?? ""));
+  if (input.style === "uncertainty") return { ...size, rgba: uncertain(labels) };
+  const palette = paletteOrder(input).map((id) => parseColor(input.colors.find((entry) => entry.id === id)?.color ?? ""));
   if (input.style === "contour") return { ...size, rgba: contours(labels, palette, size.width, input.opacity) };
   return { ...size, rgba: tinted(labels, palette, input.style === "confidence") };
 }
 
-function heat(logits: Float32Array, is_foreground: boolean): Uint8ClampedArray<ArrayBuffer> {
+/** Which plane is shown as a heat map, -1 for a class that the head does not know; null: none is. */
+export function heatMapOf({ style, colors, maps, confidence_class_id }: OverlayInput): { plane: number; is_foreground: boolean } | null {
+  if (style !== "confidence") return null;
+  if (colors.length === 2) return { plane: 0, is_foreground: maps[0]?.class_id === colors[0]?.id };
+  if (!colors.some(({ id }) => id === confidence_class_id)) return null;
+  return { plane: maps.findIndex(({ class_id }) => class_id === confidence_class_id), is_foreground: true };
+}
+
+/** Ids of the classes by palette index: those of the maps, then the others. */
+export function paletteOrder({ maps, colors }: OverlayInput): number[] {
+  const shown = maps.map(({ class_id }) => class_id);
+  return [...shown, ...colors.map(({ id }) => id).filter((id) => !shown.includes(id))];
+}
+
+function heat(
+  logits: Float32Array | null,
+  { width, height }: { width: number; height: number },
+  is_foreground: boolean,
+): Uint8ClampedArray<ArrayBuffer> {
   const table = heatTable(is_foreground);
-  const rgba = new Uint8ClampedArray(logits.length * 4);
+  const rgba = new Uint8ClampedArray(width * height * 4);
   const words = new Uint32Array(rgba.buffer);
+  if (logits === null) return new Uint8ClampedArray(words.fill(table[0] ?? 0).buffer);
   const scale = (table.length - 1) / (2 * LOGIT_LIMIT);
   for (let i = 0; i < words.length; i += 1) words[i] = table[Math.round(((logits[i] ?? 0) + LOGIT_LIMIT) * scale)] ?? 0;
   return rgba;
@@ -118,50 +132,58 @@ function heatTable(is_foreground: boolean): Uint32Array {
   return table;
 }
 
-/** Red at 0, amber at 0.5, green at 1. */
-export function heatColor(p: number): Rgb {
-  const position = Math.min(Math.max(p, 0), 1) * (HEAT.length - 1);
-  const index = Math.min(Math.floor(position), HEAT.length - 2);
-  const low = HEAT[index] ?? [0, 0, 0];
-  const high = HEAT[index + 1] ?? low;
-  const mix = (channel: 0 | 1 | 2): number => Math.round(low[channel] + (high[channel] - low[channel]) * (position - index));
-  return [mix(0), mix(1), mix(2)];
-}
-
 interface Labels {
   /** Index into the palette. */
   readonly labels: Uint8Array;
   /** P of that class, 0..1. */
   readonly certainty: Float32Array;
+  /** How far P of the most likely class is above that of the next one, 0..1. */
+  readonly margin: Float32Array;
 }
 
 /** 0 where the class of the map is more likely than the other one, else 1. */
 function binaryLabels(logits: Float32Array): Labels {
   const labels = new Uint8Array(logits.length);
   const certainty = new Float32Array(logits.length);
+  const margin = new Float32Array(logits.length);
   for (let i = 0; i < logits.length; i += 1) {
     const p = sigmoid(logits[i] ?? 0);
     labels[i] = p >= 0.5 ? 0 : 1;
     certainty[i] = Math.max(p, 1 - p);
+    margin[i] = Math.abs(2 * p - 1);
   }
-  return { labels, certainty };
+  return { labels, certainty, margin };
 }
 
 function topLabels(logits: readonly Float32Array[]): Labels {
   const count = logits[0]?.length ?? 0;
   const labels = new Uint8Array(count);
   const best = new Float32Array(count).fill(-Infinity);
+  const margin = new Float32Array(count).fill(-Infinity);
   logits.forEach((plane, k) => {
     for (let i = 0; i < count; i += 1) {
       const value = plane[i] ?? 0;
-      if (value > (best[i] ?? 0)) {
+      const before = best[i] ?? 0;
+      if (value > before) {
         best[i] = value;
         labels[i] = k;
       }
+      // Until the end: the second best.
+      margin[i] = Math.max(margin[i] ?? 0, Math.min(value, before));
     }
   });
-  for (let i = 0; i < count; i += 1) best[i] = sigmoid(best[i] ?? 0);
-  return { labels, certainty: best };
+  for (let i = 0; i < count; i += 1) {
+    best[i] = sigmoid(best[i] ?? 0);
+    margin[i] = (best[i] ?? 0) - sigmoid(margin[i] ?? 0);
+  }
+  return { labels, certainty: best, margin };
+}
+
+function uncertain({ margin }: Labels): Uint8ClampedArray<ArrayBuffer> {
+  const rgba = new Uint8ClampedArray(margin.length * 4);
+  const table = Array.from({ length: 256 }, (_, i) => uncertaintyColor(1 - i / 255));
+  for (let i = 0; i < margin.length; i += 1) setPixel(rgba, i, table[Math.round(255 * (margin[i] ?? 0))], 255);
+  return rgba;
 }
 
 /** Class colours; by confidence, the fainter the less certain. */

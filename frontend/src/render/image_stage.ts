@@ -1,35 +1,41 @@
-import { clamp, scaleBetween, type Vec2 } from "../state/geometry";
-import { nearestPoint } from "../state/annotations";
+import type { Vec2 } from "../state/geometry";
+import type { ToneCurve } from "../state/picture_look";
 import type { ShownPrediction } from "../state/prediction";
-import type { OverlayStyle } from "../state/preferences";
-import type { Annotation, LabelClass, Point } from "../state/types";
-import { centred, fit, pan, stageToImage, zoomAt, type Size, type Viewport } from "../state/viewport";
-import { drawReduced, putPixels } from "./canvas";
-import { paintOverlay } from "./colormap";
+import type { OverlayStyle, Renderer } from "../state/preferences";
+import type { Annotation, LabelClass } from "../state/types";
+import { centred, fit, imageToStage, pan, stageToImage, zoomAt, type Size, type Viewport } from "../state/viewport";
+import type { OverlayInput } from "./colormap";
+import { stageSurface, type Frame } from "./frame";
 import { Gestures } from "./gestures";
-import { paintPoints } from "./points_painter";
+import { OverlayLayer } from "./overlay_layer";
+import { PictureFilter } from "./picture_filter";
+import { PictureLayer } from "./picture_layer";
+import { PointsLayer } from "./points_layer";
 import type { StageHandlers, StagePicture } from "./stage_types";
+import { ToolHost } from "./tool_host";
+import type { StageLayer, StageTool } from "./tools";
 
-/** How near a point must be to be removed by a right click, CSS pixels. */
-export const PICK_RADIUS_PX = 12;
-/** From this enlargement on, pixels are shown as squares. */
-const CRISP_FROM_SCALE = 8;
-
-type Layer = "picture" | "view" | "overlay" | "points" | "marks";
+type Part = "picture" | "view" | "overlay" | "layers" | "points" | "tool" | "marks";
 
 /**
- * The image with overlay and points. Picture and overlay are canvases as large as the image on screen, scaled by the
- * compositor: a pan or a zoom repaints neither. So a fraction of the element `image-canvas` is that fraction of the
- * image at any zoom. All painting is done in one requestAnimationFrame, which also sets the data- marks.
+ * The image with what lies on it, from below: picture, tiles, prediction, layers (masks), points, tool. A pan or a zoom
+ * moves the picture and the points by the compositor. All painting is done in one requestAnimationFrame, which also
+ * sets the data- marks.
  */
 export class ImageStage extends HTMLElement {
   handlers: StageHandlers | null = null;
+  wheel_pans = false;
   readonly #world = document.createElement("div");
-  readonly #picture_canvas = document.createElement("canvas");
-  readonly #overlay_canvas = document.createElement("canvas");
-  readonly #points_canvas = document.createElement("canvas");
-  readonly #dirty = new Set<Layer>();
+  readonly #picture_layer = new PictureLayer((image_id) => this.handlers?.needDetail(image_id));
+  readonly #overlay = new OverlayLayer(this.#world, () => this.#invalidate("overlay"));
+  readonly #points = new PointsLayer();
+  readonly #layers_canvas = document.createElement("canvas");
+  readonly #tool_canvas = document.createElement("canvas");
+  readonly #filter = new PictureFilter("picture-look");
+  readonly #layers = new Set<StageLayer>();
+  readonly #dirty = new Set<Part>();
   readonly #observer = new ResizeObserver(() => this.#resized());
+  readonly #tools: ToolHost;
   readonly #gestures: Gestures;
   #frame = 0;
   #stage: Size = { width: 1, height: 1 };
@@ -40,39 +46,46 @@ export class ImageStage extends HTMLElement {
   #prediction: ShownPrediction | null = null;
   #classes: readonly LabelClass[] = [];
   #style: OverlayStyle = "confidence";
+  #confidence_class_id: number | null = null;
   #opacity = 1;
-  #level = -1;
+  #overlay_input: OverlayInput | null = null;
   #pointer: Vec2 | null = null;
-  #hovered: Point | null = null;
-  #interactive = true;
-  #detail_asked = false;
 
   constructor() {
     super();
-    this.#gestures = new Gestures(this, this.#picture_canvas, {
-      press: (at) => this.#press(at, (x, y) => this.handlers?.add(x, y)),
-      pressSecondary: (at) =>
-        this.#press(at, (x, y) => this.handlers?.removeOrAddOther(x, y, PICK_RADIUS_PX / this.#view.scale)),
+    this.#tools = new ToolHost({
+      toImage: (event) => stageToImage(this.#view, this.#at(event)),
+      pixel: () => 1 / this.#view.scale,
+      image: () => (this.hasAttribute("busy") ? null : (this.#picture?.size ?? null)),
+      repaint: () => this.#invalidate("tool"),
+    });
+    this.#gestures = new Gestures(this, this.#picture_layer.canvas, {
+      toolDown: (event) => this.#tools.down(event),
+      toolDrag: (events) => this.#tools.drag(events),
+      toolUp: (event) => this.#tools.up(event),
+      toolCancel: () => this.#tools.cancel(),
       pan: (by) => this.#setView((size) => pan(this.#view, by, this.#stage, size)),
       zoom: (factor, anchor) => this.#setView((size) => zoomAt(this.#view, factor, anchor, this.#stage, size)),
-      hover: (at) => this.#hover(at),
-      leftDragPans: () => !this.#interactive,
+      hover: (event) => {
+        this.#pointer = event ? this.#at(event) : null;
+        this.#tools.hover(event);
+      },
+      leftDragPans: () => this.#tools.tool === null,
+      touchDraws: () => this.#tools.tool?.draws === true,
+      wheelPans: () => this.wheel_pans,
     });
   }
 
   connectedCallback(): void {
     this.#world.className = "stage-world";
-    this.#picture_canvas.dataset.testid = "image-canvas";
-    this.#picture_canvas.tabIndex = 0;
-    this.#picture_canvas.setAttribute("role", "img");
-    this.#overlay_canvas.dataset.testid = "overlay";
-    this.#overlay_canvas.className = "stage-overlay";
-    this.#overlay_canvas.ariaHidden = "true";
-    this.#points_canvas.className = "stage-points";
-    this.#points_canvas.ariaHidden = "true";
-    this.#world.append(this.#picture_canvas, this.#overlay_canvas);
-    this.append(this.#world, this.#points_canvas);
+    for (const [canvas, name] of [[this.#layers_canvas, "stage-layers"], [this.#tool_canvas, "stage-tool"]] as const) {
+      canvas.className = name;
+      canvas.ariaHidden = "true";
+    }
+    this.#world.prepend(this.#picture_layer.canvas, this.#picture_layer.detail);
+    this.append(this.#filter.element, this.#world, this.#layers_canvas, this.#points.canvas, this.#tool_canvas);
     this.#observer.observe(this);
+    this.#invalidate("overlay");
   }
 
   disconnectedCallback(): void {
@@ -84,35 +97,52 @@ export class ImageStage extends HTMLElement {
   setPicture(picture: StagePicture | null): void {
     const is_other = picture?.image_id !== this.#picture?.image_id;
     this.#picture = picture;
+    this.#picture_layer.set(picture);
     if (is_other) {
+      this.#tools.cancel();
       this.#is_fitted = true;
-      this.#detail_asked = false;
       if (picture) this.#view = fit(this.#stage, picture.size);
-      this.#invalidate("overlay", "points", "marks");
+      this.#points.invalidate();
+      this.#invalidate("overlay", "marks");
     }
-    this.#level = -1;
     this.#invalidate("picture", "view");
   }
 
+  /** Another tile is there. */
+  tilesArrived(): void {
+    this.#invalidate("picture");
+  }
+
+  /** How the picture's tones are shown; nothing else changes. */
+  setTones(curve: ToneCurve): void {
+    this.#picture_layer.setFilter(this.#filter.set(curve));
+  }
+
   setAnnotation(annotation: Annotation): void {
+    if (annotation === this.#annotation) return;
     this.#annotation = annotation;
-    this.#hovered = null;
-    this.#invalidate("points", "marks");
+    this.#points.invalidate();
+    this.#invalidate("points", "tool", "marks");
   }
 
   setPrediction(prediction: ShownPrediction | null): void {
+    if (prediction === this.#prediction) return;
     this.#prediction = prediction;
     this.#invalidate("overlay");
   }
 
   setClasses(classes: readonly LabelClass[]): void {
+    if (classes === this.#classes) return;
     this.#classes = classes;
+    this.#points.invalidate();
     this.#invalidate("overlay", "points");
   }
 
-  setStyle(style: OverlayStyle): void {
-    if (style === this.#style) return;
+  /** `confidence_class_id`: whose confidence is shown where there are more than two classes. */
+  setStyle(style: OverlayStyle, confidence_class_id: number | null): void {
+    if (style === this.#style && confidence_class_id === this.#confidence_class_id) return;
     this.#style = style;
+    this.#confidence_class_id = confidence_class_id;
     this.#applyOpacity();
     this.#invalidate("overlay");
   }
@@ -124,19 +154,45 @@ export class ImageStage extends HTMLElement {
     if (this.#style === "contour") this.#invalidate("overlay");
   }
 
-  /** Outlines stay opaque: there the painter thins out what they surround. */
-  #applyOpacity(): void {
-    this.#overlay_canvas.style.opacity = this.#style === "contour" ? "" : String(this.#opacity);
+  setRenderer(renderer: Renderer): void {
+    this.#overlay.setRenderer(renderer);
   }
 
   setHidden(hidden: boolean): void {
     this.classList.toggle("is-hidden", hidden);
   }
 
-  /** Whether clicks set points; otherwise a left drag moves the image. */
-  setInteractive(interactive: boolean, cursor: string): void {
-    this.#interactive = interactive;
-    this.style.setProperty("--stage-cursor", interactive ? cursor : "grab");
+  /** What the pointer does; without a tool a left drag moves the image. */
+  setTool(tool: StageTool | null): void {
+    if (tool !== this.#tools.tool) {
+      this.#gestures.dropTool();
+      this.#tools.set(tool);
+    }
+    this.style.setProperty("--stage-cursor", tool?.cursor ?? "grab");
+  }
+
+  repaintTool(): void {
+    this.#invalidate("tool");
+  }
+
+  /** Ends what the tool is in the middle of; for Escape. */
+  cancelTool(): void {
+    this.#gestures.dropTool();
+    this.#tools.cancel();
+  }
+
+  /** Gives back what takes the layer away. Layers lie in the order in which they came. */
+  addLayer(layer: StageLayer): () => void {
+    this.#layers.add(layer);
+    this.#invalidate("layers");
+    return () => {
+      this.#layers.delete(layer);
+      this.#invalidate("layers");
+    };
+  }
+
+  repaintLayers(): void {
+    this.#invalidate("layers");
   }
 
   setSpaceHeld(held: boolean): void {
@@ -151,9 +207,9 @@ export class ImageStage extends HTMLElement {
 
   actualSize(): void {
     const scale = 1 / devicePixelRatio;
-    const anchor = this.#pointer ?? [this.#stage.width / 2, this.#stage.height / 2];
+    const anchor = this.#pointer;
     this.#setView((size) =>
-      this.#pointer ? zoomAt(this.#view, scale / this.#view.scale, anchor, this.#stage, size) : centred(this.#stage, size, scale),
+      anchor ? zoomAt(this.#view, scale / this.#view.scale, anchor, this.#stage, size) : centred(this.#stage, size, scale),
     );
   }
 
@@ -167,21 +223,20 @@ export class ImageStage extends HTMLElement {
     return this.#pointer ? stageToImage(this.#view, this.#pointer) : null;
   }
 
-  #press(at: Vec2, act: (x: number, y: number) => void): void {
-    if (this.#picture === null || !this.#interactive || this.hasAttribute("busy")) return;
-    const { width, height } = this.#picture.size;
-    const [x, y] = stageToImage(this.#view, at);
-    act(clamp(x, 0, width), clamp(y, 0, height));
+  /** Where a place of the image is on the page, CSS pixels: for menus beside it. */
+  pageAt(xy: Vec2): Vec2 {
+    const box = this.getBoundingClientRect();
+    const [x, y] = imageToStage(this.#view, xy);
+    return [box.left + x, box.top + y];
   }
 
-  #hover(at: Vec2 | null): void {
-    this.#pointer = at;
-    const points = this.#annotation?.points ?? [];
-    const [x, y] = at ? stageToImage(this.#view, at) : [0, 0];
-    const hovered = at && this.#interactive ? nearestPoint(points, x, y, PICK_RADIUS_PX / this.#view.scale) : null;
-    if (hovered === this.#hovered) return;
-    this.#hovered = hovered;
-    this.#invalidate("points");
+  #applyOpacity(): void {
+    this.#overlay.setOpacity(this.#style === "contour" ? null : this.#opacity);
+  }
+
+  #at(event: MouseEvent): Vec2 {
+    const box = this.getBoundingClientRect();
+    return [event.clientX - box.left, event.clientY - box.top];
   }
 
   #setView(change: (size: Size) => Viewport): void {
@@ -195,15 +250,14 @@ export class ImageStage extends HTMLElement {
     const { width, height } = this.getBoundingClientRect();
     this.#stage = { width: Math.max(width, 1), height: Math.max(height, 1) };
     if (this.#picture && this.#is_fitted) this.#view = fit(this.#stage, this.#picture.size);
-    this.#points_canvas.width = Math.round(this.#stage.width * devicePixelRatio);
-    this.#points_canvas.height = Math.round(this.#stage.height * devicePixelRatio);
+    this.#points.invalidate();
     // Setting a canvas's size empties it: paint before the browser shows that.
     this.#invalidate("view", "points");
     this.#paint();
   }
 
-  #invalidate(...layers: Layer[]): void {
-    for (const layer of layers) this.#dirty.add(layer);
+  #invalidate(...parts: Part[]): void {
+    for (const part of parts) this.#dirty.add(part);
     if (this.#frame === 0) this.#frame = requestAnimationFrame(() => this.#paint());
   }
 
@@ -212,14 +266,21 @@ export class ImageStage extends HTMLElement {
     this.#frame = 0;
     const dirty = new Set(this.#dirty);
     this.#dirty.clear();
-    if (dirty.has("view")) this.#paintView();
-    if (dirty.has("picture") || dirty.has("view")) this.#paintPicture();
-    if (dirty.has("points") || dirty.has("view")) this.#paintPoints();
+    const moved = dirty.has("view");
+    if (moved) this.#place();
+    const frame: Frame = {
+      view: this.#view, stage: this.#stage, ratio: devicePixelRatio, image: this.#picture?.size ?? { width: 1, height: 1 },
+    }; // prettier-ignore
+    if (dirty.has("picture") || moved) this.#picture_layer.paint(frame);
+    if (dirty.has("points") || moved) this.#paintPoints(frame);
+    if (dirty.has("layers") || moved) this.#paintLayers(frame);
+    if (dirty.has("tool") || moved) this.#paintTool(frame);
     if (dirty.has("marks")) this.#mark();
-    if (dirty.has("overlay")) this.#paintOverlay();
+    if (dirty.has("overlay")) this.#paintOverlay(frame);
+    else if (moved && this.#overlay.follows_view) this.#overlay.paint(this.#overlay_input, frame);
   }
 
-  #paintView(): void {
+  #place(): void {
     const { style } = this.#world;
     style.display = this.#picture === null ? "none" : "";
     if (this.#picture === null) return;
@@ -228,52 +289,44 @@ export class ImageStage extends HTMLElement {
     style.transform = `translate(${x}px, ${y}px)`;
     style.width = `${width * scale}px`;
     style.height = `${height * scale}px`;
-    const marks = this.#picture_canvas.dataset;
+    const marks = this.#picture_layer.canvas.dataset;
     marks.scale = String(scale);
     marks.offsetX = "0";
     marks.offsetY = "0";
-    this.#picture_canvas.classList.toggle("is-crisp", scale * devicePixelRatio >= CRISP_FROM_SCALE);
     this.handlers?.zoomed(scale * devicePixelRatio);
   }
 
-  /** Paints only when another picture or another level of detail is due. */
-  #paintPicture(): void {
-    if (this.#picture === null) return;
-    const { bitmap, size, image_id } = this.#picture;
-    const source = bitmap ?? { width: 1, height: 1 };
-    // Along the longer side: across a narrow picture there may be only a rounded pixel or two.
-    const [across, down] = scaleBetween(size, source);
-    const sharpness = size.width >= size.height ? across : down;
-    const needed = Math.min(this.#view.scale * devicePixelRatio, sharpness) / sharpness;
-    // Halved as often as the screen allows: the compositor's own reduction is good for less than two.
-    const level = Math.max(0, Math.floor(Math.log2(1 / needed)));
-    if (bitmap && sharpness < 1 && this.#view.scale * devicePixelRatio > sharpness && !this.#detail_asked) {
-      this.#detail_asked = true;
-      this.handlers?.needDetail(image_id);
-    }
-    if (level === this.#level) return;
-    this.#level = level;
-    drawReduced(this.#picture_canvas, source, bitmap, level);
-  }
-
-  #paintPoints(): void {
-    const context = this.#points_canvas.getContext("2d");
-    if (context === null) return;
-    context.setTransform(devicePixelRatio, 0, 0, devicePixelRatio, 0, 0);
+  #paintPoints(frame: Frame): void {
     const colors = new Map(this.#classes.map(({ id, color }) => [id, color]));
     const points = this.#picture === null ? [] : (this.#annotation?.points ?? []);
-    paintPoints(context, this.#stage, this.#view, points, (id) => colors.get(id) ?? "#808080", this.#hovered);
+    this.#points.paint(frame, points, (id) => colors.get(id) ?? "#808080");
   }
 
-  #paintOverlay(): void {
-    const marks = this.#picture_canvas.dataset;
+  #paintLayers(frame: Frame): void {
+    this.#layers_canvas.hidden = this.#layers.size === 0 || this.#picture === null;
+    if (this.#layers_canvas.hidden) return;
+    const surface = stageSurface(this.#layers_canvas, frame);
+    if (surface) for (const layer of this.#layers) layer.paint(surface);
+  }
+
+  #paintTool(frame: Frame): void {
+    const { tool } = this.#tools;
+    this.#tool_canvas.hidden = tool?.paint === undefined || this.#picture === null;
+    if (this.#tool_canvas.hidden) return;
+    const surface = stageSurface(this.#tool_canvas, frame);
+    if (surface) tool?.paint?.(surface);
+  }
+
+  #paintOverlay(frame: Frame): void {
+    const marks = this.#picture_layer.canvas.dataset;
     const prediction = this.#prediction?.image_id === this.#picture?.image_id ? this.#prediction : null;
-    const pixels = prediction
-      ? paintOverlay({
-          maps: prediction.maps, colors: this.#classes, style: this.#style, refined: prediction.refined, opacity: this.#opacity,
-        }) // prettier-ignore
+    this.#overlay_input = prediction
+      ? {
+          maps: prediction.maps, colors: this.#classes, style: this.#style, refined: prediction.refined,
+          opacity: this.#opacity, confidence_class_id: this.#confidence_class_id,
+        } // prettier-ignore
       : null;
-    putPixels(this.#overlay_canvas, pixels);
+    this.#overlay.paint(this.#overlay_input, frame);
     if (prediction === null) {
       delete marks.predictionRevision;
       delete marks.predictionVersion;
@@ -284,11 +337,11 @@ export class ImageStage extends HTMLElement {
   }
 
   #mark(): void {
-    const marks = this.#picture_canvas.dataset;
+    const { canvas } = this.#picture_layer;
     if (this.#picture === null) return;
-    marks.imageId = String(this.#picture.image_id);
-    marks.annotationRevision = String(this.#annotation?.revision ?? 0);
-    this.#picture_canvas.setAttribute(
+    canvas.dataset.imageId = String(this.#picture.image_id);
+    canvas.dataset.annotationRevision = String(this.#annotation?.revision ?? 0);
+    canvas.setAttribute(
       "aria-label",
       `Image ${this.#picture.image_id}, ${this.#picture.size.width} by ${this.#picture.size.height} pixels, ` +
         `${this.#annotation?.points.length ?? 0} points`,

@@ -1,86 +1,104 @@
-import { imageToStage, type Size, type Viewport } from "../state/viewport";
 import type { Point } from "../state/types";
+import { imageToStage, type Size, type Viewport } from "../state/viewport";
 
 export const POINT_RADIUS_PX = 5.5;
 const EXTRACTED_RADIUS_PX = 3;
+/** Half the side of a sprite, CSS pixels. */
+const REACH_PX = 10;
 
-/** Draw the points that are in sight: a dot with a white ring where a person set it, a small hollow ring where it was extracted. */
-export function paintPoints(
-  context: CanvasRenderingContext2D,
-  stage: Size,
-  view: Viewport,
-  points: readonly Point[],
-  colorOf: (class_id: number) => string,
-  hovered: Point | null,
-): void {
-  context.clearRect(0, 0, stage.width, stage.height);
-  const groups = new Map<string, Point[]>();
-  for (const point of points) {
+type Sprite = HTMLCanvasElement;
+
+/**
+ * Draws points: a dot with a white ring where a person set it, a small hollow ring where it was extracted. Each look is
+ * drawn once and then copied, to whole pixels of the screen: thousands of points cost a few milliseconds.
+ */
+export class PointsPainter {
+  readonly #sprites = new Map<string, Sprite>();
+  #ratio = 0;
+
+  /** `area`: what the canvas covers, CSS pixels; `view`: where the image lies in it. */
+  paint(
+    context: CanvasRenderingContext2D,
+    area: Size,
+    view: Viewport,
+    ratio: number,
+    points: readonly Point[],
+    colorOf: (class_id: number) => string,
+  ): void {
+    if (ratio !== this.#ratio) this.#sprites.clear();
+    this.#ratio = ratio;
+    context.setTransform(1, 0, 0, 1, 0, 0);
+    context.clearRect(0, 0, area.width * ratio, area.height * ratio);
+    const inSight = points.filter((point) => isInSight(imageToStage(view, [point.x, point.y]), area));
+    // Extracted points lie under those of people.
+    for (const point of inSight) if (isExtracted(point)) this.#copy(context, view, point, this.#hollow(colorOf(point.class_id)));
+    for (const point of inSight) if (!isExtracted(point)) this.#copy(context, view, point, this.#solid(colorOf(point.class_id)));
+  }
+
+  #copy(context: CanvasRenderingContext2D, view: Viewport, point: Point, sprite: Sprite): void {
     const [x, y] = imageToStage(view, [point.x, point.y]);
-    if (x < -12 || y < -12 || x > stage.width + 12 || y > stage.height + 12) continue;
-    const name = `${point.class_id}:${point.origin === "extracted" || point.origin === "accepted" ? "extracted" : "set"}`;
-    const group = groups.get(name);
-    if (group) group.push(point);
-    else groups.set(name, [point]);
+    const half = sprite.width / 2;
+    context.drawImage(sprite, Math.round(x * this.#ratio - half), Math.round(y * this.#ratio - half));
   }
-  // One path a class: thousands of points cost a handful of draw calls. Extracted ones lie under those of people.
-  const extracted_first = [...groups].sort(([a], [b]) => Number(b.endsWith("extracted")) - Number(a.endsWith("extracted")));
-  for (const [name, group] of extracted_first) {
-    const color = colorOf(group[0]?.class_id ?? 0);
-    if (name.endsWith("extracted")) paintHollow(context, view, group, color);
-    else paintSolid(context, view, group, color);
+
+  #solid(color: string): Sprite {
+    return this.#sprite(`solid ${color}`, (context) => {
+      disc(context, POINT_RADIUS_PX + 2.75, "rgb(0 0 0 / 0.45)");
+      disc(context, POINT_RADIUS_PX + 1.75, "#ffffff");
+      disc(context, POINT_RADIUS_PX, color);
+    });
   }
-  if (hovered) paintHover(context, view, hovered);
+
+  #hollow(color: string): Sprite {
+    return this.#sprite(`hollow ${color}`, (context) => {
+      ring(context, EXTRACTED_RADIUS_PX, "rgb(0 0 0 / 0.55)", 3.5);
+      ring(context, EXTRACTED_RADIUS_PX, color, 1.75);
+    });
+  }
+
+  #sprite(name: string, draw: (context: CanvasRenderingContext2D) => void): Sprite {
+    const known = this.#sprites.get(name);
+    if (known) return known;
+    const canvas = document.createElement("canvas");
+    canvas.width = canvas.height = 2 * Math.ceil(REACH_PX * this.#ratio);
+    const context = canvas.getContext("2d");
+    if (context) {
+      context.setTransform(this.#ratio, 0, 0, this.#ratio, canvas.width / 2, canvas.height / 2);
+      draw(context);
+    }
+    this.#sprites.set(name, canvas);
+    return canvas;
+  }
 }
 
-function paintSolid(context: CanvasRenderingContext2D, view: Viewport, points: readonly Point[], color: string): void {
-  fillCircles(context, view, points, POINT_RADIUS_PX + 2.75, "rgb(0 0 0 / 0.45)");
-  fillCircles(context, view, points, POINT_RADIUS_PX + 1.75, "#ffffff");
-  fillCircles(context, view, points, POINT_RADIUS_PX, color);
+/** The ring around the point that a press would take. */
+export function paintHoveredPoint(context: CanvasRenderingContext2D, [x, y]: readonly [number, number]): void {
+  context.save();
+  context.translate(x, y);
+  ring(context, POINT_RADIUS_PX + 5, "rgb(0 0 0 / 0.5)", 3.5);
+  ring(context, POINT_RADIUS_PX + 5, "#ffffff", 1.5);
+  context.restore();
 }
 
-function paintHollow(context: CanvasRenderingContext2D, view: Viewport, points: readonly Point[], color: string): void {
-  strokeCircles(context, view, points, EXTRACTED_RADIUS_PX, "rgb(0 0 0 / 0.55)", 3.5);
-  strokeCircles(context, view, points, EXTRACTED_RADIUS_PX, color, 1.75);
+function isExtracted({ origin }: Point): boolean {
+  return origin === "extracted" || origin === "accepted";
 }
 
-function paintHover(context: CanvasRenderingContext2D, view: Viewport, point: Point): void {
-  strokeCircles(context, view, [point], POINT_RADIUS_PX + 5, "rgb(0 0 0 / 0.5)", 3.5);
-  strokeCircles(context, view, [point], POINT_RADIUS_PX + 5, "#ffffff", 1.5);
+function isInSight([x, y]: readonly [number, number], area: Size): boolean {
+  return x >= -REACH_PX && y >= -REACH_PX && x <= area.width + REACH_PX && y <= area.height + REACH_PX;
 }
 
-function fillCircles(
-  context: CanvasRenderingContext2D,
-  view: Viewport,
-  points: readonly Point[],
-  radius: number,
-  color: string,
-): void {
+function disc(context: CanvasRenderingContext2D, radius: number, color: string): void {
   context.beginPath();
-  trace(context, view, points, radius);
+  context.arc(0, 0, radius, 0, 2 * Math.PI);
   context.fillStyle = color;
   context.fill();
 }
 
-function strokeCircles(
-  context: CanvasRenderingContext2D,
-  view: Viewport,
-  points: readonly Point[],
-  radius: number,
-  color: string,
-  width: number,
-): void {
+function ring(context: CanvasRenderingContext2D, radius: number, color: string, width: number): void {
   context.beginPath();
-  trace(context, view, points, radius);
+  context.arc(0, 0, radius, 0, 2 * Math.PI);
   context.strokeStyle = color;
   context.lineWidth = width;
   context.stroke();
-}
-
-function trace(context: CanvasRenderingContext2D, view: Viewport, points: readonly Point[], radius: number): void {
-  for (const point of points) {
-    const [x, y] = imageToStage(view, [point.x, point.y]);
-    context.moveTo(x + radius, y);
-    context.arc(x, y, radius, 0, 2 * Math.PI);
-  }
 }

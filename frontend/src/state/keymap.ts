@@ -15,12 +15,15 @@ export type Command =
   | "accept-next"
   | "remove"
   | "none"
+  | "undetermined"
+  | "classes"
   | "extract"
   | "point-mode"
   | "hide-overlay"
   | "opacity-down"
   | "opacity-up"
   | "overlay-style"
+  | "view-panel"
   | "fit"
   | "actual-size"
   | "zoom-in"
@@ -71,6 +74,7 @@ export const BINDINGS: readonly Binding[] = [
   { command: "accept", keys: ["Enter"], group: "Labelling", text: "Accept the prediction" },
   { command: "accept-next", keys: ["Ctrl+Enter"], group: "Labelling", text: "Accept the prediction and go on" },
   { command: "none", keys: ["0", "n"], group: "Labelling", text: "None of the classes", task: "multilabel" },
+  { command: "undetermined", keys: ["u"], group: "Labelling", text: "Undetermined: nobody can tell. Counts as seen, nothing learns from it" },
   { command: "extract", keys: ["e"], group: "Labelling", text: "Extract points from the prediction", task: "segmentation" },
   { command: "point-mode", keys: ["p"], group: "Labelling", text: "Point mode on or off", task: "segmentation" },
   { command: "next", keys: ["f", "ArrowRight"], group: "Moving between images", text: "Next image" },
@@ -85,10 +89,12 @@ export const BINDINGS: readonly Binding[] = [
   { command: "zoom-in", keys: ["+", "="], group: "View", text: "Zoom in" },
   { command: "zoom-out", keys: ["-"], group: "View", text: "Zoom out" },
   { command: "hide-overlay", keys: ["h"], group: "View", text: "Hide overlay and points (hold, or tap to switch)" },
+  { command: "view-panel", keys: ["a"], group: "View", text: "Picture: brightness, contrast, bands" },
   { command: "opacity-down", keys: ["["], group: "View", text: "Overlay more transparent", task: "segmentation" },
   { command: "opacity-up", keys: ["]"], group: "View", text: "Overlay more opaque", task: "segmentation" },
   { command: "overlay-style", keys: ["v"], group: "View", text: "Next overlay style", task: "segmentation" },
   { command: "save", keys: ["s", "Ctrl+s"], group: "Session", text: "Save: start a full training run" },
+  { command: "classes", keys: ["l"], group: "Session", text: "Classes: add, change, sort, remove" },
   { command: "quality", keys: ["q"], group: "Session", text: "Quality: figures, calibration, learning curve" },
   { command: "checkpoints", keys: ["c"], group: "Session", text: "Checkpoints: saved heads, roll back" },
   { command: "theme", keys: ["t"], group: "Session", text: "Light or dark" },

@@ -1,7 +1,21 @@
+import { PLAIN_LOOK, type PictureLook } from "./picture_look";
 import { Signal } from "./signal";
 
 export type Theme = "auto" | "light" | "dark";
-export type OverlayStyle = "confidence" | "classes" | "contour";
+export type OverlayStyle = "confidence" | "classes" | "uncertainty" | "contour";
+/** auto: the GPU where there is one, else the processor. */
+export type Renderer = "auto" | "webgl" | "canvas";
+
+/** How the pictures of one session are looked at. */
+export interface SessionView {
+  readonly look: PictureLook;
+  /** Whose confidence is shown where there are more than two classes; null: each place's most likely one's. */
+  readonly confidence_class_id: number | null;
+}
+
+export const DEFAULT_VIEW: SessionView = { look: PLAIN_LOOK, confidence_class_id: null };
+/** Sessions whose view is remembered. */
+const MOST_VIEWS = 50;
 
 export interface Preferences {
   readonly theme: Theme;
@@ -10,6 +24,11 @@ export interface Preferences {
   readonly overlay_style: OverlayStyle;
   readonly auto_advance: boolean;
   readonly hint_dismissed: boolean;
+  /** The wheel moves the image, and zooms with Ctrl; else it zooms. */
+  readonly wheel_pans: boolean;
+  readonly renderer: Renderer;
+  /** By `session.created_at`. */
+  readonly views: Readonly<Record<string, SessionView>>;
 }
 
 export const DEFAULT_PREFERENCES: Preferences = {
@@ -18,7 +37,23 @@ export const DEFAULT_PREFERENCES: Preferences = {
   overlay_style: "confidence",
   auto_advance: true,
   hint_dismissed: false,
+  wheel_pans: false,
+  renderer: "auto",
+  views: {},
 };
+
+/** The view of one session; whatever an older page did not store yet is as by default. */
+export function viewOf(preferences: Preferences, session: string): SessionView {
+  const view = preferences.views[session];
+  return { ...DEFAULT_VIEW, ...view, look: { ...PLAIN_LOOK, ...view?.look } };
+}
+
+/** The preferences with that view changed; the views that were changed longest ago go. */
+export function withView(preferences: Preferences, session: string, changes: Partial<SessionView>): Pick<Preferences, "views"> {
+  const others = Object.entries(preferences.views).filter(([key]) => key !== session);
+  const view = { ...viewOf(preferences, session), ...changes };
+  return { views: Object.fromEntries([...others, [session, view] as const].slice(-MOST_VIEWS)) };
+}
 
 /** The part of window.localStorage that is needed. */
 export interface KeyValueStorage {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 
-import { enlargement, heatColor, paintOverlay, upsampleLogits, type OverlayInput } from "../../src/render/colormap";
+import { enlargement, paintOverlay, upsampleLogits, type OverlayInput } from "../../src/render/colormap";
+import { heatColor } from "../../src/render/ramps";
 import type { GrayMap } from "../../src/state/prediction";
 
 const TWO = [
@@ -14,7 +15,7 @@ function gray(width: number, ...values: number[]): GrayMap {
 }
 
 function paint(input: Partial<OverlayInput> & Pick<OverlayInput, "maps">): { width: number; height: number; at: (x: number, y: number) => number[] } {
-  const pixels = paintOverlay({ colors: TWO, style: "confidence", refined: false, opacity: 1, ...input });
+  const pixels = paintOverlay({ colors: TWO, style: "confidence", refined: false, opacity: 1, confidence_class_id: null, ...input });
   if (!pixels) throw new Error("there is something to paint");
   const { width, height, rgba } = pixels;
   return { width, height, at: (x, y) => [...rgba.slice(4 * (y * width + x), 4 * (y * width + x) + 4)] };
@@ -48,7 +49,7 @@ test("heatColor: from red by amber to green", () => {
 
 describe("paintOverlay", () => {
   test("nothing without maps", () => {
-    expect(paintOverlay({ maps: [], colors: TWO, style: "classes", refined: false, opacity: 1 })).toBeNull();
+    expect(paintOverlay({ maps: [], colors: TWO, style: "classes", refined: false, opacity: 1, confidence_class_id: null })).toBeNull();
   });
 
   test("two classes: green where the first is sure, red where the second is", () => {

@@ -1,13 +1,14 @@
 import { html, nothing, type PropertyValues, type TemplateResult } from "lit";
 
 import { ImageStage } from "../../render/image_stage";
+import { PointTool } from "../../render/point_tool";
 import type { Command } from "../../state/keymap";
 import type { OverlayStyle, Theme } from "../../state/preferences";
+import { isTiled } from "../../state/tiles";
 import type { Readable } from "../../state/signal";
 import { AppView } from "./components/AppView";
 import "./components/AppHeader";
 import "./components/CheckpointDialog";
-import "./components/ClassEditor";
 import "./components/ClassificationUI";
 import "./components/Gallery";
 import "./components/ImageStrip";
@@ -19,18 +20,25 @@ import "./components/SegmentationUI";
 import "./components/Toasts";
 import "./components/Toolbar";
 import "./components/TrainingPanel";
+import "./components/ViewPanel";
 import { classCursor } from "./cursor";
 import { Keyboard } from "./keyboard";
 import { emptyState, firstHint, healthBanner, stageChips } from "./notices";
 
 const ZOOM_STEP = 1.25;
 const OPACITY_STEP = 0.1;
-const OVERLAY_STYLES: readonly OverlayStyle[] = ["confidence", "classes", "contour"];
+const OVERLAY_STYLES: readonly OverlayStyle[] = ["confidence", "classes", "uncertainty", "contour"];
 const BESIDE_GALLERY: ReadonlySet<Command> = new Set<Command>(["gallery", "theme", "help", "escape", "save"]);
 
 /** The page: puts the parts together, turns commands into actions and state into what the stage shows. */
 export class LabelingView extends AppView {
   readonly #stage = new ImageStage();
+  readonly #point_tool = new PointTool({
+    points: () => this.app.annotations.current.value.points,
+    add: (x, y) => this.app.labelling.addPoint(x, y),
+    removeOrAddOther: (x, y, radius) => this.app.labelling.removeOrAddOther(x, y, radius),
+    changed: () => this.#stage.repaintTool(),
+  });
   readonly #keyboard = new Keyboard({
     command: (command) => this.#run(command),
     chooseClass: (index) => this.#chooseClass(index),
@@ -41,21 +49,21 @@ export class LabelingView extends AppView {
   });
 
   protected watched(): readonly Readable<unknown>[] {
-    const { navigator, annotations, predictions, labelling, classes, preferences, ui, health } = this.app;
+    const { navigator, annotations, predictions, labelling, classes, preferences, ui, health, picture_view } = this.app;
     return [
       navigator.opened, navigator.loading, navigator.problem, annotations.current, predictions.shown, classes, preferences,
       labelling.selected_class_id, labelling.point_mode, ui.overlay_hidden, ui.gallery_open, health.health,
+      picture_view.tones, picture_view.shown_look,
     ]; // prettier-ignore
   }
 
   override connectedCallback(): void {
     super.connectedCallback();
     this.#stage.handlers = {
-      add: (x, y) => this.app.labelling.addPoint(x, y),
-      removeOrAddOther: (x, y, radius) => this.app.labelling.removeOrAddOther(x, y, radius),
       needDetail: (image_id) => void this.#showDetail(image_id),
       zoomed: (zoom) => this.app.ui.zoom.set(zoom),
     };
+    this.app.tiles.onArrival = () => this.#stage.tilesArrived();
     this.#keyboard.listen();
     this.addEventListener("fewclick-command", ({ detail }) => this.#run(detail));
     // A clicked button must not catch Space and Enter afterwards: those are keys of the image.
@@ -82,7 +90,8 @@ export class LabelingView extends AppView {
         <div class="image-column">
           <fewclick-toolbar .app=${app}></fewclick-toolbar>
           ${firstHint(app)}
-          <div class="stage-frame">${this.#stage} ${stageChips(app)} ${emptyState(app, () => this.#run("next"))}</div>
+          <div class="stage-frame">${this.#stage} ${stageChips(app)} ${emptyState(app, () => this.#run("next"))}
+            <fewclick-view-panel .app=${app}></fewclick-view-panel></div>
           <fewclick-image-strip .app=${app}></fewclick-image-strip>
         </div>
         <aside class="sidebar" aria-label="Labels, prediction and training">
@@ -102,19 +111,23 @@ export class LabelingView extends AppView {
 
   protected override updated(changed: PropertyValues): void {
     super.updated(changed);
-    const { navigator, annotations, predictions, labelling, classes, preferences, ui, config } = this.app;
+    const { navigator, annotations, predictions, labelling, classes, preferences, ui, config, picture_view } = this.app;
     const opened = navigator.opened.value;
     this.#showPicture();
     this.#stage.setClasses(classes.value);
     this.#stage.setAnnotation(annotations.current.value);
     this.#stage.setPrediction(predictions.shown.value);
-    this.#stage.setStyle(preferences.value.overlay_style);
+    this.#stage.setRenderer(preferences.value.renderer);
+    this.#stage.setTones(picture_view.tones.value);
+    this.#stage.setStyle(preferences.value.overlay_style, picture_view.confidence_class_id);
     this.#stage.setOpacity(preferences.value.overlay_opacity);
     this.#stage.setHidden(ui.overlay_hidden.value);
     this.#stage.toggleAttribute("busy", navigator.loading.value);
     const selected = classes.value.find(({ id }) => id === labelling.selected_class_id.value);
     const sets_points = config.task === "segmentation" && labelling.point_mode.value && opened?.image.features !== "failed";
-    this.#stage.setInteractive(sets_points, classCursor(selected?.color ?? "#808080"));
+    this.#point_tool.cursor = classCursor(selected?.color ?? "#808080");
+    this.#stage.setTool(sets_points ? this.#point_tool : null);
+    this.#stage.wheel_pans = preferences.value.wheel_pans;
     document.documentElement.dataset.theme = preferences.value.theme;
     if (opened) history.replaceState(null, "", ui.gallery_open.value ? "#/gallery" : `#/image/${opened.image.id}`);
   }
@@ -132,18 +145,22 @@ export class LabelingView extends AppView {
   }
 
   #shown_picture: unknown = null;
+  #shown_look = "";
 
   #showPicture(): void {
     const opened = this.app.navigator.opened.value;
-    if (opened === this.#shown_picture) return;
+    const look = this.app.picture_view.shown_look.value;
+    if (opened === this.#shown_picture && look === this.#shown_look) return;
     this.#shown_picture = opened;
+    this.#shown_look = look;
     if (opened === null) {
       this.#stage.setPicture(null);
       return;
     }
     const { image, bitmap } = opened;
     const size = { width: image.width ?? bitmap?.width ?? 1, height: image.height ?? bitmap?.height ?? 1 };
-    this.#stage.setPicture({ image_id: image.id, size, bitmap });
+    const tiles = isTiled(size) && bitmap ? this.app.tiles.of(image.id, size, look) : null;
+    this.#stage.setPicture({ image_id: image.id, size, bitmap, tiles });
   }
 
   async #showDetail(image_id: number): Promise<void> {
@@ -183,6 +200,8 @@ export class LabelingView extends AppView {
     "next-in-order": () => void this.app.navigator.step(1),
     "previous-in-order": () => void this.app.navigator.step(-1),
     skip: () => void this.app.labelling.skip(),
+    undetermined: () => void this.app.labelling.markUndetermined(),
+    classes: () => this.app.ui.classes_open.set(!this.app.ui.classes_open.value),
     undo: () => void this.app.labelling.undo(),
     redo: () => void this.app.labelling.redo(),
     save: () => void this.app.training.start(),
@@ -209,8 +228,16 @@ export class LabelingView extends AppView {
     help: () => this.app.ui.help_open.set(!this.app.ui.help_open.value),
     checkpoints: () => this.app.ui.checkpoints_open.set(!this.app.ui.checkpoints_open.value),
     quality: () => this.app.ui.quality_open.set(!this.app.ui.quality_open.value),
-    escape: () => this.app.ui.gallery_open.set(false),
+    "view-panel": () => this.app.picture_view.panel_open.set(!this.app.picture_view.panel_open.value),
+    escape: () => this.#escape(),
   };
+
+  /** Whatever lies on top goes first. */
+  #escape(): void {
+    this.#stage.cancelTool();
+    if (this.app.ui.gallery_open.value) this.app.ui.gallery_open.set(false);
+    else this.app.picture_view.panel_open.set(false);
+  }
 
   #stepOpacity(step: number): void {
     const opacity = Math.round((this.app.preferences.value.overlay_opacity + step) * 20) / 20;

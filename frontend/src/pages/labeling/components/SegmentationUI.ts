@@ -12,6 +12,7 @@ import { percent } from "./text";
 const STYLE_NAMES: readonly (readonly [OverlayStyle, string, string])[] = [
   ["confidence", "Confidence", "How sure the head is"],
   ["classes", "Classes", "The most likely class"],
+  ["uncertainty", "Doubt", "Where two classes are almost as likely"],
   ["contour", "Outline", "Borders only"],
 ];
 
@@ -70,7 +71,8 @@ export class SegmentationUI extends AppView {
             data-testid="overlay-${style}" @click=${() => preferences.change({ overlay_style: style })}>${name}</button>`,
         )}
       </div>
-      ${has ? this.#legend(overlay_style === "confidence" && classes.value.length === 2) : html`<p class="hint legend">It appears with your first point.</p>`}
+      ${overlay_style === "confidence" && classes.value.length > 2 ? this.#confidenceOf() : nothing}
+      ${has ? this.#legend(overlay_style) : html`<p class="hint legend">It appears with your first point.</p>`}
       <label class="slider-row"><span>Opacity</span>
         <input type="range" data-testid="opacity" min="0" max="1" step="0.05" .value=${String(overlay_opacity)}
           title="Opacity ([ and ])" @input=${this.#setOpacity} @change=${this.#release} />
@@ -85,11 +87,33 @@ export class SegmentationUI extends AppView {
     </section>`;
   }
 
-  /** What the colours mean: the heat map's ramp, or the share of the area that each class has. */
-  #legend(is_heat_map: boolean): TemplateResult {
+  /** Of more than two classes: which one's confidence the heat map shows. */
+  #confidenceOf(): TemplateResult {
+    const { picture_view, classes } = this.app;
+    const chosen = this.#heatClass()?.id ?? null;
+    const choose = (event: Event): void => {
+      if (!(event.target instanceof HTMLSelectElement)) return;
+      picture_view.showConfidenceOf(event.target.value === "" ? null : Number(event.target.value));
+      event.target.blur();
+    };
+    return html`<select class="select class-choice" data-testid="confidence-class" aria-label="Class whose confidence is shown"
+      title="Whose confidence the colours show" @change=${choose}>
+      <option value="" ?selected=${chosen === null}>Most likely class</option>
+      ${classes.value.map(({ id, name }) => html`<option value=${id} ?selected=${id === chosen}>${name}</option>`)}
+    </select>`;
+  }
+
+  #heatClass(): LabelClass | null {
+    return this.app.classes.value.find(({ id }) => id === this.app.picture_view.confidence_class_id) ?? null;
+  }
+
+  /** What the colours mean: a ramp's ends, or the share of the area that each class has. */
+  #legend(style: OverlayStyle): TemplateResult {
     const classes = this.app.classes.value;
-    if (is_heat_map) {
-      return html`<div class="legend"><span>${classes[1]?.name}</span><span class="legend-ramp"></span><span>${classes[0]?.name}</span></div>`;
+    if (style === "uncertainty") return ramp("Sure", "is-uncertainty", "Undecided");
+    const heat_class = classes.length === 2 ? classes[0] : this.#heatClass();
+    if (style === "confidence" && heat_class) {
+      return ramp(classes.length === 2 ? (classes[1]?.name ?? "") : `Not ${heat_class.name}`, "", heat_class.name);
     }
     const shares = this.#shares();
     const text = classes.map(({ name }, i) => `${name} ${percent(shares[i] ?? 0)}`).join(", ");
@@ -118,6 +142,10 @@ export class SegmentationUI extends AppView {
   readonly #release = (event: Event): void => {
     if (event.target instanceof HTMLElement && !event.target.matches(":focus-visible")) event.target.blur();
   };
+}
+
+function ramp(low: string, kind: string, high: string): TemplateResult {
+  return html`<div class="legend"><span>${low}</span><span class="legend-ramp ${kind}"></span><span>${high}</span></div>`;
 }
 
 customElements.define("fewclick-segmentation-ui", SegmentationUI);

@@ -1,7 +1,8 @@
-import { Crosshair, Eye, EyeOff, Maximize, Minus, Plus, Redo2, Undo2, type IconNode } from "lucide";
+import { Crosshair, Eye, EyeOff, Maximize, Minus, Plus, Redo2, SlidersHorizontal, Undo2, type IconNode } from "lucide";
 import { html, nothing, type TemplateResult } from "lit";
 
 import type { Command } from "../../../state/keymap";
+import { isPlain } from "../../../state/picture_look";
 import type { Readable } from "../../../state/signal";
 import { AppView } from "./AppView";
 import { icon } from "./icon";
@@ -10,8 +11,8 @@ import { fileName, percent } from "./text";
 /** Above the image: which one it is, undo and redo, point mode, zoom, hide. */
 export class Toolbar extends AppView {
   protected watched(): readonly Readable<unknown>[] {
-    const { annotations, navigator, labelling, ui } = this.app;
-    return [annotations.current, navigator.opened, labelling.point_mode, labelling.advances, ui.overlay_hidden, ui.zoom];
+    const { annotations, navigator, labelling, ui, picture_view, preferences } = this.app;
+    return [picture_view.panel_open, preferences, annotations.current, navigator.opened, labelling.point_mode, labelling.advances, ui.overlay_hidden, ui.zoom];
   }
 
   protected override render(): TemplateResult {
@@ -41,6 +42,9 @@ export class Toolbar extends AppView {
           ${this.#tool("fit", Maximize, "Fit (Shift+1)")}
         </div>
         <div class="tool-group">
+          <button class="tool ${isPlain(this.app.picture_view.look) ? "" : "is-marked"}" data-testid="view-panel-button"
+            aria-expanded=${this.app.picture_view.panel_open.value} aria-label="Picture: brightness, contrast, bands"
+            title="Picture: brightness, contrast, bands (A)" @click=${() => this.command("view-panel")}>${icon(SlidersHorizontal)}</button>
           <button class="tool" data-testid="hide-overlay" aria-pressed=${hidden} aria-label="Hide overlay and points"
             title="Hide overlay and points (H, hold or tap)" @click=${() => ui.overlay_hidden.set(!hidden)}>
             ${icon(hidden ? EyeOff : Eye)}

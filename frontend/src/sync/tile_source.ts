@@ -1,0 +1,97 @@
+import type { Api } from "../api/client";
+import { ApiError, UnreachableError } from "../api/errors";
+import type { TileProvider } from "../render/stage_types";
+import { levelCount, type TileAddress } from "../state/tiles";
+import type { Size } from "../state/viewport";
+
+/** Of 512 x 512 pixels: 160 MB. */
+const MOST_TILES = 160;
+/** What a browser asks for at once over one connection; more would only be in the way of labels. */
+const MOST_REQUESTS = 5;
+const RETRY_AFTER_MS = 3_000;
+
+/** Tiles of large pictures: fetched as they come into sight, those used last are kept. */
+export class TileSource {
+  /** A tile has come. */
+  onArrival: () => void = () => undefined;
+  readonly #api: Api;
+  readonly #tiles = new Map<string, ImageBitmap>();
+  readonly #running = new Map<string, AbortController>();
+  /** When a tile that could not be had may be asked for again. */
+  readonly #refused = new Map<string, number>();
+  #wanted: readonly string[] = [];
+  #addresses = new Map<string, { readonly image_id: number; readonly tile: TileAddress; readonly look: string }>();
+
+  constructor(api: Api) {
+    this.#api = api;
+  }
+
+  /** The tiles of one picture in one look, as `lookQuery` has it. */
+  of(image_id: number, size: Size, look: string): TileProvider {
+    const key = ({ level, x, y }: TileAddress): string => `${image_id}?${look}@${level}/${x}/${y}`;
+    return {
+      levels: levelCount(size),
+      get: (tile) => this.#get(key(tile)),
+      want: (tiles) => {
+        this.#addresses = new Map(tiles.map((tile) => [key(tile), { image_id, tile, look }]));
+        this.#want([...this.#addresses.keys()]);
+      },
+    };
+  }
+
+  #get(key: string): ImageBitmap | null {
+    const tile = this.#tiles.get(key);
+    if (tile === undefined) return null;
+    // Last in the map is used last.
+    this.#tiles.delete(key);
+    this.#tiles.set(key, tile);
+    return tile;
+  }
+
+  #want(keys: readonly string[]): void {
+    this.#wanted = keys;
+    for (const [key, controller] of this.#running) if (!this.#addresses.has(key)) controller.abort();
+    this.#startMore();
+  }
+
+  #startMore(): void {
+    for (const key of this.#wanted) {
+      if (this.#running.size >= MOST_REQUESTS) return;
+      const is_due = (this.#refused.get(key) ?? 0) <= performance.now();
+      if (is_due && !this.#running.has(key) && !this.#tiles.has(key)) void this.#fetch(key);
+    }
+  }
+
+  async #fetch(key: string): Promise<void> {
+    const address = this.#addresses.get(key);
+    if (address === undefined) return;
+    const controller = new AbortController();
+    this.#running.set(key, controller);
+    try {
+      const blob = await this.#api.imageTile(address.image_id, address.tile, address.look, controller.signal);
+      this.#keep(key, await createImageBitmap(blob));
+      this.onArrival();
+    } catch (error) {
+      if (!controller.signal.aborted) this.#refuse(key, error);
+    } finally {
+      this.#running.delete(key);
+      this.#startMore();
+    }
+  }
+
+  /** The coarser picture stays on screen; the next pan or zoom asks again, though not at once. */
+  #refuse(key: string, error: unknown): void {
+    const is_expected = error instanceof ApiError || error instanceof UnreachableError || error instanceof DOMException;
+    if (!is_expected) throw error;
+    this.#refused.set(key, performance.now() + RETRY_AFTER_MS);
+  }
+
+  #keep(key: string, bitmap: ImageBitmap): void {
+    this.#tiles.set(key, bitmap);
+    for (const [oldest, tile] of this.#tiles) {
+      if (this.#tiles.size <= MOST_TILES) return;
+      this.#tiles.delete(oldest);
+      tile.close();
+    }
+  }
+}

@@ -1,0 +1,234 @@
+"""The stage in a real browser: zoom, tiles, the overlay with and without a GPU, the look of the picture."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from PIL import Image as PillowImage
+from playwright.sync_api import Page, expect
+
+from benchmarks.client import Client
+from tests.boundaries import Boundary, put
+from tests.conftest import ReadySession
+from tests.end_to_end.labeling_page import LabelingPage
+from tests.initialization.fakes import init, write_config
+
+BIG = 8_000
+SPOT = (6_144, 2_300)
+"""Top-left corner of one small square of its own colour in the large picture."""
+SPOT_PX = 16
+SPOT_COLOR = (250, 20, 200)
+STYLES = ("confidence", "classes", "uncertainty", "contour")
+
+
+def prefer(page: Page, **preferences: Any) -> None:
+    """Open the page with these preferences."""
+    stored = json.dumps({"hint_dismissed": True, "theme": "light", "overlay_opacity": 1, **preferences})
+    page.add_init_script(f"localStorage.setItem('fewclick:preferences', {json.dumps(stored)})")
+
+
+def screenshot(page: Page) -> npt.NDArray[np.uint8]:
+    return np.asarray(PillowImage.open(io.BytesIO(page.screenshot())).convert("RGB"))
+
+
+def image_point(page: Page, x: float, y: float) -> tuple[float, float]:
+    """The pixel of the image under a place of the page."""
+    # In one go: a frame may come between two questions.
+    left, top, scale = page.get_by_test_id("image-canvas").evaluate(
+        "e => { const { left, top } = e.getBoundingClientRect(); return [left, top, Number(e.dataset.scale)]; }"
+    )
+    return (x - left) / scale, (y - top) / scale
+
+
+@pytest.fixture
+def url(segmentation_session: ReadySession, serve_page: Callable[[ReadySession], str]) -> str:
+    """A server whose first image is foreground in its left half, as its prediction says."""
+    put(segmentation_session, 1, Boundary(640, 480, 320, vertical=True))
+    return serve_page(segmentation_session)
+
+
+def test_stage__zoom_keeps_the_point_under_the_pointer(labeling: LabelingPage, url: str) -> None:
+    page = labeling.page
+    labeling.open(f"{url}#/image/1")
+    box = labeling.canvas.bounding_box()
+    assert box is not None
+    # Whole pixels: browsers tell no others of a wheel.
+    at = (int(box["x"] + box["width"] * 0.3), int(box["y"] + box["height"] * 0.6))
+    page.mouse.move(*at)
+    before = image_point(page, *at)
+    for turn in (-300, -200, -240, 120):
+        page.mouse.wheel(0, turn)
+        page.wait_for_timeout(60)
+        assert image_point(page, *at) == pytest.approx(before, abs=0.01)
+    scale = float(labeling.canvas.get_attribute("data-scale") or 0)
+    assert scale > 2
+    for button in ("middle", "left"):
+        started = image_point(page, *at)
+        if button == "left":
+            page.keyboard.down(" ")
+        page.mouse.move(*at)
+        page.mouse.down(button=button)
+        page.mouse.move(at[0] + 40, at[1] + 24, steps=4)
+        page.mouse.up(button=button)
+        if button == "left":
+            page.keyboard.up(" ")
+        page.wait_for_timeout(60)
+        assert image_point(page, at[0] + 40, at[1] + 24) == pytest.approx(started, abs=0.01)
+    assert labeling.annotation_revision == 0, "neither set a point"
+    page.keyboard.press("Shift+2")
+    expect(labeling.canvas).to_have_attribute("data-scale", "1")
+    page.keyboard.press("Shift+1")
+    page.wait_for_timeout(60)
+    assert labeling.canvas.bounding_box() == pytest.approx(box)
+
+
+def test_stage__large_picture_comes_in_tiles(
+    labeling: LabelingPage, tmp_path: Path, serve_page: Callable[[ReadySession], str]
+) -> None:
+    (tmp_path / "images").mkdir()
+    rows = np.arange(BIG, dtype=np.int32) // 64
+    pixels = np.zeros((BIG, BIG, 3), np.uint8)
+    pixels[..., 0] = (rows * 2)[None, :]
+    pixels[..., 1] = (rows * 2)[:, None]
+    left, top = SPOT
+    pixels[top : top + SPOT_PX, left : left + SPOT_PX] = SPOT_COLOR
+    PillowImage.fromarray(pixels).save(tmp_path / "images/big.jpg", quality=95, subsampling=0)
+    assert init(write_config(tmp_path), "--yes") == 0
+    page = labeling.page
+    tiles: list[str] = []
+    page.on("request", lambda request: tiles.append(request.url) if "/tile?" in request.url else None)
+    labeling.open(serve_page(SimpleNamespace(folder=tmp_path / "session")))  # type: ignore[arg-type]
+    assert tiles == [], "the whole picture fits the screen in one piece"
+    box = labeling.canvas.bounding_box()
+    assert box is not None
+    at = (int(box["x"] + left / BIG * box["width"]), int(box["y"] + top / BIG * box["height"]))
+    before = image_point(page, *at)
+    page.mouse.move(*at)
+    for _ in range(12):
+        page.mouse.wheel(0, -240)
+    page.wait_for_timeout(100)
+    assert image_point(page, *at) == pytest.approx(before, abs=0.01)
+    expect(page.locator(".stage-detail")).to_be_visible()
+    scale = float(labeling.canvas.get_attribute("data-scale") or 0)
+    now = labeling.canvas.bounding_box()
+    assert now is not None
+    # Just inside the spot's corners, and just outside.
+    inside = [(left + 2, top + 2), (left + SPOT_PX - 2, top + SPOT_PX - 2)]
+    outside = [(left - 4, top - 4), (left + SPOT_PX + 4, top + SPOT_PX + 4)]
+
+    def shown(place: tuple[float, float]) -> npt.NDArray[np.uint8]:
+        return screenshot(page)[int(now["y"] + place[1] * scale), int(now["x"] + place[0] * scale)]
+
+    labeling.wait_until(lambda: bool(np.abs(shown(inside[0]).astype(int) - SPOT_COLOR).max() < 24), "the tile's colour")
+    for place in inside:
+        assert np.abs(shown(place).astype(int) - SPOT_COLOR).max() < 24
+    for place in outside:
+        assert np.abs(shown(place).astype(int) - [place[0] // 64 * 2, place[1] // 64 * 2, 0]).max() < 24
+    assert 0 < len(tiles) < 40
+
+
+@pytest.mark.parametrize("renderer", ["webgl", "canvas"])
+def test_overlay__styles_differ_and_mean_the_same_with_and_without_a_gpu(
+    labeling: LabelingPage, url: str, renderer: str
+) -> None:
+    page = labeling.page
+    prefer(page, renderer=renderer)
+    page.goto(f"{url}#/image/1")
+    expect(labeling.canvas).to_have_attribute("data-prediction-version", "1")
+    overlay = labeling.part("overlay")
+    expect(overlay).to_have_attribute("data-painter", renderer)
+    box = labeling.canvas.bounding_box()
+    assert box is not None
+    seen = {}
+    for style in STYLES:
+        labeling.part(f"overlay-{style}").click()
+        page.wait_for_timeout(150)
+        pixels = screenshot(page)
+        row = int(box["y"] + box["height"] / 2)
+        left, middle, right = (int(box["x"] + part * box["width"]) for part in (0.1, 0.5, 0.9))
+        seen[style] = pixels[int(box["y"]) + 4 : int(box["y"] + box["height"]) - 4, int(box["x"]) + 4 : right].tobytes()
+        of_left, of_right = pixels[row, left].astype(int), pixels[row, right].astype(int)
+        if style in {"confidence", "classes"}:
+            assert of_left[1] > of_left[0], "the first class is green"
+            assert of_right[0] > of_right[1], "the other one is red"
+        if style == "uncertainty":
+            brightest = pixels[row, middle - 12 : middle + 12].astype(int).sum(axis=1).max()
+            assert brightest > 150 + max(of_left.sum(), of_right.sum()), "undecided between the two, sure beside"
+    assert len(set(seen.values())) == len(STYLES)
+
+
+def test_overlay__survives_the_loss_of_the_gpu(labeling: LabelingPage, url: str) -> None:
+    page = labeling.page
+    prefer(page, renderer="webgl")
+    page.goto(f"{url}#/image/1")
+    overlay = labeling.part("overlay")
+    expect(overlay).to_have_attribute("data-painter", "webgl")
+    expect(labeling.canvas).to_have_attribute("data-prediction-version", "1")
+    assert labeling.overlay_ink()[0] > 1000
+    handle = overlay.element_handle()
+    assert handle is not None
+    handle.evaluate(
+        "e => { e.lost = e.getContext('webgl2').getExtension('WEBGL_lose_context'); e.lost.loseContext(); }"
+    )
+    expect(overlay).to_have_attribute("data-painter", "canvas")
+    assert labeling.overlay_ink()[0] > 1000
+    handle.evaluate("e => e.lost.restoreContext()")
+    expect(overlay).to_have_attribute("data-painter", "webgl")
+    page.wait_for_timeout(100)
+    assert labeling.overlay_ink()[0] > 1000
+
+
+def test_overlay__without_webgl(labeling: LabelingPage, url: str) -> None:
+    page = labeling.page
+    prefer(page, renderer="webgl")
+    page.add_init_script(
+        "const get = HTMLCanvasElement.prototype.getContext;"
+        "HTMLCanvasElement.prototype.getContext = function (kind, ...more) {"
+        "  return kind === 'webgl2' ? null : get.call(this, kind, ...more); };"
+    )
+    page.goto(f"{url}#/image/1")
+    expect(labeling.canvas).to_have_attribute("data-prediction-version", "1")
+    expect(labeling.part("overlay")).to_have_attribute("data-painter", "canvas")
+    assert labeling.overlay_ink()[0] > 1000
+
+
+def test_view_panel__changes_what_is_seen_and_nothing_that_is_kept(labeling: LabelingPage, url: str) -> None:
+    page = labeling.page
+    prefer(page, overlay_opacity=0)
+    changes: list[str] = []
+    page.on("request", lambda request: changes.append(request.url) if request.method not in {"GET", "HEAD"} else None)
+    labeling.open(f"{url}#/image/2")
+    page.wait_for_timeout(200)
+    box = labeling.canvas.bounding_box()
+    assert box is not None
+    at = (int(box["y"] + box["height"] * 0.52), int(box["x"] + box["width"] * 0.52))
+    with Client(url) as client:
+        annotations = client.annotations(2)
+        before = screenshot(page)[at].astype(int)
+        page.keyboard.press("a")
+        labeling.part("view-brightness").fill("0.5")
+        page.wait_for_timeout(150)
+        brighter = screenshot(page)[at].astype(int)
+        assert brighter.sum() > before.sum() + 60
+        labeling.part("bands-one").click()
+        page.wait_for_timeout(700)
+        grey = screenshot(page)[at].astype(int)
+        assert np.ptp(grey) <= 2 < np.ptp(before)
+        page.reload()
+        labeling.wait_for_image()
+        page.wait_for_timeout(700)
+        np.testing.assert_allclose(screenshot(page)[at], grey, atol=3, err_msg="the view is remembered")
+        page.keyboard.press("a")
+        labeling.part("view-reset").click()
+        page.wait_for_timeout(700)
+        np.testing.assert_allclose(screenshot(page)[at], before, atol=2)
+        assert client.annotations(2) == annotations
+    assert changes == []
