@@ -15,7 +15,7 @@ from db.database import DATABASE_FILE_NAME, Database
 from db.enums import FeatureState, ImageStatus, Origin, Split
 from db.migrate import migrate
 from db.queries.session_info import TrainingSettings
-from db.tables.annotations import Label, Point
+from db.tables.annotations import ImageClass, Label, Point
 from db.tables.images import Image
 from db.tables.session import LabelClass, SessionInfo
 from db.tasks import Annotates, Task
@@ -29,6 +29,8 @@ WARM_UP = 6
 """Clicks that are not measured."""
 POINTS_PER_IMAGE = 25
 ROWS_PER_STATEMENT = 5000
+GROUPED = 3
+"""Classes of a multi-label session that exclude each other."""
 SIGNAL = 0.6
 """How far the mean of a class lies from that of the others, in standard deviations of a channel, on a few channels."""
 
@@ -57,7 +59,10 @@ def make_generated_session(folder: Path, size: Size, *, seed: int = 0) -> Databa
     hashes = [hashlib.sha256(str(number).encode()).hexdigest() for number in range(n_files)]
     _write_features(FeatureStore(folder, extractor), hashes, size, generator)
     with db.write() as db_session:
-        db_session.add_all([LabelClass(id=n + 1, name=str(n + 1), color="#00FF00") for n in range(size.n_classes)])
+        db_session.add_all(
+            LabelClass(id=n + 1, name=str(n + 1), color="#00FF00", exclusive_group=_group_of(n, size))
+            for n in range(size.n_classes)
+        )
         db_session.flush()
         sequence = _add_images(db_session, size, hashes, side, generator)
         db_session.add(
@@ -91,6 +96,18 @@ def class_of_file(number: int, size: Size) -> int:
     return number % size.n_classes + 1
 
 
+def classes_of_file(number: int, size: Size) -> list[int]:
+    """The class ids that a pooled vector of a multi-label session tells: one of the group or none, and some others."""
+    generator = np.random.default_rng(number)
+    grouped = int(generator.integers(GROUPED + 1))
+    others = np.flatnonzero(generator.random(size.n_classes) < np.linspace(0.3, 0.05, size.n_classes)) + 1
+    return [grouped] * (grouped > 0) + [k for k in others.tolist() if k > GROUPED]
+
+
+def _group_of(index: int, size: Size) -> str | None:
+    return "group" if size.task.annotates is Annotates.CLASSES and index < GROUPED else None
+
+
 def _has_points(size: Size) -> bool:
     return size.task.annotates is Annotates.POINTS
 
@@ -98,7 +115,8 @@ def _has_points(size: Size) -> bool:
 def _write_features(store: FeatureStore, hashes: list[str], size: Size, generator: np.random.Generator) -> None:
     centres = SIGNAL * generator.normal(size=(size.n_classes, size.dim)).astype(np.float32)
     for number, content_hash in enumerate(hashes):
-        pooled = generator.normal(size=size.dim).astype(np.float32) + centres[class_of_file(number, size) - 1]
+        held = classes_of_file(number, size) if size.task is Task.MULTILABEL else [class_of_file(number, size)]
+        pooled = generator.normal(size=size.dim).astype(np.float32) + centres[[k - 1 for k in held]].sum(axis=0)
         patches = None
         if _has_points(size):
             patches = generator.normal(size=(size.cells, size.cells, size.dim)).astype(np.float32)
@@ -112,7 +130,7 @@ def _add_images(db_session: Session, size: Size, hashes: list[str], side: int, g
     per_image = POINTS_PER_IMAGE if _has_points(size) else 1
     n_labelled = min(size.n_images - 10, -(-size.n_labels // per_image))
     first_labelled = size.n_images - n_labelled + 1
-    images, points, labels = [], [], []
+    images, points, labels, answers = [], [], [], []
     left = size.n_labels
     for image_id in range(1, size.n_images + 1):
         is_labelled = image_id >= first_labelled and left > 0
@@ -136,10 +154,13 @@ def _add_images(db_session: Session, size: Size, hashes: list[str], side: int, g
         if is_labelled and _has_points(size):
             for x, y in generator.uniform(0, side, (min(per_image, left), 2)).tolist():
                 points.append({"image_id": image_id, "class_id": class_at(x, y, size), "x": x, "y": y})
+        elif is_labelled and size.task is Task.MULTILABEL:
+            named: list[int | None] = [*classes_of_file(image_id % len(hashes), size)]
+            answers += [{"image_id": image_id, "class_id": class_id} for class_id in named or [None]]
         elif is_labelled:
             labels.append({"image_id": image_id, "class_id": class_of_file(image_id % len(hashes), size)})
         left -= per_image if is_labelled else 0
-    for table, rows in ((Image, images), (Point, points), (Label, labels)):
+    for table, rows in ((Image, images), (Point, points), (Label, labels), (ImageClass, answers)):
         for start in range(0, len(rows), ROWS_PER_STATEMENT):
             chunk = [
                 row if table is Image else {"origin": Origin.HUMAN, "created_at": utc_now(), **row}

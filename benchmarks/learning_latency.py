@@ -223,7 +223,7 @@ def _click(served: Served, client: Client, events: PredictionEvents, size: Size,
             image_id = number + 1
             # A second time, one class is toggled.
             held = classes_of_file(image_id, size)
-            found = client.annotations(image_id)["class_ids"] is not None
+            found = client.annotations(image_id)["labels"] is not None
             body = {"class_ids": sorted(set(held) ^ {size.n_classes}) if found else held}
         else:
             if len(points) == CLICKS_PER_IMAGE:
