@@ -33,8 +33,8 @@ class FoundSession(ResponseModel):
     )
     current: bool = Field(description="whether this is the one that answered")
     command: str | None = Field(
-        description="that opens it, to run where this server was started, or with a bare name in the folder of sessions; "
-        "null: it is open"
+        description="that opens it, to run where this server was started, or with a bare name in the folder of "
+        "sessions; null: it is open"
     )
     progress: SessionProgress | None
     problem: str | None = Field(description="why it cannot be read")

@@ -144,7 +144,8 @@ def _ranges(
     contrast = context.config.preprocessing.contrast
     some = sample(values)
     if bands is None and context.config.preprocessing.bands is None:
-        return (display_range(some, contrast),) * values.shape[2]
+        one = display_range(some, contrast)
+        return tuple(one for _ in range(values.shape[2]))
     ranges = [display_range(some[:, :, channel], contrast) for channel in range(values.shape[2])]
     return tuple(ranges)
 
