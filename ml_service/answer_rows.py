@@ -55,7 +55,7 @@ class AnswerRows:
         self._answers: dict[Subject, Answer] = {}
         self._curvatures: dict[Subject, KnownCurvature] = {}
         self._computed_at: dict[Subject, int] = {}
-        self._coming: Future[dict[Subject, KnownCurvature]] | None = None
+        self._coming: dict[Subject, Future[KnownCurvature]] = {}
 
     @property
     def content(self) -> int:
@@ -83,9 +83,8 @@ class AnswerRows:
                 self._targets[self._row_of[image_id]] = self._targets_of(samples.image)
         if np.isnan(self._targets[: self._used]).all():
             return None
-        if self._coming is not None and self._coming.done():
-            self._curvatures.update(self._coming.result())
-            self._coming = None
+        for subject in [subject for subject, coming in self._coming.items() if coming.done()]:
+            self._curvatures[subject] = self._coming.pop(subject).result()
         head, self._answers = fit_multilabel_prepared(
             self._inputs[: self._used],
             self._targets[: self._used],
@@ -100,7 +99,7 @@ class AnswerRows:
 
     def look_ahead(self, helper: Executor) -> None:
         """Begin to compute, beside everything else, what makes the next fits fast, if that is due."""
-        if self._coming is not None or len(self._samples) < CURVATURE_FROM_IMAGES:
+        if self._coming or len(self._samples) < CURVATURE_FROM_IMAGES:
             return
         self._curvatures = {
             subject: self._curvatures[subject] for subject in self._answers if subject in self._curvatures
@@ -114,7 +113,8 @@ class AnswerRows:
         if due:
             # The rows may change while the helper reads.
             inputs = self._inputs[: self._used].copy()
-            self._coming = helper.submit(_compute, inputs, due, self._config)
+            for subject, answer in due.items():
+                self._coming[subject] = helper.submit(known_curvature, inputs, answer, self._config)
 
     def _is_outdated(self, subject: Subject, answer: Answer) -> bool:
         known = self._curvatures.get(subject)
@@ -149,7 +149,7 @@ class AnswerRows:
             self._used += 1
         elif not np.array_equal(self._inputs[row], inputs):
             self._inputs_stay = False
-            self._curvatures = {}
+            self._curvatures, self._coming = {}, {}
         self._inputs[row] = inputs
 
     def _targets_of(self, image: LabelledImage) -> FloatArray:
@@ -159,12 +159,6 @@ class AnswerRows:
         return np.array(
             [np.nan if class_id in unasked else float(class_id in held) for class_id in self._class_ids], np.float32
         )
-
-
-def _compute(
-    inputs: FloatArray, answers: dict[Subject, Answer], config: LiveHeadConfig
-) -> dict[Subject, KnownCurvature]:
-    return {subject: known_curvature(inputs, answer, config) for subject, answer in answers.items()}
 
 
 def _digest(image: LabelledImage) -> int:

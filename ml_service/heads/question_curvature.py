@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 import numpy as np
-from scipy.linalg import cho_factor, cho_solve
+from scipy.linalg import lapack
 from scipy.special import softmax
 
 from ml_service.heads.softmax_fit import BLOCK_ROWS, Curvature, Float32s, Float64s, Problem, Solution, contrasts
@@ -34,7 +34,7 @@ class FullCurvature:
         """Arguments as those of `question_curvature`."""
         basis = contrasts(len(shares))
         n_contrasts, width = len(shares) - 1, inputs.shape[1] + 1
-        whole = np.zeros((n_contrasts, width, n_contrasts, width))
+        whole = np.zeros((n_contrasts, width, n_contrasts, width), np.float32)
         for first in range(0, len(inputs), BLOCK_ROWS):
             points = slice(first, first + BLOCK_ROWS)
             rows = np.column_stack([inputs[points], np.ones(len(inputs[points]), np.float32)])
@@ -51,7 +51,7 @@ class FullCurvature:
                         whole[a, :, b, :] += (rows * spread[:, None]).T @ rows
         square = whole.reshape(n_contrasts * width, -1)
         square.flat[:: len(square) + 1] += 1.0
-        self._inverse = cho_solve(cho_factor(square, lower=True), np.eye(len(square))).astype(np.float32)
+        self._inverse = _inverse(square)
         self._basis = basis.astype(np.float64)
         self._moves = np.empty((0, n_contrasts, len(square)), np.float32)
         self._middles = np.empty((0, n_contrasts, n_contrasts))
@@ -162,6 +162,17 @@ def _settle(start: Float64s, reach: Float64s, shares: Float64s, basis: Float64s)
         contrast = contrast + length * step
         value = loss(contrast)
     return contrast
+
+
+def _inverse(square: Float32s) -> Float32s:
+    """Of a symmetric matrix with eigenvalues of 1 and more, of which the lower triangle is given."""
+    # Transposed, it lies in memory as LAPACK wants it.
+    factor, failed = lapack.spotrf(square.T, lower=False, overwrite_a=True)
+    assert not failed, "the second derivative is positive"
+    upper, failed = lapack.spotri(factor, lower=False, overwrite_c=True)
+    assert not failed, "a factor has an inverse"
+    filled = np.triu(upper)
+    return np.ascontiguousarray(filled + np.triu(filled, 1).T)
 
 
 def question_curvature(inputs: Float32s, shares: Float32s, solution: Float64s) -> QuestionCurvature:

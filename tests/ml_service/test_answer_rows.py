@@ -53,8 +53,8 @@ class Followed:
         self.fitter.look_ahead()
         rows = self.fitter._answers
         assert rows is not None
-        if rows._coming is not None:
-            rows._coming.result()
+        for coming in rows._coming.values():
+            coming.result()
 
 
 def open_followed(folder: Path) -> Followed:
@@ -127,7 +127,7 @@ def test_fit__curvature_spares_passes(followed: Followed, monkeypatch: pytest.Mo
     known = dict(rows._curvatures)
     # One answer is followed; only many make it compute anew.
     followed.look_ahead()
-    assert rows._coming is None
+    assert not rows._coming
     for number in range(2 * answer_rows.FEWEST_CHANGES):
         answer(followed.session, 1 + number, [[], [DAY], [CAR], [NIGHT, CAR]][number % 4])
         followed.head()
