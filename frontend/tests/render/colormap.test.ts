@@ -93,3 +93,26 @@ describe("paintOverlay", () => {
     expect(at(0, 0)[3]).toBe(0);
   });
 });
+
+describe("uncertainty and single classes", () => {
+  test("yellow where two classes are as likely, dark where one is sure", () => {
+    const { at, width } = paint({ style: "uncertainty", maps: [{ class_id: 1, map: gray(2, 255, 128) }] });
+    const sum = (x: number): number => at(x, 0).slice(0, 3).reduce((a, b) => a + b, 0);
+    expect(sum(width - 1)).toBeGreaterThan(2 * sum(0));
+    const maps = [250, 3, 3].map((value, i) => ({ class_id: i + 1, map: gray(2, value, 85) }));
+    const many = paint({ style: "uncertainty", colors: THREE, maps });
+    expect(many.at(0, 0)[1]).toBeLessThan(many.at(many.width - 1, 0)[1] ?? 0);
+  });
+
+  test("of three classes the chosen one's confidence, from red to green", () => {
+    const maps = [
+      { class_id: 1, map: gray(2, 250, 5) },
+      { class_id: 3, map: gray(2, 5, 250) },
+    ];
+    const { at, width } = paint({ colors: THREE, maps, confidence_class_id: 3 });
+    expect(at(0, 0)[0]).toBeGreaterThan(at(0, 0)[1] ?? 255);
+    expect(at(width - 1, 0)[1]).toBeGreaterThan(at(width - 1, 0)[0] ?? 255);
+    const unknown = paint({ colors: THREE, maps, confidence_class_id: 2 });
+    expect(unknown.at(0, 0)[0]).toBeGreaterThan(4 * (unknown.at(0, 0)[1] ?? 255));
+  });
+});

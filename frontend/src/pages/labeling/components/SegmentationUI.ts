@@ -65,7 +65,7 @@ export class SegmentationUI extends AppView {
         <h2 id="prediction-title">Prediction</h2>
         ${predictions.behind.value ? html`<span class="chip is-busy">Learning…</span>` : nothing}
       </div>
-      <div class="segmented" role="radiogroup" aria-label="Overlay style">
+      <div class="segmented is-tight" role="radiogroup" aria-label="Overlay style">
         ${STYLE_NAMES.map(
           ([style, name, note]) => html`<button role="radio" aria-checked=${style === overlay_style} title="${note} (V)"
             data-testid="overlay-${style}" @click=${() => preferences.change({ overlay_style: style })}>${name}</button>`,
