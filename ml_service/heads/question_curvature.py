@@ -154,7 +154,7 @@ def _settle(start: Float64s, reach: Float64s, shares: Float64s, basis: Float64s)
         pull, spread = _pull_and_spread(contrast, shares, basis)
         slope = force @ (contrast - start) + pull
         step = -np.linalg.solve(force + spread, slope)
-        if -slope @ step < 1e-9:
+        if -slope @ step < 1e-5:
             break
         length = 1.0
         while length > 1e-3 and loss(contrast + length * step) > value + 1e-4 * length * (slope @ step):
