@@ -28,7 +28,7 @@ async def listen_events(
     last_event_id: Annotated[str | None, Header(description="go on after this event")] = None,
     after: Annotated[int | None, Query(ge=0, le=2**63 - 1, description="as Last-Event-ID, for a first call")] = None,
 ) -> EventSourceResponse:
-    """annotation, prediction, training, features and job events, from now on or after the one named."""
+    """annotation, prediction, training, features, job and classes events, from now on or after the one named."""
     start = int(last_event_id) if last_event_id and last_event_id.isdecimal() and len(last_event_id) < 19 else after
     shutdown = anyio.Event()
     return EventSourceResponse(

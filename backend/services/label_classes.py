@@ -32,6 +32,7 @@ from db.queries.classes import (
     remove_class,
     restore_class,
 )
+from db.queries.events import add_event
 from db.tables.session import LabelClass
 
 
@@ -39,6 +40,7 @@ def add(context: AppContext, new: LabelClassNew) -> LabelClassOut:
     """Add a class behind the others of its parent."""
     with context.database.write() as db_session:
         added = _schema(db_session, add_class(db_session, new.name, new.color, new.group, new.parent_id))
+        add_event(db_session, "classes")
     refresh(context)
     return added
 
@@ -58,6 +60,7 @@ def change(context: AppContext, class_id: int, wanted: LabelClassChange) -> Labe
         else:
             label_class, moved = _change(db_session, class_id, wanted), 0
         changed = LabelClassChanged(**_schema(db_session, label_class).model_dump(), annotations_moved=moved)
+        add_event(db_session, "classes")
     refresh(context)
     return changed
 
@@ -66,6 +69,7 @@ def remove(context: AppContext, class_id: int) -> LabelClassRemoved:
     """Remove a class; its annotations are hidden until it is restored."""
     with context.database.write() as db_session:
         annotations, images = remove_class(db_session, class_id)
+        add_event(db_session, "classes")
     refresh(context)
     return LabelClassRemoved(id=class_id, annotations_removed=annotations, images_changed=images)
 
@@ -75,6 +79,7 @@ def restore(context: AppContext, class_id: int) -> LabelClassRestored:
     with context.database.write() as db_session:
         label_class, annotations = restore_class(db_session, class_id)
         restored = _schema(db_session, label_class).model_dump()
+        add_event(db_session, "classes")
     refresh(context)
     return LabelClassRestored(**restored, annotations_restored=annotations)
 

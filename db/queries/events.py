@@ -13,7 +13,7 @@ from db.tables.processes import Event
 
 # Built once: every click runs it, and putting a statement together takes longer than running it.
 _INSERT = insert(Event).inline()
-EventKind = Literal["annotation", "prediction", "training", "features", "job"]
+EventKind = Literal["annotation", "prediction", "training", "features", "job", "classes"]
 
 
 def add_event(db_session: Session, kind: EventKind, **payload: Any) -> None:

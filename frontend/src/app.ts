@@ -65,7 +65,7 @@ export function createApp(page_url: string, config: Config, sessions: readonly S
   const training = new TrainingWatch(api, saves, events.connected, toasts);
   // All that the page knows of features and predictions is void then.
   const finetuning = new FinetuningWatch(api, toasts, () => location.reload());
-  const class_editing = new ClassEditing(api, classes, toasts, () => {
+  const class_editing = new ClassEditing(api, config.task, classes, toasts, () => {
     stats.refreshSoon();
     if (annotations.image_id.value !== null) void labelling.reload(annotations.image_id.value);
   });

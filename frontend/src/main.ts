@@ -11,10 +11,13 @@ import "./styles/view_panel.css";
 
 import { html, render } from "lit";
 
-import { createApi } from "./api/client";
+import { createApi, type Api } from "./api/client";
 import { explain } from "./api/errors";
 import { createApp } from "./app";
 import { imageIdInHash, LabelingView } from "./pages/labeling/LabelingView";
+import { PreferenceStore } from "./state/preferences";
+import { isStart, START_HASH } from "./state/start";
+import { StartPageSource } from "./sync/start_page";
 
 const RETRY_AFTER_MS = 2_000;
 
@@ -22,6 +25,10 @@ async function start(root: HTMLElement): Promise<void> {
   const api = createApi(document.baseURI);
   try {
     const [config, sessions] = await Promise.all([api.config(), api.sessions()]);
+    if (isStart(location.hash, location.pathname, sessions.map(({ url }) => url))) {
+      await showStart(root, api);
+      return;
+    }
     document.title = `${config.session.name} · Fewclick`;
     const app = createApp(document.baseURI, config, sessions, localStorage);
     const view = new LabelingView();
@@ -38,6 +45,19 @@ async function start(root: HTMLElement): Promise<void> {
   }
 }
 
+/** The sessions to choose from; its code comes only where it is asked for. */
+async function showStart(root: HTMLElement, api: Api): Promise<void> {
+  const { StartView } = await import("./pages/start/StartView");
+  document.title = "Sessions · Fewclick";
+  document.documentElement.dataset.theme = new PreferenceStore(localStorage).value.theme;
+  const source = new StartPageSource(api);
+  const view = new StartView();
+  view.page = source.page;
+  view.problem = source.problem;
+  root.replaceChildren(view);
+  source.run(() => document.visibilityState === "visible");
+}
+
 function failure(reason: string) {
   return html`<div class="boot empty" role="alert">
     <h1>Fewclick cannot start</h1>
@@ -45,6 +65,12 @@ function failure(reason: string) {
     <p>Trying again every few seconds…</p>
   </div>`;
 }
+
+// The start page and the labelling page have nothing in common: the way between them is a new beginning.
+addEventListener("hashchange", ({ oldURL, newURL }) => {
+  const [was, is] = [oldURL, newURL].map((address) => new URL(address).hash === START_HASH);
+  if (was !== is) location.reload();
+});
 
 const root = document.getElementById("app");
 if (root) void start(root);

@@ -68,6 +68,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/start": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Start Page
+         * @description The sessions that can be opened, with the progress of each: those of this port, and of the folder of sessions.
+         */
+        get: operations["getStartPage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/classes": {
         parameters: {
             query?: never;
@@ -205,7 +225,7 @@ export interface paths {
         };
         /**
          * Get Next Image
-         * @description The unlabelled image to label next.
+         * @description The image to label next.
          */
         get: operations["getNextImage"];
         put?: never;
@@ -332,7 +352,7 @@ export interface paths {
         get: operations["getAnnotations"];
         /**
          * Put Annotations
-         * @description Replace the annotation of the image by the one given.
+         * @description Replace the annotation of the image by the one given; of points and regions, what is left out stays.
          */
         put: operations["putAnnotations"];
         post?: never;
@@ -420,6 +440,70 @@ export interface paths {
          * @description Say that a person has looked and cannot tell: an answer in place of any other, that nothing learns from.
          */
         post: operations["markUndetermined"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/images/{image_id}/regions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Edit Regions
+         * @description Add, change and remove some regions, as one step; all others stay and need not be sent.
+         */
+        post: operations["editRegions"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/images/{image_id}/regions/{region_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Remove Region
+         * @description Remove a region; undo brings it back.
+         */
+        delete: operations["removeRegion"];
+        options?: never;
+        head?: never;
+        /**
+         * Change Region
+         * @description Move a region, or give it another class or geometry.
+         */
+        patch: operations["changeRegion"];
+        trace?: never;
+    };
+    "/api/images/{image_id}/mask": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Mask
+         * @description Indexed PNG in the colours of the classes: 0 where nothing was said, v for the v-th class of the session.
+         */
+        get: operations["getMask"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -899,11 +983,40 @@ export interface components {
              */
             version?: number | null;
             /**
+             * @description segmentation: masks as drawn; points: some inside of each
+             * @default masks
+             */
+            into: components["schemas"]["AcceptedForm"];
+            /**
+             * X
+             * @description segmentation: with y, only the region at this place
+             */
+            x?: number | null;
+            /** Y */
+            y?: number | null;
+            /**
+             * Class Id
+             * @description with x and y: the class that the region has, where the prediction is wrong
+             */
+            class_id?: number | null;
+            /**
+             * Fill Holes
+             * @description with x and y: what the region encloses belongs to it
+             * @default false
+             */
+            fill_holes: boolean;
+            /**
              * Revision
              * @description as in PUT annotations
              */
             revision?: number | null;
         };
+        /**
+         * AcceptedForm
+         * @description What an accepted map becomes.
+         * @enum {string}
+         */
+        AcceptedForm: "masks" | "points";
         /**
          * AdaptedPart
          * @description Linear layers of each block of a ViT that fine-tuning can adapt.
@@ -973,7 +1086,8 @@ export interface components {
         };
         /**
          * AnnotationPut
-         * @description The new annotation of an image: `points` (segmentation), `class_id` (classification) or `class_ids`.
+         * @description The new annotation of an image: `points`, `regions` or both (segmentation), `class_id` (classification) or
+         *     `class_ids`. Of points and regions, what is left out stays.
          */
         AnnotationPut: {
             /**
@@ -990,6 +1104,11 @@ export interface components {
              * @description all classes that hold; empty: none of them, which is an answer too
              */
             class_ids?: number[] | null;
+            /**
+             * Regions
+             * @description segmentation, with points or alone: the last is on top; left out: they stay
+             */
+            regions?: (components["schemas"]["StrokeIn"] | components["schemas"]["PolygonIn"] | components["schemas"]["BoxIn"] | components["schemas"]["MaskIn"])[] | null;
         };
         /**
          * AnnotationStateOut
@@ -1011,6 +1130,12 @@ export interface components {
              * @description multilabel: the classes that hold, empty for none of them; null while nobody has answered
              */
             labels: components["schemas"]["LabelOut"][] | null;
+            /**
+             * Regions
+             * @description segmentation: the last is on top
+             * @default []
+             */
+            regions: components["schemas"]["RegionOut"][];
             /** Skipped */
             skipped: boolean;
             /**
@@ -1022,6 +1147,43 @@ export interface components {
             can_undo: boolean;
             /** Can Redo */
             can_redo: boolean;
+        };
+        /**
+         * BoxGeometry
+         * @description A rectangle between two corners.
+         */
+        BoxGeometry: {
+            /** X0 */
+            x0: number;
+            /** Y0 */
+            y0: number;
+            /** X1 */
+            x1: number;
+            /** Y1 */
+            y1: number;
+        };
+        /**
+         * BoxIn
+         * @description A box.
+         */
+        BoxIn: {
+            /**
+             * Class Id
+             * @description null: an eraser, which removes what lies below
+             */
+            class_id: number | null;
+            /**
+             * Id
+             * @description of an existing region; left out for a new one
+             */
+            id?: number | null;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "box";
+            /** @description left out: that of the existing region */
+            geometry?: components["schemas"]["BoxGeometry"] | null;
         };
         /**
          * Calibration
@@ -1295,6 +1457,12 @@ export interface components {
              * @description 0 in a classification session
              */
             points: number;
+            /**
+             * Regions
+             * @description strokes, polygons, boxes and masks of a segmentation session
+             * @default 0
+             */
+            regions: number;
             /**
              * Images With Below
              * @description images of the class or of one below it
@@ -1869,6 +2037,49 @@ export interface components {
          */
         Flips: "none" | "horizontal" | "both";
         /**
+         * FoundSession
+         * @description A session on this port, or in the folder of sessions.
+         */
+        FoundSession: {
+            /**
+             * Folder
+             * @description name of its folder
+             */
+            folder: string;
+            /**
+             * Url
+             * @description of its page, relative to the server's root; null: this server does not serve it
+             */
+            url: string | null;
+            /**
+             * Current
+             * @description whether this is the one that answered
+             */
+            current: boolean;
+            /**
+             * Command
+             * @description that opens it, to run where this server was started, or with a bare name in the folder of sessions; null: it is open
+             */
+            command: string | null;
+            progress: components["schemas"]["SessionProgress"] | null;
+            /**
+             * Problem
+             * @description why it cannot be read
+             */
+            problem: string | null;
+            /**
+             * Thumbnails
+             * @description addresses of some small pictures, beside its page
+             */
+            thumbnails: string[];
+        };
+        /**
+         * GeometryScope
+         * @description Of which regions an answer tells the geometry.
+         * @enum {string}
+         */
+        GeometryScope: "all" | "changed";
+        /**
          * HeadChoice
          * @description Who predicts now.
          */
@@ -2413,6 +2624,64 @@ export interface components {
          */
         MapSize: "grid" | "image";
         /**
+         * MaskGeometry
+         * @description Pixels of a rectangle whose first pixel is at (x, y), as COCO writes them.
+         */
+        MaskGeometry: {
+            /**
+             * X
+             * @default 0
+             */
+            x: number;
+            /**
+             * Y
+             * @default 0
+             */
+            y: number;
+            /**
+             * Size
+             * @description height and width of the rectangle
+             */
+            size: [
+                number,
+                number
+            ];
+            /**
+             * Counts
+             * @description compressed run lengths, down the columns
+             */
+            counts: string;
+        };
+        /**
+         * MaskIn
+         * @description A mask.
+         */
+        MaskIn: {
+            /**
+             * Class Id
+             * @description null: an eraser, which removes what lies below
+             */
+            class_id: number | null;
+            /**
+             * Id
+             * @description of an existing region; left out for a new one
+             */
+            id?: number | null;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "mask";
+            /** @description left out: that of the existing region */
+            geometry?: components["schemas"]["MaskGeometry"] | null;
+        };
+        /**
+         * MaskSource
+         * @description Where the class of a pixel comes from.
+         * @enum {string}
+         */
+        MaskSource: "annotated" | "predicted" | "merged";
+        /**
          * Measurement
          * @description Both, measured on the held-out labels of one moment.
          */
@@ -2628,6 +2897,40 @@ export interface components {
             origin: components["schemas"]["Origin"];
         };
         /**
+         * PolygonGeometry
+         * @description Rings; one inside of another is a hole. The last corner is not the first again.
+         */
+        PolygonGeometry: {
+            /** Rings */
+            rings: [
+                number,
+                number
+            ][][];
+        };
+        /**
+         * PolygonIn
+         * @description A polygon.
+         */
+        PolygonIn: {
+            /**
+             * Class Id
+             * @description null: an eraser, which removes what lies below
+             */
+            class_id: number | null;
+            /**
+             * Id
+             * @description of an existing region; left out for a new one
+             */
+            id?: number | null;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "polygon";
+            /** @description left out: that of the existing region */
+            geometry?: components["schemas"]["PolygonGeometry"] | null;
+        };
+        /**
          * PredictionMap
          * @description Where to get the probability maps of a segmentation.
          */
@@ -2780,6 +3083,137 @@ export interface components {
             history: components["schemas"]["HistoryPoint"][];
             /** @description segmentation and multilabel; null before the first */
             agreement: components["schemas"]["Agreement"] | null;
+        };
+        /**
+         * RegionChange
+         * @description What becomes of one existing region; what is left out stays.
+         */
+        RegionChange: {
+            /**
+             * Class Id
+             * @description another class; null makes an eraser of it
+             */
+            class_id?: number | null;
+            /**
+             * Dx
+             * @description pixels to the right; a mask moves by whole ones
+             * @default 0
+             */
+            dx: number;
+            /**
+             * Dy
+             * @description pixels down
+             * @default 0
+             */
+            dy: number;
+            /**
+             * Geometry
+             * @description another geometry, of the same kind
+             */
+            geometry?: components["schemas"]["StrokeGeometry"] | components["schemas"]["PolygonGeometry"] | components["schemas"]["BoxGeometry"] | components["schemas"]["MaskGeometry"] | null;
+            /** Id */
+            id: number;
+        };
+        /**
+         * RegionKind
+         * @description The form that a region is kept in; what belongs to each stands in models/region_shapes.py.
+         * @enum {string}
+         */
+        RegionKind: "stroke" | "polygon" | "box" | "mask";
+        /**
+         * RegionOrigin
+         * @description Who made a region. Set by the server, never by a client.
+         * @enum {string}
+         */
+        RegionOrigin: "human" | "accepted" | "imported" | "corrected";
+        /**
+         * RegionOut
+         * @description A part of an image with its class. Painted in the order of the list: the last is on top.
+         */
+        RegionOut: {
+            /**
+             * Id
+             * @description stays the same while the region is moved, changed, removed and brought back
+             */
+            id: number;
+            /**
+             * Shape Id
+             * @description equal where the geometry is; a changed geometry gets another one
+             */
+            shape_id: number;
+            kind: components["schemas"]["RegionKind"];
+            /**
+             * Class Id
+             * @description null removes what lies below: an eraser
+             */
+            class_id: number | null;
+            /** @description who made it; set by the server */
+            origin: components["schemas"]["RegionOrigin"];
+            /**
+             * Geometry
+             * @description null where geometry=changed was asked for and the image had this shape before
+             */
+            geometry?: components["schemas"]["StrokeGeometry"] | components["schemas"]["PolygonGeometry"] | components["schemas"]["BoxGeometry"] | components["schemas"]["MaskGeometry"] | null;
+        };
+        /**
+         * RegionPatch
+         * @description What becomes of a region; what is left out stays.
+         */
+        RegionPatch: {
+            /**
+             * Class Id
+             * @description another class; null makes an eraser of it
+             */
+            class_id?: number | null;
+            /**
+             * Dx
+             * @description pixels to the right; a mask moves by whole ones
+             * @default 0
+             */
+            dx: number;
+            /**
+             * Dy
+             * @description pixels down
+             * @default 0
+             */
+            dy: number;
+            /**
+             * Geometry
+             * @description another geometry, of the same kind
+             */
+            geometry?: components["schemas"]["StrokeGeometry"] | components["schemas"]["PolygonGeometry"] | components["schemas"]["BoxGeometry"] | components["schemas"]["MaskGeometry"] | null;
+            /**
+             * Revision
+             * @description as in PUT annotations
+             */
+            revision?: number | null;
+        };
+        /**
+         * RegionsEdit
+         * @description One action of a person: regions to add on top, to change and to remove. One step for undo.
+         */
+        RegionsEdit: {
+            /**
+             * Revision
+             * @description as in PUT annotations
+             */
+            revision?: number | null;
+            /**
+             * Add
+             * @description new ones, the last on top
+             * @default []
+             */
+            add: (components["schemas"]["StrokeIn"] | components["schemas"]["PolygonIn"] | components["schemas"]["BoxIn"] | components["schemas"]["MaskIn"])[];
+            /**
+             * Change
+             * @default []
+             */
+            change: components["schemas"]["RegionChange"][];
+            /**
+             * Remove
+             * @default []
+             */
+            remove: number[];
         };
         /**
          * ReliabilityBin
@@ -2954,6 +3388,38 @@ export interface components {
             created_at: string;
         };
         /**
+         * SessionProgress
+         * @description How far a session is.
+         */
+        SessionProgress: {
+            /** Name */
+            name: string;
+            task: components["schemas"]["Task"];
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Changed At
+             * @description of the last annotation; null before the first
+             */
+            changed_at: string | null;
+            /**
+             * Images
+             * @description without those that cannot be used
+             */
+            images: number;
+            /** Labeled */
+            labeled: number;
+            /** Skipped */
+            skipped: number;
+            /** Undetermined */
+            undetermined: number;
+            /** Classes */
+            classes: number;
+        };
+        /**
          * SnapshotImageOut
          * @description An image of a data snapshot.
          */
@@ -2995,6 +3461,27 @@ export interface components {
          * @enum {string}
          */
         Split: "train" | "validation";
+        /**
+         * StartPage
+         * @description What the start page shows.
+         */
+        StartPage: {
+            /**
+             * Sessions
+             * @description those of this server first, then the one changed last
+             */
+            sessions: components["schemas"]["FoundSession"][];
+            /**
+             * More
+             * @description sessions in the folder that are not listed
+             */
+            more: number;
+            /**
+             * Has Root
+             * @description whether this server knows a folder of sessions (`--sessions-root`)
+             */
+            has_root: boolean;
+        };
         /**
          * StartTraining
          * @description What is to be trained.
@@ -3056,6 +3543,45 @@ export interface components {
          * @enum {string}
          */
         Strategy: "sequential" | "random" | "least_confident" | "least_confident_minority";
+        /**
+         * StrokeGeometry
+         * @description A line drawn by a round brush.
+         */
+        StrokeGeometry: {
+            /** Points */
+            points: [
+                number,
+                number
+            ][];
+            /**
+             * Radius
+             * @description half the width of the line, pixels
+             */
+            radius: number;
+        };
+        /**
+         * StrokeIn
+         * @description A stroke.
+         */
+        StrokeIn: {
+            /**
+             * Class Id
+             * @description null: an eraser, which removes what lies below
+             */
+            class_id: number | null;
+            /**
+             * Id
+             * @description of an existing region; left out for a new one
+             */
+            id?: number | null;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "stroke";
+            /** @description left out: that of the existing region */
+            geometry?: components["schemas"]["StrokeGeometry"] | null;
+        };
         /**
          * Task
          * @description What is labelled: points in images, one class per image, or any number of classes per image.
@@ -3437,6 +3963,62 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SessionLink"][];
+                };
+            };
+            /** @description cannot be right */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description not in this state */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description malformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    getStartPage: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StartPage"];
                 };
             };
             /** @description cannot be right */
@@ -3962,6 +4544,8 @@ export interface operations {
                 current_id?: number | null;
                 /** @description only images predicted as this class */
                 class_id?: number | null;
+                /** @description skipped or undetermined ones come up only if asked for */
+                status?: components["schemas"]["ImageStatus"];
             };
             header?: never;
             path?: never;
@@ -4422,7 +5006,10 @@ export interface operations {
     };
     putAnnotations: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description changed: only of regions whose shape the image had not before; the others' is null */
+                geometry?: components["schemas"]["GeometryScope"];
+            };
             header?: never;
             path: {
                 image_id: number;
@@ -4545,7 +5132,10 @@ export interface operations {
     };
     undoAnnotations: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description changed: only of regions whose shape the image had not before; the others' is null */
+                geometry?: components["schemas"]["GeometryScope"];
+            };
             header?: never;
             path: {
                 image_id: number;
@@ -4607,7 +5197,10 @@ export interface operations {
     };
     redoAnnotations: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description changed: only of regions whose shape the image had not before; the others' is null */
+                geometry?: components["schemas"]["GeometryScope"];
+            };
             header?: never;
             path: {
                 image_id: number;
@@ -4778,6 +5371,262 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ConflictBody"];
+                };
+            };
+            /** @description malformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    editRegions: {
+        parameters: {
+            query?: {
+                /** @description changed: only of regions whose shape the image had not before; the others' is null */
+                geometry?: components["schemas"]["GeometryScope"];
+            };
+            header?: never;
+            path: {
+                image_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RegionsEdit"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AnnotationStateOut"];
+                };
+            };
+            /** @description cannot be right */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description another state was found; `current` is an AnnotationStateOut */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConflictBody"];
+                };
+            };
+            /** @description malformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    removeRegion: {
+        parameters: {
+            query?: {
+                /** @description as in PUT annotations */
+                revision?: number | null;
+                /** @description changed: only of regions whose shape the image had not before; the others' is null */
+                geometry?: components["schemas"]["GeometryScope"];
+            };
+            header?: never;
+            path: {
+                image_id: number;
+                region_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AnnotationStateOut"];
+                };
+            };
+            /** @description cannot be right */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description another state was found; `current` is an AnnotationStateOut */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConflictBody"];
+                };
+            };
+            /** @description malformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    changeRegion: {
+        parameters: {
+            query?: {
+                /** @description changed: only of regions whose shape the image had not before; the others' is null */
+                geometry?: components["schemas"]["GeometryScope"];
+            };
+            header?: never;
+            path: {
+                image_id: number;
+                region_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RegionPatch"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AnnotationStateOut"];
+                };
+            };
+            /** @description cannot be right */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description another state was found; `current` is an AnnotationStateOut */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConflictBody"];
+                };
+            };
+            /** @description malformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    getMask: {
+        parameters: {
+            query?: {
+                /** @description what tells the class of a pixel */
+                source?: components["schemas"]["MaskSource"];
+            };
+            header?: never;
+            path: {
+                image_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description the mask */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/png": string;
+                };
+            };
+            /** @description cannot be right */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description not in this state */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
                 };
             };
             /** @description malformed */

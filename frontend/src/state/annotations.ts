@@ -102,7 +102,7 @@ export class AnnotationStore {
   }
 
   #edit(annotation: Annotation): void {
-    this.#replace({ ...annotation, skipped: false, can_undo: true, can_redo: false }, "LOCAL");
+    this.#replace({ ...annotation, skipped: false, undetermined: false, can_undo: true, can_redo: false }, "LOCAL");
   }
 
   #replace(annotation: Annotation, origin: ChangeOrigin): void {
@@ -150,7 +150,7 @@ function humanLabel(class_id: number): ImageLabel {
 
 /** The annotation as it will be once the draft is saved. */
 function withDraft(annotation: Annotation, draft: Draft): Annotation {
-  const after = { ...annotation, skipped: false, can_undo: true, can_redo: false };
+  const after = { ...annotation, skipped: false, undetermined: false, can_undo: true, can_redo: false };
   if (draft.kind === "points") return { ...after, points: draft.points };
   if (draft.kind === "classes") return withClasses(after, draft.class_ids);
   return { ...after, label: draft.class_id === null ? null : humanLabel(draft.class_id) };

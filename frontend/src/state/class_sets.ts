@@ -1,4 +1,5 @@
 /** Several classes of one image, with groups of which one holds at most. */
+import { above, below } from "./class_tree";
 import type { ClassProbability, LabelClass } from "./types";
 
 /** Classes that are shown together: those of a group, or those in none. */
@@ -13,16 +14,18 @@ export interface ClassBlock {
 export const HOLDS_ABOVE = 0.5;
 
 /**
- * The classes after one more click on a class: it goes, or it comes and the others of its group go. Without any left
- * the image is unanswered again (null): that none holds is said on purpose only.
+ * The classes after one more click on a class: it goes with all below it, or it comes with all above it and what these
+ * exclude goes. Without any left the image is unanswered again (null): that none holds is said on purpose only.
  */
 export function toggled(classes: readonly LabelClass[], held: readonly number[] | null, class_id: number): number[] | null {
   if (held?.includes(class_id)) {
-    const left = held.filter((id) => id !== class_id);
+    const gone = below(classes, class_id);
+    const left = held.filter((id) => !gone.includes(id));
     return left.length > 0 ? left : null;
   }
-  const rivals = rivalsOf(classes, class_id);
-  return inOrder(classes, [...(held ?? []).filter((id) => !rivals.has(id)), class_id]);
+  const coming = [class_id, ...above(classes, class_id)];
+  const rivals = rivalsOf(classes, coming);
+  return inOrder(classes, [...(held ?? []).filter((id) => !rivals.has(id)), ...coming]);
 }
 
 /** What the prediction would answer: every class that more likely holds than not, of a group the most likely alone. */
@@ -30,8 +33,9 @@ export function suggested(classes: readonly LabelClass[], probabilities: readonl
   const chosen: number[] = [];
   for (const { class_id, p } of [...probabilities].sort((a, b) => b.p - a.p)) {
     if (p <= HOLDS_ABOVE || !classes.some(({ id }) => id === class_id)) continue;
-    const rivals = rivalsOf(classes, class_id);
-    if (!chosen.some((id) => rivals.has(id))) chosen.push(class_id);
+    const implied = [class_id, ...above(classes, class_id)];
+    const rivals = rivalsOf(classes, implied);
+    if (!chosen.some((id) => rivals.has(id))) chosen.push(...implied);
   }
   return inOrder(classes, chosen);
 }
@@ -67,9 +71,11 @@ export function sameClasses(a: readonly number[] | null, b: readonly number[] | 
   return a.length === b.length && a.every((id) => b.includes(id));
 }
 
-function rivalsOf(classes: readonly LabelClass[], class_id: number): ReadonlySet<number> {
-  const group = classes.find(({ id }) => id === class_id)?.group ?? null;
-  return new Set(group === null ? [] : classes.filter((other) => other.group === group && other.id !== class_id).map(({ id }) => id));
+/** What cannot hold beside these: others of their groups, and all below such a class. */
+function rivalsOf(classes: readonly LabelClass[], class_ids: readonly number[]): ReadonlySet<number> {
+  const groups = new Set(classes.filter(({ id, group }) => class_ids.includes(id) && group !== null).map(({ group }) => group));
+  const others = classes.filter(({ id, group }) => groups.has(group) && !class_ids.includes(id));
+  return new Set(others.flatMap(({ id }) => below(classes, id)));
 }
 
 function inOrder(classes: readonly LabelClass[], class_ids: readonly number[]): number[] {

@@ -4,7 +4,8 @@ import type { Quality } from "./quality";
 
 export type Task = "segmentation" | "classification" | "multilabel";
 export type Origin = "human" | "extracted" | "accepted" | "imported";
-export type ImageStatus = "unlabeled" | "labeled" | "skipped";
+/** undetermined: a person has looked and cannot tell. */
+export type ImageStatus = "unlabeled" | "labeled" | "skipped" | "undetermined";
 export type FeatureState = "pending" | "ready" | "failed";
 /** IDLE before the first run. */
 export type TrainingState = "IDLE" | "QUEUED" | "RUNNING" | "SUSPENDED" | "FINISHED" | "FAILED";
@@ -21,6 +22,8 @@ export interface LabelClass {
   readonly color: string;
   /** Of the classes of a group one holds at most, where an image may have several. */
   readonly group: string | null;
+  /** The class that it is a kind of. */
+  readonly parent_id?: number | null;
 }
 
 export interface Point {
@@ -45,6 +48,8 @@ export interface Annotation {
   /** Where an image may have several; empty: none of them; null: nobody has answered. */
   readonly labels: readonly ImageLabel[] | null;
   readonly skipped: boolean;
+  /** A person has looked and cannot tell. */
+  readonly undetermined?: boolean;
   readonly can_undo: boolean;
   readonly can_redo: boolean;
 }
@@ -155,11 +160,20 @@ export interface HeadInForce {
   readonly checkpoint_id: number | null;
 }
 
+export interface ClassCount {
+  readonly class_id: number;
+  readonly images: number;
+  readonly points: number;
+  /** Of the class and of those below it. */
+  readonly images_with_below: number;
+  readonly points_with_below: number;
+}
+
 export interface Stats {
   readonly images: number;
   readonly by_status: Readonly<Record<ImageStatus, number>>;
   readonly by_features: Readonly<Record<FeatureState, number>>;
-  readonly by_class: readonly { readonly class_id: number; readonly images: number; readonly points: number }[];
+  readonly by_class: readonly ClassCount[];
   readonly held_out: HeldOut | null;
   readonly head: HeadInForce | null;
   readonly quality: Quality;

@@ -1,13 +1,18 @@
 import type { Api, ClassChange } from "../api/client";
 import { explain } from "../api/errors";
-import type { Signal } from "../state/signal";
+import { usageText, type ClassUsage, type RemovedClass } from "../state/classes";
+import { Signal } from "../state/signal";
 import type { ToastStore } from "../state/toasts";
-import type { LabelClass } from "../state/types";
+import type { LabelClass, Task } from "../state/types";
 
-/** Adding, renaming, recolouring and removing classes; a removal can be taken back. */
+/** Adding, changing, moving, merging and removing classes; a removal can be taken back. */
 export class ClassEditing {
+  /** That can be brought back, the last one removed first. */
+  readonly removed = new Signal<readonly RemovedClass[]>([]);
+
   constructor(
     private readonly api: Api,
+    private readonly task: Task,
     private readonly classes: Signal<readonly LabelClass[]>,
     private readonly toasts: ToastStore,
     private readonly onAnnotationsChanged: () => void,
@@ -19,36 +24,75 @@ export class ClassEditing {
     });
   }
 
-  async add(name: string): Promise<boolean> {
-    return this.#tell(async () => {
-      await this.api.addClass(name);
+  /** For the editor, when it opens. */
+  async refreshRemoved(): Promise<void> {
+    await this.#tell(async () => {
+      this.removed.set(await this.api.removedClasses());
+    });
+  }
+
+  /** The new class, or null where it was refused. */
+  async add(name: string, parent_id: number | null = null): Promise<LabelClass | null> {
+    let added: LabelClass | null = null;
+    await this.#tell(async () => {
+      added = await this.api.addClass(name, parent_id);
       await this.refresh();
     });
+    return added;
   }
 
   async change(class_id: number, change: ClassChange): Promise<boolean> {
     return this.#tell(async () => {
       await this.api.changeClass(class_id, change);
       await this.refresh();
+      // What stands above a class is said with it.
+      if (this.task === "multilabel" && "parent_id" in change) this.onAnnotationsChanged();
+    });
+  }
+
+  /** What would go with it, counted now; null where that cannot be told. */
+  async usage(class_id: number): Promise<ClassUsage | null> {
+    let usage: ClassUsage | null = null;
+    await this.#tell(async () => {
+      usage = await this.api.classUsage(class_id);
+    });
+    return usage;
+  }
+
+  async merge(label_class: LabelClass, into: LabelClass): Promise<boolean> {
+    return this.#tell(async () => {
+      const { annotations_moved } = await this.api.mergeClass(label_class.id, into.id);
+      await this.#afterChange();
+      const count = annotations_moved.toLocaleString("en");
+      const text = `“${label_class.name}” is “${into.name}” now: ${count} annotation${annotations_moved === 1 ? "" : "s"} moved.`;
+      this.toasts.show("success", text);
     });
   }
 
   async remove(label_class: LabelClass): Promise<boolean> {
     return this.#tell(async () => {
-      const { annotations_removed } = await this.api.removeClass(label_class.id);
-      await this.refresh();
-      this.onAnnotationsChanged();
-      const text = `Class “${label_class.name}” removed, with ${annotations_removed} annotations.`;
-      this.toasts.show("info", text, { action: { text: "Undo", run: () => void this.restore(label_class.id) } });
+      const usage = await this.api.classUsage(label_class.id);
+      await this.api.removeClass(label_class.id);
+      await this.#afterChange();
+      const what = usageText(usage, this.task);
+      this.toasts.show("info", `Class “${label_class.name}” removed${what === "" ? "" : `, with ${what}`}.`, {
+        action: { text: "Undo", run: () => void this.restore(label_class) },
+      });
     });
   }
 
-  async restore(class_id: number): Promise<boolean> {
+  async restore({ id, name }: Pick<LabelClass, "id" | "name">): Promise<boolean> {
     return this.#tell(async () => {
-      await this.api.restoreClass(class_id);
-      await this.refresh();
-      this.onAnnotationsChanged();
+      await this.api.restoreClass(id);
+      await this.#afterChange();
+      this.toasts.show("success", `Class “${name}” is back, with all that it had.`);
     });
+  }
+
+  async #afterChange(): Promise<void> {
+    await this.refresh();
+    await this.refreshRemoved();
+    this.onAnnotationsChanged();
   }
 
   async #tell(work: () => Promise<void>): Promise<boolean> {

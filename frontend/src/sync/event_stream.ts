@@ -1,6 +1,6 @@
 import { Signal } from "../state/signal";
 
-export const EVENT_KINDS = ["annotation", "prediction", "training", "features", "job"] as const;
+export const EVENT_KINDS = ["annotation", "prediction", "training", "features", "job", "classes"] as const;
 export type EventKind = (typeof EVENT_KINDS)[number];
 
 export interface ServerEvent {

@@ -137,6 +137,13 @@ export class Labelling {
     if (answer !== null) await this.#goOn(image_id);
   }
 
+  /** A person has looked and cannot tell: an answer in place of any other. */
+  async markUndetermined(): Promise<void> {
+    const image_id = this.annotations.image_id.value;
+    const answer = await this.#onServer((id, revision) => this.api.markUndetermined(id, revision));
+    if (answer !== null) await this.#goOn(image_id);
+  }
+
   async extractPoints(): Promise<void> {
     const before = this.annotations.current.value.points.filter(({ origin }) => origin === "extracted").length;
     const answer = await this.#onServer((image_id, revision) => this.api.extractPoints(image_id, revision));

@@ -4,6 +4,7 @@ import { ImageStage } from "../../render/image_stage";
 import { PointTool } from "../../render/point_tool";
 import type { Command } from "../../state/keymap";
 import type { OverlayStyle, Theme } from "../../state/preferences";
+import { START_HASH } from "../../state/start";
 import { isTiled } from "../../state/tiles";
 import type { Readable } from "../../state/signal";
 import { AppView } from "./components/AppView";
@@ -48,6 +49,8 @@ export class LabelingView extends AppView {
     isBlocked: () => this.querySelector("dialog[open]") !== null,
   });
 
+  #stop_loading: (() => void) | null = null;
+
   protected watched(): readonly Readable<unknown>[] {
     const { navigator, annotations, predictions, labelling, classes, preferences, ui, health, picture_view } = this.app;
     return [
@@ -72,12 +75,14 @@ export class LabelingView extends AppView {
       if (event.detail > 0) button?.blur();
     });
     addEventListener("hashchange", this.#followHash);
+    this.#stop_loading = this.app.ui.classes_open.subscribe(() => void import("./components/ClassEditor"));
   }
 
   override disconnectedCallback(): void {
     super.disconnectedCallback();
     this.#keyboard.stop();
     removeEventListener("hashchange", this.#followHash);
+    this.#stop_loading?.();
   }
 
   protected override render(): TemplateResult {
@@ -129,7 +134,7 @@ export class LabelingView extends AppView {
     this.#stage.setTool(sets_points ? this.#point_tool : null);
     this.#stage.wheel_pans = preferences.value.wheel_pans;
     document.documentElement.dataset.theme = preferences.value.theme;
-    if (opened) history.replaceState(null, "", ui.gallery_open.value ? "#/gallery" : `#/image/${opened.image.id}`);
+    if (opened && location.hash !== START_HASH) history.replaceState(null, "", ui.gallery_open.value ? "#/gallery" : `#/image/${opened.image.id}`);
   }
 
   #taskPanel(): TemplateResult {

@@ -6,7 +6,7 @@ import { textOn } from "../../state/color";
 /** What the image is labelled with, and what is the matter with it. */
 export function stageChips(app: App): TemplateResult | typeof nothing {
   const { annotations, classes, config, navigator } = app;
-  const { label, labels, skipped } = annotations.current.value;
+  const { label, labels, skipped, undetermined } = annotations.current.value;
   if (navigator.image === null) return nothing;
   const sets_points = config.task === "segmentation";
   const held = [...(label ? [label] : []), ...(labels ?? [])].map(({ class_id }) => class_id);
@@ -15,6 +15,7 @@ export function stageChips(app: App): TemplateResult | typeof nothing {
       data-testid="label-badge" data-class-id=${id} style="background: ${color}; color: ${textOn(color)}">${name}</span>`)}
     ${labels?.length === 0 ? html`<span class="badge is-neutral" data-testid="none-badge">None of the classes</span>` : nothing}
     ${skipped ? html`<span class="badge is-neutral">Skipped</span>` : nothing}
+    ${undetermined === true ? html`<span class="badge is-neutral" data-testid="undetermined-badge">Undetermined</span>` : nothing}
     ${navigator.image.features === "failed"
       ? html`<span class="badge is-neutral" data-testid="features-failed">Cannot be used: ${navigator.image.failure ?? "its features failed"}</span>`
       : nothing}

@@ -34,7 +34,7 @@ export class AppHeader extends AppView {
     const { theme } = preferences.value;
     return html`
       <header class="header">
-        <h1 class="brand">
+        <h1><a class="brand" href="#/start" data-testid="logo" title="All sessions">
           <svg width="22" height="22" viewBox="0 0 32 32" aria-hidden="true">
             <rect width="32" height="32" rx="9" fill="var(--accent-solid)" />
             <path d="M7.5 16A8.5 8.5 0 0 1 16 7.5M24.5 16a8.5 8.5 0 0 1-8.5 8.5" fill="none" stroke="#fff"
@@ -42,7 +42,7 @@ export class AppHeader extends AppView {
             <circle cx="16" cy="16" r="4.4" fill="#fff" />
           </svg>
           <span>Fewclick</span>
-        </h1>
+        </a></h1>
         ${this.#session()}
         <span class="chip task-chip">${TASK_NAMES[config.task]}</span>
         ${this.#progress()} ${this.#extraction()}
@@ -79,12 +79,12 @@ export class AppHeader extends AppView {
   #progress(): TemplateResult | typeof nothing {
     const stats = this.app.stats.stats.value;
     if (stats === null) return nothing;
-    const { labeled, skipped, unlabeled } = stats.by_status;
+    const { labeled, skipped, unlabeled, undetermined } = stats.by_status;
     const { failed } = stats.by_features;
     // Without those that cannot be used.
-    const total = labeled + skipped + unlabeled;
+    const total = labeled + skipped + unlabeled + undetermined;
     const share = total === 0 ? 0 : labeled / total;
-    const more = [skipped > 0 ? `${skipped} skipped` : "", failed > 0 ? `${failed} cannot be used (see the gallery)` : ""];
+    const more = [skipped > 0 ? `${skipped} skipped` : "", undetermined > 0 ? `${undetermined} undetermined` : "", failed > 0 ? `${failed} cannot be used (see the gallery)` : ""];
     return html`<div class="progress" title=${more.filter(Boolean).join(", ") || "Images labelled"}>
       <div class="progress-track" role="progressbar" aria-label="Images labelled" aria-valuemin="0" aria-valuemax=${total}
         aria-valuenow=${labeled}><div class="progress-fill" style="transform: scaleX(${share})"></div></div>

@@ -1,124 +1,309 @@
-import { Plus, Trash2, X } from "lucide";
-import { html, nothing, type PropertyDeclarations, type TemplateResult } from "lit";
+import "../../../styles/class_editor.css";
+
+import { Combine, GripVertical, Plus, Search, Trash2, X } from "lucide";
+import { html, nothing, type PropertyDeclarations, type PropertyValues, type TemplateResult } from "lit";
 import { repeat } from "lit/directives/repeat.js";
 
+import { nameProblem, type ClassUsage } from "../../../state/classes";
+import { classRows, dropped, searchRows, type ClassPlace, type ClassRow } from "../../../state/class_tree";
+import { textOn } from "../../../state/color";
 import type { Readable } from "../../../state/signal";
 import type { LabelClass } from "../../../state/types";
 import { AppView } from "./AppView";
+import { ClassDrag, type ClassDrop } from "./class_drag";
+import { classPanel, type PanelKind } from "./class_panels";
+import { classKey, keyHint } from "./class_keys";
+import { classCount, groupField, inputOf, removedClasses } from "./class_parts";
 import { closeOnBackdrop, showDialog } from "./dialog";
 import { icon } from "./icon";
 
-/** Add, rename, recolour and remove classes. A removal says first how many annotations go. */
+const SEARCH_FROM = 10;
+
+interface Panel {
+  readonly class_id: number;
+  readonly kind: PanelKind;
+}
+
+/** The classes as a tree: add, rename, recolour, sort, merge, remove, bring back. All of it by mouse or by keys. */
 export class ClassEditor extends AppView {
-  static override properties: PropertyDeclarations = { ...AppView.properties, removing_id: { state: true } };
-  declare removing_id: number | null;
+  static override properties: PropertyDeclarations = {
+    ...AppView.properties,
+    active_id: { state: true },
+    renaming_id: { state: true },
+    panel: { state: true },
+    usage: { state: true },
+    words: { state: true },
+    problem: { state: true },
+    dragged_id: { state: true },
+    drop: { state: true },
+  };
+  /** The row that Tab reaches. */
+  declare active_id: number | null;
+  declare renaming_id: number | null;
+  declare panel: Panel | null;
+  declare usage: ClassUsage | null;
+  declare words: string;
+  /** What is wrong with the name of the new class. */
+  declare problem: string | null;
+  declare dragged_id: number | null;
+  declare drop: ClassDrop | null;
+
+  #was_open = false;
+  /** Row that takes the focus once it is drawn: drawing may have moved it. */
+  #focus_id: number | null = null;
+  readonly #drag = new ClassDrag({
+    moved: (class_id, drop) => {
+      this.dragged_id = class_id;
+      const fits = drop !== null && dropped(this.app.classes.value, drop.class_id, drop.on_id, drop.part) !== null;
+      this.drop = fits ? drop : null;
+    },
+    ended: (drop) => {
+      const place = drop === null ? null : dropped(this.app.classes.value, drop.class_id, drop.on_id, drop.part);
+      this.dragged_id = this.drop = null;
+      if (drop !== null && place !== null) this.#move(drop.class_id, place);
+    },
+  });
 
   constructor() {
     super();
-    this.removing_id = null;
+    this.active_id = this.renaming_id = this.panel = this.usage = this.problem = this.dragged_id = this.drop = null;
+    this.words = "";
   }
 
   protected watched(): readonly Readable<unknown>[] {
-    const { ui, classes, stats } = this.app;
-    return [ui.classes_open, classes, stats.stats];
+    const { ui, classes, stats, class_editing } = this.app;
+    return [ui.classes_open, classes, stats.stats, class_editing.removed];
   }
 
   protected override render(): TemplateResult {
     const { ui, classes } = this.app;
-    return html`<dialog class="dialog" aria-labelledby="class-editor-title" @close=${() => ui.classes_open.set(false)}
+    const all = classRows(classes.value);
+    const rows = searchRows(all, this.words);
+    const active_id = rows.some(({ label_class }) => label_class.id === this.active_id) ? this.active_id : rows[0]?.label_class.id;
+    return html`<dialog class="dialog class-editor" aria-labelledby="class-editor-title" @close=${() => ui.classes_open.set(false)}
       @click=${closeOnBackdrop}>
       <div class="dialog-head">
-        <h2 id="class-editor-title">Classes</h2>
-        <button class="button ghost icon-only" aria-label="Close" @click=${() => ui.classes_open.set(false)}>${icon(X)}</button>
+        <h2 id="class-editor-title">Classes <span class="class-total">${all.length}</span></h2>
+        <button class="button ghost icon-only" aria-label="Close" title="Close (Esc)" @click=${() => ui.classes_open.set(false)}>${icon(X)}</button>
       </div>
-      <ul class="class-editor-list">
-        ${repeat(classes.value, ({ id }) => id, (label_class) => this.#row(label_class))}
-      </ul>
-      <form class="class-editor-new" @submit=${this.#add}>
-        <input class="input" name="name" data-testid="new-class-name" placeholder="New class" aria-label="Name of the new class"
-          required maxlength="200" autocomplete="off" />
-        <button class="button primary" data-testid="add-class">${icon(Plus, 16)}<span>Add</span></button>
-      </form>
+      ${all.length >= SEARCH_FROM ? this.#search() : nothing}
+      <div class="class-tree ${this.dragged_id === null ? "" : "is-dragging"}" role="treegrid" aria-label="Classes"
+        @keydown=${this.#key} @focusin=${this.#focused}>
+        ${repeat(rows, ({ label_class }) => label_class.id, (row) => this.#row(row, row.label_class.id === active_id))}
+      </div>
+      ${rows.length === 0 ? html`<p class="hint class-none">No class is called so.</p>` : nothing}
+      ${this.#newClass()} ${removedClasses(this.app)}
+      <p class="class-keys">${keyHint()}</p>
     </dialog>`;
   }
 
+  protected override willUpdate(changed: PropertyValues): void {
+    super.willUpdate(changed);
+    const row = document.activeElement instanceof HTMLElement && this.contains(document.activeElement) ? document.activeElement : null;
+    if (row?.matches("[data-class-row]") === true) this.#focus_id ??= Number(row.dataset.classRow);
+  }
+
   protected override updated(): void {
-    showDialog(this, this.app.ui.classes_open.value);
+    const { value: is_open } = this.app.ui.classes_open;
+    showDialog(this, is_open);
+    if (is_open && !this.#was_open) {
+      void this.app.class_editing.refreshRemoved();
+      this.#rowElement(this.active_id ?? this.app.classes.value[0]?.id ?? null)?.focus();
+    }
+    this.#was_open = is_open;
+    const renaming = this.querySelector<HTMLInputElement>(".class-rename");
+    if (renaming !== null && document.activeElement !== renaming) {
+      renaming.focus();
+      renaming.select();
+    } else if (this.#focus_id !== null && !this.#isBusyElsewhere()) this.#rowElement(this.#focus_id)?.focus();
+    this.#focus_id = null;
   }
 
-  #row(label_class: LabelClass): TemplateResult {
+  /** Somebody types, or chooses in a panel: the focus is theirs. */
+  #isBusyElsewhere(): boolean {
+    const { activeElement } = document;
+    return activeElement !== null && activeElement !== document.body && this.contains(activeElement) && !activeElement.matches("dialog");
+  }
+
+  #search(): TemplateResult {
+    return html`<label class="class-search">${icon(Search, 15)}
+      <input class="input" type="search" data-testid="search-classes" placeholder="Find a class" aria-label="Find a class" autocomplete="off"
+        .value=${this.words} @input=${(event: Event) => (this.words = inputOf(event).value)} /></label>`;
+  }
+
+  #row({ label_class, index, depth, place, siblings }: ClassRow, is_active: boolean): TemplateResult {
     const { id, name, color } = label_class;
-    return html`<li>
-      <input type="color" .value=${color} aria-label="Colour of ${name}" @change=${(event: Event) => this.#recolor(id, event)} />
-      <input class="input" .value=${name} aria-label="Name of ${name}" maxlength="200" autocomplete="off"
-        @change=${(event: Event) => this.#rename(label_class, event)} />
-      ${this.app.config.task === "multilabel" ? this.#group(label_class) : nothing}
-      <span class="count">${this.#count(id)}</span>
-      <button class="button ghost icon-only" data-testid="remove-class-${id}" aria-label="Remove ${name}" title="Remove"
-        @click=${() => (this.removing_id = id)}>${icon(Trash2, 16)}</button>
-      ${this.removing_id === id ? this.#confirmation(label_class) : nothing}
-    </li>`;
-  }
-
-  /** Classes with the same word here exclude each other. */
-  #group(label_class: LabelClass): TemplateResult {
-    const { id, name, group } = label_class;
-    return html`<input class="input class-editor-group" .value=${group ?? ""} data-testid="group-${id}" aria-label="Group of ${name}"
-      title="Of the classes of a group an image has one at most" placeholder="No group" maxlength="200" autocomplete="off"
-      @change=${(event: Event) => this.#regroup(label_class, event)} />`;
-  }
-
-  #regroup({ id, group }: LabelClass, event: Event): void {
-    const { target: input } = event;
-    if (!(input instanceof HTMLInputElement)) return;
-    const wanted = input.value.trim() || null;
-    if (wanted === group) return;
-    void this.app.class_editing.change(id, { group: wanted }).then((changed) => {
-      if (!changed) input.value = group ?? "";
-    });
-  }
-
-  #confirmation(label_class: LabelClass): TemplateResult {
-    return html`<div class="confirmation" role="alert">
-      <span>Remove “${label_class.name}” with ${this.#count(label_class.id) || "no annotations"}?</span>
-      <button class="button small" @click=${() => (this.removing_id = null)}>Keep</button>
-      <button class="button small danger" data-testid="confirm-remove-class" @click=${() => this.#remove(label_class)}>Remove</button>
+    const tab = is_active ? 0 : -1;
+    const drop = this.drop?.on_id === id ? `drop-${this.drop.part}` : "";
+    const is_open = this.panel?.class_id === id;
+    return html`<div class="class-item ${drop} ${this.dragged_id === id ? "is-dragged" : ""}" role="row" data-class-row=${id}
+      data-testid="class-row-${id}" aria-level=${depth + 1} aria-posinset=${place + 1} aria-setsize=${siblings}
+      aria-selected=${is_active} aria-label=${name} tabindex=${tab} style="--depth: ${depth}; --class-color: ${color}">
+      <span role="gridcell" class="class-lead">
+        <button class="class-handle" tabindex="-1" aria-label="Move ${name}" title="Drag to sort, or onto a class to put it below (Alt + arrow keys)"
+          @pointerdown=${(event: PointerEvent) => this.#drag.start(id, event)}>${icon(GripVertical, 14)}</button>
+        <button class="class-swatch" tabindex=${tab} data-testid="color-${id}" aria-label="Colour of ${name}" title="Colour (C)"
+          aria-expanded=${is_open && this.panel?.kind === "color"} style="color: ${textOn(color)}"
+          @click=${() => this.#toggle(id, "color")}>${index < 9 ? index + 1 : nothing}</button>
+      </span>
+      <span role="gridcell" class="class-title">${this.renaming_id === id ? this.#rename(label_class) : this.#name(label_class)}</span>
+      ${this.app.config.task === "multilabel" ? groupField(this.app, label_class, tab) : nothing}
+      <span role="gridcell" class="class-count" title="Annotations">${classCount(this.app, id)}</span>
+      <span role="gridcell" class="class-actions">
+        <button class="button ghost icon-only small" tabindex=${tab} data-testid="add-below-${id}" aria-label="Add a class below ${name}"
+          title="Add a class below (Insert)" @click=${() => this.#addBelow(label_class)}>${icon(Plus, 15)}</button>
+        <button class="button ghost icon-only small" tabindex=${tab} data-testid="merge-class-${id}" aria-label="Merge ${name} into another class"
+          title="Merge into … (M)" aria-expanded=${is_open && this.panel?.kind === "merge"}
+          ?disabled=${this.app.classes.value.length < 2} @click=${() => this.#toggle(id, "merge")}>${icon(Combine, 15)}</button>
+        <button class="button ghost icon-only small" tabindex=${tab} data-testid="remove-class-${id}" aria-label="Remove ${name}"
+          title="Remove (Del)" aria-expanded=${is_open && this.panel?.kind === "remove"}
+          @click=${() => this.#toggle(id, "remove")}>${icon(Trash2, 15)}</button>
+      </span>
+      ${is_open && this.panel !== null
+        ? classPanel(this.panel.kind, label_class, this.app, this.usage, {
+            close: () => this.#close(),
+            recolor: (wanted) => void this.app.class_editing.change(id, { color: wanted }),
+            merge: (into) => this.#leave(id, this.app.class_editing.merge(label_class, into)),
+            remove: () => this.#leave(id, this.app.class_editing.remove(label_class)),
+          })
+        : nothing}
     </div>`;
   }
 
-  #count(class_id: number): string {
-    const found = this.app.stats.stats.value?.by_class.find((entry) => entry.class_id === class_id);
-    const count = this.app.config.task === "segmentation" ? found?.points : found?.images;
-    if (!count) return "";
-    return `${count} ${this.app.config.task === "segmentation" ? "point" : "image"}${count === 1 ? "" : "s"}`;
+  #name({ id, name }: LabelClass): TemplateResult {
+    return html`<span class="class-label" title="Double-click to rename (Enter)" @dblclick=${() => (this.renaming_id = id)}>${name}</span>`;
+  }
+
+  #rename(label_class: LabelClass): TemplateResult {
+    return html`<input class="input class-rename" data-testid="rename-${label_class.id}" aria-label="Name of ${label_class.name}"
+      .value=${label_class.name} maxlength="200" autocomplete="off" spellcheck="false" @keydown=${(event: KeyboardEvent) => this.#renameKey(label_class, event)}
+      @blur=${(event: Event) => this.#finishRename(label_class, inputOf(event).value)} />`;
+  }
+
+  #renameKey(label_class: LabelClass, event: KeyboardEvent): void {
+    event.stopPropagation();
+    if (event.key === "Escape") {
+      event.preventDefault();
+      this.#focus_id = label_class.id;
+      this.renaming_id = null;
+    } else if (event.key === "Enter") {
+      this.#focus_id = label_class.id;
+      this.#finishRename(label_class, inputOf(event).value);
+    }
+  }
+
+  #finishRename({ id, name }: LabelClass, typed: string): void {
+    if (this.renaming_id !== id) return;
+    this.renaming_id = null;
+    const wanted = typed.trim();
+    if (wanted === name || wanted === "") return;
+    const problem = nameProblem(wanted, this.app.classes.value.filter((other) => other.id !== id).map((other) => other.name));
+    if (problem === null) void this.app.class_editing.change(id, { name: wanted });
+    else this.app.toasts.show("warning", problem);
+  }
+
+  #newClass(): TemplateResult {
+    const groups = new Set(this.app.classes.value.flatMap(({ group }) => (group === null ? [] : [group])));
+    return html`<form class="class-new" @submit=${this.#add}>
+      <input class="input" name="name" data-testid="new-class-name" placeholder="New class" aria-label="Name of the new class" maxlength="200"
+        autocomplete="off" spellcheck="false" aria-invalid=${this.problem !== null} aria-describedby="class-problem" @input=${() => (this.problem = null)} />
+      <button class="button primary" data-testid="add-class">${icon(Plus, 16)}<span>Add</span></button>
+      <p class="class-problem" id="class-problem" data-testid="class-problem" role="status">${this.problem ?? ""}</p>
+      <datalist id="class-groups">${[...groups].map((group) => html`<option value=${group}></option>`)}</datalist>
+    </form>`;
   }
 
   readonly #add = (event: Event): void => {
     event.preventDefault();
     const { target: form } = event;
     if (!(form instanceof HTMLFormElement)) return;
-    const name = new FormData(form).get("name");
-    if (typeof name !== "string") return;
-    void this.app.class_editing.add(name.trim()).then((added) => {
-      if (added) form.querySelector<HTMLInputElement>("[name=name]")?.form?.reset();
+    const name = form.querySelector("input")?.value.trim() ?? "";
+    this.problem = nameProblem(name, this.app.classes.value.map((other) => other.name));
+    if (this.problem !== null) return;
+    void this.app.class_editing.add(name).then((added) => {
+      if (added === null) return;
+      form.reset();
+      this.#rowElement(added.id)?.scrollIntoView({ block: "nearest" });
     });
   };
 
-  #rename({ id, name }: LabelClass, event: Event): void {
-    const { target: input } = event;
-    if (!(input instanceof HTMLInputElement) || input.value.trim() === name) return;
-    void this.app.class_editing.change(id, { name: input.value.trim() }).then((changed) => {
-      if (!changed) input.value = name;
+  #addBelow({ id, name }: LabelClass): void {
+    const taken = new Set(this.app.classes.value.map((other) => other.name.toLowerCase()));
+    let wanted = `New in ${name}`;
+    for (let number = 2; taken.has(wanted.toLowerCase()); number += 1) wanted = `New in ${name} ${number}`;
+    void this.app.class_editing.add(wanted.slice(0, 200), id).then((added) => {
+      if (added === null) return;
+      this.active_id = this.renaming_id = added.id;
     });
   }
 
-  #recolor(class_id: number, event: Event): void {
-    if (event.target instanceof HTMLInputElement) void this.app.class_editing.change(class_id, { color: event.target.value });
+  #toggle(class_id: number, kind: PanelKind): void {
+    if (this.panel?.class_id === class_id && this.panel.kind === kind) {
+      this.#close();
+      return;
+    }
+    this.active_id = class_id;
+    this.panel = { class_id, kind };
+    this.usage = null;
+    if (kind === "color") return;
+    void this.app.class_editing.usage(class_id).then((usage) => {
+      if (this.panel?.class_id === class_id) this.usage = usage;
+    });
   }
 
-  #remove(label_class: LabelClass): void {
-    this.removing_id = null;
-    void this.app.class_editing.remove(label_class);
+  #close(): void {
+    this.#focus_id = this.panel?.class_id ?? null;
+    this.panel = null;
+    this.#rowElement(this.#focus_id)?.focus();
+  }
+
+  /** The row goes, or stays where it was refused; its neighbour is at hand then. */
+  #leave(class_id: number, work: Promise<boolean>): void {
+    const ids = this.app.classes.value.map(({ id }) => id);
+    const next = ids[ids.indexOf(class_id) + 1] ?? ids[ids.indexOf(class_id) - 1] ?? null;
+    this.panel = null;
+    void work.then((done) => {
+      this.active_id = done ? next : class_id;
+      void this.updateComplete.then(() => this.#rowElement(this.active_id)?.focus());
+    });
+  }
+
+  #move(class_id: number, place: ClassPlace): void {
+    this.active_id = this.#focus_id = class_id;
+    void this.app.class_editing.change(class_id, place);
+  }
+
+  readonly #focused = (event: FocusEvent): void => {
+    const row = event.target instanceof Element ? event.target.closest<HTMLElement>("[data-class-row]") : null;
+    if (row) this.active_id = Number(row.dataset.classRow);
+  };
+
+  readonly #key = (event: KeyboardEvent): void => {
+    const row = event.target instanceof HTMLElement ? event.target : null;
+    // In a panel, Escape closes that alone.
+    if (event.key === "Escape" && this.panel !== null) {
+      event.preventDefault();
+      event.stopPropagation();
+      this.#close();
+      return;
+    }
+    if (row?.matches("[data-class-row]") !== true) return;
+    const ids = [...this.querySelectorAll<HTMLElement>("[data-class-row]")].map((element) => Number(element.dataset.classRow));
+    const action = classKey(event, this.app.classes.value, ids, Number(row.dataset.classRow));
+    if (action === null) return;
+    event.preventDefault();
+    event.stopPropagation();
+    const class_id = Number(row.dataset.classRow);
+    const label_class = this.app.classes.value.find(({ id }) => id === class_id);
+    if (action.kind === "go") this.#rowElement(action.class_id)?.focus();
+    else if (action.kind === "move") this.#move(class_id, action.place);
+    else if (action.kind === "rename") this.renaming_id = class_id;
+    else if (action.kind === "panel") this.#toggle(class_id, action.panel);
+    else if (label_class) this.#addBelow(label_class);
+  };
+
+  #rowElement(class_id: number | null): HTMLElement | null {
+    return class_id === null ? null : this.querySelector<HTMLElement>(`[data-class-row="${class_id}"]`);
   }
 }
 

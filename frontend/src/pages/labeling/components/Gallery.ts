@@ -23,6 +23,7 @@ const FILTERS: readonly (readonly [Filter, string])[] = [
   ["unlabeled", "Unlabelled"],
   ["labeled", "Labelled"],
   ["skipped", "Skipped"],
+  ["undetermined", "Undetermined"],
 ];
 /** Offered where there are any. */
 const FAILED = ["failed", "Failed"] as const;
@@ -158,6 +159,7 @@ export class Gallery extends AppView {
   #status(image: ImageInfo): string {
     if (image.features === "failed") return "Failed";
     if (image.status === "skipped") return "Skipped";
+    if (image.status === "undetermined") return "Undetermined";
     if (image.status === "labeled") {
       if (image.class_ids?.length === 0) return "Labelled · none";
       return this.app.config.task === "segmentation" ? `Labelled · ${image.point_count} points` : "Labelled";

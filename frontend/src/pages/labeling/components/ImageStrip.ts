@@ -1,4 +1,4 @@
-import { ChevronLeft, ChevronRight, SkipForward } from "lucide";
+import { ChevronLeft, ChevronRight, CircleDashed, SkipForward } from "lucide";
 import { html, type TemplateResult } from "lit";
 import { repeat } from "lit/directives/repeat.js";
 
@@ -41,6 +41,8 @@ export class ImageStrip extends AppView {
         <button class="button" data-testid="skip" title="Skip (K or X)" @click=${() => this.command("skip")}>
           ${icon(SkipForward)}<span>Skip</span>
         </button>
+        <button class="button icon-only" data-testid="undetermined" title="Undetermined: nobody can tell (U)" aria-label="Undetermined"
+          @click=${() => this.command("undetermined")}>${icon(CircleDashed)}</button>
         <button class="button primary" data-testid="next" title="Next (F or →)" aria-busy=${navigator.loading.value}
           @click=${() => this.command("next")}><span>Next</span>${icon(ChevronRight)}</button>
       </nav>

@@ -8,6 +8,8 @@ import { AppView } from "./AppView";
 import { icon } from "./icon";
 
 const ICONS = { info: Info, success: CircleCheck, warning: TriangleAlert, error: CircleAlert } as const;
+/** What can be taken back must be read first, and reached. */
+const WITH_ACTION_MS = 12_000;
 const SHOWN_MS = { info: 4_000, success: 4_000, warning: 9_000, error: 12_000 } as const;
 
 /** Short messages in a corner; they go by themselves, later the graver they are. */
@@ -26,8 +28,9 @@ export class Toasts extends AppView {
 
   protected override updated(): void {
     this.#bringToFront();
-    for (const { id, kind, keep } of this.app.toasts.value) {
-      if (keep !== true && !this.#timers.has(id)) this.#timers.set(id, setTimeout(() => this.#dismiss(id), SHOWN_MS[kind]));
+    for (const { id, kind, keep, action } of this.app.toasts.value) {
+      const shown_ms = action === undefined ? SHOWN_MS[kind] : Math.max(SHOWN_MS[kind], WITH_ACTION_MS);
+      if (keep !== true && !this.#timers.has(id)) this.#timers.set(id, setTimeout(() => this.#dismiss(id), shown_ms));
     }
   }
 

@@ -1,0 +1,54 @@
+/** The start page: sessions, and how far they are. */
+import type { Task } from "./types";
+
+export interface SessionProgress {
+  readonly name: string;
+  readonly task: Task;
+  readonly created_at: string;
+  readonly changed_at: string | null;
+  readonly images: number;
+  readonly labeled: number;
+  readonly skipped: number;
+  readonly undetermined: number;
+  readonly classes: number;
+}
+
+export interface FoundSession {
+  readonly folder: string;
+  /** null: another server would have to serve it. */
+  readonly url: string | null;
+  readonly current: boolean;
+  /** That opens it. */
+  readonly command: string | null;
+  readonly progress: SessionProgress | null;
+  readonly problem: string | null;
+  readonly thumbnails: readonly string[];
+}
+
+export interface StartPage {
+  readonly sessions: readonly FoundSession[];
+  readonly more: number;
+  readonly has_root: boolean;
+}
+
+export const START_HASH = "#/start";
+
+/** Whether an address means the start page: by name, or the root of a server that has several sessions. */
+export function isStart(hash: string, pathname: string, session_urls: readonly string[]): boolean {
+  if (hash === START_HASH) return true;
+  return session_urls.length > 1 && hash === "" && !session_urls.includes(pathname);
+}
+
+/** Labelled, skipped and undetermined: what a person has seen. */
+export function reviewedShare({ images, labeled, skipped, undetermined }: SessionProgress): number {
+  return images === 0 ? 0 : (labeled + skipped + undetermined) / images;
+}
+
+/** "just now", "5 minutes ago", "yesterday", "3 weeks ago". */
+export function ago(then: string, now: Date): string {
+  const seconds = Math.max((now.getTime() - new Date(then).getTime()) / 1000, 0);
+  if (seconds < 60) return "just now";
+  const units = [[60, "minute"], [3600, "hour"], [86400, "day"], [604800, "week"], [2629800, "month"], [31557600, "year"]] as const;
+  const [size, name] = units.filter(([limit]) => limit <= seconds).at(-1) ?? units[0];
+  return new Intl.RelativeTimeFormat("en", { numeric: "auto" }).format(-Math.floor(seconds / size), name);
+}
