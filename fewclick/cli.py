@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from backend.schemas.export import ExportFormat, ExportScope
+from backend.schemas.export import ExportFormat, ExportOptions, ExportScope, MaskSource, Outlines
 from db.errors import FewclickError
 from fewclick.checkpoint_cli import app as checkpoints_app
 from fewclick.command_options import SessionOption, session_folder
@@ -157,6 +157,11 @@ def export(
         ExportScope, typer.Option(help="Masks of labelled images only, or of all predicted ones.")
     ] = ExportScope.LABELED,
     history: Annotated[bool, typer.Option("--history", help="json: every earlier annotation too.")] = False,
+    masks: Annotated[
+        MaskSource | None,
+        typer.Option(help="What masks say. Left out: the regions of an image, its prediction where it has none."),
+    ] = None,
+    outlines: Annotated[Outlines, typer.Option(help="coco: how masks are told.")] = Outlines.RLE,
     session: SessionOption = None,
 ) -> None:
     """Write the annotations to a file; the server need not run."""
@@ -164,7 +169,7 @@ def export(
     from initialization.report import format_bytes
 
     chosen = kind or format_of(output)
-    export_to_file(session_folder(session), output, chosen, scope, history=history)
+    export_to_file(session_folder(session), output, chosen, ExportOptions(scope, history, masks, outlines))
     if output != STANDARD_OUTPUT:
         typer.echo(f"wrote {output} ({chosen.value}, {format_bytes(output.stat().st_size)})")
 

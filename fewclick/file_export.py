@@ -10,7 +10,7 @@ from typing import IO
 from starlette.responses import StreamingResponse
 
 from backend.main import create_app
-from backend.schemas.export import ExportFormat, ExportScope
+from backend.schemas.export import ExportFormat, ExportOptions
 from backend.services.export.service import send_export
 from backend.settings import Settings
 from db.database import require_session_dir
@@ -42,9 +42,7 @@ def export_to_file(
     session_dir: Path,
     file: Path,
     kind: ExportFormat,
-    scope: ExportScope = ExportScope.LABELED,
-    *,
-    history: bool = False,
+    options: ExportOptions | None = None,
 ) -> None:
     """Write the annotations; `file` appears only once it is complete. The name - means standard output.
 
@@ -53,19 +51,20 @@ def export_to_file(
         InvalidInputError: the format does not fit the task, or the file cannot be written.
     """
     require_session_dir(session_dir)
+    options = options or ExportOptions()
     if file == STANDARD_OUTPUT:
-        asyncio.run(_write(session_dir, sys.stdout.buffer, kind, scope, history=history))
+        asyncio.run(_write(session_dir, sys.stdout.buffer, kind, options))
         return
     if not file.parent.is_dir() or file.is_dir():
         raise InvalidInputError(f"{file} cannot be written: expected the name of a file in a folder that exists")
     with open_atomically(file, durable=False) as partial:
-        asyncio.run(_write(session_dir, partial, kind, scope, history=history))
+        asyncio.run(_write(session_dir, partial, kind, options))
 
 
-async def _write(session_dir: Path, sink: IO[bytes], kind: ExportFormat, scope: ExportScope, *, history: bool) -> None:
+async def _write(session_dir: Path, sink: IO[bytes], kind: ExportFormat, options: ExportOptions) -> None:
     app = create_app(Settings(session=session_dir))
     async with app.router.lifespan_context(app):
-        response: StreamingResponse = send_export(app.state.context, kind, scope, history=history)
+        response: StreamingResponse = send_export(app.state.context, kind, options)
         async for chunk in response.body_iterator:
             sink.write(chunk.encode() if isinstance(chunk, str) else chunk)
     sink.flush()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     BeforeValidator,
@@ -94,6 +94,8 @@ class SessionConfig(TrainingSettings):
     name: Annotated[str, BeforeValidator(plain_name)] | None = None
     formats: Annotated[tuple[str, ...], BeforeValidator(_formats)] = DEFAULT_FORMATS
     labels_dir: Annotated[Path | None, BeforeValidator(_path)] = None
+    import_masks: Literal["regions", "points"] = "regions"
+    """What masks in `labels_dir` become: regions, which say all that the masks do, or a few points inside of each."""
     session_dir: Annotated[Path | None, BeforeValidator(_path)] = None
     dinov3_repo: Annotated[Path | None, BeforeValidator(_path)] = None
     weights_path: Annotated[Path | None, BeforeValidator(_path)] = None

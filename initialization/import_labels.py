@@ -11,17 +11,21 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from db.database import Database
-from db.enums import Origin
+from db.enums import Origin, RegionKind, RegionOrigin
 from db.errors import InvalidInputError
-from db.queries.annotations import NewPoint, replace_points, set_classes, set_label, set_undetermined
+from db.queries.annotations import NewPoint, set_classes, set_label, set_undetermined
+from db.queries.regions import MAX_REGIONS, NewRegion, NewShape, replace_regions
 from db.queries.session_info import get_session_info
 from db.tables.images import Image
 from db.tables.session import LabelClass
 from db.tasks import Annotates, Task
 from initialization.class_set_files import read_class_sets
 from initialization.label_files import FoundLabels, ImageIndex, read_class_labels, read_point_labels
-from initialization.masks import MaskError, MaskValues, mask_points, read_mask, read_values
+from initialization.masks import MaskError, MaskValues, mask_points, mask_regions, read_mask, read_values
+from models.errors import ShapeError
 from models.preprocessing import Crop, preprocessing_of
+from models.region_checks import checked_shape
+from models.region_shapes import Shape
 
 BATCH = 50
 
@@ -32,6 +36,7 @@ class ImportReport:
 
     images: int = 0
     points: int = 0
+    regions: int = 0
     left_alone: int = 0
     problems: list[str] = field(default_factory=list)
 
@@ -45,8 +50,13 @@ class _Target:
     height: int
 
 
-def import_labels(database: Database, labels_dir: Path, advance: Callable[[int], None]) -> ImportReport:
+def import_labels(
+    database: Database, labels_dir: Path, advance: Callable[[int], None], *, masks_as_points: bool = False
+) -> ImportReport:
     """Import what `labels_dir` says about the images of the session, in small transactions.
+
+    Args:
+        masks_as_points: A few points inside of masks, in place of the masks as regions.
 
     Raises:
         SourceError: values.json cannot be right.
@@ -62,7 +72,8 @@ def import_labels(database: Database, labels_dir: Path, advance: Callable[[int],
     found = _read_files(task, labels_dir, index, [entry.name for entry in classes])
     report = ImportReport(problems=found.problems)
     _report_without_image(found, report)
-    said = found.classes.keys() | found.class_sets.keys() | found.points.keys() | found.masks.keys()
+    by_place = found.points.keys() | found.masks.keys() | found.regions.keys()
+    said = by_place | found.classes.keys() | found.class_sets.keys()
     labelled = found.undetermined | said
     report.left_alone = sum(row.revision > 0 for row in rows if row.path in labelled)
     targets = {
@@ -82,7 +93,7 @@ def import_labels(database: Database, labels_dir: Path, advance: Callable[[int],
         importer.import_class_sets(paths, targets, found)
     else:
         values = read_values(labels_dir, [(entry.name, entry.color) for entry in classes])
-        importer.import_points(paths, targets, found, values)
+        importer.import_points(paths, targets, found, values, masks_as_points=masks_as_points)
     importer.import_undetermined([path for path in targets if path in found.undetermined - said], targets)
     importer.report_unknown()
     return report
@@ -147,18 +158,31 @@ class _Importer:
             self._advance(len(batch))
 
     def import_points(
-        self, paths: list[str], targets: dict[str, _Target], found: FoundLabels, values: MaskValues
+        self,
+        paths: list[str],
+        targets: dict[str, _Target],
+        found: FoundLabels,
+        values: MaskValues,
+        *,
+        masks_as_points: bool,
     ) -> None:
-        """The points that are given, and points inside the masks."""
+        """The points and regions that are given; masks as regions, or as points inside of them."""
         for batch in _batches(paths):
-            points = {path: self._points(path, targets[path], found, values) for path in batch}
+            new = {}
+            for path in batch:
+                target = targets[path]
+                of_masks = self._mask_points(path, target, found, values) if masks_as_points else []
+                regions = [] if masks_as_points else self._mask_regions(path, target, found, values)
+                regions += self._regions(path, target, found)
+                new[path] = self._points(path, target, found.points.get(path, []) + of_masks), regions
             with self._database.write() as db_session:
-                for path, new_points in points.items():
+                for path, (points, regions) in new.items():
                     image = _unannotated(db_session, targets[path])
-                    if new_points and image is not None:
-                        replace_points(db_session, image, new_points, origin=Origin.IMPORTED)
+                    if (points or regions) and image is not None:
+                        replace_regions(db_session, image, regions, points=points, origin=Origin.IMPORTED)
                         self._report.images += 1
-                        self._report.points += len(new_points)
+                        self._report.points += len(points)
+                        self._report.regions += len(regions)
             self._advance(len(batch))
 
     def import_undetermined(self, paths: list[str], targets: dict[str, _Target]) -> None:
@@ -180,10 +204,38 @@ class _Importer:
             for name, count in sorted(self._unknown.items())
         ]
 
-    def _points(self, path: str, target: _Target, found: FoundLabels, values: MaskValues) -> list[NewPoint]:
+    def _mask_regions(self, path: str, target: _Target, found: FoundLabels, values: MaskValues) -> list[NewRegion]:
+        mask_path = found.masks.get(path)
+        if mask_path is None:
+            return []
+        try:
+            masks = mask_regions(read_mask(mask_path, (target.width, target.height), self._crop), values)
+        except MaskError as error:
+            self._report.problems.append(f"mask {mask_path.name} of {path} {error}")
+            return []
+        known = [(self._class_id(name), mask) for name, mask in masks]
+        return [_imported(class_id, mask) for class_id, mask in known if class_id is not None]
+
+    def _regions(self, path: str, target: _Target, found: FoundLabels) -> list[NewRegion]:
+        regions = []
+        for given in found.regions.get(path, []):
+            class_id = None if given.class_name is None else self._class_id(given.class_name)
+            if class_id is None and given.class_name is not None:
+                continue
+            try:
+                shape = checked_shape(given.kind, given.geometry, target.width, target.height)
+            except ShapeError as error:
+                self._report.problems.append(f"a region of {path} is not used: {error}")
+            else:
+                regions.append(_imported(class_id, shape))
+        if len(regions) > MAX_REGIONS:
+            self._report.problems.append(f"{path}: of {len(regions)} regions the first {MAX_REGIONS} are used")
+        return regions[:MAX_REGIONS]
+
+    def _points(self, path: str, target: _Target, found: list[tuple[float, float, str]]) -> list[NewPoint]:
         new = []
         outside = 0
-        for x, y, name in found.points.get(path, []) + self._mask_points(path, target, found, values):
+        for x, y, name in found:
             class_id = self._class_id(name)
             if not (0 <= x <= target.width and 0 <= y <= target.height):
                 outside += 1
@@ -213,6 +265,11 @@ class _Importer:
         if class_id is None:
             self._unknown[name] += 1
         return class_id
+
+
+def _imported(class_id: int | None, shape: Shape) -> NewRegion:
+    new = NewShape(RegionKind(shape.kind), shape.to_json())
+    return NewRegion(class_id, new, origin=RegionOrigin.IMPORTED)
 
 
 def _unannotated(db_session: Session, target: _Target) -> Image | None:

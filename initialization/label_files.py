@@ -5,18 +5,21 @@ from __future__ import annotations
 import csv
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from initialization.config import DEFAULT_FORMATS
 from initialization.masks import LEGEND_NAME, VALUES_NAME
+from initialization.region_files import FoundRegion, is_document, read_document
 from initialization.sources import has_format, is_hidden, natural_key
 
 PATH_COLUMNS = ("path", "image", "file", "filename", "file_name")
 UNDETERMINED_COLUMN = "undetermined"
 HOLDS = frozenset({"1", "true", "yes", "x"})
+MAX_DOCUMENT = 2 << 30
+"""Bytes of a .json that is about many images."""
 CLASS_COLUMNS = ("class", "label", "class_name")
 
 
@@ -57,6 +60,8 @@ class FoundLabels:
     """Where an image may have several; an empty one says that none holds."""
     points: dict[str, list[tuple[float, float, str]]] = field(default_factory=lambda: defaultdict(list))
     masks: dict[str, Path] = field(default_factory=dict)
+    regions: dict[str, list[FoundRegion]] = field(default_factory=dict)
+    """The last on top."""
     problems: list[str] = field(default_factory=list)
     without_image: Counter[str] = field(default_factory=Counter)
     """Labels of images that the session does not hold, by the file that has them (or its folder)."""
@@ -103,7 +108,9 @@ def read_class_labels(labels_dir: Path, index: ImageIndex) -> FoundLabels:
 
 
 def read_point_labels(labels_dir: Path, index: ImageIndex) -> FoundLabels:
-    """Points and masks: .csv files with path, x, y, class; one .json for an image; mask pictures of the same name."""
+    """Points and masks: .csv files with path, x, y, class; one .json for an image, or one of COCO or of an export for
+    many; mask pictures of the same name.
+    """
     found = FoundLabels()
     for path, relative in files_below(labels_dir):
         suffix = path.suffix.lower()
@@ -114,10 +121,10 @@ def read_point_labels(labels_dir: Path, index: ImageIndex) -> FoundLabels:
         if path.name in {VALUES_NAME, LEGEND_NAME} or not (suffix == ".json" or has_format(relative, DEFAULT_FORMATS)):
             continue
         image_path = index.find(relative)
-        if image_path is None:
+        if suffix == ".json":
+            _add_json(found, index, image_path, path, relative)
+        elif image_path is None:
             found.without_image[suffix] += 1
-        elif suffix == ".json":
-            _add_json_points(found, image_path, path, relative)
         elif image_path in found.masks:
             found.problems.append(f"{relative}: {image_path} has a mask already, {found.masks[image_path].name}")
         else:
@@ -175,8 +182,30 @@ def _add_point(found: FoundLabels, image: str, point: dict[str, Any], name: str,
     found.points[image].append((x, y, name.strip()))
 
 
-def _add_json_points(found: FoundLabels, image: str, path: Path, relative: str) -> None:
-    data = read_json(path, relative, found)
+def _add_json(found: FoundLabels, index: ImageIndex, image: str | None, path: Path, relative: str) -> None:
+    data = read_json(path, relative, found) if image is not None or path.stat().st_size <= MAX_DOCUMENT else None
+    if isinstance(data, dict) and is_document(data):
+        _add_document(found, index, data, relative)
+    elif image is not None:
+        _add_json_points(found, image, data, relative)
+    else:
+        found.without_image[".json"] += 1
+
+
+def _add_document(found: FoundLabels, index: ImageIndex, data: Mapping[str, Any], relative: str) -> None:
+    for entry in read_document(data):
+        image = index.find(entry.name)
+        if image is None:
+            found.without_image[relative] += len(entry.regions) + len(entry.points)
+            continue
+        found.problems += [f"{relative}: {image}: {problem}" for problem in entry.problems]
+        if entry.regions:
+            found.regions.setdefault(image, []).extend(entry.regions)
+        for x, y, name in entry.points:
+            _add_point(found, image, {"x": x, "y": y}, name, relative)
+
+
+def _add_json_points(found: FoundLabels, image: str, data: object, relative: str) -> None:
     points = data.get("points") if isinstance(data, dict) else data
     if not isinstance(points, list):
         found.problems.append(f'{relative}: expected {{"points": [{{"x": 1.5, "y": 2.5, "class": "cell"}}]}}')

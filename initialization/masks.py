@@ -15,6 +15,7 @@ from PIL import Image, ImageColor, UnidentifiedImageError
 from initialization.errors import SourceError
 from models.images import DECODER_ERRORS, READABLE_FORMATS
 from models.preprocessing import Crop
+from models.region_shapes import Mask, mask_of
 
 POINTS_PER_CLASS = 5
 VALUES_NAME = "values.json"
@@ -144,6 +145,19 @@ def mask_points(
     for name, region in regions:
         points.setdefault(name, []).extend(inner_points(region, count))
     return points
+
+
+def mask_regions(mask: MaskPixels, values: MaskValues) -> list[tuple[str, Mask]]:
+    """The pixels of each class in a mask.
+
+    Raises:
+        MaskError: the mask holds nothing known.
+    """
+    regions = _regions(mask, values)
+    if not regions:
+        raise MaskError(f"holds no known class, found the values {_some_values(mask)}")
+    masks = ((name, mask_of(region)) for name, region in regions)
+    return [(name, shape) for name, shape in masks if shape is not None]
 
 
 def inner_points(region: npt.NDArray[np.bool_], count: int) -> list[tuple[float, float]]:

@@ -113,7 +113,8 @@ def bring_labels(database: Database, config: SessionConfig, total: int, report: 
     if config.labels_dir is None:
         return
     with report.progress("labels", total) as advance:
-        imported = import_labels(database, config.labels_dir, advance)
+        imported = import_labels(database, config.labels_dir, advance, masks_as_points=config.import_masks == "points")
     what = counted(imported.images, "image") + f", {counted(imported.points, 'point')}" * bool(imported.points)
+    what += f", {counted(imported.regions, 'region')}" * bool(imported.regions)
     report.fact("imported", what + f"; {imported.left_alone:,} kept as they are" * bool(imported.left_alone))
     report.listing("not used", imported.problems)

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
 
 from backend.context import Context
-from backend.schemas.export import ExportFormat, ExportScope
+from backend.schemas.export import ExportFormat, ExportOptions, ExportScope, MaskSource, Outlines
 from backend.services.export.service import send_export
 
 router = APIRouter(tags=["export"])
@@ -32,6 +32,11 @@ def export_annotations(
         ExportScope, Query(description="coco and png-masks: predictions of labelled images only, or of all")
     ] = ExportScope.LABELED,
     history: Annotated[bool, Query(description="json: every earlier annotation too")] = False,
+    masks: Annotated[
+        MaskSource | None,
+        Query(description="left out: the regions of an image, or its prediction where it has none; see docs/export.md"),
+    ] = None,
+    outlines: Annotated[Outlines, Query(description="coco: how masks are told")] = Outlines.RLE,
 ) -> StreamingResponse:
     """The annotations of the session, streamed."""
-    return send_export(context, format, scope, history=history)
+    return send_export(context, format, ExportOptions(scope, history, masks, outlines))

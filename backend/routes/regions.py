@@ -10,7 +10,8 @@ from backend.context import Context
 from backend.routes.annotations import CONFLICT, GeometryOf
 from backend.schemas.annotations import AnnotationStateOut
 from backend.schemas.base import MAX_ID, PathId
-from backend.schemas.regions import GeometryScope, MaskSource, RegionPatch, RegionsEdit
+from backend.schemas.export import MaskSource
+from backend.schemas.regions import GeometryScope, RegionPatch, RegionsEdit
 from backend.services import annotating
 from backend.services.region_masks import send_mask
 

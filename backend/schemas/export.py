@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 
 
@@ -12,6 +13,7 @@ class ExportFormat(StrEnum):
     CSV = "csv"
     COCO = "coco"
     PNG_MASKS = "png-masks"
+    YOLO_SEGMENT = "yolo-segment"
 
 
 class ExportScope(StrEnum):
@@ -19,3 +21,35 @@ class ExportScope(StrEnum):
 
     LABELED = "labeled"
     ALL = "all"
+
+
+class MaskSource(StrEnum):
+    """Where the class of a pixel comes from."""
+
+    ANNOTATED = "annotated"
+    """Regions alone."""
+    PREDICTED = "predicted"
+    """The prediction alone."""
+    MERGED = "merged"
+    """Regions, and where there are none the prediction."""
+
+
+class Outlines(StrEnum):
+    """How COCO tells the pixels of a class."""
+
+    RLE = "rle"
+    """One annotation for all that belongs to a class in an image."""
+    POLYGONS = "polygons"
+    """One annotation for each part that hangs together."""
+
+
+@dataclass(frozen=True)
+class ExportOptions:
+    """What an export takes along."""
+
+    scope: ExportScope = ExportScope.LABELED
+    history: bool = False
+    """json: every earlier annotation too."""
+    masks: MaskSource | None = None
+    """Where masks come from; None: regions where an image has any, and the prediction where it has none."""
+    outlines: Outlines = Outlines.RLE

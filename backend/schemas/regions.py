@@ -162,14 +162,3 @@ class RegionsEdit(RequestModel):
         if len(set(changed)) < len(changed) or set(changed) & set(self.remove):
             raise ValueError("a region is named twice: name it once, in change or in remove")
         return self
-
-
-class MaskSource(StrEnum):
-    """Where the class of a pixel comes from."""
-
-    ANNOTATED = "annotated"
-    """Regions alone."""
-    PREDICTED = "predicted"
-    """The prediction alone."""
-    MERGED = "merged"
-    """Regions, and where there are none the prediction."""

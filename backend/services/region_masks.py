@@ -10,7 +10,7 @@ from fastapi import Response
 from PIL import Image as PillowImage
 
 from backend.context import AppContext
-from backend.schemas.regions import MaskSource
+from backend.schemas.export import MaskSource
 from backend.services.prediction_maps import read_label_map
 from backend.services.predictions import no_prediction, request_lost_map
 from backend.services.region_edits import label_map, painted_regions

@@ -65,8 +65,11 @@ def replace_regions(
     *,
     points: Sequence[NewPoint] | None = None,
     expected_revision: int | None = None,
+    origin: Origin = Origin.HUMAN,
 ) -> dict[str, Any]:
     """Make `regions` those of the image, the last on top; and `points` its points, where they are given.
+
+    New points get `origin`; new regions have their own.
 
     Raises:
         InvalidInputError: a class or an id that is not there, too many regions, or a session without regions.
@@ -79,7 +82,7 @@ def replace_regions(
     ids = [region.id for region in stored if region.id is not None]
     if len(set(ids)) < len(ids):
         raise InvalidInputError("a region is named twice: give each id once")
-    after = _kept(change) if points is None else State(points=points_to_store(change, points, Origin.HUMAN))
+    after = _kept(change) if points is None else State(points=points_to_store(change, points, origin))
     return change.apply(replace(after, regions=hidden + _with_ids(change, stored)))
 
 

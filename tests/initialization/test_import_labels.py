@@ -165,7 +165,7 @@ def test_import__mask_of_zero_and_one_value(tmp_path: Path, value: int) -> None:
     mask = np.zeros((16, 24), np.uint8)
     mask[4:12, 2:10] = value
     save_mask(tmp_path / "labels/a.png", mask)
-    points = segment(tmp_path, "a.png")["a.png"]
+    points = segment(tmp_path, "a.png", import_masks="points")["a.png"]
     assert {class_id for *_, class_id, _ in points} == {FOREGROUND, BACKGROUND}
     assert len(points) == 10
     for x, y, class_id, _ in points:
@@ -191,7 +191,7 @@ def test_import__values_file_says_what_values_mean(tmp_path: Path) -> None:
     mask[:, 12:] = 77
     save_mask(tmp_path / "labels/a.png", mask)
     (tmp_path / "labels/values.json").write_text('{"77": "background", "0": "foreground"}')
-    points = segment(tmp_path, "a.png")["a.png"]
+    points = segment(tmp_path, "a.png", import_masks="points")["a.png"]
     assert all((x >= 12) == (class_id == BACKGROUND) for x, _, class_id, _ in points)
 
 
@@ -201,7 +201,7 @@ def test_import__masks_of_an_export(tmp_path: Path) -> None:
     save_mask(tmp_path / "labels/masks/sub/a.png.png", mask)
     legend = {"classes": [{"value": 0, "id": 1, "name": "foreground"}, {"value": 1, "id": 2, "name": "background"}]}
     (tmp_path / "labels/classes.json").write_text(json.dumps(legend | {"unknown_value": 255, "masks": {}}))
-    points = segment(tmp_path, "sub/a.png")["sub/a.png"]
+    points = segment(tmp_path, "sub/a.png", import_masks="points")["sub/a.png"]
     assert len(points) == 10
     assert all(x < 8 if class_id == FOREGROUND else x > 16 for x, _, class_id, _ in points)
 

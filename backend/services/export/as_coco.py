@@ -1,4 +1,4 @@
-"""COCO: masks of the prediction as RLE, points beside them; or, for whole images, one annotation each."""
+"""COCO: masks as RLE or polygons, points beside them; or, for whole images, one annotation each."""
 
 from __future__ import annotations
 
@@ -7,17 +7,22 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from pycocotools import mask as coco_mask
 from sqlalchemy.orm import Session
 
+from backend.schemas.export import ExportOptions, Outlines
 from backend.services.export.masks import Mask, read_mask
 from backend.services.export.source import ExportedImage, read_images
 from backend.services.session_snapshot import SessionSnapshot
 from db.enums import ImageStatus
 from db.tasks import Annotates
+from models.region_tools import bridged, outlines
 
 
-def stream(db_session: Session, session: SessionSnapshot, status: ImageStatus | None) -> Iterator[bytes]:
+def stream(
+    db_session: Session, session: SessionSnapshot, status: ImageStatus | None, options: ExportOptions
+) -> Iterator[bytes]:
     """{"info", "licenses", "categories", "images", "annotations"}.
 
     COCO wants all images before all annotations: the images are read once for each of the two lists.
@@ -34,7 +39,7 @@ def stream(db_session: Session, session: SessionSnapshot, status: ImageStatus | 
     yield (json.dumps(head)[:-1] + ', "images": [').encode()
     yield from _joined(_image(exported) for exported in read_images(db_session, session.class_ids, status=status))
     yield b'\n], "annotations": ['
-    yield from _joined(_annotations(db_session, session, status))
+    yield from _joined(_annotations(db_session, session, status, options))
     yield b"\n]}\n"
 
 
@@ -65,14 +70,17 @@ def _image(exported: ExportedImage) -> dict[str, Any]:
     }
 
 
-def _annotations(db_session: Session, session: SessionSnapshot, status: ImageStatus | None) -> Iterator[dict[str, Any]]:
+def _annotations(
+    db_session: Session, session: SessionSnapshot, status: ImageStatus | None, options: ExportOptions
+) -> Iterator[dict[str, Any]]:
     number = 0
     for exported in read_images(db_session, session.class_ids, status=status):
         if session.task.annotates is not Annotates.POINTS:
             found = _whole_image(exported)
         else:
-            mask = read_mask(session, exported)
-            found = [] if mask is None else _regions(exported, mask)
+            mask = read_mask(session, exported, options.masks)
+            make = _parts if options.outlines is Outlines.POLYGONS else _regions
+            found = [] if mask is None else make(exported, mask)
         for annotation in found:
             number += 1
             yield {"id": number, **annotation}
@@ -118,3 +126,28 @@ def _regions(exported: ExportedImage, mask: Mask) -> list[dict[str, Any]]:
             }
         )
     return regions
+
+
+def _parts(exported: ExportedImage, mask: Mask) -> list[dict[str, Any]]:
+    """One annotation for each part of a class that hangs together."""
+    parts = []
+    for class_id in mask.class_ids:
+        for outline in outlines(mask.of_class(class_id)):
+            ring = bridged(outline)
+            corner, far = outline[0].min(axis=0), outline[0].max(axis=0)
+            parts.append(
+                {
+                    "image_id": exported.image.id,
+                    "category_id": class_id,
+                    "segmentation": [ring.round(2).ravel().tolist()],
+                    "area": round(_area(outline[0]) - sum(_area(hole) for hole in outline[1]), 2),
+                    "bbox": [*corner.tolist(), *(far - corner).tolist()],
+                    "iscrowd": 0,
+                }
+            )
+    return parts
+
+
+def _area(ring: npt.NDArray[np.float64]) -> float:
+    x, y = ring.T
+    return float(abs(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1))) / 2)

@@ -87,6 +87,16 @@ def _image(exported: ExportedImage, *, history: bool) -> dict[str, Any]:
             }
             for point in exported.points
         ],
+        "regions": [
+            {
+                "kind": one.shape.kind.value,
+                "class_id": one.region.class_id,
+                "origin": one.region.origin.value,
+                "created_at": one.region.created_at.isoformat(),
+                "geometry": one.shape.geometry,
+            }
+            for one in exported.regions
+        ],
         "label": None if label is None else _mark(label),
         "labels": None if exported.classes is None else [_mark(mark) for mark in exported.classes],
     }
@@ -96,4 +106,10 @@ def _image(exported: ExportedImage, *, history: bool) -> dict[str, Any]:
             {"position": state.position, "created_at": state.created_at.isoformat(), **state.state}
             for state in exported.history
         ]
+        if exported.shapes:
+            # What "shape_id" in a state names.
+            content["shapes"] = {
+                str(shape_id): {"kind": shape.kind.value, "geometry": shape.geometry}
+                for shape_id, shape in exported.shapes.items()
+            }
     return content

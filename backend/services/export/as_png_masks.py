@@ -15,6 +15,7 @@ from PIL import Image as PillowImage
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from backend.schemas.export import MaskSource
 from backend.services.export.masks import Mask, read_mask
 from backend.services.export.source import read_images
 from backend.services.session_snapshot import SessionSnapshot
@@ -26,18 +27,20 @@ UNKNOWN = 255
 """Pixel value of what no class has."""
 
 
-def stream(db_session: Session, session: SessionSnapshot, status: ImageStatus | None) -> Iterator[bytes]:
-    """masks/<path of the image, with .png for its ending> for each image with a prediction, then classes.json.
+def stream(
+    db_session: Session, session: SessionSnapshot, status: ImageStatus | None, source: MaskSource | None
+) -> Iterator[bytes]:
+    """masks/<path of the image, with .png for its ending> for each image with a mask, then classes.json.
 
     Where images differ by their ending alone (a.jpg, a.png), their masks keep it: a.jpg.png, a.png.png.
     """
     names = MaskNames(db_session.scalars(select(Image.path)))
-    sink = _Sink()
+    sink = ZipSink()
     files: dict[str, str] = {}
     # Images are stored as they are: PNG is compressed already.
     with zipfile.ZipFile(sink, "w", zipfile.ZIP_STORED) as archive:
         for exported in read_images(db_session, session.class_ids, status=status):
-            mask = read_mask(session, exported)
+            mask = read_mask(session, exported, source)
             if mask is None:
                 continue
             name = f"masks/{names.name(exported.image.path)}"
@@ -114,7 +117,7 @@ def _legend(session: SessionSnapshot, files: dict[str, str]) -> dict[str, Any]:
     return {"classes": classes, "unknown_value": UNKNOWN, "masks": files}
 
 
-class _Sink(io.RawIOBase):
+class ZipSink(io.RawIOBase):
     """A file that can only be written, from which what was written is taken away piece by piece."""
 
     def __init__(self) -> None:

@@ -4,18 +4,35 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from db.enums import ImageStatus
+from db.enums import ImageStatus, RegionKind
 from db.queries.class_tree import ClassTree, read_tree
-from db.tables.annotations import AnnotationState, ImageClass, Label, Point
+from db.tables.annotations import AnnotationState, ImageClass, Label, Point, Region, RegionShape
 from db.tables.images import Image
 from db.tables.learning import Prediction
 
 BATCH = 500
+
+
+@dataclass(frozen=True)
+class ExportedShape:
+    """Where a region lies."""
+
+    kind: RegionKind
+    geometry: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class ExportedRegion:
+    """A region with its geometry."""
+
+    region: Region
+    shape: ExportedShape
 
 
 @dataclass(frozen=True)
@@ -30,6 +47,10 @@ class ExportedImage:
     prediction: Prediction | None
     history: list[AnnotationState]
     """Oldest first; empty unless asked for."""
+    regions: list[ExportedRegion] = field(default_factory=list)
+    """The last on top; erasers included."""
+    shapes: dict[int, ExportedShape] = field(default_factory=dict)
+    """By the id that states of the past name; empty unless asked for."""
 
 
 def read_images(
@@ -81,7 +102,29 @@ def _with_annotations(
             classes=answers.get(image.id),
             prediction=predictions.get(image.id),
             history=states[image.id],
+            # Image by image: masks are large.
+            regions=_regions(db_session, image.id, class_ids) if image.region_count else [],
+            shapes=_shapes(db_session, image.id) if history and image.revision else {},
         )
+
+
+def _regions(db_session: Session, image_id: int, class_ids: frozenset[int]) -> list[ExportedRegion]:
+    rows = (
+        select(Region, RegionShape.kind, RegionShape.geometry)
+        .join(RegionShape, RegionShape.id == Region.shape_id)
+        .where(Region.image_id == image_id)
+        .order_by(Region.position, Region.id)
+    )
+    return [
+        ExportedRegion(region, ExportedShape(kind, geometry))
+        for region, kind, geometry in db_session.execute(rows)
+        if region.class_id is None or region.class_id in class_ids
+    ]
+
+
+def _shapes(db_session: Session, image_id: int) -> dict[int, ExportedShape]:
+    rows = select(RegionShape.id, RegionShape.kind, RegionShape.geometry).where(RegionShape.image_id == image_id)
+    return {row.id: ExportedShape(row.kind, row.geometry) for row in db_session.execute(rows)}
 
 
 def _answers(db_session: Session, ids: list[int], class_ids: frozenset[int]) -> dict[int, list[ImageClass]]:

@@ -937,7 +937,7 @@ export interface paths {
         };
         /**
          * Listen Events
-         * @description annotation, prediction, training, features and job events, from now on or after the one named.
+         * @description annotation, prediction, training, features, job and classes events, from now on or after the one named.
          */
         get: operations["listenEvents"];
         put?: never;
@@ -1763,7 +1763,7 @@ export interface components {
          * @description How annotations are written to a file.
          * @enum {string}
          */
-        ExportFormat: "json" | "csv" | "coco" | "png-masks";
+        ExportFormat: "json" | "csv" | "coco" | "png-masks" | "yolo-segment";
         /**
          * ExportScope
          * @description Whose predictions go into masks.
@@ -2265,6 +2265,19 @@ export interface components {
              * @description most probable class, or the one with the largest area; multilabel: the rarest of those predicted
              */
             predicted_class_id: number | null;
+            /** @description who gave the image its classes: accepted if none of them was chosen by a person */
+            origin?: components["schemas"]["Origin"] | null;
+            /**
+             * Predicted Version
+             * @description version of the newest prediction, 0 without one
+             * @default 0
+             */
+            predicted_version: number;
+            /**
+             * Predicted Class Ids
+             * @description multilabel: what accepting the prediction would answer; null without one
+             */
+            predicted_class_ids?: number[] | null;
             /** Metadata */
             metadata: {
                 [key: string]: unknown;
@@ -2335,6 +2348,19 @@ export interface components {
              * @description most probable class, or the one with the largest area; multilabel: the rarest of those predicted
              */
             predicted_class_id: number | null;
+            /** @description who gave the image its classes: accepted if none of them was chosen by a person */
+            origin?: components["schemas"]["Origin"] | null;
+            /**
+             * Predicted Version
+             * @description version of the newest prediction, 0 without one
+             * @default 0
+             */
+            predicted_version: number;
+            /**
+             * Predicted Class Ids
+             * @description multilabel: what accepting the prediction would answer; null without one
+             */
+            predicted_class_ids?: number[] | null;
             /** Metadata */
             metadata: {
                 [key: string]: unknown;
@@ -2354,16 +2380,16 @@ export interface components {
             next_cursor: string | null;
             /**
              * Total
-             * @description images that match, on all pages
+             * @description images that match, on all pages; null only where `count=false` was asked for
              */
-            total: number;
+            total: number | null;
         };
         /**
          * ImageSort
-         * @description Order of a list of images; `uncertainty` puts the least certain first and those without a prediction last.
+         * @description Order of a list of images. Those without a prediction come last where the prediction decides.
          * @enum {string}
          */
-        ImageSort: "id" | "path" | "uncertainty";
+        ImageSort: "id" | "path" | "uncertainty" | "confidence" | "predicted" | "changed";
         /**
          * ImageStatus
          * @description Where an image stands in the labelling.
@@ -2778,6 +2804,12 @@ export interface components {
          * @enum {string}
          */
         Origin: "human" | "extracted" | "accepted" | "imported";
+        /**
+         * Outlines
+         * @description How COCO tells the pixels of a class.
+         * @enum {string}
+         */
+        Outlines: "rle" | "polygons";
         /**
          * Outlook
          * @description What the last doubling of the labels brought.
@@ -7069,6 +7101,10 @@ export interface operations {
                 scope?: components["schemas"]["ExportScope"];
                 /** @description json: every earlier annotation too */
                 history?: boolean;
+                /** @description left out: the regions of an image, or its prediction where it has none; see docs/export.md */
+                masks?: components["schemas"]["MaskSource"] | null;
+                /** @description coco: how masks are told */
+                outlines?: components["schemas"]["Outlines"];
             };
             header?: never;
             path?: never;
