@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import signal
+import sys
 from pathlib import Path
 from types import FrameType
 
@@ -14,6 +15,8 @@ from ml_service.settings import ServiceSettings
 from ml_service.worker import Worker
 
 logger = logging.getLogger(__name__)
+SWITCH_INTERVAL_S = 0.001
+"""After which a thread of the background lets a click have the interpreter."""
 
 
 def serve(session_dir: Path, settings: ServiceSettings) -> None:
@@ -24,6 +27,7 @@ def serve(session_dir: Path, settings: ServiceSettings) -> None:
         FeatureMismatchError: its features were made by another extractor than its database says.
     """
     torch.set_num_threads(settings.threads)
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
     worker = Worker(open_context(session_dir, settings))
     is_stopping = False
 

@@ -43,7 +43,12 @@ class Sweep:
         self._ahead_of: tuple[int, int | None] | None = None
         self._ahead: list[tuple[ImageRef, bool]] = []
         self._n_helpers = context.settings.sweep_threads or min(4, os.cpu_count() or 1)
-        self._helpers = ThreadPoolExecutor(self._n_helpers, thread_name_prefix="sweep", initializer=give_way)
+        # Many small vectors at once are mostly work under the interpreter's lock. A thread of low priority that waits
+        # for the processor with it would keep the click waiting too.
+        is_under_lock = context.parts.predictor.chunk_size > 1
+        self._helpers = ThreadPoolExecutor(
+            self._n_helpers, thread_name_prefix="sweep", initializer=None if is_under_lock else give_way
+        )
 
     def step(self, model: Model, open_image_id: int | None) -> bool:
         """Predict and record some images; False if all are predicted."""

@@ -13,6 +13,7 @@ from db.queries.workers import beat, remove_worker
 from db.tables.images import Image
 from db.tables.session import SessionInfo
 from db.tasks import Task
+from ml_service import sweeping
 from ml_service.context import Context
 from ml_service.predictors.base import Model
 from ml_service.sweeping import AHEAD, KEPT_AHEAD, Sweep
@@ -104,6 +105,21 @@ def test_step__gives_way_without_recording(session: ToySession, learned: Worker)
     assert hurried.step(model_of(learned), 1)
     assert predicted(session) == before
     hurried.close()
+
+
+def test_step__a_click_between_two_commits_drops_the_rest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sweeping, "RECORDED_AT_ONCE", 4)
+    session = make_session(tmp_path / "session", Task.CLASSIFICATION, N_IMAGES)
+    worker = session.worker(sweep_threads=2)
+    session.label_rightly([1, 2])
+    assert worker._do_next_job(None)
+    model, before = model_of(worker), predicted(session)
+    sweep = Sweep(worker._context, "a", lambda: len(predicted(session)) > len(before))
+    sweep._ahead_of = (model.version, 1)
+    assert sweep.step(model, 1)
+    assert len(predicted(session)) == len(before) + 4
+    sweep.close()
+    worker.close()
 
 
 def test_step__two_workers_take_different_images(session: ToySession, learned: Worker) -> None:
