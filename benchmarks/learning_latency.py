@@ -44,7 +44,7 @@ CLICKS = 30
 REST_S = 0.1
 BACKGROUND_S = 8.0
 """For how long the background is watched, if it takes so long."""
-BACKGROUND_IMAGES = {Annotates.POINTS: 1_000, Annotates.IMAGE: 20_000}
+BACKGROUND_IMAGES = {Annotates.POINTS: 1_000, Annotates.IMAGE: 20_000, Annotates.CLASSES: 20_000}
 """Fewer are predicted before one has looked twice."""
 LOOK_S = 0.05
 SIZES = (
