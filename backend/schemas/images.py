@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import Field
 
 from backend.schemas.base import ResponseModel
-from db.enums import FeatureState, ImageStatus, Split
+from db.enums import FeatureState, ImageStatus, Origin, Split
 
 
 class ImageOut(ResponseModel):
@@ -30,6 +30,13 @@ class ImageOut(ResponseModel):
     predicted_class_id: int | None = Field(
         description="most probable class, or the one with the largest area; multilabel: the rarest of those predicted"
     )
+    origin: Origin | None = Field(
+        default=None, description="who gave the image its classes: accepted if none of them was chosen by a person"
+    )
+    predicted_version: int = Field(default=0, description="version of the newest prediction, 0 without one")
+    predicted_class_ids: list[int] | None = Field(
+        default=None, description="multilabel: what accepting the prediction would answer; null without one"
+    )
     metadata: dict[str, Any]
 
 
@@ -46,7 +53,15 @@ class ImagePage(ResponseModel):
 
     items: list[ImageOut]
     next_cursor: str | None = Field(description="pass as `cursor` for the next page; null on the last one")
-    total: int = Field(description="images that match, on all pages")
+    total: int | None = Field(
+        description="images that match, on all pages; null only where `count=false` was asked for"
+    )
+
+
+class ImageIds(ResponseModel):
+    """Ids of images in the order of a list."""
+
+    ids: list[int]
 
 
 class PictureDisplay(ResponseModel):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, String, cast, func, select
+from sqlalchemy import ColumnElement, Select, String, cast, func, select
 from sqlalchemy.orm import Session
 
+from db.enums import Origin
 from db.errors import NotFoundError
 from db.tables.annotations import ImageClass, Label, Point
 from db.tables.images import Image
@@ -23,6 +25,8 @@ class ImageRow:
     point_count: int
     class_ids: tuple[int, ...] = ()
     """Where an image may have several."""
+    origin: Origin | None = None
+    """Of its classes: accepted only where none of them is by a person."""
 
 
 def get_image(db_session: Session, image_id: int, *, lock: bool = False) -> Image:
@@ -52,14 +56,17 @@ def get_image_row(db_session: Session, image_id: int) -> ImageRow:
     return to_row(row)
 
 
-def neighbours(db_session: Session, image_id: int) -> tuple[int | None, int | None]:
-    """Ids of the images before and after, in order of id."""
-    before = select(func.max(Image.id)).where(Image.id < image_id)
-    after = select(func.min(Image.id)).where(Image.id > image_id)
+def neighbours(
+    db_session: Session, image_id: int, only: Sequence[ColumnElement[bool]] = ()
+) -> tuple[int | None, int | None]:
+    """Ids of the images before and after, in order of id, of those that fulfil the conditions."""
+    ids = select(Image.id).where(*only).limit(1)
+    before = ids.where(Image.id < image_id).order_by(Image.id.desc())
+    after = ids.where(Image.id > image_id).order_by(Image.id)
     return db_session.scalar(before), db_session.scalar(after)
 
 
-def rows_of_images() -> Select[tuple[Image, int | None, int, str | None]]:
+def rows_of_images() -> Select[tuple[Image, int | None, int, str | None, str | None]]:
     """What `to_row` reads, to be filtered and ordered. One query, whatever stands on the images."""
     present = select(LabelClass.id).where(LabelClass.removed_at.is_(None))
     label = (
@@ -73,12 +80,21 @@ def rows_of_images() -> Select[tuple[Image, int | None, int, str | None]]:
         .where(ImageClass.image_id == Image.id, ImageClass.class_id.in_(present))
         .correlate(Image)
     ).scalar_subquery()
-    return select(Image, label, points, classes)
+    # The names of origins sort as accepted, extracted, human, imported: the largest is not accepted where any is not.
+    label_origin = (
+        select(cast(Label.origin, String))
+        .where(Label.image_id == Image.id, Label.class_id.in_(present))
+        .correlate(Image)
+    )
+    marks_origin = (
+        select(func.max(cast(ImageClass.origin, String))).where(ImageClass.image_id == Image.id).correlate(Image)
+    )
+    origin = func.coalesce(label_origin.scalar_subquery(), marks_origin.scalar_subquery())
+    return select(Image, label, points, classes, origin)
 
 
 def to_row(row: Any) -> ImageRow:
     """A row of `rows_of_images`."""
-    image, class_id, point_count, classes = row
-    return ImageRow(
-        image, class_id, point_count, tuple(sorted(int(found) for found in (classes or "").split(",") if found))
-    )
+    image, class_id, point_count, classes, origin = row
+    class_ids = tuple(sorted(int(found) for found in (classes or "").split(",") if found))
+    return ImageRow(image, class_id, point_count, class_ids, None if origin is None else Origin(origin))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Select, func, select, update
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from db.enums import FeatureState, ImageStatus, Split
+from db.queries.image_filters import ImageFilter, conditions
 from db.queries.images import ImageRow, rows_of_images, to_row
 from db.queries.session_info import Strategy
 from db.tables.annotations import ImageClass, Label, Point, Region
@@ -38,6 +39,7 @@ def next_image(
     current_id: int | None = None,
     class_id: int | None = None,
     status: ImageStatus = ImageStatus.UNLABELED,
+    only: ImageFilter | None = None,
 ) -> Pick | None:
     """The image to label next; never `current_id` itself; None when no other is left.
 
@@ -47,19 +49,24 @@ def next_image(
     Args:
         class_id: only images whose newest prediction is this class.
         status: skipped ones, or those that nobody could tell, come up only where they are asked for.
+        only: the images among which to pick; its status stands in `status`.
     """
     candidates = rows_of_images().where(Image.status == status, Image.features != FeatureState.FAILED)
+    by_model = class_id is not None
+    if only is not None:
+        candidates = candidates.where(*conditions(db_session, replace(only, status=None)))
+        by_model = by_model or only.asks_model
     if current_id is not None:
         candidates = candidates.where(Image.id != current_id)
     if class_id is not None:
         candidates = candidates.where(Image.predicted_class_id == class_id)
     if strategy in ASKING_THE_MODEL:
-        return _ask_model(db_session, strategy, candidates, of_class=class_id is not None)
+        return _ask_model(db_session, strategy, candidates, of_class=by_model)
     if strategy is Strategy.SEQUENTIAL:
         row = _after(db_session, candidates, Image.id, current_id)
     else:
         row = _after(db_session, candidates, Image.random_key, _random_key(db_session, current_id))
-    return None if row is None else Pick(row, by_model=class_id is not None)
+    return None if row is None else Pick(row, by_model=by_model)
 
 
 def note_model_pick(db_session: Session, image_id: int) -> None:

@@ -26,6 +26,8 @@ class Image(Base):
         Index("ix_images_features_priority", "features", "feature_priority", "id"),
         Index("ix_images_features_random_key", "features", "random_key", "id"),
         Index("ix_images_features_predicted", "features", "predicted_version", "id"),
+        Index("ix_images_uncertainty", "uncertainty", "id"),
+        Index("ix_images_predicted", "predicted_class_id", "uncertainty", "id"),
         Index("ix_images_pooled_ready", "pooled_ready", "id"),
     )
 

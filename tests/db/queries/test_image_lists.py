@@ -10,7 +10,7 @@ from sqlalchemy import event
 from db.enums import ImageStatus
 from db.errors import InvalidInputError
 from db.queries import annotations
-from db.queries.image_lists import ImageFilter, ImageSort, list_images
+from db.queries.image_lists import ImageFilter, ImageSort, list_images, list_images_at
 from db.queries.images import get_image
 
 
@@ -30,8 +30,26 @@ def walk(session: Any, sort: ImageSort, limit: int, wanted: ImageFilter | None =
 @pytest.mark.parametrize("sort", list(ImageSort))
 @pytest.mark.parametrize("limit", [1, 2, 4, 6, 50])
 def test_list_images__pages_hold_each_image_once(segmentation_session: Any, sort: ImageSort, limit: int) -> None:
-    segmentation_session.change_images({2: {"uncertainty": 0.5}, 3: {"uncertainty": 0.5}, 5: {"uncertainty": 0.9}})
-    expected = [5, 3, 2, 6, 4, 1] if sort is ImageSort.UNCERTAINTY else [1, 2, 3, 4, 5, 6]
+    segmentation_session.change_images(
+        {
+            2: {"uncertainty": 0.5, "predicted_class_id": 2},
+            3: {"uncertainty": 0.5, "predicted_class_id": 1, "label_sequence": 1},
+            5: {"uncertainty": 0.9, "predicted_class_id": 1, "label_sequence": 2},
+        }
+    )
+    expected = {
+        ImageSort.UNCERTAINTY: [5, 3, 2, 6, 4, 1],
+        ImageSort.CONFIDENCE: [2, 3, 5, 1, 4, 6],
+        ImageSort.PREDICTED: [3, 5, 2, 1, 4, 6],
+        ImageSort.CHANGED: [5, 3, 6, 4, 2, 1],
+    }.get(sort, [1, 2, 3, 4, 5, 6])
+    with segmentation_session.database.read() as db_session:
+        paged = [
+            row.image.id
+            for offset in range(0, 6, limit)
+            for row in list_images_at(db_session, ImageFilter(), sort=sort, offset=offset, limit=limit).rows
+        ]
+    assert paged == expected
     assert walk(segmentation_session, sort, limit) == expected
 
 
