@@ -49,7 +49,15 @@ export class LabelingView extends AppView {
     isBlocked: () => this.querySelector("dialog[open]") !== null,
   });
 
+  #has_class_editor = false;
   #stop_loading: (() => void) | null = null;
+
+  /** It comes when it is opened for the first time. */
+  async #loadClassEditor(): Promise<void> {
+    await import("./components/ClassEditor");
+    this.#has_class_editor = true;
+    this.requestUpdate();
+  }
 
   protected watched(): readonly Readable<unknown>[] {
     const { navigator, annotations, predictions, labelling, classes, preferences, ui, health, picture_view } = this.app;
@@ -75,7 +83,7 @@ export class LabelingView extends AppView {
       if (event.detail > 0) button?.blur();
     });
     addEventListener("hashchange", this.#followHash);
-    this.#stop_loading = this.app.ui.classes_open.subscribe(() => void import("./components/ClassEditor"));
+    this.#stop_loading = this.app.ui.classes_open.subscribe(() => void this.#loadClassEditor());
   }
 
   override disconnectedCallback(): void {
@@ -107,7 +115,7 @@ export class LabelingView extends AppView {
       </main>
       ${gallery_open ? html`<fewclick-gallery .app=${app}></fewclick-gallery>` : nothing}
       <fewclick-checkpoint-dialog .app=${app}></fewclick-checkpoint-dialog>
-      <fewclick-class-editor .app=${app}></fewclick-class-editor>
+      ${this.#has_class_editor ? html`<fewclick-class-editor .app=${app}></fewclick-class-editor>` : nothing}
       <fewclick-key-help .app=${app}></fewclick-key-help>
       <fewclick-quality-dialog .app=${app}></fewclick-quality-dialog>
       <fewclick-toasts .app=${app}></fewclick-toasts>
