@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
 from db.enums import JobKind, JobState
-from db.queries.jobs import request_job
+from db.queries.jobs import request_job, request_refit
 from db.tables.processes import Job
 
 
@@ -26,6 +27,19 @@ def test_request_job__during_a_run_queues_the_next(segmentation_session: Any) ->
         first = request_job(db_session, JobKind.TRAIN)
         first.state = JobState.RUNNING
         assert request_job(db_session, JobKind.TRAIN) is not first
+
+
+def test_request_refit__as_request_job(segmentation_session: Any) -> None:
+    with segmentation_session.database.write() as db_session:
+        request_refit(db_session, 1)
+        request_refit(db_session, 2)
+        (job,) = db_session.scalars(select(Job)).all()
+        assert (job.kind, job.state, job.image_id, job.priority) == (JobKind.REFIT, JobState.QUEUED, 2, 0)
+        assert request_job(db_session, JobKind.REFIT) is job
+        job.state = JobState.RUNNING
+        db_session.flush()
+        request_refit(db_session, 1)
+        assert [found.image_id for found in db_session.scalars(select(Job).order_by(Job.id))] == [2, 1]
 
 
 def test_jobs__two_equal_queued_ones_are_impossible(segmentation_session: Any) -> None:
