@@ -14,17 +14,19 @@ HUES = 36
 TONES = ((0.45, 0.11), (0.62, 0.15), (0.78, 0.12))
 """(lightness, chroma) in OKLCH of the colours to choose from once those of the palette are used up: all of them show
 on dark pictures and on light ones."""
+ALIKE = 0.035
+"""Distance in OKLab up to which two colours are taken for one."""
 Lab = tuple[float, float, float]
 
 
 def distinct_color(used: Iterable[str]) -> str:
     """A colour unlike those in use: the next of the palette, then the one farthest from all others to the eye."""
-    taken = {color.upper() for color in used}
-    free = next((color for color in PALETTE if color not in taken), None)
-    if free is not None:
-        return free
-    seen = [_oklab(color) for color in taken]
-    return max(_candidates(), key=lambda color: min(math.dist(_oklab(color), other) for other in seen))
+    seen = [_oklab(color) for color in used]
+
+    def distance(color: str) -> float:
+        return min((math.dist(_oklab(color), other) for other in seen), default=1.0)
+
+    return next((color for color in PALETTE if distance(color) > ALIKE), None) or max(_candidates(), key=distance)
 
 
 def distinct_colors(given: Iterable[str | None]) -> list[str]:

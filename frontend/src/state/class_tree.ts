@@ -64,6 +64,11 @@ export function above(classes: readonly LabelClass[], class_id: number): number[
   return line;
 }
 
+/** 0 at the top. */
+export function depthOf(classes: readonly LabelClass[], class_id: number): number {
+  return above(classes, class_id).length;
+}
+
 /** The class and all that imply it. */
 export function below(classes: readonly LabelClass[], class_id: number): number[] {
   return classes.filter(({ id }) => id === class_id || above(classes, id).includes(class_id)).map(({ id }) => id);
@@ -123,10 +128,4 @@ function moved(classes: readonly LabelClass[], class_id: number, to: ClassPlace)
   const siblings = childrenOf(classes, parentOf(label_class)).map(({ id }) => id);
   const next = siblings[siblings.indexOf(class_id) + 1] ?? null;
   return parentOf(label_class) === to.parent_id && next === to.before ? null : to;
-}
-
-/** Where a class would go that is to stand below another one, last; those that cannot be chosen are left out. */
-export function possibleParents(classes: readonly LabelClass[], class_id: number): LabelClass[] {
-  const own = new Set(below(classes, class_id));
-  return classes.filter(({ id }) => !own.has(id));
 }

@@ -4,6 +4,7 @@ import { Combine, GripVertical, Plus, Search, Trash2, X } from "lucide";
 import { html, nothing, type PropertyDeclarations, type PropertyValues, type TemplateResult } from "lit";
 import { repeat } from "lit/directives/repeat.js";
 
+import { classKey, type PanelKind } from "../../../state/class_keys";
 import { nameProblem, type ClassUsage } from "../../../state/classes";
 import { classRows, dropped, searchRows, type ClassPlace, type ClassRow } from "../../../state/class_tree";
 import { textOn } from "../../../state/color";
@@ -11,9 +12,8 @@ import type { Readable } from "../../../state/signal";
 import type { LabelClass } from "../../../state/types";
 import { AppView } from "./AppView";
 import { ClassDrag, type ClassDrop } from "./class_drag";
-import { classPanel, type PanelKind } from "./class_panels";
-import { classKey, keyHint } from "./class_keys";
-import { classCount, groupField, inputOf, removedClasses } from "./class_parts";
+import { classPanel } from "./class_panels";
+import { classCount, groupField, inputOf, keyHint, removedClasses } from "./class_parts";
 import { closeOnBackdrop, showDialog } from "./dialog";
 import { icon } from "./icon";
 

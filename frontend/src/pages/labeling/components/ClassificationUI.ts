@@ -4,6 +4,7 @@ import { repeat } from "lit/directives/repeat.js";
 
 import { textOn } from "../../../state/color";
 import { sortedBars, type Bar } from "../../../state/prediction";
+import { depthOf } from "../../../state/class_tree";
 import type { Readable } from "../../../state/signal";
 import type { LabelClass } from "../../../state/types";
 import { AppView } from "./AppView";
@@ -49,7 +50,8 @@ export class ClassificationUI extends AppView {
     const selected = annotations.current.value.label?.class_id === label_class.id;
     return html`<button class="class-row" role="radio" data-testid="class-${label_class.id}" aria-checked=${selected}
       ?disabled=${navigator.image?.features === "failed"}
-      style="--class-color: ${label_class.color}" @click=${() => labelling.chooseClass(label_class.id)}>
+      style="--class-color: ${label_class.color}; --depth: ${depthOf(this.app.classes.value, label_class.id)}"
+      @click=${() => labelling.chooseClass(label_class.id)}>
       <span class="swatch"></span><span class="class-name">${label_class.name}</span>
       ${selected ? html`<span class="class-check">${icon(Check, 16)}</span>` : nothing}
       ${index < 9 ? html`<kbd>${index + 1}</kbd>` : nothing}

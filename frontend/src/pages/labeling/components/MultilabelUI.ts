@@ -2,6 +2,7 @@ import { Check, ChevronRight, Settings2 } from "lucide";
 import { html, nothing, type TemplateResult } from "lit";
 
 import { blocks, suggested, type ClassBlock } from "../../../state/class_sets";
+import { depthOf } from "../../../state/class_tree";
 import type { Readable } from "../../../state/signal";
 import type { LabelClass } from "../../../state/types";
 import { AppView } from "./AppView";
@@ -76,7 +77,7 @@ export class MultilabelUI extends AppView {
     const is_held = shown.held?.includes(id) ?? false;
     const is_suggested = shown.suggestion?.includes(id) ?? false;
     return html`<button class="class-row switch-row ${is_suggested ? "is-suggested" : ""}" role=${is_exclusive ? "radio" : "checkbox"}
-      data-testid="class-${id}" data-suggested=${is_suggested} aria-checked=${is_held} style="--class-color: ${color}"
+      data-testid="class-${id}" data-suggested=${is_suggested} aria-checked=${is_held} style="--class-color: ${color}; --depth: ${depthOf(this.app.classes.value, id)}"
       ?disabled=${this.app.navigator.image?.features === "failed"} @click=${() => this.app.labelling.chooseClass(id)}>
       <span class="class-mark ${is_exclusive ? "is-round" : ""}">${is_held ? icon(Check, 13) : nothing}</span>
       <span class="class-name">${name}</span>

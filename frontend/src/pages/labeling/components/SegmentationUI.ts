@@ -3,6 +3,7 @@ import { html, nothing, type TemplateResult } from "lit";
 
 import type { OverlayStyle } from "../../../state/preferences";
 import { areaShares } from "../../../state/prediction";
+import { depthOf } from "../../../state/class_tree";
 import type { Readable } from "../../../state/signal";
 import type { LabelClass } from "../../../state/types";
 import { AppView } from "./AppView";
@@ -49,7 +50,8 @@ export class SegmentationUI extends AppView {
     const count = annotations.current.value.points.filter(({ class_id }) => class_id === label_class.id).length;
     return html`<button class="class-row" role="radio" data-testid="class-${label_class.id}" aria-checked=${selected}
       ?disabled=${navigator.image?.features === "failed"}
-      style="--class-color: ${label_class.color}" @click=${() => labelling.chooseClass(label_class.id)}>
+      style="--class-color: ${label_class.color}; --depth: ${depthOf(this.app.classes.value, label_class.id)}"
+      @click=${() => labelling.chooseClass(label_class.id)}>
       <span class="swatch"></span><span class="class-name">${label_class.name}</span>
       <span class="count" title="Points on this image">${count > 0 ? count : ""}</span>
       ${index < 9 ? html`<kbd>${index + 1}</kbd>` : nothing}

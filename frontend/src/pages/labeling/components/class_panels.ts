@@ -1,11 +1,10 @@
 import { html, nothing, type TemplateResult } from "lit";
 
 import type { App } from "../../../app";
+import type { PanelKind } from "../../../state/class_keys";
 import { below, childrenOf } from "../../../state/class_tree";
 import { SWATCHES, usageText, type ClassUsage } from "../../../state/classes";
 import type { LabelClass } from "../../../state/types";
-
-export type PanelKind = "color" | "merge" | "remove";
 
 export interface PanelHandlers {
   readonly close: () => void;
@@ -51,7 +50,7 @@ function colorPanel({ id, name, color }: LabelClass, classes: readonly LabelClas
 
 function mergePanel(label_class: LabelClass, { classes, config }: App, usage: ClassUsage | null, handlers: PanelHandlers): TemplateResult {
   const others = classes.value.filter(({ id }) => id !== label_class.id);
-  const what = usage === null ? "Its annotations" : usageText(usage, config.task);
+  const what = usage === null ? "annotations" : usageText(usage, config.task);
   const merge = (event: Event): void => {
     event.preventDefault();
     const form = event.target instanceof HTMLFormElement ? event.target : null;
@@ -59,7 +58,7 @@ function mergePanel(label_class: LabelClass, { classes, config }: App, usage: Cl
     if (into) handlers.merge(into);
   };
   return html`<div role="gridcell" class="class-panel"><form class="panel-line" @submit=${merge}>
-    <span>${what === "" ? "Nothing is said with it yet." : `${what} will be those of`}</span>
+    <span>${what === "" ? "Nothing has this class yet. Merge it into" : `Give its ${what} to`}</span>
     <select class="select" name="into" data-testid="merge-into" aria-label="Class that takes over">
       ${others.map(({ id, name }) => html`<option value=${id}>${name}</option>`)}
     </select>

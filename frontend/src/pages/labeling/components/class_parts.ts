@@ -53,6 +53,12 @@ function removedRow(app: App, entry: RemovedClass): TemplateResult {
       @click=${() => void app.class_editing.restore(entry)}>${icon(RotateCcw, 14)}<span>Bring back</span></button></li>`;
 }
 
+export function keyHint(): TemplateResult {
+  return html`<span><kbd>↑</kbd><kbd>↓</kbd> choose</span><span><kbd>Enter</kbd> rename</span><span><kbd>C</kbd> colour</span>
+    <span><kbd>Alt</kbd><kbd>↑</kbd><kbd>↓</kbd> sort</span><span><kbd>Alt</kbd><kbd>→</kbd> below, <kbd>←</kbd> out</span>
+    <span><kbd>M</kbd> merge</span><span><kbd>Del</kbd> remove</span>`;
+}
+
 export function inputOf(event: Event): HTMLInputElement {
   if (event.target instanceof HTMLInputElement) return event.target;
   throw new Error("the event is not one of an input");

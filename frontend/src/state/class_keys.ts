@@ -1,8 +1,9 @@
-import { html, type TemplateResult } from "lit";
+/** Keys of the class editor. */
+import { indented, outdented, shifted, type ClassPlace } from "./class_tree";
+import type { LabelClass } from "./types";
 
-import { indented, outdented, shifted, type ClassPlace } from "../../../state/class_tree";
-import type { LabelClass } from "../../../state/types";
-import type { PanelKind } from "./class_panels";
+/** What opens below the row of a class. */
+export type PanelKind = "color" | "merge" | "remove";
 
 export type ClassKeyAction =
   | { readonly kind: "go"; readonly class_id: number }
@@ -49,10 +50,4 @@ function placeFor(key: string, classes: readonly LabelClass[], class_id: number)
     default:
       return null;
   }
-}
-
-export function keyHint(): TemplateResult {
-  return html`<span><kbd>↑</kbd><kbd>↓</kbd> choose</span><span><kbd>Enter</kbd> rename</span><span><kbd>C</kbd> colour</span>
-    <span><kbd>Alt</kbd><kbd>↑</kbd><kbd>↓</kbd> sort</span><span><kbd>Alt</kbd><kbd>→</kbd> below, <kbd>←</kbd> out</span>
-    <span><kbd>M</kbd> merge</span><span><kbd>Del</kbd> remove</span>`;
 }

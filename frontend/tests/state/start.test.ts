@@ -1,0 +1,52 @@
+import { describe, expect, it } from "vitest";
+
+import { nameProblem, usageText } from "../../src/state/classes";
+import { ago, isStart, reviewedShare } from "../../src/state/start";
+
+const NOW = new Date("2026-01-10T12:00:00Z");
+
+describe("isStart", () => {
+  const two = ["/s/a/", "/s/b/"];
+
+  it("at the root of several sessions, and wherever it is asked for", () => {
+    expect(isStart("", "/", two)).toBe(true);
+    expect(isStart("#/start", "/s/a/", two)).toBe(true);
+    expect(isStart("#/start", "/", [])).toBe(true);
+  });
+
+  it("not where there is one session, or an image is asked for", () => {
+    expect(isStart("", "/", [])).toBe(false);
+    expect(isStart("", "/s/a/", two)).toBe(false);
+    expect(isStart("#/image/3", "/", two)).toBe(false);
+    expect(isStart("#/label", "/", two)).toBe(false);
+  });
+});
+
+describe("words", () => {
+  it("for how long ago it was", () => {
+    expect(ago("2026-01-10T11:59:30Z", NOW)).toBe("just now");
+    expect(ago("2026-01-10T11:55:00Z", NOW)).toBe("5 minutes ago");
+    expect(ago("2026-01-09T11:00:00Z", NOW)).toBe("yesterday");
+    expect(ago("2027-01-01T00:00:00Z", NOW)).toBe("just now");
+  });
+
+  it("for what goes with a class", () => {
+    const usage = { points: 1, regions: 2, labels: 0, images: 2 };
+    expect(usageText(usage, "segmentation")).toBe("1 point and 2 regions on 2 images");
+    expect(usageText({ ...usage, points: 0, regions: 0 }, "segmentation")).toBe("");
+    expect(usageText({ ...usage, labels: 1200, images: 1200 }, "multilabel")).toBe("1,200 images");
+  });
+
+  it("for a name that cannot be", () => {
+    expect(nameProblem("  ", [])).toContain("needs a name");
+    expect(nameProblem("Cat ", ["dog", "cat"])).toBe("There is a class “cat” already.");
+    expect(nameProblem("x".repeat(201), [])).toContain("201 characters");
+    expect(nameProblem("bird", ["cat"])).toBeNull();
+  });
+
+  it("for how much was seen", () => {
+    const progress = { name: "", task: "classification", created_at: "", changed_at: null, classes: 2 } as const;
+    expect(reviewedShare({ ...progress, images: 8, labeled: 2, skipped: 1, undetermined: 1 })).toBe(0.5);
+    expect(reviewedShare({ ...progress, images: 0, labeled: 0, skipped: 0, undetermined: 0 })).toBe(0);
+  });
+});

@@ -1,0 +1,44 @@
+import { expect, test, vi } from "vitest";
+
+import type { Api } from "../../src/api/client";
+import { ApiError } from "../../src/api/errors";
+import { Signal } from "../../src/state/signal";
+import { ToastStore } from "../../src/state/toasts";
+import type { LabelClass } from "../../src/state/types";
+import { ClassEditing } from "../../src/sync/class_editor";
+
+const CAT: LabelClass = { id: 1, name: "cat", color: "#ff0000", group: null };
+const USAGE = { points: 0, regions: 0, labels: 3, images: 3 };
+
+function make(api: Partial<Api>) {
+  const classes = new Signal<readonly LabelClass[]>([CAT]);
+  const toasts = new ToastStore();
+  const changed = vi.fn();
+  const whole = { config: () => Promise.resolve({ classes: [] }), removedClasses: () => Promise.resolve([]), ...api } as unknown as Api;
+  return { editing: new ClassEditing(whole, "classification", classes, toasts, changed), classes, toasts, changed };
+}
+
+test("a removal says what went, and its toast brings it back", async () => {
+  const restoreClass = vi.fn(() => Promise.resolve(CAT));
+  const { editing, classes, toasts, changed } = make({
+    classUsage: () => Promise.resolve(USAGE),
+    removeClass: () => Promise.resolve({ annotations_removed: 3 }),
+    restoreClass,
+  });
+  await editing.remove(CAT);
+  expect(classes.value).toEqual([]);
+  expect(changed).toHaveBeenCalledOnce();
+  const [toast] = toasts.value;
+  expect(toast?.text).toBe("Class “cat” removed, with 3 images.");
+  toast?.action?.run();
+  expect(restoreClass).toHaveBeenCalledWith(1);
+});
+
+test("what the server refuses is told and changes nothing", async () => {
+  const refusal = new ApiError(409, "ConflictError", "there is a class 'cat' already", null);
+  const { editing, classes, toasts, changed } = make({ addClass: () => Promise.reject(refusal) });
+  expect(await editing.add("Cat")).toBeNull();
+  expect(toasts.value.map(({ kind, text }) => [kind, text])).toEqual([["error", "there is a class 'cat' already"]]);
+  expect(classes.value).toEqual([CAT]);
+  expect(changed).not.toHaveBeenCalled();
+});
