@@ -11,8 +11,10 @@ from backend.lifespan import open_session
 from backend.page import Page
 from backend.routes import annotations as annotation_routes
 from backend.routes import (
+    bulk,
     checkpoints,
     classes,
+    comments,
     events,
     export,
     finetuning,
@@ -27,8 +29,8 @@ from backend.settings import Settings
 from backend.version import VERSION
 
 ROUTERS = (
-    session, classes, images, annotation_routes, regions, predictions, training, finetuning, checkpoints, stats, events,
-    export,
+    session, classes, images, annotation_routes, bulk, regions, predictions, training, finetuning, checkpoints, stats,
+    events, export,
 )  # fmt: skip
 
 

@@ -7,11 +7,13 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response, status
 
 from backend.context import Context
-from backend.schemas.base import PathId, QueryId
-from backend.schemas.images import ImageDetails, ImageOut, ImagePage, PictureDisplay
+from backend.image_query import FilterQuery, of_status
+from backend.schemas.base import MAX_ID, PathId, QueryId
+from backend.schemas.images import ImageDetails, ImageIds, ImageMetadata, ImageOut, ImagePage, PictureDisplay
 from backend.services import image_files, image_lists, picture_views
-from db.enums import FeatureState, ImageStatus
-from db.queries.image_lists import ImageFilter, ImageSort
+from db.enums import ImageStatus
+from db.queries.bulk_changes import MOST_IMAGES
+from db.queries.image_lists import ImageSort
 from db.queries.session_info import Strategy
 
 router = APIRouter(prefix="/images", tags=["images"])
@@ -20,6 +22,11 @@ PICTURE: dict[int | str, dict[str, Any]] = {
     200: {"content": {"image/*": {"schema": {"type": "string", "format": "binary"}}}, "description": "the picture"},
     304: {"description": "unchanged since the ETag in If-None-Match"},
 }
+
+SORT = Query(
+    description="uncertainty: least certain first; confidence: most certain first; predicted: by predicted class; "
+    "changed: annotated last first"
+)
 
 Bands = Annotated[
     str | None,
@@ -43,38 +50,64 @@ High = Annotated[
 @router.get("")
 def list_images(
     context: Context,
+    wanted: FilterQuery,
     cursor: Annotated[str | None, Query(max_length=2_000, description="`next_cursor` of the page before")] = None,
+    offset: Annotated[
+        int | None, Query(ge=0, le=MAX_ID, description="in place of a cursor: from this place in the list on, from 0")
+    ] = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
     status: ImageStatus | None = None,
     class_id: Annotated[QueryId, Query(description="only images annotated with this class")] = None,
-    features: FeatureState | None = None,
-    q: Annotated[str | None, Query(max_length=200, description="part of the path, or the id")] = None,
-    sort: Annotated[ImageSort, Query(description="uncertainty: least certain first")] = ImageSort.ID,
+    sort: Annotated[ImageSort, SORT] = ImageSort.ID,
+    count: Annotated[bool, Query(description="false leaves the total out, which takes longest in a long list")] = True,
 ) -> ImagePage:
     """One page of the images that match."""
-    wanted = ImageFilter(status, class_id, q, features)
-    return image_lists.list_page(context, wanted, cursor=cursor, limit=limit, sort=sort)
+    place = image_lists.Place(sort=sort, cursor=cursor, offset=offset, limit=limit, count=count)
+    return image_lists.list_page(context, of_status(wanted, status, class_id), place)
+
+
+@router.get("/ids")
+def list_image_ids(
+    context: Context,
+    wanted: FilterQuery,
+    offset: Annotated[int, Query(ge=0, le=MAX_ID)] = 0,
+    limit: Annotated[int, Query(ge=1, le=MOST_IMAGES)] = MOST_IMAGES,
+    status: ImageStatus | None = None,
+    sort: Annotated[ImageSort, SORT] = ImageSort.ID,
+) -> ImageIds:
+    """Ids alone, in the order of the list: to select many images without fetching all that is known of each."""
+    return image_lists.list_image_ids(context, of_status(wanted, status), sort=sort, offset=offset, limit=limit)
+
+
+@router.get("/metadata")
+def get_image_metadata(context: Context) -> ImageMetadata:
+    """Keys that the metadata of images have, with some of their values: to choose a filter from."""
+    return image_lists.describe_metadata(context)
 
 
 @router.get("/next", responses={204: {"description": "no image is left to label"}}, response_model=ImageOut)
 def get_next_image(
     context: Context,
+    wanted: FilterQuery,
     strategy: Annotated[Strategy | None, Query(description="left out: the session's")] = None,
     current_id: Annotated[QueryId, Query(description="the image on screen: never returned")] = None,
     class_id: Annotated[QueryId, Query(description="only images predicted as this class")] = None,
-    of_status: Annotated[
+    wanted_status: Annotated[
         ImageStatus, Query(alias="status", description="skipped or undetermined ones come up only if asked for")
     ] = ImageStatus.UNLABELED,
 ) -> Any:
-    """The image to label next."""
-    image = image_lists.choose_next(context, strategy, current_id=current_id, class_id=class_id, status=of_status)
+    """The image to label next, of those that match."""
+    only = of_status(wanted, wanted_status)
+    image = image_lists.choose_next(context, strategy, current_id=current_id, class_id=class_id, only=only)
     return image or Response(status_code=status.HTTP_204_NO_CONTENT)
 
 
 @router.get("/{image_id}")
-def get_image(context: Context, image_id: PathId) -> ImageDetails:
-    """One image and its neighbours."""
-    return image_lists.get_details(context, image_id)
+def get_image(
+    context: Context, image_id: PathId, wanted: FilterQuery, status: ImageStatus | None = None
+) -> ImageDetails:
+    """One image and its neighbours, of those that match."""
+    return image_lists.get_details(context, image_id, of_status(wanted, status))
 
 
 @router.get("/{image_id}/file", response_class=Response, responses=PICTURE)

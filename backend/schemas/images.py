@@ -37,6 +37,8 @@ class ImageOut(ResponseModel):
     predicted_class_ids: list[int] | None = Field(
         default=None, description="multilabel: what accepting the prediction would answer; null without one"
     )
+    comment: str | None = Field(default=None, description="what a person noted about it")
+    comment_revision: int = Field(default=0, description="number of changes of the comment so far")
     metadata: dict[str, Any]
 
 
@@ -58,6 +60,12 @@ class ImagePage(ResponseModel):
     )
 
 
+class UpcomingImages(ResponseModel):
+    """Images that a person is likely to come to."""
+
+    items: list[ImageOut] = Field(description="in the order in which `next` would give them")
+
+
 class ImageIds(ResponseModel):
     """Ids of images in the order of a list."""
 
@@ -75,3 +83,9 @@ class PictureDisplay(ResponseModel):
     white: float = Field(description="value of the file that is shown white")
     auto_low: float = Field(description="automatic contrast: black, as share of the range from `black` to `white`")
     auto_high: float = Field(description="automatic contrast: white, likewise")
+
+
+class ImageMetadata(ResponseModel):
+    """What the metadata of images say."""
+
+    keys: dict[str, list[str]] = Field(description="some of the values by key, as text")

@@ -22,7 +22,7 @@ from db.tables.processes import Event
 
 logger = logging.getLogger(__name__)
 
-QUEUE_LENGTH = 2_000
+QUEUE_LENGTH = 20_000
 """A listener that lags behind by more is cut off; it comes back with Last-Event-ID and catches up."""
 PRUNE_INTERVAL_S = 300.0
 RETRY_INTERVAL_S = 1.0

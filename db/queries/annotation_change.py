@@ -43,11 +43,11 @@ _PRESENT_CLASSES = (
 _HISTORY_RANGE = select(func.min(AnnotationState.position), func.max(AnnotationState.position)).where(
     AnnotationState.image_id == bindparam("image_id")
 )
-_FORGET_STATES = delete(AnnotationState).where(
+FORGET_STATES = delete(AnnotationState).where(
     AnnotationState.image_id == bindparam("image_id"),
     (AnnotationState.position >= bindparam("next")) | (AnnotationState.position <= bindparam("oldest")),
 )
-_INSERT_STATE = insert(AnnotationState).inline()
+INSERT_STATE = insert(AnnotationState).inline()
 
 
 class Change:
@@ -71,6 +71,10 @@ class Change:
                 "look at the current state and send the change again",
                 current=describe(db_session, image, self.before),
             )
+
+    def groups(self) -> dict[int, str]:
+        """Group by class id, of the classes that exclude others."""
+        return class_groups(self.db_session)
 
     def hidden(self) -> State:
         """Annotations of removed classes, which every change leaves in place.
@@ -105,7 +109,7 @@ class Change:
 
         Of two that exclude each other by now, as an earlier state may have them, the first by class order stays.
         """
-        groups = class_groups(self.db_session)
+        groups = self.groups()
         by_class = dict(visible)
         first_of: dict[str, int] = {}
         for class_id, group in groups.items():
@@ -166,10 +170,8 @@ class Change:
         position = self.image.history_position + 1
         image_id = self.image.id
         connection = self.db_session.connection()
-        connection.execute(
-            _FORGET_STATES, {"image_id": image_id, "next": position, "oldest": position - HISTORY_LENGTH}
-        )
-        connection.execute(_INSERT_STATE, {"image_id": image_id, "position": position, "state": after.to_json()})
+        connection.execute(FORGET_STATES, {"image_id": image_id, "next": position, "oldest": position - HISTORY_LENGTH})
+        connection.execute(INSERT_STATE, {"image_id": image_id, "position": position, "state": after.to_json()})
         if position % SHAPES_SWEPT_EVERY == 0 and (self.before.regions or after.regions):
             forget_shapes(self.db_session, image_id)
         return self.put_in_force(after, position)
@@ -196,7 +198,7 @@ class Change:
         info.label_sequence += 1
         image.label_sequence = info.label_sequence
         image.answered_at = stored.answered_at if stored.classes else 0
-        image.status = _status_of(visible)
+        image.status = status_of(visible)
         if is_labelled and image.split is None:
             if visible.label is not None:
                 record_outcome(self.db_session, image.id, visible.label[0])
@@ -216,7 +218,7 @@ def present_classes(db_session: Session) -> dict[int, str]:
     return dict(db_session.connection().execute(_PRESENT_CLASSES).all())
 
 
-def _status_of(visible: State) -> ImageStatus:
+def status_of(visible: State) -> ImageStatus:
     """Status of an image with such a state."""
     if visible.undetermined:
         return ImageStatus.UNDETERMINED

@@ -88,7 +88,9 @@ def set_label(
     expected_revision: int | None = None,
     origin: Origin = Origin.HUMAN,
 ) -> dict[str, Any]:
-    """Give the whole image one class; the same class again changes nothing. Returns the new `current_state`.
+    """Give the whole image one class. Returns the new `current_state`.
+
+    The same class again changes nothing, unless a person says now what was merely accepted or imported before.
 
     Raises:
         InvalidInputError: a class that is not present, or a session without labels of whole images.
@@ -97,7 +99,8 @@ def set_label(
     change = Change(db_session, image, Annotates.IMAGE, expected_revision)
     change.require_readable()
     change.require_classes({class_id})
-    if change.before.label is not None and change.before.label[0] == class_id:
+    before = change.before.label
+    if before is not None and before[0] == class_id and origin is not Origin.HUMAN:
         return describe(db_session, image, change.before)
     return change.apply(State(label=(class_id, origin)))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from sqlalchemy import delete, func, insert, select
@@ -19,6 +20,12 @@ EventKind = Literal["annotation", "prediction", "training", "features", "job", "
 def add_event(db_session: Session, kind: EventKind, **payload: Any) -> None:
     """Announce a change in the transaction that makes it; `payload` is plain JSON values."""
     db_session.connection().execute(_INSERT, {"kind": kind, "payload": payload})
+
+
+def add_events(db_session: Session, kind: EventKind, payloads: Sequence[dict[str, Any]]) -> None:
+    """As `add_event`, for many changes at once."""
+    if payloads:
+        db_session.connection().execute(_INSERT, [{"kind": kind, "payload": payload} for payload in payloads])
 
 
 def events_after(db_session: Session, event_id: int, limit: int = 500) -> list[Event]:

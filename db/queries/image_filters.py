@@ -117,3 +117,18 @@ def _matches_text(text: str) -> ColumnElement[bool]:
     # An id has at most 19 digits in the database.
     is_id = text.isascii() and text.isdecimal() and len(text) < 19
     return in_path | (Image.id == int(text)) if is_id else in_path
+
+
+SAMPLED, MOST_VALUES, LONGEST = 500, 30, 60
+"""Images looked at for what metadata there are; values listed of each key; characters of one that is listed."""
+
+
+def metadata_values(db_session: Session) -> dict[str, list[str]]:
+    """Keys of the metadata, each with values that a person can choose from; of a sample of the images."""
+    rows = db_session.scalars(select(Image.extra).order_by(Image.random_key).limit(SAMPLED))
+    found: dict[str, set[str]] = {}
+    for extra in rows:
+        for key, value in extra.items():
+            if isinstance(value, (str, int, float)) and not isinstance(value, bool) and len(str(value)) <= LONGEST:
+                found.setdefault(key, set()).add(str(value))
+    return {key: sorted(values)[:MOST_VALUES] for key, values in sorted(found.items())}

@@ -17,7 +17,7 @@ from db.queries.image_filters import ImageFilter, conditions
 from db.queries.images import ImageRow, rows_of_images, to_row
 from db.tables.images import Image
 
-__all__ = ["ImageFilter", "ImagePage", "ImageSort", "count_images", "list_images", "list_images_at", "list_ids"]
+__all__ = ["ImageFilter", "ImagePage", "ImageSort", "count_images", "list_ids", "list_images", "list_images_at"]
 
 
 class ImageSort(StrEnum):
@@ -117,14 +117,15 @@ def _order(sort: ImageSort) -> list[ColumnElement[Any]]:
 
 def _keys(sort: ImageSort) -> list[InstrumentedAttribute[Any]]:
     """What the order goes by, before the id."""
-    return {
+    keys: dict[ImageSort, list[InstrumentedAttribute[Any]]] = {
         ImageSort.ID: [],
         ImageSort.PATH: [Image.path],
         ImageSort.UNCERTAINTY: [Image.uncertainty],
         ImageSort.CONFIDENCE: [Image.uncertainty],
         ImageSort.PREDICTED: [Image.predicted_class_id, Image.uncertainty],
         ImageSort.CHANGED: [Image.label_sequence],
-    }[sort]
+    }
+    return keys[sort]
 
 
 DESCENDING = frozenset({ImageSort.UNCERTAINTY, ImageSort.CHANGED})

@@ -33,17 +33,51 @@ def draw_split(db_session: Session, image: Image, class_id: int | None) -> Split
     """
     if image.picked_by_model:
         return Split.TRAIN
+    return _decide(image, _counts_by_split(db_session, image.id, class_id))
+
+
+class SplitDrawer:
+    """Draws for many images that are labelled together: what is counted once goes on by addition."""
+
+    def __init__(self, db_session: Session) -> None:
+        """None of the images may have its new classes yet."""
+        self._db_session = db_session
+        self._by_split: dict[int | None, Counter[Split | None]] = {}
+        self._images: dict[int, int] = {}
+
+    def draw(self, image: Image, class_ids: Collection[int]) -> Split:
+        """As `draw_split`, with all classes of the image."""
+        if image.picked_by_model:
+            return Split.TRAIN
+        if len(class_ids) > 1:
+            self._images |= count_images(self._db_session, [found for found in class_ids if found not in self._images])
+        class_id = min(class_ids, key=lambda found: (self._images.get(found, 0), found), default=None)
+        if class_id not in self._by_split:
+            self._by_split[class_id] = _counts_by_split(self._db_session, image.id, class_id)
+        split = _decide(image, self._by_split[class_id])
+        for found in {*class_ids, class_id} & self._by_split.keys():
+            self._by_split[found][split] += 1
+        for found in self._images.keys() & set(class_ids):
+            self._images[found] += 1
+        return split
+
+
+def _counts_by_split(db_session: Session, image_id: int, class_id: int | None) -> Counter[Split | None]:
+    """How many labelled images are in each part, up to many; the image itself does not count."""
     counts = select(Image.split, func.count()).where(Image.split.is_not(None))
     if class_id is None:
-        some = select(Image.id).where(Image.split.is_not(None), Image.id != image.id).limit(MANY)
+        some = select(Image.id).where(Image.split.is_not(None), Image.id != image_id).limit(MANY)
         counts = counts.where(Image.id.in_(some))
     else:
         counts = counts.where(or_(*(Image.id.in_(select(_images_with(table, class_id))) for table in TABLES)))
-    by_split = dict(db_session.execute(counts.where(Image.id != image.id).group_by(Image.split)).all())
+    return Counter(dict(db_session.execute(counts.where(Image.id != image_id).group_by(Image.split)).all()))
+
+
+def _decide(image: Image, by_split: Counter[Split | None]) -> Split:
     labelled = sum(by_split.values())
     if labelled == 0:
         return Split.TRAIN
-    lag = (labelled + 1) * VALIDATION_SHARE - by_split.get(Split.VALIDATION, 0)
+    lag = (labelled + 1) * VALIDATION_SHARE - by_split[Split.VALIDATION]
     is_drawn = _draw(image.id) < (VALIDATION_SHARE if labelled >= MANY - 1 else lag)
     return Split.VALIDATION if is_drawn else Split.TRAIN
 
@@ -56,11 +90,17 @@ def rarest_class(db_session: Session, class_ids: Collection[int]) -> int | None:
     """
     if len(class_ids) < 2:
         return next(iter(class_ids), None)
-    counts: Counter[int] = Counter()
+    counts = count_images(db_session, class_ids)
+    return min(class_ids, key=lambda class_id: (counts[class_id], class_id))
+
+
+def count_images(db_session: Session, class_ids: Collection[int]) -> dict[int, int]:
+    """How many images have each class, up to many."""
+    counts: dict[int, int] = {}
     for class_id in class_ids:
         found = [select(func.count()).select_from(_images_with(table, class_id)).scalar_subquery() for table in TABLES]
         counts[class_id] = sum(db_session.execute(select(*found)).one())
-    return min(class_ids, key=lambda class_id: (counts[class_id], class_id))
+    return counts
 
 
 def _images_with(table: type[Label | ImageClass | Point | Region], class_id: int) -> Subquery:

@@ -216,6 +216,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/images/ids": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Image Ids
+         * @description Ids alone, in the order of the list: to select many images without fetching all that is known of each.
+         */
+        get: operations["listImageIds"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/images/metadata": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Image Metadata
+         * @description Keys that the metadata of images have, with some of their values: to choose a filter from.
+         */
+        get: operations["getImageMetadata"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/images/next": {
         parameters: {
             query?: never;
@@ -225,7 +265,7 @@ export interface paths {
         };
         /**
          * Get Next Image
-         * @description The image to label next.
+         * @description The image to label next, of those that match.
          */
         get: operations["getNextImage"];
         put?: never;
@@ -245,7 +285,7 @@ export interface paths {
         };
         /**
          * Get Image
-         * @description One image and its neighbours.
+         * @description One image and its neighbours, of those that match.
          */
         get: operations["getImage"];
         put?: never;
@@ -440,6 +480,26 @@ export interface paths {
          * @description Say that a person has looked and cannot tell: an answer in place of any other, that nothing learns from.
          */
         post: operations["markUndetermined"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/annotations/bulk": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Change Many Images
+         * @description Label, accept, skip, undo... many images at once: durable as a whole, or not at all.
+         */
+        post: operations["changeManyImages"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1186,6 +1246,80 @@ export interface components {
             geometry?: components["schemas"]["BoxGeometry"] | null;
         };
         /**
+         * BulkAction
+         * @description What is done to each of the images.
+         * @enum {string}
+         */
+        BulkAction: "label" | "add" | "remove" | "accept" | "confirm" | "skip" | "undetermined" | "clear" | "undo" | "redo";
+        /**
+         * BulkChange
+         * @description The same change of many images of a session whose images are labelled as wholes: all in one transaction.
+         */
+        BulkChange: {
+            /** @description label: class_id or class_ids hold, no other; add, remove: class_id (multilabel); accept: the prediction, of unlabelled images; confirm: what was accepted counts as a person's; undo, redo: a step of each */
+            action: components["schemas"]["BulkAction"];
+            /** Images */
+            images?: components["schemas"]["BulkImage"][] | null;
+            /** @description in place of images: all that match */
+            filter?: components["schemas"]["ImageFilterBody"] | null;
+            /** Class Id */
+            class_id?: number | null;
+            /** Class Ids */
+            class_ids?: number[] | null;
+            /**
+             * By Model
+             * @description what a head said decided which images these are: none of them becomes a validation image
+             * @default false
+             */
+            by_model: boolean;
+        };
+        /**
+         * BulkImage
+         * @description One of the images, and what the person saw of it.
+         */
+        BulkImage: {
+            /** Id */
+            id: number;
+            /**
+             * Revision
+             * @description left alone where it is at another one
+             */
+            revision?: number | null;
+            /**
+             * Version
+             * @description accept: of the prediction in sight
+             */
+            version?: number | null;
+            /**
+             * Predicted
+             * @description accept: the class or classes in sight; a newer prediction that says the same is fine
+             */
+            predicted?: number[] | null;
+        };
+        /**
+         * BulkOutcomeOut
+         * @description What became of the images.
+         */
+        BulkOutcomeOut: {
+            /** Changed */
+            changed: components["schemas"]["ChangedImage"][];
+            /**
+             * Unchanged
+             * @description were so before, or there was nothing to do
+             */
+            unchanged: number;
+            /**
+             * Conflicts
+             * @description another revision or prediction than the person saw: left alone
+             */
+            conflicts: number[];
+            /**
+             * Refused
+             * @description no such image, or it cannot be labelled
+             */
+            refused: number[];
+        };
+        /**
          * Calibration
          * @description Whether probabilities mean what they say.
          */
@@ -1216,6 +1350,19 @@ export interface components {
             log_loss_after: number;
             /** Expected Error After */
             expected_error_after: number;
+        };
+        /**
+         * ChangedImage
+         * @description An image that was changed.
+         */
+        ChangedImage: {
+            /** Id */
+            id: number;
+            /**
+             * Revision
+             * @description the new one: what an undo of this change names
+             */
+            revision: number;
         };
         /**
          * CheckpointComparison
@@ -2288,6 +2435,53 @@ export interface components {
             previous_id: number | null;
             /** Next Id */
             next_id: number | null;
+        };
+        /**
+         * ImageFilterBody
+         * @description As the query of `GET /api/images`.
+         */
+        ImageFilterBody: {
+            status?: components["schemas"]["ImageStatus"] | null;
+            features?: components["schemas"]["FeatureState"] | null;
+            /** Q */
+            q?: string | null;
+            /** Labeled Class Id */
+            labeled_class_id?: number | null;
+            /** Predicted Class Id */
+            predicted_class_id?: number | null;
+            /** Shown Class Id */
+            shown_class_id?: number | null;
+            /** Reviewed */
+            reviewed?: boolean | null;
+            /** Min Confidence */
+            min_confidence?: number | null;
+            /** Max Confidence */
+            max_confidence?: number | null;
+            /** Metadata */
+            metadata?: {
+                [key: string]: string;
+            };
+        };
+        /**
+         * ImageIds
+         * @description Ids of images in the order of a list.
+         */
+        ImageIds: {
+            /** Ids */
+            ids: number[];
+        };
+        /**
+         * ImageMetadata
+         * @description What the metadata of images say.
+         */
+        ImageMetadata: {
+            /**
+             * Keys
+             * @description some of the values by key, as text
+             */
+            keys: {
+                [key: string]: string[];
+            };
         };
         /**
          * ImageOut
@@ -4504,15 +4698,33 @@ export interface operations {
             query?: {
                 /** @description `next_cursor` of the page before */
                 cursor?: string | null;
+                /** @description in place of a cursor: from this place in the list on, from 0 */
+                offset?: number | null;
                 limit?: number;
                 status?: components["schemas"]["ImageStatus"] | null;
                 /** @description only images annotated with this class */
                 class_id?: number | null;
+                /** @description uncertainty: least certain first; confidence: most certain first; predicted: by predicted class; changed: annotated last first */
+                sort?: components["schemas"]["ImageSort"];
+                /** @description false leaves the total out, which takes longest in a long list */
+                count?: boolean;
                 features?: components["schemas"]["FeatureState"] | null;
                 /** @description part of the path, or the id */
                 q?: string | null;
-                /** @description uncertainty: least certain first */
-                sort?: components["schemas"]["ImageSort"];
+                /** @description annotated with this class or one below it */
+                labeled_class_id?: number | null;
+                /** @description predicted as this class or one below it */
+                predicted_class_id?: number | null;
+                /** @description annotated with this class, or unlabelled and predicted as it */
+                shown_class_id?: number | null;
+                /** @description labelled: true by a person, false merely by accepting a prediction */
+                reviewed?: boolean | null;
+                /** @description of the newest prediction, 0..1 */
+                min_confidence?: number | null;
+                /** @description of the newest prediction, 0..1 */
+                max_confidence?: number | null;
+                /** @description key=value of the image's metadata; may be repeated */
+                meta?: string[] | null;
             };
             header?: never;
             path?: never;
@@ -4567,6 +4779,141 @@ export interface operations {
             };
         };
     };
+    listImageIds: {
+        parameters: {
+            query?: {
+                offset?: number;
+                limit?: number;
+                status?: components["schemas"]["ImageStatus"] | null;
+                /** @description uncertainty: least certain first; confidence: most certain first; predicted: by predicted class; changed: annotated last first */
+                sort?: components["schemas"]["ImageSort"];
+                features?: components["schemas"]["FeatureState"] | null;
+                /** @description part of the path, or the id */
+                q?: string | null;
+                /** @description annotated with this class or one below it */
+                labeled_class_id?: number | null;
+                /** @description predicted as this class or one below it */
+                predicted_class_id?: number | null;
+                /** @description annotated with this class, or unlabelled and predicted as it */
+                shown_class_id?: number | null;
+                /** @description labelled: true by a person, false merely by accepting a prediction */
+                reviewed?: boolean | null;
+                /** @description of the newest prediction, 0..1 */
+                min_confidence?: number | null;
+                /** @description of the newest prediction, 0..1 */
+                max_confidence?: number | null;
+                /** @description key=value of the image's metadata; may be repeated */
+                meta?: string[] | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImageIds"];
+                };
+            };
+            /** @description cannot be right */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description not in this state */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description malformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    getImageMetadata: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImageMetadata"];
+                };
+            };
+            /** @description cannot be right */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description not in this state */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description malformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     getNextImage: {
         parameters: {
             query?: {
@@ -4578,6 +4925,23 @@ export interface operations {
                 class_id?: number | null;
                 /** @description skipped or undetermined ones come up only if asked for */
                 status?: components["schemas"]["ImageStatus"];
+                features?: components["schemas"]["FeatureState"] | null;
+                /** @description part of the path, or the id */
+                q?: string | null;
+                /** @description annotated with this class or one below it */
+                labeled_class_id?: number | null;
+                /** @description predicted as this class or one below it */
+                predicted_class_id?: number | null;
+                /** @description annotated with this class, or unlabelled and predicted as it */
+                shown_class_id?: number | null;
+                /** @description labelled: true by a person, false merely by accepting a prediction */
+                reviewed?: boolean | null;
+                /** @description of the newest prediction, 0..1 */
+                min_confidence?: number | null;
+                /** @description of the newest prediction, 0..1 */
+                max_confidence?: number | null;
+                /** @description key=value of the image's metadata; may be repeated */
+                meta?: string[] | null;
             };
             header?: never;
             path?: never;
@@ -4641,7 +5005,26 @@ export interface operations {
     };
     getImage: {
         parameters: {
-            query?: never;
+            query?: {
+                status?: components["schemas"]["ImageStatus"] | null;
+                features?: components["schemas"]["FeatureState"] | null;
+                /** @description part of the path, or the id */
+                q?: string | null;
+                /** @description annotated with this class or one below it */
+                labeled_class_id?: number | null;
+                /** @description predicted as this class or one below it */
+                predicted_class_id?: number | null;
+                /** @description annotated with this class, or unlabelled and predicted as it */
+                shown_class_id?: number | null;
+                /** @description labelled: true by a person, false merely by accepting a prediction */
+                reviewed?: boolean | null;
+                /** @description of the newest prediction, 0..1 */
+                min_confidence?: number | null;
+                /** @description of the newest prediction, 0..1 */
+                max_confidence?: number | null;
+                /** @description key=value of the image's metadata; may be repeated */
+                meta?: string[] | null;
+            };
             header?: never;
             path: {
                 image_id: number;
@@ -5403,6 +5786,66 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ConflictBody"];
+                };
+            };
+            /** @description malformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    changeManyImages: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BulkChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BulkOutcomeOut"];
+                };
+            };
+            /** @description cannot be right */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description not in this state */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
                 };
             };
             /** @description malformed */

@@ -32,8 +32,52 @@ def test_list_images__pages(seg: TestClient) -> None:
     assert first["items"][0] == {
         "id": 1, "path": "image_0.png", "width": 64, "height": 48, "status": "unlabeled", "features": "ready",
         "failure": None, "revision": 0, "class_id": None, "class_ids": None, "point_count": 0,
-        "uncertainty": None, "predicted_class_id": None, "metadata": {},
+        "uncertainty": None, "predicted_class_id": None, "origin": None, "predicted_version": 0,
+        "predicted_class_ids": None, "metadata": {},
     }  # fmt: skip
+
+
+def test_list_images__from_a_place_on(seg: TestClient) -> None:
+    page = seg.get("/api/images", params={"offset": 2, "limit": 3, "count": False}).json()
+    assert ([image["id"] for image in page["items"]], page["total"]) == ([3, 4, 5], None)
+    rest = seg.get("/api/images", params={"cursor": page["next_cursor"]}).json()
+    assert [image["id"] for image in rest["items"]] == [6]
+    assert seg.get("/api/images/ids", params={"offset": 4}).json() == {"ids": [5, 6]}
+    assert seg.get("/api/images", params={"offset": 1, "cursor": "x"}).status_code == 400
+
+
+def test_list_images__metadata(seg: TestClient, segmentation_session: Any) -> None:
+    segmentation_session.change_images({1: {"extra": {"site": "A", "year": 2020}}, 2: {"extra": {"site": "B"}}})
+    assert [i["id"] for i in seg.get("/api/images", params={"meta": "site=A"}).json()["items"]] == [1]
+    assert [i["id"] for i in seg.get("/api/images", params={"meta": ["site=A", "year=2020"]}).json()["items"]] == [1]
+    assert seg.get("/api/images", params={"meta": ["site=B", "year=2020"]}).json()["items"] == []
+    assert "expected meta=key=value" in seg.get("/api/images", params={"meta": "site"}).text
+    assert seg.get("/api/images/metadata").json() == {"keys": {"site": ["A", "B"], "year": ["2020"]}}
+
+
+def test_get_next_image__of_a_filter(cla: TestClient, classification_session: Any) -> None:
+    classification_session.change_images(
+        {
+            2: {"uncertainty": 0.4, "predicted_class_id": 1},
+            3: {"uncertainty": 0.1, "predicted_class_id": 1},
+            5: {"uncertainty": 0.3, "predicted_class_id": 2},
+        }
+    )
+
+    def following(current: int, **query: Any) -> int | None:
+        query |= {"current_id": current, "strategy": "sequential"}
+        response = cla.get("/api/images/next", params=query)
+        return response.json()["id"] if response.status_code == 200 else None
+
+    assert following(2, shown_class_id=1) == 3
+    assert following(2, max_confidence=0.8) == 5
+    assert following(3, predicted_class_id=2) == 5
+    assert following(2, q="image_2") == 3
+    cla.put("/api/images/3/annotations", json={"class_id": 2})
+    assert following(2, shown_class_id=1) is None
+    assert following(5, shown_class_id=2, status="labeled") == 3
+    details = cla.get("/api/images/3", params={"shown_class_id": 2}).json()
+    assert (details["previous_id"], details["next_id"]) == (None, 5)
 
 
 def test_get_image__neighbours(seg: TestClient) -> None:
