@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,9 @@ import numpy.typing as npt
 from models.preprocessing import Contrast, Crop, Percentiles, Preprocessing, ValueRange
 
 AUTO_PERCENTILES = (0.5, 99.5)
+TABLE_FROM_VALUES = 8_000_000
+"""16-bit pictures with so many values are rendered by a table: to sort them takes seconds, and much memory."""
+TABLE_ROWS = 256
 
 # EXIF orientation -> (quarter turns counter-clockwise, then mirror left-right) that make the picture upright.
 _UPRIGHT = {2: (0, True), 3: (2, False), 4: (2, True), 5: (3, True), 6: (3, False), 7: (1, True), 8: (1, False)}
@@ -88,6 +92,8 @@ def to_8_bits(values: npt.NDArray[np.generic], contrast: Contrast = "auto") -> n
     """
     if values.dtype == np.uint8 and contrast in ("auto", "none"):
         return np.asarray(values, dtype=np.uint8)
+    if values.dtype.kind in "iu" and values.dtype.itemsize == 2 and values.size >= TABLE_FROM_VALUES:
+        return _to_8_bits_by_table(values, contrast)
     numbers = _as_floats(values)
     finite = np.isfinite(numbers)
     if not finite.any():
@@ -95,6 +101,31 @@ def to_8_bits(values: npt.NDArray[np.generic], contrast: Contrast = "auto") -> n
     with np.errstate(over="ignore", invalid="ignore"):
         low, high = _black_and_white(numbers[finite], values.dtype, contrast)
     return _stretch(numbers, finite, low, high)
+
+
+def _to_8_bits_by_table(values: npt.NDArray[np.generic], contrast: Contrast) -> npt.NDArray[np.uint8]:
+    """The same for large 16-bit pictures, by counting values instead of sorting them, a few rows at a time."""
+    least = 0 if values.dtype.kind == "u" else -32_768
+    possible = np.arange(least, least + 65_536).astype(np.float32)
+    blocks = [slice(top, top + TABLE_ROWS) for top in range(0, values.shape[0], TABLE_ROWS)]
+    counts = np.zeros(65_536, np.int64)
+    for block in blocks:
+        counts += np.bincount((values[block].astype(np.int32) - least).ravel(), minlength=65_536)
+
+    def percentiles(_numbers: npt.NDArray[np.floating], wanted: tuple[float, float]) -> tuple[float, float]:
+        places = np.asarray(wanted) / 100 * (counts.sum() - 1)
+        upto = np.cumsum(counts)
+        below = possible[np.searchsorted(upto, np.floor(places), side="right")]
+        above = possible[np.searchsorted(upto, np.ceil(places), side="right")]
+        low, high = below + (above - below) * (places - np.floor(places))
+        return float(low), float(high)
+
+    low, high = _black_and_white(possible[counts > 0], values.dtype, contrast, percentiles)
+    table = _stretch(possible, np.ones(possible.shape, np.bool_), low, high)
+    out = np.empty(values.shape, np.uint8)
+    for block in blocks:
+        out[block] = table[values[block].astype(np.int32) - least]
+    return out
 
 
 def display_range(values: npt.NDArray[np.generic], contrast: Contrast = "auto") -> tuple[float, float]:
@@ -111,7 +142,9 @@ def percentile_range(values: npt.NDArray[np.generic]) -> tuple[float, float]:
     """The values that the automatic contrast makes black and white, whatever their type."""
     numbers = _as_floats(values)
     finite = np.isfinite(numbers)
-    return _percentiles(numbers[finite], AUTO_PERCENTILES) if finite.any() else (0.0, 0.0)
+    if not finite.any():
+        return 0.0, 0.0
+    return _widened(numbers[finite], _plain_percentiles(numbers[finite], AUTO_PERCENTILES))
 
 
 def stretch(values: npt.NDArray[np.generic], low: float, high: float) -> npt.NDArray[np.uint8]:
@@ -135,27 +168,41 @@ def _stretch(
 
 
 def _black_and_white(
-    numbers: npt.NDArray[np.floating], dtype: np.dtype[np.generic], contrast: Contrast
+    numbers: npt.NDArray[np.floating],
+    dtype: np.dtype[np.generic],
+    contrast: Contrast,
+    percentiles: Callable[[npt.NDArray[np.floating], tuple[float, float]], tuple[float, float]] | None = None,
 ) -> tuple[float, float]:
-    """The values that become black and white."""
+    """The values that become black and white.
+
+    Args:
+        percentiles: Of what `numbers` stand for, where they are not all the values there are.
+    """
     is_float = np.issubdtype(dtype, np.floating)
     match contrast:
         case ValueRange(low, high):
             return low, high
         case Percentiles(low, high):
-            return _percentiles(numbers, (low, high))
+            return _widened(numbers, (percentiles or _plain_percentiles)(numbers, (low, high)))
         case "none":
             return 0.0, 1.0 if is_float else float(np.iinfo(dtype).max)  # type: ignore[type-var]
         case _:
             low, high = float(numbers.min()), float(numbers.max())
             if is_float and low >= 0 and high <= 1:
                 return 0.0, 1.0
-            return (0.0, 255.0) if low >= 0 and high <= 255 else _percentiles(numbers, AUTO_PERCENTILES)
+            if low >= 0 and high <= 255:
+                return 0.0, 255.0
+            return _widened(numbers, (percentiles or _plain_percentiles)(numbers, AUTO_PERCENTILES))
 
 
-def _percentiles(numbers: npt.NDArray[np.floating], percentiles: tuple[float, float]) -> tuple[float, float]:
+def _plain_percentiles(numbers: npt.NDArray[np.floating], percentiles: tuple[float, float]) -> tuple[float, float]:
     low, high = (float(value) for value in np.percentile(numbers, percentiles))
-    # A few bright spots on a dark ground can put both percentiles on one value; the full range is left then.
+    return low, high
+
+
+def _widened(numbers: npt.NDArray[np.floating], found: tuple[float, float]) -> tuple[float, float]:
+    """A few bright spots on a dark ground can put both percentiles on one value; the full range is left then."""
+    low, high = found
     return (low, high) if high > low else (float(numbers.min()), float(numbers.max()))
 
 

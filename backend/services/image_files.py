@@ -12,6 +12,7 @@ from fastapi.responses import FileResponse
 
 from backend.context import AppContext
 from backend.services.image_paths import image_path
+from backend.services.picture_values import is_tiled, open_values
 from db.errors import ConflictError
 from db.queries.images import get_image
 from db.tables.images import Image
@@ -22,6 +23,8 @@ from models.images import is_browser_ready, read_image
 JPEG_QUALITY = 92
 CACHED_SIDES = frozenset({128, 192, 256, 384, 512, 1024, 2048, 4096})
 """Other sizes are computed each time, so that nobody fills the disk by asking for all of them."""
+TILES_SOON_PX = 2_048
+"""From this side on a picture is asked for by a page that shows it, not by a list."""
 MEDIA_TYPES = {b"\xff\xd8": "image/jpeg", b"\x89P": "image/png", b"RI": "image/webp"}
 
 
@@ -101,6 +104,8 @@ def _cached(context: AppContext, image: Image, path: Path, side: int | None) -> 
     cached = context.settings.session_dir / "cache" / "pictures" / name[:2] / name
     if cached.is_file():
         return cached.read_bytes()
+    if side is not None and side >= TILES_SOON_PX and is_tiled(image):
+        return _from_pyramid(context, image, path, side, cached)
     pixels = read_image(path, preprocessing=context.config.preprocessing)
     if pixels.shape[:2] != (image.height, image.width):
         raise ConflictError(
@@ -109,6 +114,16 @@ def _cached(context: AppContext, image: Image, path: Path, side: int | None) -> 
         )
     data = _encode(pixels, ".png") if side is None else _encode(shrink(pixels, side), ".jpg")
     if (side is None or side in CACHED_SIDES) and _is_as_registered(image, path):
+        write_atomically(cached, data, durable=False)
+    return data
+
+
+def _from_pyramid(context: AppContext, image: Image, path: Path, side: int, cached: Path) -> bytes:
+    """Whoever shows a large picture that large will look closer: it is decoded once for this and for the tiles."""
+    levels = open_values(context, image, None, rendered=True).levels
+    level = next((level for level in reversed(levels) if max(level.shape[:2]) >= side), levels[0])
+    data = _encode(shrink(np.asarray(level, dtype=np.uint8), side), ".jpg")
+    if side in CACHED_SIDES and _is_as_registered(image, path):
         write_atomically(cached, data, durable=False)
     return data
 

@@ -125,7 +125,7 @@ def test_stage__large_picture_comes_in_tiles(
     outside = [(left - 4, top - 4), (left + SPOT_PX + 4, top + SPOT_PX + 4)]
 
     def shown(place: tuple[float, float]) -> npt.NDArray[np.uint8]:
-        return screenshot(page)[int(now["y"] + place[1] * scale), int(now["x"] + place[0] * scale)]
+        return np.asarray(screenshot(page)[int(now["y"] + place[1] * scale), int(now["x"] + place[0] * scale)])
 
     labeling.wait_until(lambda: bool(np.abs(shown(inside[0]).astype(int) - SPOT_COLOR).max() < 24), "the tile's colour")
     for place in inside:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from models.preprocessing import DEFAULT, Contrast, Crop, Percentiles, Preprocessing, ValueRange
-from models.rendering import RawPicture, RenderError, render, to_8_bits, upright_size
+from models.rendering import TABLE_FROM_VALUES, RawPicture, RenderError, render, to_8_bits, upright_size
 from tests.models.test_preprocessing import preprocessings
 
 TYPES = ["uint8", "int8", "uint16", "int16", "uint32", "int32", "float16", "float32", "float64"]
@@ -113,3 +113,13 @@ def test_render__alpha_is_laid_over_white(dtype: str, opaque: float) -> None:
 def test_render__fourth_channel_that_is_no_alpha_is_left_out() -> None:
     values = RNG.integers(0, 256, (4, 5, 4), dtype=np.uint8)
     np.testing.assert_array_equal(render(RawPicture(values), DEFAULT), values[:, :, :3])
+
+
+@pytest.mark.parametrize("contrast", ["auto", "none", Percentiles(2, 90), ValueRange(100, 9_000)])
+@pytest.mark.parametrize("dtype", [np.uint16, np.int16, ">u2"])
+def test_to_8_bits__large_pictures_look_like_small_ones(dtype: str, contrast: Contrast) -> None:
+    random = np.random.default_rng(0)
+    small = random.gamma(2, 1_500, (40, 50, 3)).clip(0, 30_000).astype(dtype)
+    large = np.tile(small, (40, 40, 1))
+    assert large.size >= TABLE_FROM_VALUES
+    np.testing.assert_allclose(to_8_bits(large, contrast), np.tile(to_8_bits(small, contrast), (40, 40, 1)), atol=1)

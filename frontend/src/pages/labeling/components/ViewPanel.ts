@@ -49,7 +49,7 @@ export class ViewPanel extends AppView {
       ${this.#bands(look)} ${this.#range()}
       <label class="check-row view-panel-rule">
         <input type="checkbox" data-testid="wheel-pans" .checked=${preferences.value.wheel_pans} @change=${this.#setWheel} />
-        <span>Wheel moves the image, Ctrl+wheel zooms</span>
+        <span>Wheel pans, Ctrl+wheel zooms</span>
       </label>
       ${picture_view.problem.value === null
         ? html`<p class="hint">Changes what you see; labels and learning stay as they are.</p>`
