@@ -14,9 +14,10 @@ from pathlib import Path
 import pytest
 
 from db.enums import JobState, RunState
+from db.queries.classes import add_class, remove_class, restore_class
 from db.queries.runs import request_run, run_epochs
 from db.tables.processes import Worker
-from tests.ml_service.toy_session import LEFT, ToySession
+from tests.ml_service.toy_session import LEFT, RIGHT, ToySession
 
 ROOT = Path(__file__).resolve().parents[2]
 HEARTBEAT_TIMEOUT_S = 1.5
@@ -170,3 +171,25 @@ def test_main__as_a_script_inside_its_folder(segmentation: ToySession) -> None:
     finally:
         process.kill()
         process.wait()
+
+
+def test_main__removed_class_leaves_the_head_without_a_restart_and_comes_back(
+    segmentation: ToySession, start: Start
+) -> None:
+    service = start(segmentation.folder)
+    with segmentation.db.write() as db_session:
+        third = add_class(db_session, "third", None).id
+    revision = segmentation.click(1, (12, 20, LEFT), (52, 20, RIGHT), (30, 40, third))
+
+    def classes() -> list[int]:
+        prediction = segmentation.prediction(1)
+        return [] if prediction is None or prediction.annotation_revision < revision else list(prediction.class_ids)
+
+    _wait_for(lambda: classes() == [LEFT, RIGHT, third])
+    with segmentation.db.write() as db_session:
+        remove_class(db_session, third)
+    _wait_for(lambda: classes() == [LEFT, RIGHT])
+    with segmentation.db.write() as db_session:
+        restore_class(db_session, third)
+    _wait_for(lambda: classes() == [LEFT, RIGHT, third])
+    assert service.poll() is None

@@ -12,7 +12,13 @@ export type ClassKeyAction =
   | { readonly kind: "add-below" }
   | { readonly kind: "panel"; readonly panel: PanelKind };
 
-type Key = Pick<KeyboardEvent, "key" | "altKey" | "ctrlKey" | "metaKey">;
+/** As a KeyboardEvent has it. */
+interface Key {
+  readonly key: string;
+  readonly altKey: boolean;
+  readonly ctrlKey: boolean;
+  readonly metaKey: boolean;
+}
 
 const PANELS: Readonly<Record<string, PanelKind>> = { c: "color", m: "merge", Delete: "remove", Backspace: "remove" };
 
