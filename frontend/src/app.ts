@@ -2,10 +2,12 @@
 import { createApi } from "./api/client";
 import { explain } from "./api/errors";
 import { AnnotationStore } from "./state/annotations";
+import { Keys } from "./state/key_remap";
 import { PreferenceStore, type KeyValueStorage } from "./state/preferences";
+import { Diagnostics } from "./state/report";
 import { Signal } from "./state/signal";
 import { UiState } from "./state/ui";
-import { ToastStore } from "./state/toasts";
+import { noteErrors, ToastStore } from "./state/toasts";
 import type { Config, ExportFormat, LabelClass, SessionLink, Task } from "./state/types";
 import { CheckpointShelf } from "./sync/checkpoint_shelf";
 import { FinetuningWatch } from "./sync/finetuning";
@@ -18,6 +20,7 @@ import { PictureView } from "./sync/picture_view";
 import { tellWhenLiveHeadTakesOver } from "./sync/head_change";
 import { GallerySource, HealthWatch, StatsWatch, TrainingWatch } from "./sync/polling";
 import { PredictionWatch } from "./sync/prediction_watch";
+import { noted } from "./sync/request_log";
 import { SaveQueue } from "./sync/save_queue";
 import { TileSource } from "./sync/tile_source";
 
@@ -25,11 +28,14 @@ export type App = ReturnType<typeof createApp>;
 
 /** `config` is fetched before: without it there is nothing to show. */
 export function createApp(page_url: string, config: Config, sessions: readonly SessionLink[], storage: KeyValueStorage) {
-  const api = createApi(page_url);
+  const diagnostics = new Diagnostics();
+  const api = createApi(page_url, noted(diagnostics));
   const classes = new Signal<readonly LabelClass[]>([]);
   const task = new Signal<Task>(config.task);
   const toasts = new ToastStore();
   const preferences = new PreferenceStore(storage);
+  const keys = new Keys(preferences, config.task);
+  noteErrors(diagnostics, toasts);
   const annotations = new AnnotationStore();
   const events = new EventStream(api.eventsUrl());
   const stats = new StatsWatch(api);
@@ -135,6 +141,8 @@ export function createApp(page_url: string, config: Config, sessions: readonly S
     ui: new UiState(),
     toasts,
     preferences,
+    keys,
+    diagnostics,
     annotations,
     predictions,
     pictures,

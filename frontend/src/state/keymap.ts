@@ -34,6 +34,7 @@ export type Command =
   | "help"
   | "quality"
   | "checkpoints"
+  | "progress"
   | "escape";
 
 export interface KeyStroke {
@@ -97,6 +98,7 @@ export const BINDINGS: readonly Binding[] = [
   { command: "classes", keys: ["l"], group: "Session", text: "Classes: add, change, sort, remove" },
   { command: "quality", keys: ["q"], group: "Session", text: "Quality: figures, calibration, learning curve" },
   { command: "checkpoints", keys: ["c"], group: "Session", text: "Checkpoints: saved heads, roll back" },
+  { command: "progress", keys: ["i"], group: "Session", text: "Progress: pace, time to finish, training, features" },
   { command: "theme", keys: ["t"], group: "Session", text: "Light or dark" },
   { command: "help", keys: ["?"], group: "Session", text: "All keys" },
   { command: "escape", keys: ["Escape"], group: "Session", text: "Close what is open" },
@@ -107,10 +109,10 @@ const TYPING_TAGS = new Set(["input", "select", "textarea"]);
 const PRESSABLE_TAGS = new Set(["button", "a", "summary"]);
 
 /** What a key stroke means, or null. Never anything while the person types in a field. */
-export function actionFor(stroke: KeyStroke, target: KeyTarget): KeyAction | null {
+export function actionFor(stroke: KeyStroke, target: KeyTarget, bindings: readonly Binding[] = BINDINGS): KeyAction | null {
   if (target.editable || TYPING_TAGS.has(target.tag)) return null;
   if (PRESSABLE_TAGS.has(target.tag) && !stroke.ctrl && (stroke.key === "Enter" || stroke.key === " ")) return null;
-  const bound = BINDINGS.find((binding) => binding.keys.some((key) => fits(key, stroke)));
+  const bound = bindings.find((binding) => binding.keys.some((key) => fits(key, stroke)));
   if (bound) return { kind: "command", command: bound.command };
   const digit = /^(?:Digit|Numpad)([1-9])$/.exec(stroke.code)?.[1];
   if (digit !== undefined && !stroke.ctrl && !stroke.alt && !stroke.shift) return { kind: "class", index: Number(digit) - 1 };
@@ -136,6 +138,11 @@ export function keyCaps(key: string): string[] {
     const plain = part.replace(/^@(?:Digit|Key)/, "");
     return names[plain] ?? (plain.length === 1 ? plain.toUpperCase() : plain);
   });
+}
+
+/** "Ctrl+Shift+z" becomes "Ctrl+Shift+Z". */
+export function keyName(key: string): string {
+  return keyCaps(key).join("+");
 }
 
 function splitKey(key: string): string[] {

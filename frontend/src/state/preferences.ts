@@ -1,3 +1,4 @@
+import { validChanges, type KeyChanges } from "./key_remap";
 import { PLAIN_LOOK, type PictureLook } from "./picture_look";
 import { Signal } from "./signal";
 
@@ -27,6 +28,10 @@ export interface Preferences {
   /** The wheel moves the image, and zooms with Ctrl; else it zooms. */
   readonly wheel_pans: boolean;
   readonly renderer: Renderer;
+  /** Where they differ from the table of keys. */
+  readonly keys: KeyChanges;
+  /** Hints that were followed or put away. */
+  readonly hints_done: readonly string[];
   /** By `session.created_at`. */
   readonly views: Readonly<Record<string, SessionView>>;
 }
@@ -39,6 +44,8 @@ export const DEFAULT_PREFERENCES: Preferences = {
   hint_dismissed: false,
   wheel_pans: false,
   renderer: "auto",
+  keys: {},
+  hints_done: [],
   views: {},
 };
 
@@ -70,7 +77,7 @@ export class PreferenceStore extends Signal<Preferences> {
   readonly #storage: KeyValueStorage;
 
   constructor(storage: KeyValueStorage) {
-    super({ ...DEFAULT_PREFERENCES, ...read(storage) });
+    super(completed(read(storage)));
     this.#storage = storage;
   }
 
@@ -85,18 +92,47 @@ export class PreferenceStore extends Signal<Preferences> {
   }
 }
 
+/** Whatever an older page did not store, or someone else has changed by hand, is as by default. */
+function completed(found: Partial<Preferences>): Preferences {
+  return {
+    ...DEFAULT_PREFERENCES,
+    ...found,
+    keys: validChanges(found.keys),
+    hints_done: Array.isArray(found.hints_done) ? found.hints_done.filter((hint) => typeof hint === "string") : [],
+  };
+}
+
+/** What is taken along to another browser: all but how single sessions are looked at. */
+export function exported({ views: _, ...others }: Preferences): string {
+  return `${JSON.stringify({ fewclick_preferences: 1, ...others }, null, 2)}\n`;
+}
+
+/** What an exported file says; null where it is none. Only what is known, and of its kind, is taken. */
+export function imported(text: string): Partial<Preferences> | null {
+  const found = parsed(text);
+  if (found === null || !("fewclick_preferences" in found)) return null;
+  const { views: _views, hints_done: _hints, ...known } = DEFAULT_PREFERENCES;
+  const taken = Object.entries(found).filter(([name, value]) => name in known && typeof value === typeof known[name as keyof typeof known]);
+  const { keys, ...others } = Object.fromEntries(taken) as Partial<Preferences>;
+  return { ...others, keys: validChanges(keys) };
+}
+
 /** Whether the browser would not store something: the storage is full, or forbidden altogether. */
 export function isRefusal(error: unknown): boolean {
   return error instanceof Error && ["QuotaExceededError", "NS_ERROR_DOM_QUOTA_REACHED", "SecurityError"].includes(error.name);
 }
 
 function read(storage: KeyValueStorage): Partial<Preferences> {
+  // Someone else's or a damaged entry: the defaults are fine.
+  return parsed(storage.getItem(KEY) ?? "{}") ?? {};
+}
+
+function parsed(text: string): object | null {
   try {
-    const found: unknown = JSON.parse(storage.getItem(KEY) ?? "{}");
-    return typeof found === "object" && found !== null ? found : {};
+    const found: unknown = JSON.parse(text);
+    return typeof found === "object" && found !== null && !Array.isArray(found) ? found : null;
   } catch (error) {
-    // Someone else's or a damaged entry: the defaults are fine.
-    if (error instanceof SyntaxError) return {};
+    if (error instanceof SyntaxError) return null;
     throw error;
   }
 }

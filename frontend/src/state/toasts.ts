@@ -1,3 +1,4 @@
+import type { Diagnostics } from "./report";
 import { Signal } from "./signal";
 
 export type ToastKind = "info" | "success" | "warning" | "error";
@@ -33,4 +34,16 @@ export class ToastStore extends Signal<readonly Toast[]> {
   dismiss(id: number): void {
     this.set(this.value.filter((toast) => toast.id !== id));
   }
+}
+
+/** Every message of something that went wrong is kept for a report. */
+export function noteErrors(diagnostics: Diagnostics, toasts: ToastStore): void {
+  let newest = 0;
+  toasts.subscribe((all) => {
+    for (const { id, kind, text, detail } of all) {
+      if (id <= newest) continue;
+      newest = id;
+      if (kind === "error") diagnostics.error(detail === undefined ? text : `${text} ${detail}`);
+    }
+  });
 }

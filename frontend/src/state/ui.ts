@@ -7,6 +7,7 @@ export class UiState {
   readonly quality_open = new Signal(false);
   readonly checkpoints_open = new Signal(false);
   readonly classes_open = new Signal(false);
+  readonly progress_open = new Signal(false);
   readonly overlay_hidden = new Signal(false);
   /** Of the stage, screen pixels per image pixel. */
   readonly zoom = new Signal(1);

@@ -41,6 +41,7 @@ export class LabelingView extends AppView {
     changed: () => this.#stage.repaintTool(),
   });
   readonly #keyboard = new Keyboard({
+    bindings: () => this.app.keys.here,
     command: (command) => this.#run(command),
     chooseClass: (index) => this.#chooseClass(index),
     hide: (hidden) => this.app.ui.overlay_hidden.set(hidden),
@@ -239,6 +240,7 @@ export class LabelingView extends AppView {
     gallery: () => this.app.ui.gallery_open.set(!this.app.ui.gallery_open.value),
     theme: () => this.app.preferences.change({ theme: otherTheme(this.app.preferences.value.theme) }),
     help: () => this.app.ui.help_open.set(!this.app.ui.help_open.value),
+    progress: () => this.app.ui.progress_open.set(!this.app.ui.progress_open.value),
     checkpoints: () => this.app.ui.checkpoints_open.set(!this.app.ui.checkpoints_open.value),
     quality: () => this.app.ui.quality_open.set(!this.app.ui.quality_open.value),
     "view-panel": () => this.app.picture_view.panel_open.set(!this.app.picture_view.panel_open.value),

@@ -1,6 +1,7 @@
-import { actionFor, type Command } from "../../state/keymap";
+import { actionFor, type Binding, type Command } from "../../state/keymap";
 
 export interface KeyboardHandlers {
+  bindings(): readonly Binding[];
   command(command: Command): void;
   chooseClass(index: number): void;
   hide(hidden: boolean): void;
@@ -16,6 +17,8 @@ const HOLD_MS = 250;
 /** The keys of the whole page, by the table in state/keymap.ts. */
 export class Keyboard {
   #hide_pressed_at: number | null = null;
+  /** KeyboardEvent.code of the key that hides. */
+  #hide_code = "";
   #was_hidden = false;
 
   constructor(private readonly handlers: KeyboardHandlers) {}
@@ -41,19 +44,19 @@ export class Keyboard {
       return;
     }
     const { key, code, shiftKey: shift, altKey: alt } = event;
-    const action = actionFor({ key, code, ctrl: event.ctrlKey || event.metaKey, shift, alt }, target);
+    const action = actionFor({ key, code, ctrl: event.ctrlKey || event.metaKey, shift, alt }, target, this.handlers.bindings());
     if (action === null) return;
     event.preventDefault();
     if (action.kind === "class") {
       // A digit held down must not label one image after the other.
       if (!event.repeat) this.handlers.chooseClass(action.index);
-    } else if (action.command === "hide-overlay") this.#hideDown(event.repeat);
+    } else if (action.command === "hide-overlay") this.#hideDown(event);
     else if (!event.repeat || repeats(action.command)) this.handlers.command(action.command);
   };
 
   readonly #up = (event: KeyboardEvent): void => {
     if (event.key === " ") this.handlers.space(false);
-    if (event.key.toLowerCase() !== "h" || this.#hide_pressed_at === null) return;
+    if (event.code !== this.#hide_code || this.#hide_pressed_at === null) return;
     const was_held = performance.now() - this.#hide_pressed_at > HOLD_MS;
     this.#hide_pressed_at = null;
     this.handlers.hide(was_held ? this.#was_hidden : !this.#was_hidden);
@@ -65,8 +68,9 @@ export class Keyboard {
     this.#hide_pressed_at = null;
   };
 
-  #hideDown(is_repeat: boolean): void {
-    if (is_repeat) return;
+  #hideDown({ repeat, code }: KeyboardEvent): void {
+    if (repeat) return;
+    this.#hide_code = code;
     this.#hide_pressed_at = performance.now();
     this.#was_hidden = this.handlers.isHidden();
     this.handlers.hide(true);

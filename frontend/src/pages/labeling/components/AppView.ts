@@ -18,12 +18,17 @@ export abstract class AppView extends LitElement {
 
   override connectedCallback(): void {
     super.connectedCallback();
-    this.#unsubscribe = this.watched().map((signal) => signal.subscribe(() => this.requestUpdate()));
+    this.#unsubscribe = [...this.watched(), this.app.keys.bindings].map((signal) => signal.subscribe(() => this.requestUpdate()));
   }
 
   override disconnectedCallback(): void {
     super.disconnectedCallback();
     for (const unsubscribe of this.#unsubscribe.splice(0)) unsubscribe();
+  }
+
+  /** For `title`: "Next (F or →)", with the keys in force. */
+  protected tip(text: string, command: Command): string {
+    return this.app.keys.tip(text, command);
   }
 
   /** Ask the page to do what a key would do: one way in for mouse and keyboard. */
