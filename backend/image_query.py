@@ -18,7 +18,7 @@ Share = Annotated[float | None, Query(ge=0, le=1, allow_inf_nan=False, descripti
 
 def read_filter(
     features: FeatureState | None = None,
-    q: Annotated[str | None, Query(max_length=200, description="part of the path, or the id")] = None,
+    q: Annotated[str | None, Query(max_length=200, description="part of the path or of the comment, or the id")] = None,
     labeled_class_id: Annotated[QueryId, Query(description="annotated with this class or one below it")] = None,
     predicted_class_id: Annotated[QueryId, Query(description="predicted as this class or one below it")] = None,
     shown_class_id: Annotated[

@@ -29,8 +29,8 @@ from backend.settings import Settings
 from backend.version import VERSION
 
 ROUTERS = (
-    session, classes, images, annotation_routes, bulk, regions, predictions, training, finetuning, checkpoints, stats,
-    events, export,
+    session, classes, images, annotation_routes, comments, bulk, regions, predictions, training, finetuning,
+    checkpoints, stats, events, export,
 )  # fmt: skip
 
 

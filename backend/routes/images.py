@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response, status
@@ -9,7 +10,15 @@ from fastapi import APIRouter, Query, Request, Response, status
 from backend.context import Context
 from backend.image_query import FilterQuery, of_status
 from backend.schemas.base import MAX_ID, PathId, QueryId
-from backend.schemas.images import ImageDetails, ImageIds, ImageMetadata, ImageOut, ImagePage, PictureDisplay
+from backend.schemas.images import (
+    ImageDetails,
+    ImageIds,
+    ImageMetadata,
+    ImageOut,
+    ImagePage,
+    PictureDisplay,
+    UpcomingImages,
+)
 from backend.services import image_files, image_lists, picture_views
 from db.enums import ImageStatus
 from db.queries.bulk_changes import MOST_IMAGES
@@ -59,11 +68,15 @@ def list_images(
     status: ImageStatus | None = None,
     class_id: Annotated[QueryId, Query(description="only images annotated with this class")] = None,
     sort: Annotated[ImageSort, SORT] = ImageSort.ID,
+    ids: Annotated[list[QueryId] | None, Query(max_length=500, description="only these; may be repeated")] = None,
     count: Annotated[bool, Query(description="false leaves the total out, which takes longest in a long list")] = True,
 ) -> ImagePage:
     """One page of the images that match."""
     place = image_lists.Place(sort=sort, cursor=cursor, offset=offset, limit=limit, count=count)
-    return image_lists.list_page(context, of_status(wanted, status, class_id), place)
+    only = of_status(wanted, status, class_id)
+    if ids is not None:
+        only = replace(only, ids=tuple(image_id for image_id in ids if image_id is not None))
+    return image_lists.list_page(context, only, place)
 
 
 @router.get("/ids")
@@ -75,7 +88,7 @@ def list_image_ids(
     status: ImageStatus | None = None,
     sort: Annotated[ImageSort, SORT] = ImageSort.ID,
 ) -> ImageIds:
-    """Ids alone, in the order of the list: to select many images without fetching all that is known of each."""
+    """Ids alone, in the order of the list, and how many match: to select many images without fetching all that is known of each."""
     return image_lists.list_image_ids(context, of_status(wanted, status), sort=sort, offset=offset, limit=limit)
 
 
@@ -100,6 +113,18 @@ def get_next_image(
     only = of_status(wanted, wanted_status)
     image = image_lists.choose_next(context, strategy, current_id=current_id, class_id=class_id, only=only)
     return image or Response(status_code=status.HTTP_204_NO_CONTENT)
+
+
+@router.get("/upcoming")
+def list_upcoming_images(
+    context: Context,
+    wanted: FilterQuery,
+    strategy: Annotated[Strategy | None, Query(description="left out: the session's")] = None,
+    current_id: Annotated[QueryId, Query(description="the image on screen: never returned")] = None,
+    limit: Annotated[int, Query(ge=1, le=16)] = 4,
+) -> UpcomingImages:
+    """The unlabelled images that `next` is likely to give, of those that match: for a page that fetches ahead."""
+    return image_lists.list_upcoming(context, strategy, current_id=current_id, limit=limit, only=wanted)
 
 
 @router.get("/{image_id}")

@@ -70,6 +70,7 @@ class ImageIds(ResponseModel):
     """Ids of images in the order of a list."""
 
     ids: list[int]
+    total: int = Field(description="images that match")
 
 
 class PictureDisplay(ResponseModel):

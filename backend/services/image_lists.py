@@ -8,17 +8,18 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from backend.context import AppContext
-from backend.schemas.images import ImageDetails, ImageIds, ImageMetadata, ImageOut, ImagePage
+from backend.schemas.images import ImageDetails, ImageIds, ImageMetadata, ImageOut, ImagePage, UpcomingImages
 from backend.services import feature_requests
 from backend.services.plain_text import without_folders
 from backend.services.suggestions import suggest
 from db.enums import ImageStatus
 from db.errors import InvalidInputError
 from db.queries.image_filters import ImageFilter, conditions, metadata_values
-from db.queries.image_lists import ImageSort, list_ids, list_images, list_images_at
+from db.queries.image_lists import ImageSort, count_images, list_ids, list_images, list_images_at
 from db.queries.images import ImageRow, get_image_row, neighbours
 from db.queries.next_image import next_image, note_model_pick
 from db.queries.session_info import Strategy
+from db.queries.upcoming import upcoming_images
 from db.tables.images import Image
 from db.tables.learning import Prediction
 from db.tasks import Annotates
@@ -60,7 +61,8 @@ def list_page(context: AppContext, wanted: ImageFilter, place: Place) -> ImagePa
 def list_image_ids(context: AppContext, wanted: ImageFilter, *, sort: ImageSort, offset: int, limit: int) -> ImageIds:
     """Ids alone."""
     with context.database.read() as db_session:
-        return ImageIds(ids=list_ids(db_session, wanted, sort=sort, offset=offset, limit=limit))
+        ids = list_ids(db_session, wanted, sort=sort, offset=offset, limit=limit)
+        return ImageIds(ids=ids, total=count_images(db_session, wanted))
 
 
 def describe_metadata(context: AppContext) -> ImageMetadata:
@@ -90,6 +92,17 @@ def choose_next(
         with context.database.write() as db_session:
             note_model_pick(db_session, pick.row.image.id)
     return _schema(context, pick.row)
+
+
+def list_upcoming(
+    context: AppContext, strategy: Strategy | None, *, current_id: int | None, limit: int, only: ImageFilter
+) -> UpcomingImages:
+    """Images that a person is likely to come to: a guess that decides nothing, and marks no image as picked."""
+    chosen = strategy or context.config.training.strategy
+    with context.database.read() as db_session:
+        refs = upcoming_images(db_session, chosen, current_id, limit, conditions(db_session, only))
+        rows = [get_image_row(db_session, ref.id) for ref, _version in refs]
+    return UpcomingImages(items=[_schema(context, row) for row in rows])
 
 
 def get_details(context: AppContext, image_id: int, wanted: ImageFilter) -> ImageDetails:

@@ -24,7 +24,7 @@ class ImageFilter:
     class_id: int | None = None
     """Annotated with this class, or with one below it."""
     q: str | None = None
-    """Part of the path, or the id."""
+    """Part of the path or of the comment, or the id."""
     features: FeatureState | None = None
     predicted_class_id: int | None = None
     """The newest prediction is this class, or one below it."""
@@ -37,6 +37,9 @@ class ImageFilter:
     metadata: tuple[tuple[str, str], ...] = ()
     """Key and value, as text."""
 
+    ids: tuple[int, ...] | None = None
+    """These alone."""
+
     @property
     def asks_model(self) -> bool:
         """What a head said decides which images these are."""
@@ -47,6 +50,8 @@ class ImageFilter:
 def conditions(db_session: Session, wanted: ImageFilter) -> list[ColumnElement[bool]]:
     """The filter as conditions on `Image`."""
     found: list[ColumnElement[bool]] = []
+    if wanted.ids is not None:
+        found.append(Image.id.in_(wanted.ids))
     if wanted.status is not None:
         found.append(Image.status == wanted.status)
     if wanted.features is not None:
@@ -113,10 +118,10 @@ def _of_origin(reviewed: bool) -> list[ColumnElement[bool]]:
 
 
 def _matches_text(text: str) -> ColumnElement[bool]:
-    in_path: ColumnElement[bool] = Image.path.icontains(text, autoescape=True)
+    found = Image.path.icontains(text, autoescape=True) | Image.comment.icontains(text, autoescape=True)
     # An id has at most 19 digits in the database.
     is_id = text.isascii() and text.isdecimal() and len(text) < 19
-    return in_path | (Image.id == int(text)) if is_id else in_path
+    return found | (Image.id == int(text)) if is_id else found
 
 
 SAMPLED, MOST_VALUES, LONGEST = 500, 30, 60

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Select, select
+from sqlalchemy import ColumnElement, Select, select
 from sqlalchemy.orm import Session
 
 from db.enums import FeatureState, ImageStatus
@@ -19,15 +19,22 @@ _WAITING = (Image.status == ImageStatus.UNLABELED, Image.features == FeatureStat
 
 
 def upcoming_images(
-    db_session: Session, strategy: Strategy, current_id: int | None, limit: int
+    db_session: Session,
+    strategy: Strategy,
+    current_id: int | None,
+    limit: int,
+    only: Sequence[ColumnElement[bool]] = (),
 ) -> list[tuple[ImageRef, int]]:
     """Up to `limit` images that can be predicted, in the order in which `next` would give them, each with the version
     of its newest prediction.
 
     Under a strategy that asks the model the order is that of the predictions there are. The first is then what
     `next_image` picks; an audit image is among them as soon as it is due.
+
+    Args:
+        only: conditions that the images fulfil.
     """
-    waiting = select(*_REF, Image.predicted_version).where(*_WAITING)
+    waiting = select(*_REF, Image.predicted_version).where(*_WAITING, *only)
     if current_id is not None:
         waiting = waiting.where(Image.id != current_id)
     if strategy in ASKING_THE_MODEL:

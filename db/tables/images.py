@@ -76,7 +76,7 @@ class Image(Base):
     region_count: Mapped[int] = mapped_column(default=0, server_default="0")
     """Number of rows in `regions`: where it is 0 nobody has to look there."""
     comment: Mapped[str | None] = mapped_column(Text, default=None)
-    """What a person noted about it, not empty; no part of the annotation: it has no undo, and nothing learns from it."""
+    """What a person noted about it, not empty; no part of the annotation: no undo, nothing learns from it."""
     comment_revision: Mapped[int] = mapped_column(default=0, server_default="0")
     """Number of changes of the comment; only grows."""
     # The attribute cannot be called `metadata`: SQLAlchemy keeps that name for itself.

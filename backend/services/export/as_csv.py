@@ -19,7 +19,7 @@ from db.tasks import Annotates
 POINT_COLUMNS = ("image_id", "path", "width", "height", "x", "y", "class_id", "class", "origin")
 LABEL_COLUMNS = ("image_id", "path", "class_id", "class", "origin")
 CLASSES_COLUMNS = ("image_id", "path")
-PARENTS, UNDETERMINED = "parents", "undetermined"
+PARENTS, UNDETERMINED, COMMENT = "parents", "undetermined", "comment"
 SEPARATOR = ";"
 Row = tuple[object, ...]
 
@@ -44,18 +44,21 @@ class _Layout:
     """Names of the classes above by class, the topmost first; None where no class stands below another."""
     has_undetermined: bool
     """Whether there is a column, and a line for each image, of what nobody could tell."""
+    has_comments: bool
+    """Whether there is a column of comments; an image without an answer has no line for its comment alone."""
 
     def header(self) -> Row:
         undetermined = (UNDETERMINED,) if self.has_undetermined else ()
         parents = (PARENTS,) if self.parents is not None else ()
+        comment = (COMMENT,) if self.has_comments else ()
         match self.annotates:
             case Annotates.POINTS:
-                return (*POINT_COLUMNS, *parents, *undetermined)
+                return (*POINT_COLUMNS, *parents, *undetermined, *comment)
             case Annotates.IMAGE:
-                return (*LABEL_COLUMNS, *parents, *undetermined)
+                return (*LABEL_COLUMNS, *parents, *undetermined, *comment)
             case Annotates.CLASSES:
                 # Those of the classes last: one of them may be called like another column.
-                return (*CLASSES_COLUMNS, *undetermined, *self.names.values())
+                return (*CLASSES_COLUMNS, *undetermined, *comment, *self.names.values())
 
     def rows(self, exported: ExportedImage) -> list[Row]:
         if exported.image.status is ImageStatus.UNDETERMINED:
@@ -71,17 +74,17 @@ class _Layout:
     def _points(self, exported: ExportedImage) -> list[Row]:
         image = exported.image
         place = (image.id, image.path, image.width, image.height)
-        return [(*place, p.x, p.y, *self._said(p.class_id, p.origin.value)) for p in exported.points]
+        return [(*place, p.x, p.y, *self._said(image, p.class_id, p.origin.value)) for p in exported.points]
 
     def _label(self, exported: ExportedImage) -> list[Row]:
         image, label = exported.image, exported.label
         if label is None:
             return []
-        return [(image.id, image.path, *self._said(label.class_id, label.origin.value))]
+        return [(image.id, image.path, *self._said(image, label.class_id, label.origin.value))]
 
-    def _said(self, class_id: int, origin: str) -> Row:
+    def _said(self, image: Image, class_id: int, origin: str) -> Row:
         parents = () if self.parents is None else (self.parents[class_id],)
-        return (class_id, self.names[class_id], origin, *parents, *self._not_undetermined())
+        return (class_id, self.names[class_id], origin, *parents, *self._not_undetermined(), *self._comment(image))
 
     def _classes(self, exported: ExportedImage) -> list[Row]:
         """1 for each class that holds, 0 for each other; an image that nobody has answered for has no line."""
@@ -90,16 +93,20 @@ class _Layout:
         held = {mark.class_id for mark in exported.classes}
         image = exported.image
         marks = (int(class_id in held) for class_id in self.names)
-        return [(image.id, image.path, *self._not_undetermined(), *marks)]
+        return [(image.id, image.path, *self._not_undetermined(), *self._comment(image), *marks)]
 
     def _undetermined(self, image: Image) -> Row:
         """The image with nothing but that."""
         place = (image.id, image.path)
         if self.annotates is Annotates.CLASSES:
-            return (*place, 1, *("" for _ in self.names))
+            return (*place, 1, *self._comment(image), *("" for _ in self.names))
         size = (image.width, image.height) if self.annotates is Annotates.POINTS else ()
-        left = len(self.header()) - len(place) - len(size) - 1
-        return (*place, *size, *[""] * left, 1)
+        last = (1, *self._comment(image))
+        left = len(self.header()) - len(place) - len(size) - len(last)
+        return (*place, *size, *[""] * left, *last)
+
+    def _comment(self, image: Image) -> Row:
+        return (image.comment or "",) if self.has_comments else ()
 
     def _not_undetermined(self) -> Row:
         return (0,) if self.has_undetermined else ()
@@ -110,11 +117,13 @@ def _layout(db_session: Session, session: SessionSnapshot) -> _Layout:
     tree = session.class_tree
     parents = {c: SEPARATOR.join(names[above] for above in tree.above(c)[::-1]) for c in names}
     has_undetermined = db_session.scalar(select(exists().where(Image.status == ImageStatus.UNDETERMINED)))
+    has_comments = db_session.scalar(select(exists().where(Image.comment.is_not(None))))
     return _Layout(
         annotates=session.task.annotates,
         names=names,
         parents=parents if any(parents.values()) else None,
         has_undetermined=bool(has_undetermined),
+        has_comments=bool(has_comments),
     )
 
 

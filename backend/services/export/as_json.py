@@ -73,6 +73,7 @@ def _image(exported: ExportedImage, *, history: bool) -> dict[str, Any]:
         "status": image.status.value,
         "failure": image.failure,
         "split": None if image.split is None else image.split.value,
+        "comment": image.comment,
         "metadata": image.extra,
         "revision": image.revision,
         "skipped": image.status is ImageStatus.SKIPPED,

@@ -225,7 +225,7 @@ export interface paths {
         };
         /**
          * List Image Ids
-         * @description Ids alone, in the order of the list: to select many images without fetching all that is known of each.
+         * @description Ids alone, in the order of the list, and how many match: to select many images without fetching all that is known of each.
          */
         get: operations["listImageIds"];
         put?: never;
@@ -268,6 +268,26 @@ export interface paths {
          * @description The image to label next, of those that match.
          */
         get: operations["getNextImage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/images/upcoming": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Upcoming Images
+         * @description The unlabelled images that `next` is likely to give, of those that match: for a page that fetches ahead.
+         */
+        get: operations["listUpcomingImages"];
         put?: never;
         post?: never;
         delete?: never;
@@ -480,6 +500,30 @@ export interface paths {
          * @description Say that a person has looked and cannot tell: an answer in place of any other, that nothing learns from.
          */
         post: operations["markUndetermined"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/images/{image_id}/comment": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Comment
+         * @description What stands.
+         */
+        get: operations["getComment"];
+        /**
+         * Put Comment
+         * @description Replace the comment on the image.
+         */
+        put: operations["putComment"];
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1719,6 +1763,40 @@ export interface components {
             p: number;
         };
         /**
+         * CommentOut
+         * @description What a person noted about an image.
+         */
+        CommentOut: {
+            /** Image Id */
+            image_id: number;
+            /**
+             * Text
+             * @description empty where there is none
+             */
+            text: string;
+            /**
+             * Revision
+             * @description number of changes of the comment so far
+             */
+            revision: number;
+        };
+        /**
+         * CommentPut
+         * @description The comment as it shall be.
+         */
+        CommentPut: {
+            /**
+             * Text
+             * @description empty removes the comment
+             */
+            text: string;
+            /**
+             * Revision
+             * @description the revision this replaces, 409 if it is no longer the newest; left out: overwrite
+             */
+            revision?: number | null;
+        };
+        /**
          * Config
          * @description Everything a page needs to start.
          */
@@ -2425,6 +2503,17 @@ export interface components {
              * @description multilabel: what accepting the prediction would answer; null without one
              */
             predicted_class_ids?: number[] | null;
+            /**
+             * Comment
+             * @description what a person noted about it
+             */
+            comment?: string | null;
+            /**
+             * Comment Revision
+             * @description number of changes of the comment so far
+             * @default 0
+             */
+            comment_revision: number;
             /** Metadata */
             metadata: {
                 [key: string]: unknown;
@@ -2469,6 +2558,11 @@ export interface components {
         ImageIds: {
             /** Ids */
             ids: number[];
+            /**
+             * Total
+             * @description images that match
+             */
+            total: number;
         };
         /**
          * ImageMetadata
@@ -2555,6 +2649,17 @@ export interface components {
              * @description multilabel: what accepting the prediction would answer; null without one
              */
             predicted_class_ids?: number[] | null;
+            /**
+             * Comment
+             * @description what a person noted about it
+             */
+            comment?: string | null;
+            /**
+             * Comment Revision
+             * @description number of changes of the comment so far
+             * @default 0
+             */
+            comment_revision: number;
             /** Metadata */
             metadata: {
                 [key: string]: unknown;
@@ -3992,6 +4097,17 @@ export interface components {
          * @enum {string}
          */
         TrainingState: "IDLE" | "QUEUED" | "RUNNING" | "SUSPENDED" | "FINISHED" | "FAILED";
+        /**
+         * UpcomingImages
+         * @description Images that a person is likely to come to.
+         */
+        UpcomingImages: {
+            /**
+             * Items
+             * @description in the order in which `next` would give them
+             */
+            items: components["schemas"]["ImageOut"][];
+        };
     };
     responses: never;
     parameters: never;
@@ -4706,10 +4822,12 @@ export interface operations {
                 class_id?: number | null;
                 /** @description uncertainty: least certain first; confidence: most certain first; predicted: by predicted class; changed: annotated last first */
                 sort?: components["schemas"]["ImageSort"];
+                /** @description only these; may be repeated */
+                ids?: (number | null)[] | null;
                 /** @description false leaves the total out, which takes longest in a long list */
                 count?: boolean;
                 features?: components["schemas"]["FeatureState"] | null;
-                /** @description part of the path, or the id */
+                /** @description part of the path or of the comment, or the id */
                 q?: string | null;
                 /** @description annotated with this class or one below it */
                 labeled_class_id?: number | null;
@@ -4788,7 +4906,7 @@ export interface operations {
                 /** @description uncertainty: least certain first; confidence: most certain first; predicted: by predicted class; changed: annotated last first */
                 sort?: components["schemas"]["ImageSort"];
                 features?: components["schemas"]["FeatureState"] | null;
-                /** @description part of the path, or the id */
+                /** @description part of the path or of the comment, or the id */
                 q?: string | null;
                 /** @description annotated with this class or one below it */
                 labeled_class_id?: number | null;
@@ -4926,7 +5044,7 @@ export interface operations {
                 /** @description skipped or undetermined ones come up only if asked for */
                 status?: components["schemas"]["ImageStatus"];
                 features?: components["schemas"]["FeatureState"] | null;
-                /** @description part of the path, or the id */
+                /** @description part of the path or of the comment, or the id */
                 q?: string | null;
                 /** @description annotated with this class or one below it */
                 labeled_class_id?: number | null;
@@ -5003,12 +5121,91 @@ export interface operations {
             };
         };
     };
+    listUpcomingImages: {
+        parameters: {
+            query?: {
+                /** @description left out: the session's */
+                strategy?: components["schemas"]["Strategy"] | null;
+                /** @description the image on screen: never returned */
+                current_id?: number | null;
+                limit?: number;
+                features?: components["schemas"]["FeatureState"] | null;
+                /** @description part of the path or of the comment, or the id */
+                q?: string | null;
+                /** @description annotated with this class or one below it */
+                labeled_class_id?: number | null;
+                /** @description predicted as this class or one below it */
+                predicted_class_id?: number | null;
+                /** @description annotated with this class, or unlabelled and predicted as it */
+                shown_class_id?: number | null;
+                /** @description labelled: true by a person, false merely by accepting a prediction */
+                reviewed?: boolean | null;
+                /** @description of the newest prediction, 0..1 */
+                min_confidence?: number | null;
+                /** @description of the newest prediction, 0..1 */
+                max_confidence?: number | null;
+                /** @description key=value of the image's metadata; may be repeated */
+                meta?: string[] | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UpcomingImages"];
+                };
+            };
+            /** @description cannot be right */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description not in this state */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description malformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     getImage: {
         parameters: {
             query?: {
                 status?: components["schemas"]["ImageStatus"] | null;
                 features?: components["schemas"]["FeatureState"] | null;
-                /** @description part of the path, or the id */
+                /** @description part of the path or of the comment, or the id */
                 q?: string | null;
                 /** @description annotated with this class or one below it */
                 labeled_class_id?: number | null;
@@ -5780,6 +5977,126 @@ export interface operations {
                 };
             };
             /** @description another state was found; `current` is an AnnotationStateOut */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConflictBody"];
+                };
+            };
+            /** @description malformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    getComment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                image_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CommentOut"];
+                };
+            };
+            /** @description cannot be right */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description not in this state */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description malformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    putComment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                image_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CommentPut"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CommentOut"];
+                };
+            };
+            /** @description cannot be right */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description another comment was found; `current` is a CommentOut */
             409: {
                 headers: {
                     [name: string]: unknown;

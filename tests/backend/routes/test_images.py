@@ -33,7 +33,7 @@ def test_list_images__pages(seg: TestClient) -> None:
         "id": 1, "path": "image_0.png", "width": 64, "height": 48, "status": "unlabeled", "features": "ready",
         "failure": None, "revision": 0, "class_id": None, "class_ids": None, "point_count": 0,
         "uncertainty": None, "predicted_class_id": None, "origin": None, "predicted_version": 0,
-        "predicted_class_ids": None, "metadata": {},
+        "predicted_class_ids": None, "comment": None, "comment_revision": 0, "metadata": {},
     }  # fmt: skip
 
 
@@ -42,7 +42,9 @@ def test_list_images__from_a_place_on(seg: TestClient) -> None:
     assert ([image["id"] for image in page["items"]], page["total"]) == ([3, 4, 5], None)
     rest = seg.get("/api/images", params={"cursor": page["next_cursor"]}).json()
     assert [image["id"] for image in rest["items"]] == [6]
-    assert seg.get("/api/images/ids", params={"offset": 4}).json() == {"ids": [5, 6]}
+    assert seg.get("/api/images/ids", params={"offset": 4}).json() == {"ids": [5, 6], "total": 6}
+    some = seg.get("/api/images", params={"ids": [5, 2, 99]}).json()
+    assert [image["id"] for image in some["items"]] == [2, 5]
     assert seg.get("/api/images", params={"offset": 1, "cursor": "x"}).status_code == 400
 
 
