@@ -59,7 +59,10 @@ class QualitySubject:
 
 
 def _digest(image: LabelledImage) -> str:
-    targets = [[target.class_id, target.origin, target.x, target.y] for target in image.targets]
+    targets = [
+        [target.class_id, target.origin, target.x, target.y, *([target.weight] if target.is_cell else [])]
+        for target in image.targets
+    ]
     content: list[Any] = [image.id, image.content_hash, image.split, image.picked_by_model, image.answered, targets]
     if image.unasked:
         content.append(sorted(image.unasked))

@@ -2,8 +2,8 @@
 
 A cell that several classes share is a target of each, weighed by its part: to the log loss that is one target of soft
 shares. Of each class and origin an image gives a bounded number of cells, spread evenly, which together weigh no more
-than a few clicks: a long stroke says one thing, at many places that look alike. What comes out depends on what is
-painted alone, not on how or when.
+than a few clicks: a stroke says one thing, at many places that look alike. What comes out depends on what is painted
+alone, not on how or when.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 from sqlalchemy.orm import Session
@@ -25,10 +26,12 @@ from models.region_shapes import Covered, Shape, paint, shape_of
 
 FINENESS = 8
 """Coverage is counted on a raster of so many places across a cell."""
-MOST_CELLS = {Origin.HUMAN: 64, Origin.ACCEPTED: 16, Origin.IMPORTED: 16}
+MOST_CELLS = {Origin.HUMAN: 32, Origin.ACCEPTED: 16, Origin.IMPORTED: 16}
 """Of each class of an image: what people draw themselves is told in more detail."""
-MOST_WEIGHT = 10.0
-"""Of those cells together, in clicks."""
+ZONES = 8
+"""An image is looked at in so many zones across and down."""
+ZONE_WEIGHT = 0.25
+"""Of the cells in a zone together, in clicks; but each part that hangs together weighs one click at least."""
 LEAST_COVERAGE = 0.25
 """Share of the best covered cell of its class, from which on a cell counts."""
 SPREAD_X, SPREAD_Y = 0.7548776662466927, 0.5698402909980532
@@ -114,7 +117,7 @@ def _targets_of_class(
     rows, columns = rows[chosen], columns[chosen]
     covered = is_class[rows, :, columns, :]
     shares = np.minimum(1.0, 2.0 * counts[rows, columns] / best)
-    weights = shares * min(1.0, MOST_WEIGHT / float(shares.sum()))
+    weights = shares * min(1.0, _worth(grid, counts > 0, first) / float(shares.sum()))
     # Where the middle of what is covered lies: for a whole cell that is its centre.
     places = np.arange(FINENESS) + 0.5
     sizes = covered.sum(axis=(1, 2))
@@ -125,6 +128,14 @@ def _targets_of_class(
         Target(class_id, origin, round(x, 3), round(y, 3), round(weight, 4), is_cell=True)
         for (x, y), weight in zip(xy.tolist(), weights.tolist(), strict=True)
     ]
+
+
+def _worth(grid: Grid, is_covered: npt.NDArray[np.bool_], first: tuple[int, int]) -> float:
+    """Clicks that cells (h, w), from `first` on, are worth together: what lies near together looks alike."""
+    n_parts = cv2.connectedComponents(is_covered.astype(np.uint8), connectivity=8)[0] - 1
+    rows, columns = np.nonzero(is_covered)
+    zones = (rows + first[0]) * ZONES // grid.height * ZONES + (columns + first[1]) * ZONES // grid.width
+    return max(float(n_parts), ZONE_WEIGHT * len(np.unique(zones)))
 
 
 def _cover(

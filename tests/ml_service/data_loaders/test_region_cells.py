@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from db.enums import Origin
 from db.queries.training_data import Target
-from ml_service.data_loaders.region_cells import FINENESS, MOST_CELLS, MOST_WEIGHT, cell_targets
+from ml_service.data_loaders.region_cells import FINENESS, MOST_CELLS, ZONE_WEIGHT, ZONES, cell_targets
 from models.geometry import Grid
 from models.region_shapes import Box, Covered, Shape, Stroke
 
@@ -38,7 +38,8 @@ def test_cell_targets__a_cell_that_is_covered_whole_is_like_a_click_in_its_middl
 def test_cell_targets__classes_that_share_a_cell_share_its_weight() -> None:
     found = targets((box(0, 0, 32, 8), 1, Origin.HUMAN), (box(28, 0, 64, 8), 2, Origin.HUMAN))
     shared = {target.class_id: target for target in found if 24 <= target.x < 32}
-    assert {class_id: target.weight for class_id, target in shared.items()} == {1: 1.0, 2: 1.0}
+    assert shared[1].weight == max(target.weight for target in found if target.class_id == 1)
+    assert shared[2].weight == max(target.weight for target in found if target.class_id == 2)
     assert (shared[1].x, shared[2].x) == (26.0, 30.0)
 
 
@@ -54,14 +55,24 @@ def test_cell_targets__a_thin_stroke_teaches_along_its_line() -> None:
     found = targets((thin, 1, Origin.HUMAN))
     assert len(found) == 16
     assert all(abs(target.y - 20.5) < 1 for target in found)
-    assert sum(target.weight for target in found) == pytest.approx(MOST_WEIGHT, abs=0.01)
+    assert sum(target.weight for target in found) == pytest.approx(8 * ZONE_WEIGHT, abs=0.01)
+
+
+def test_cell_targets__a_dab_weighs_as_a_click_and_two_as_two() -> None:
+    dab = covered(Stroke(np.array([[20.0, 20.0]]), 12.0))
+    other = covered(Stroke(np.array([[100.0, 70.0]]), 12.0))
+    one = targets((dab, 1, Origin.HUMAN))
+    two = targets((dab, 1, Origin.HUMAN), (other, 1, Origin.HUMAN))
+    assert len(one) > 5
+    assert 1.0 <= sum(target.weight for target in one) <= 2.3
+    assert sum(t.weight for t in two) == pytest.approx(2 * sum(t.weight for t in one), rel=0.3)
 
 
 @pytest.mark.parametrize("origin", [Origin.HUMAN, Origin.ACCEPTED, Origin.IMPORTED])
 def test_cell_targets__are_few_and_evenly_spread(origin: Origin) -> None:
     found = targets((box(0, 0, 128, 96), 1, origin))
     assert len(found) == MOST_CELLS[origin]
-    assert sum(target.weight for target in found) == pytest.approx(MOST_WEIGHT, abs=0.01)
+    assert sum(target.weight for target in found) == pytest.approx(ZONES**2 * ZONE_WEIGHT, abs=0.01)
     quarters = np.histogram2d([t.x for t in found], [t.y for t in found], bins=2, range=[[0, 128], [0, 96]])[0]
     assert quarters.min() >= len(found) / 4 - 3
 
