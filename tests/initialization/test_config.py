@@ -96,6 +96,8 @@ CONFIG_ERRORS: list[tuple[dict[str, Any], list[str]]] = [
     ({"imagedir": "x"}, ["unknown key 'imagedir'", "did you mean 'image_dir'?"]),
     ({"early_stop_patiance": 3}, ["unknown key 'early_stop_patiance'", "did you mean 'early_stop_patience'?"]),
     ({"zzz": 3}, ["unknown key 'zzz'", "known are"]),
+    ({"classes": [{"name": "a", "parent": "x"}, "b"]}, ["the parent 'x' of 'a'", "the name of another class"]),
+    ({"classes": [{"name": "a", "parent": "b"}, {"name": "b", "parent": "a"}]}, ["'a' stands below itself"]),
     ({"task": ...}, ["'task' is missing", "task: segmentation"]),
     ({"task": "detection"}, ["task: found 'detection'", "'segmentation' or 'classification'"]),
     ({"image_dir": ...}, ["'image_dir' is missing"]),

@@ -17,6 +17,8 @@ from backend.services.session_snapshot import read_snapshot
 from db.database import Database
 from db.enums import ImageStatus, Origin
 from db.queries.annotations import clear, set_classes
+from db.queries.class_tree import read_tree
+from db.queries.classes import list_classes
 from db.tables.annotations import ImageClass
 from db.tables.images import Image
 from db.tables.session import LabelClass, SessionInfo
@@ -182,3 +184,29 @@ def test_init__again_after_an_upgrade_leaves_the_classes_of_a_session_without_gr
     with database.read() as db_session:
         assert [c.name for c in db_session.query(LabelClass).order_by(LabelClass.id)] == ["tomcat", "dog"]
     database.close()
+
+
+def test_import__csv_with_undetermined_images(tmp_path: Path, labels: Path) -> None:
+    (labels / "a.csv").write_text("path,undetermined,day,night,car\na.png,1,,,\nb.png,0,1,0,0\n", encoding="utf-8")
+    assert label(tmp_path, "a.png", "b.png") == {"a.png": None, "b.png": ["day"]}
+    database = Database.of_session(tmp_path / "session")
+    with database.read() as db_session:
+        statuses = dict(db_session.execute(select(Image.path, Image.status)).all())
+    database.close()
+    assert statuses == {"a.png": ImageStatus.UNDETERMINED, "b.png": ImageStatus.LABELED}
+
+
+def test_init__classes_below_others(tmp_path: Path) -> None:
+    save_picture(tmp_path / "images" / "a.png")
+    classes = [{"name": "cat", "parent": "animal"}, "car", "animal", {"name": "dog", "parent": "animal"}]
+    assert init(write_config(tmp_path, task="multilabel", classes=classes)) == 0
+    database = Database.of_session(tmp_path / "session")
+    with database.read() as db_session:
+        names = {found.id: found.name for found in list_classes(db_session)}
+        tree = read_tree(db_session)
+    database.close()
+    assert list(names.values()) == ["car", "animal", "cat", "dog"]
+    assert {names[c]: [names[a] for a in tree.above(c)] for c in names if tree.above(c)} == {
+        "cat": ["animal"],
+        "dog": ["animal"],
+    }
