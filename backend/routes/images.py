@@ -88,7 +88,7 @@ def list_image_ids(
     status: ImageStatus | None = None,
     sort: Annotated[ImageSort, SORT] = ImageSort.ID,
 ) -> ImageIds:
-    """Ids alone, in the order of the list, and how many match: to select many images without fetching all that is known of each."""
+    """Ids alone, in the order of the list, and how many match: to select many without fetching all of each."""
     return image_lists.list_image_ids(context, of_status(wanted, status), sort=sort, offset=offset, limit=limit)
 
 
