@@ -90,6 +90,34 @@ def test_stage__zoom_keeps_the_point_under_the_pointer(labeling: LabelingPage, u
     assert labeling.canvas.bounding_box() == pytest.approx(box)
 
 
+def test_stage__fingers_pinch_pan_and_tap(labeling: LabelingPage, url: str) -> None:
+    page = labeling.page
+    cdp = page.context.new_cdp_session(page)
+    cdp.send("Emulation.setTouchEmulationEnabled", {"enabled": True, "maxTouchPoints": 2})
+
+    def touch(kind: str, *places: tuple[float, float]) -> None:
+        points = [{"x": x, "y": y, "id": number} for number, (x, y) in enumerate(places)]
+        cdp.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    labeling.open(f"{url}#/image/1")
+    box = labeling.canvas.bounding_box()
+    assert box is not None
+    x, y = int(box["x"] + box["width"] / 2), int(box["y"] + box["height"] / 2)
+    held = [image_point(page, x - 40, y), image_point(page, x + 40, y)]
+    touch("touchStart", (x - 40, y))
+    touch("touchStart", (x - 40, y), (x + 40, y))
+    for step in range(1, 11):
+        touch("touchMove", (x - 40 - 8 * step, y + 2 * step), (x + 40 + 4 * step, y + 2 * step))
+    page.wait_for_timeout(60)
+    assert image_point(page, x - 120, y + 20) == pytest.approx(held[0], abs=1), "each finger stays on its place"
+    assert image_point(page, x + 80, y + 20) == pytest.approx(held[1], abs=1)
+    touch("touchEnd")
+    assert labeling.annotation_revision == 0, "a pinch sets no point"
+    touch("touchStart", (x, y))
+    touch("touchEnd")
+    labeling.wait_until(lambda: labeling.annotation_revision == 1, "the point of a tap")
+
+
 def test_stage__large_picture_comes_in_tiles(
     labeling: LabelingPage, tmp_path: Path, serve_page: Callable[[ReadySession], str]
 ) -> None:

@@ -100,7 +100,7 @@ export class PictureView {
     const opened = this.#opened;
     const { look } = this;
     const depends = look.auto || look.brightness !== 0 || look.contrast !== 0;
-    if (opened === null || opened.bitmap === null || !(depends || this.panel_open.value)) return;
+    if (!opened?.bitmap || !(depends || this.panel_open.value)) return;
     const key = this.#displayKey();
     const known = this.#displays.get(key);
     if (known && this.display.value === known) return;
