@@ -31,7 +31,7 @@ MOST_CELLS = {Origin.HUMAN: 32, Origin.ACCEPTED: 16, Origin.IMPORTED: 16}
 ZONES = 8
 """An image is looked at in so many zones across and down."""
 ZONE_WEIGHT = 0.25
-"""Of the cells in a zone together, in clicks; but each part that hangs together weighs one click at least."""
+"""Of the cells in a zone together, in clicks; but each part in a zone of its own weighs one click."""
 LEAST_COVERAGE = 0.25
 """Share of the best covered cell of its class, from which on a cell counts."""
 SPREAD_X, SPREAD_Y = 0.7548776662466927, 0.5698402909980532
@@ -135,7 +135,8 @@ def _worth(grid: Grid, is_covered: npt.NDArray[np.bool_], first: tuple[int, int]
     n_parts = cv2.connectedComponents(is_covered.astype(np.uint8), connectivity=8)[0] - 1
     rows, columns = np.nonzero(is_covered)
     zones = (rows + first[0]) * ZONES // grid.height * ZONES + (columns + first[1]) * ZONES // grid.width
-    return max(float(n_parts), ZONE_WEIGHT * len(np.unique(zones)))
+    n_zones = len(np.unique(zones))
+    return max(float(min(n_parts, n_zones)), ZONE_WEIGHT * n_zones)
 
 
 def _cover(
