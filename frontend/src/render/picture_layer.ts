@@ -55,7 +55,7 @@ export class PictureLayer {
       this.needDetail(image_id);
     }
     this.#reduce(Math.min(scale, sharpness) / sharpness);
-    if (is_too_coarse && tiles !== null) this.#paintTiles(frame, tiles, scale);
+    if (is_too_coarse && tiles !== null) this.#paintTiles(frame, tiles, bitmap, scale);
     else {
       this.detail.style.display = "none";
       tiles?.want([]);
@@ -71,25 +71,32 @@ export class PictureLayer {
     drawReduced(this.canvas, bitmap ?? { width: 1, height: 1 }, bitmap, level);
   }
 
-  #paintTiles(frame: Frame, tiles: TileProvider, scale: number): void {
+  #paintTiles(frame: Frame, tiles: TileProvider, coarse: ImageBitmap, scale: number): void {
     const window = coverVisible(this.detail, frame);
-    const context = this.detail.getContext("2d");
+    // Without transparency: what lies beneath need not be composed.
+    const context = this.detail.getContext("2d", { alpha: false });
     if (window === null || context === null) return;
-    context.clearRect(0, 0, window.width, window.height);
     context.imageSmoothingEnabled = scale < CRISP_FROM_SCALE;
-    context.imageSmoothingQuality = "high";
     const sharpest = levelFor(scale, tiles.levels);
+    const over = (level: number): TileAddress[] => tilesOver(window.part, frame.image, level);
+    const missing = over(sharpest).filter((tile) => tiles.get(tile) === null);
     // What is there of coarser levels lies under what is there of this one.
-    for (let level = Math.min(sharpest + 2, tiles.levels - 1); level >= sharpest; level -= 1) {
-      const missing: TileAddress[] = [];
-      for (const tile of tilesOver(window.part, frame.image, level)) {
+    if (missing.length > 0) drawPart(context, window, frame, coarse);
+    for (let level = missing.length > 0 ? Math.min(sharpest + 2, tiles.levels - 1) : sharpest; level >= sharpest; level -= 1) {
+      for (const tile of over(level)) {
         const bitmap = tiles.get(tile);
         if (bitmap) drawTile(context, window, scale, tile, bitmap);
-        else missing.push(tile);
       }
-      if (level === sharpest) tiles.want(missing);
     }
+    tiles.want(missing);
   }
+}
+
+/** The same part of the whole picture's bitmap. */
+function drawPart(context: CanvasRenderingContext2D, { part, width, height }: Window, { image }: Frame, bitmap: ImageBitmap): void {
+  const [across, down] = scaleBetween(image, bitmap);
+  const [w, h] = [(part.right - part.left) * across, (part.bottom - part.top) * down];
+  context.drawImage(bitmap, part.left * across, part.top * down, w, h, 0, 0, width, height);
 }
 
 /** To whole pixels of the screen, so that no seam shows between tiles. */
