@@ -44,7 +44,9 @@ def send_mask(context: AppContext, image_id: int, source: MaskSource) -> Respons
         class_ids = [label_class.id for label_class in context.config.classes]
         painted = painted_regions(db_session, image, context.config.class_ids)
         annotated = label_map(painted, class_ids, image.width, image.height)
-    if source is not MaskSource.ANNOTATED:
+        is_predicted = db_session.get(Prediction, image_id) is not None
+    # Where nothing is predicted yet, there is nothing to merge.
+    if source is MaskSource.PREDICTED or (source is MaskSource.MERGED and is_predicted):
         predicted = _predicted(context, image_id, class_ids)
         annotated = predicted if source is MaskSource.PREDICTED else np.where(annotated > 0, annotated, predicted)
     headers = {"Cache-Control": "private, no-cache", "X-Annotation-Revision": str(image.revision)}

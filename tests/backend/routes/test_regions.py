@@ -173,6 +173,8 @@ def test_get_mask__the_last_wins_and_the_eraser_removes(seg: TestClient) -> None
     expected[:20, 10:20], expected[:20, 20:30] = 1, 2
     expected[:12, :12] = 0
     assert (found == expected).all()
+    assert (mask(seg, "merged") == expected).all()
+    assert seg.get(f"{IMAGE}/mask", params={"source": "predicted"}).status_code == 404
 
 
 def test_regions__survive_a_restart_with_their_history(seg: TestClient, segmentation_session: Any, serve: Any) -> None:
