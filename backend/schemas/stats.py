@@ -78,6 +78,18 @@ class HourCount(ResponseModel):
     annotations: int = Field(description="points or labels that people made and that stand today")
 
 
+class Pace(ResponseModel):
+    """How fast people label while they do; gaps of more than 3 minutes count for nothing."""
+
+    images_per_hour: float | None = Field(description="answered for the first time; null below 30 s or 5 images")
+    labels_per_hour: float | None = Field(description="changes of annotations, clicks for short; null likewise")
+    active_s: float = Field(description="time that it rests on: of the newest 500 changes, without pauses and imports")
+    images: int = Field(description="images that it rests on")
+    since: dt.datetime | None = Field(description="begin of the oldest of these active periods")
+    remaining: int = Field(description="images without an answer that can be labelled")
+    finish_s: int | None = Field(description="time to answer the remaining ones at this pace, without pauses")
+
+
 class Stats(ResponseModel):
     """Counts and honest numbers."""
 
@@ -95,3 +107,4 @@ class Stats(ResponseModel):
         description="classification; of the newest 1,000 first labels, at most 200 points"
     )
     labels_per_hour: list[HourCount] = Field(description="the last 48 hours with any work, oldest first")
+    pace: Pace

@@ -13,8 +13,10 @@ from dataclasses import dataclass, field
 
 from sqlalchemy.orm import Session
 
+from backend.services.pace import CHANGES_READ, Activity, measure
 from db.enums import FeatureState, ImageStatus
 from db.queries import stats
+from db.queries.pace import newest_changes
 
 LARGE = 20_000
 """Images, or annotations, from which counts are told again for a while."""
@@ -43,6 +45,7 @@ class LabelCounts:
     regions: dict[int, int]
     """Regions by class, of those that have any."""
     per_hour: list[tuple[dt.datetime, int]]
+    activity: Activity
 
 
 @dataclass
@@ -82,6 +85,7 @@ class SessionCounts:
             stats.count_below(db_session),
             stats.count_regions(db_session),
             stats.annotations_per_hour(db_session, HOURS),
+            measure(newest_changes(db_session, CHANGES_READ)),
         )
         with self._lock:
             self._labels = (at, label_sequence, counts)

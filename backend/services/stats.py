@@ -19,6 +19,7 @@ from backend.schemas.stats import (
     Stats,
     StatusCounts,
 )
+from backend.services.pace import describe_pace
 from backend.services.quality import read_quality
 from backend.services.session_counts import LabelCounts
 from db.enums import CheckpointKind, FeatureState, ImageStatus
@@ -58,6 +59,7 @@ def read_stats(context: AppContext) -> Stats:
             quality=quality,
             live_accuracy=_live_accuracy(newest_outcomes(db_session, LIVE_READ), count_outcomes(db_session)),
             labels_per_hour=[HourCount(hour=hour, annotations=count) for hour, count in labels.per_hour],
+            pace=describe_pace(labels.activity, by_status[ImageStatus.UNLABELED.value]),
         )
 
 

@@ -225,7 +225,7 @@ export interface paths {
         };
         /**
          * List Image Ids
-         * @description Ids alone, in the order of the list, and how many match: to select many images without fetching all that is known of each.
+         * @description Ids alone, in the order of the list, and how many match: to select many without fetching all of each.
          */
         get: operations["listImageIds"];
         put?: never;
@@ -3137,6 +3137,47 @@ export interface components {
             n_images: number;
         };
         /**
+         * Pace
+         * @description How fast people label while they do; gaps of more than 3 minutes count for nothing.
+         */
+        Pace: {
+            /**
+             * Images Per Hour
+             * @description answered for the first time; null below 30 s or 5 images
+             */
+            images_per_hour: number | null;
+            /**
+             * Labels Per Hour
+             * @description changes of annotations, clicks for short; null likewise
+             */
+            labels_per_hour: number | null;
+            /**
+             * Active S
+             * @description time that it rests on: of the newest 500 changes, without pauses and imports
+             */
+            active_s: number;
+            /**
+             * Images
+             * @description images that it rests on
+             */
+            images: number;
+            /**
+             * Since
+             * @description begin of the oldest of these active periods
+             */
+            since: string | null;
+            /**
+             * Remaining
+             * @description images without an answer that can be labelled
+             */
+            remaining: number;
+            /**
+             * Finish S
+             * @description time to answer the remaining ones at this pace, without pauses
+             */
+            finish_s: number | null;
+        };
+        /**
          * PictureDisplay
          * @description What a picture can be shown as, without changing any data.
          */
@@ -3847,6 +3888,7 @@ export interface components {
              * @description the last 48 hours with any work, oldest first
              */
             labels_per_hour: components["schemas"]["HourCount"][];
+            pace: components["schemas"]["Pace"];
         };
         /**
          * StatusCounts

@@ -1,6 +1,7 @@
 /** The words of the HTTP contract, as far as the page uses them. Coordinates: pixels of the upright original image. */
 
 import type { Quality } from "./quality";
+import type { Region } from "./regions";
 
 export type Task = "segmentation" | "classification" | "multilabel";
 export type Origin = "human" | "extracted" | "accepted" | "imported";
@@ -44,6 +45,8 @@ export interface ImageLabel {
 export interface Annotation {
   readonly revision: number;
   readonly points: readonly Point[];
+  /** Segmentation: the last is on top. */
+  readonly regions?: readonly Region[];
   readonly label: ImageLabel | null;
   /** Where an image may have several; empty: none of them; null: nobody has answered. */
   readonly labels: readonly ImageLabel[] | null;
@@ -68,7 +71,20 @@ export interface ImageInfo {
   /** 1 - confidence, 0..1 */
   readonly uncertainty: number | null;
   readonly predicted_class_id: number | null;
+  /** What a person noted about it. */
+  readonly comment?: string | null;
+  readonly comment_revision?: number;
 }
+
+/** The comment on an image at one revision; empty where there is none. */
+export interface ImageComment {
+  readonly image_id: number;
+  readonly text: string;
+  readonly revision: number;
+}
+
+/** How the open image came: by the strategy, in the order of all images, back to it, or because a person chose it. */
+export type Arrival = { readonly kind: "strategy"; readonly strategy: Strategy } | { readonly kind: "review" | "back" | "chosen" };
 
 /** What GET /images/{id} adds. */
 export interface ImageDetails extends ImageInfo {
@@ -164,9 +180,27 @@ export interface ClassCount {
   readonly class_id: number;
   readonly images: number;
   readonly points: number;
+  readonly regions: number;
   /** Of the class and of those below it. */
   readonly images_with_below: number;
   readonly points_with_below: number;
+}
+
+/** How fast people label while they do: pauses count for nothing. */
+export interface Pace {
+  /** null: too little to go by. */
+  readonly images_per_hour: number | null;
+  readonly labels_per_hour: number | null;
+  readonly active_s: number;
+  readonly images: number;
+  readonly remaining: number;
+  readonly finish_s: number | null;
+}
+
+export interface HourCount {
+  /** Its start, ISO. */
+  readonly hour: string;
+  readonly annotations: number;
 }
 
 export interface Stats {
@@ -178,6 +212,8 @@ export interface Stats {
   readonly head: HeadInForce | null;
   readonly quality: Quality;
   /** Classification: moving share of right predictions among first labels. */
+  readonly labels_per_hour: readonly HourCount[];
+  readonly pace: Pace;
   readonly live_accuracy: readonly { readonly at: string; readonly labeled: number; readonly count: number; readonly accuracy: number }[];
 }
 
@@ -192,7 +228,8 @@ export interface SessionLink {
 
 /** What one save sends; complete, so that the newest alone counts. */
 export type Draft =
-  | { readonly kind: "points"; readonly points: readonly Point[] }
+  /** Without regions: those stay. */
+  | { readonly kind: "points"; readonly points: readonly Point[]; readonly regions?: readonly Region[] }
   | { readonly kind: "label"; readonly class_id: number | null }
   /** null: no answer. */
   | { readonly kind: "classes"; readonly class_ids: readonly number[] | null };

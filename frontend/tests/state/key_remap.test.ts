@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { BINDINGS, conflicts, type Binding, type KeyStroke } from "../../src/state/keymap";
 import { assigned, bindingsWith, clashOf, keyOf, Keys, resetOf, validChanges } from "../../src/state/key_remap";
 import { PreferenceStore } from "../../src/state/preferences";
-import { MemoryStorage } from "../memory_storage";
+import { memoryStorage } from "../memory_storage";
 
 const TABLE: readonly Binding[] = [
   { command: "next", keys: ["f", "ArrowRight"], group: "Moving between images", text: "Next image" },
@@ -76,7 +76,7 @@ test("validChanges: what makes no sense is dropped", () => {
 
 describe("Keys", () => {
   test("tooltips, and another page of this browser, show the changed key", () => {
-    const storage = new MemoryStorage();
+    const storage = memoryStorage();
     const keys = new Keys(new PreferenceStore(storage), "classification");
     let heard = 0;
     keys.bindings.subscribe(() => (heard += 1));
@@ -89,13 +89,13 @@ describe("Keys", () => {
   });
 
   test("a command without a key has a plain name", () => {
-    const keys = new Keys(new PreferenceStore(new MemoryStorage()), "segmentation");
+    const keys = new Keys(new PreferenceStore(memoryStorage()), "segmentation");
     keys.assign("skip", "t");
     expect(keys.tip("Light or dark", "theme")).toBe("Light or dark");
   });
 
   test("only keys of this task", () => {
-    const keys = new Keys(new PreferenceStore(new MemoryStorage()), "classification");
+    const keys = new Keys(new PreferenceStore(memoryStorage()), "classification");
     expect(keys.here.map(({ command }) => command)).not.toContain("extract");
     expect(BINDINGS.map(({ command }) => command)).toContain("extract");
   });

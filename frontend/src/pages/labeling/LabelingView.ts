@@ -9,13 +9,10 @@ import { isTiled } from "../../state/tiles";
 import type { Readable } from "../../state/signal";
 import { AppView } from "./components/AppView";
 import "./components/AppHeader";
-import "./components/CheckpointDialog";
 import "./components/ClassificationUI";
 import "./components/Gallery";
 import "./components/ImageStrip";
-import "./components/KeyHelp";
 import "./components/MultilabelUI";
-import "./components/QualityDialog";
 import "./components/QualityPanel";
 import "./components/SegmentationUI";
 import "./components/Toasts";
@@ -24,6 +21,7 @@ import "./components/TrainingPanel";
 import "./components/ViewPanel";
 import { classCursor } from "./cursor";
 import { Keyboard } from "./keyboard";
+import { LazyDialogs } from "./lazy_dialogs";
 import { emptyState, firstHint, healthBanner, stageChips } from "./notices";
 
 const ZOOM_STEP = 1.25;
@@ -50,15 +48,7 @@ export class LabelingView extends AppView {
     isBlocked: () => this.querySelector("dialog[open]") !== null,
   });
 
-  #has_class_editor = false;
-  #stop_loading: (() => void) | null = null;
-
-  /** It comes when it is opened for the first time. */
-  async #loadClassEditor(): Promise<void> {
-    await import("./components/ClassEditor");
-    this.#has_class_editor = true;
-    this.requestUpdate();
-  }
+  #dialogs: LazyDialogs | null = null;
 
   protected watched(): readonly Readable<unknown>[] {
     const { navigator, annotations, predictions, labelling, classes, preferences, ui, health, picture_view } = this.app;
@@ -84,14 +74,14 @@ export class LabelingView extends AppView {
       if (event.detail > 0) button?.blur();
     });
     addEventListener("hashchange", this.#followHash);
-    this.#stop_loading = this.app.ui.classes_open.subscribe(() => void this.#loadClassEditor());
+    this.#dialogs = new LazyDialogs(this.app, () => this.requestUpdate());
   }
 
   override disconnectedCallback(): void {
     super.disconnectedCallback();
     this.#keyboard.stop();
     removeEventListener("hashchange", this.#followHash);
-    this.#stop_loading?.();
+    this.#dialogs?.stop();
   }
 
   protected override render(): TemplateResult {
@@ -115,10 +105,7 @@ export class LabelingView extends AppView {
         </aside>
       </main>
       ${gallery_open ? html`<fewclick-gallery .app=${app}></fewclick-gallery>` : nothing}
-      <fewclick-checkpoint-dialog .app=${app}></fewclick-checkpoint-dialog>
-      ${this.#has_class_editor ? html`<fewclick-class-editor .app=${app}></fewclick-class-editor>` : nothing}
-      <fewclick-key-help .app=${app}></fewclick-key-help>
-      <fewclick-quality-dialog .app=${app}></fewclick-quality-dialog>
+      ${this.#dialogs?.draw()}
       <fewclick-toasts .app=${app}></fewclick-toasts>
     `;
   }

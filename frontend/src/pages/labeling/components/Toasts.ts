@@ -1,9 +1,10 @@
-import { CircleAlert, CircleCheck, Info, TriangleAlert, X } from "lucide";
+import { CircleAlert, CircleCheck, ClipboardCopy, Info, TriangleAlert, X } from "lucide";
 import { html, nothing, type TemplateResult } from "lit";
 import { repeat } from "lit/directives/repeat.js";
 
 import type { Readable } from "../../../state/signal";
 import type { Toast } from "../../../state/toasts";
+import { copyDetails } from "../problem_details";
 import { AppView } from "./AppView";
 import { icon } from "./icon";
 
@@ -43,6 +44,10 @@ export class Toasts extends AppView {
             action.run();
             this.#dismiss(id);
           }}>${action.text}</button>`
+        : nothing}
+      ${kind === "error"
+        ? html`<button class="button ghost icon-only small" data-testid="toast-copy" aria-label="Copy details for a report" title="Copy details for a report"
+            @click=${() => void copyDetails(this.app)}>${icon(ClipboardCopy, 14)}</button>`
         : nothing}
       <button class="button ghost icon-only small" aria-label="Dismiss" @click=${() => this.#dismiss(id)}>${icon(X, 14)}</button>
     </div>`;
