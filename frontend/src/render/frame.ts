@@ -24,10 +24,11 @@ export interface Window {
 
 /**
  * Puts a canvas inside the stage's world over the visible part of the picture; null, and hidden, if none is in sight.
- * Its size is set only when it changes, which empties it.
+ * Its size is set only when it changes, which empties it. `margin_px`: how far beyond the stage it reaches, CSS pixels.
  */
-export function coverVisible(canvas: HTMLCanvasElement, { view, stage, image, ratio }: Frame): Window | null {
-  const part = visiblePart(view, stage, image);
+export function coverVisible(canvas: HTMLCanvasElement, { view, stage, image, ratio }: Frame, margin_px = 0): Window | null {
+  const around = { width: stage.width + 2 * margin_px, height: stage.height + 2 * margin_px };
+  const part = visiblePart({ scale: view.scale, x: view.x + margin_px, y: view.y + margin_px }, around, image);
   canvas.style.display = part === null ? "none" : "";
   if (part === null) return null;
   const device = view.scale * ratio;

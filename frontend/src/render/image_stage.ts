@@ -110,6 +110,7 @@ export class ImageStage extends HTMLElement {
 
   /** Another tile is there. */
   tilesArrived(): void {
+    this.#picture_layer.invalidate();
     this.#invalidate("picture");
   }
 

@@ -1,11 +1,13 @@
 import { scaleBetween } from "../state/geometry";
-import { levelFor, tileRect, tilesOver, type TileAddress } from "../state/tiles";
+import { levelFor, tileRect, tilesOver, visiblePart, type Rect, type TileAddress } from "../state/tiles";
 import { drawReduced } from "./canvas";
 import { coverVisible, type Frame, type Window } from "./frame";
 import type { StagePicture, TileProvider } from "./stage_types";
 
 /** From this enlargement on, pixels are shown as squares. */
 const CRISP_FROM_SCALE = 3;
+/** How far beyond the stage tiles are painted, CSS pixels: a pan this long moves the canvas and paints nothing. */
+const MARGIN_PX = 192;
 
 /**
  * The picture: a canvas as large as the picture on screen, scaled by the compositor, and over what is in sight of it
@@ -17,6 +19,8 @@ export class PictureLayer {
   #level = -1;
   #picture: StagePicture | null = null;
   #detail_asked = false;
+  /** What the tiles' canvas shows, and at which scale; null: it must be painted anew. */
+  #painted: { readonly part: Rect; readonly scale: number } | null = null;
 
   constructor(private readonly needDetail: (image_id: number) => void) {
     this.canvas.dataset.testid = "image-canvas";
@@ -31,6 +35,12 @@ export class PictureLayer {
     if (picture?.image_id !== this.#picture?.image_id) this.#detail_asked = false;
     this.#picture = picture;
     this.#level = -1;
+    this.#painted = null;
+  }
+
+  /** Another tile is there. */
+  invalidate(): void {
+    this.#painted = null;
   }
 
   /** An id of an SVG filter, "" for none. */
@@ -57,6 +67,7 @@ export class PictureLayer {
     this.#reduce(Math.min(scale, sharpness) / sharpness);
     if (is_too_coarse && tiles !== null) this.#paintTiles(frame, tiles, bitmap, scale);
     else {
+      this.#painted = null;
       this.detail.style.display = "none";
       tiles?.want([]);
     }
@@ -72,7 +83,10 @@ export class PictureLayer {
   }
 
   #paintTiles(frame: Frame, tiles: TileProvider, coarse: ImageBitmap, scale: number): void {
-    const window = coverVisible(this.detail, frame);
+    const inSight = visiblePart(frame.view, frame.stage, frame.image);
+    if (this.#painted?.scale === scale && inSight !== null && liesIn(inSight, this.#painted.part)) return;
+    const window = coverVisible(this.detail, frame, MARGIN_PX);
+    this.#painted = window && { part: window.part, scale };
     // Without transparency: what lies beneath need not be composed.
     const context = this.detail.getContext("2d", { alpha: false });
     if (window === null || context === null) return;
@@ -90,6 +104,15 @@ export class PictureLayer {
     }
     tiles.want(missing);
   }
+}
+
+/** But for what rounding may do at the picture's edges. */
+function liesIn(inner: Rect, outer: Rect): boolean {
+  const slack = 0.01;
+  return (
+    inner.left >= outer.left - slack && inner.top >= outer.top - slack &&
+    inner.right <= outer.right + slack && inner.bottom <= outer.bottom + slack
+  ); // prettier-ignore
 }
 
 /** The same part of the whole picture's bitmap. */
