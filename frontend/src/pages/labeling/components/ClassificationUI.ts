@@ -70,7 +70,7 @@ export class ClassificationUI extends AppView {
         ${top ? this.#badge(top) : nothing}
       </div>
       ${shown === null ? html`<p class="hint">Label a few images: from then on every image comes up already predicted.</p>` : nothing}
-      <div class="bars" role="list" aria-label="Probability of each class">
+      <div class="bars" role="list" tabindex="0" aria-label="Probability of each class">
         ${repeat(bars, ({ label_class }) => label_class.id, (bar) => this.#bar(bar, bar === top, shown !== null))}
       </div>
       <div class="button-row">
