@@ -65,8 +65,8 @@ def other_task_page(asked: Task, task: Task, name: str, others: Sequence[Session
     links = [(home, f"Go on with {name}", title), *((link.url, link.name, wanted) for link in others)]
     body = (
         f"<h1>This session is for {title.lower()}, not {wanted.lower()}</h1>"
-        f"<p><strong>{escape(name)}</strong> labels {TASK_NOTES.get(task.name, escape(task.name))}. A session keeps "
-        f"its task, so that no label is lost or taken for something else.</p>{_list(links)}"
+        f"<p><strong>{escape(name)}</strong>: {TASK_NOTES.get(task.name, escape(task.name))}. A session keeps its "
+        f"task, so that no label is lost or taken for something else.</p>{_list(links)}"
         f"<p>For {wanted.lower()} ({TASK_NOTES.get(asked.name, escape(asked.name))}) make a session of its own from "
         f"the same images: write <code>task: {escape(asked.name)}</code> into a copy of the YAML file, with another "
         "<code>session_dir</code>, then <code>fewclick up --config FILE</code>.</p>"
