@@ -26,7 +26,7 @@ export class ViewPanel extends AppView {
     const { picture_view, preferences } = this.app;
     if (!picture_view.panel_open.value) return nothing;
     const { look } = picture_view;
-    return html`<section class="view-panel" aria-labelledby="view-panel-title" data-testid="view-panel">
+    return html`<section class="view-panel" aria-labelledby="view-panel-title" data-testid="view-panel" @keydown=${this.#leave}>
       <div class="card-head">
         <h2 id="view-panel-title">Picture</h2>
         <span class="view-panel-buttons">
@@ -121,6 +121,14 @@ export class ViewPanel extends AppView {
   #change(event: Event, change: (input: HTMLInputElement) => Partial<PictureLook>): void {
     if (event.target instanceof HTMLInputElement) this.app.picture_view.change(change(event.target));
   }
+
+  /** Keys in its fields are the fields': Escape must be heard here. */
+  readonly #leave = (event: KeyboardEvent): void => {
+    if (event.key !== "Escape") return;
+    event.stopPropagation();
+    this.app.picture_view.panel_open.set(false);
+    this.closest("main")?.querySelector<HTMLElement>("[data-testid=view-panel-button]")?.focus();
+  };
 
   readonly #setWheel = (event: Event): void => {
     if (event.target instanceof HTMLInputElement) this.app.preferences.change({ wheel_pans: event.target.checked });
