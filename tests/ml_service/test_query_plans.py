@@ -12,20 +12,21 @@ import pytest
 from sqlalchemy import Engine, event
 
 from db.database import Database
-from db.enums import JobKind
+from db.enums import JobKind, RegionKind
 from db.queries.annotations import undo
 from db.queries.events import events_after, last_event_id
 from db.queries.images import get_image_row
 from db.queries.jobs import request_job
 from db.queries.next_image import next_image, note_model_pick
 from db.queries.predictions import is_prediction_requested, prediction_status
+from db.queries.regions import NewRegion, NewShape, RegionEdit, edit_regions
 from db.queries.session_info import Strategy
 from db.tables.images import Image
 from db.tasks import Task
 from tests.ml_service.toy_session import LEFT, RIGHT, ToySession, make_session, work_off
 
 GROWS_WITH_THE_SESSION = ("images", "points", "labels", "image_classes", "predictions", "annotation_states", "events",
-                          "jobs", "prediction_outcomes")  # fmt: skip
+                          "jobs", "prediction_outcomes", "regions", "region_shapes")  # fmt: skip
 Statement = tuple[str, Any]
 
 
@@ -91,6 +92,26 @@ def test_click__looks_at_nothing_in_full(session: ToySession) -> None:
             undo(db_session, db_session.get_one(Image, 3))
         worker.step()
     assert len(statements) > 30
+    assert full_looks(session.db, statements) == []
+    worker.close()
+
+
+def test_stroke__looks_at_nothing_in_full(tmp_path: Path) -> None:
+    session = make_session(tmp_path / "session", Task.SEGMENTATION, 6)
+    worker = session.worker(tick_interval_s=1000.0)
+    annotate(session, 1)
+    work_off(worker)
+    shape = NewShape(RegionKind.STROKE, {"points": [[8.0, 6.0], [10.0, 40.0]], "radius": 4.0})
+    with recorded(session.db.engine, worker._context.db.engine) as statements:
+        for class_id in (LEFT, None):
+            with session.db.write() as db_session:
+                edit = RegionEdit(add=[NewRegion(class_id, shape)])
+                edit_regions(db_session, db_session.get_one(Image, 2), edit)
+            worker.step()
+        with session.db.write() as db_session:
+            undo(db_session, db_session.get_one(Image, 2))
+        worker.step()
+    assert any("region_shapes" in text for text, _ in statements)
     assert full_looks(session.db, statements) == []
     worker.close()
 
