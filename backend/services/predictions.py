@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from backend.context import AppContext
-from backend.schemas.predictions import PredictionOut
+from backend.schemas.predictions import ClassProbability, PredictionOut
 from backend.services.feature_requests import note_opened
 from db.enums import JobKind
 from db.errors import NotFoundError
+from db.queries.class_tree import ClassTree
 from db.queries.images import get_image
 from db.queries.jobs import request_job
 from db.queries.predictions import is_prediction_requested, prediction_status
+from db.tasks import Annotates
 
 
 def get_prediction(context: AppContext, image_id: int, root_path: str) -> PredictionOut:
@@ -32,12 +36,27 @@ def get_prediction(context: AppContext, image_id: int, root_path: str) -> Predic
             request_job(db_session, JobKind.PREDICT, image_id)
     if found.prediction is None:
         raise no_prediction(image_id)
-    return context.handler.encode_prediction(
+    encoded = context.handler.encode_prediction(
         found.prediction,
         stale=found.stale,
         class_ids=context.config.class_ids,
         map_url=f"{root_path}/api/images/{image_id}/prediction/map",
     )
+    if context.config.task.annotates is Annotates.CLASSES and encoded.probabilities is not None:
+        probabilities = _with_parents(context.config.class_tree, encoded.probabilities)
+        return encoded.model_copy(update={"probabilities": probabilities})
+    return encoded
+
+
+def _with_parents(tree: ClassTree, found: Sequence[ClassProbability]) -> list[ClassProbability]:
+    """No class is less probable than one that implies it; most probable first."""
+    p = {entry.class_id: entry.p for entry in found}
+    for entry in found:
+        for above in tree.above(entry.class_id):
+            # One that the head does not know yet stays unknown.
+            if above in p:
+                p[above] = max(p[above], entry.p)
+    return sorted((ClassProbability(class_id=c, p=value) for c, value in p.items()), key=lambda entry: -entry.p)
 
 
 def request_lost_map(context: AppContext, image_id: int) -> NotFoundError:

@@ -204,3 +204,14 @@ def test_classes__groups_and_parents_do_not_contradict_each_other(mul: TestClien
     put(mul, DAY, CAR)
     refused = mul.patch(f"/api/classes/{CAR}", json={"parent_id": NIGHT})
     assert (refused.status_code, "1 image has car together with" in refused.json()["detail"]) == (409, True)
+
+
+def test_prediction__a_parent_is_as_probable_as_its_child_and_accepted_with_it(
+    mul: TestClient, multilabel_session: Any
+) -> None:
+    mul.patch(f"/api/classes/{CAR}", json={"parent_id": NIGHT})
+    multilabel_session.add_prediction(1, probabilities=[0.6, 0.1, 0.9])
+    shown = mul.get("/api/images/1/prediction").json()["probabilities"]
+    assert {entry["class_id"]: entry["p"] for entry in shown} == {CAR: 0.9, NIGHT: 0.9, DAY: 0.6}
+    # Night comes with car, and day, which it excludes, does not.
+    assert ids(mul.post("/api/images/1/accept-prediction", json={}).json()) == [NIGHT, CAR]
