@@ -83,8 +83,11 @@ export class PictureView {
     this.#timer = setTimeout(() => void this.#render(), RENDER_AFTER_MS);
   }
 
+  /** Until it is known what the picture holds, its contrast is left as it was rendered. */
   #wanted(): ServedLook {
-    return servedLook(this.look, this.display.value);
+    const { look } = this;
+    if (this.display.value !== null || !depends(look)) return servedLook(look, this.display.value);
+    return { bands: look.bands, window: this.#shown_window };
   }
 
   #applyTones(): void {
@@ -99,8 +102,7 @@ export class PictureView {
   async #describe(): Promise<void> {
     const opened = this.#opened;
     const { look } = this;
-    const depends = look.auto || look.brightness !== 0 || look.contrast !== 0;
-    if (!opened?.bitmap || !(depends || this.panel_open.value)) return;
+    if (!opened?.bitmap || !(depends(look) || this.panel_open.value)) return;
     const key = this.#displayKey();
     const known = this.#displays.get(key);
     if (known && this.display.value === known) return;
@@ -146,6 +148,11 @@ export class PictureView {
   }
 }
 
+
+/** Whether it matters what the picture holds. */
+function depends({ auto, brightness, contrast }: PictureLook): boolean {
+  return auto || brightness !== 0 || contrast !== 0;
+}
 
 function windowIn(query: string): ContrastWindow {
   const parts = new URLSearchParams(query);
