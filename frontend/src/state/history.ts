@@ -38,6 +38,13 @@ export class VisitHistory {
     this.#position = this.#ids.length - 1;
   }
 
+  /** What was visited before this image, and after it, is forgotten. */
+  startAnew(): void {
+    const { current } = this;
+    this.#ids.splice(0, this.#ids.length, ...(current === null ? [] : [current]));
+    this.#position = this.#ids.length - 1;
+  }
+
   back(): number | null {
     if (!this.canGoBack) return null;
     this.#position -= 1;

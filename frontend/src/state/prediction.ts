@@ -37,6 +37,20 @@ export function sortedBars(classes: readonly LabelClass[], probabilities: readon
   return bars.sort((a, b) => b.p - a.p);
 }
 
+/** Classes whose bars are all shown; of more, only the first so many until all are asked for. */
+export const FEW_CLASSES = 20;
+export const TOP_BARS = 12;
+
+/**
+ * The most probable first, as whole percents tell; of equal ones those that stood first before stay first, so that
+ * nothing moves for less than can be read.
+ */
+export function steadyBars(bars: readonly Bar[], before: readonly number[]): Bar[] {
+  const places = new Map(before.map((class_id, place) => [class_id, place]));
+  const place = ({ label_class }: Bar): number => places.get(label_class.id) ?? before.length;
+  return [...bars].sort((a, b) => Math.round(b.p * 100) - Math.round(a.p * 100) || place(a) - place(b));
+}
+
 /** Cells looked at for shares: enough for whole percents, whatever the size of the map. */
 const SAMPLED_CELLS = 20_000;
 

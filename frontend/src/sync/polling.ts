@@ -1,8 +1,8 @@
-import type { Api, ImageQuery } from "../api/client";
+import type { Api } from "../api/client";
 import { ApiError, explain, UnreachableError } from "../api/errors";
 import { Signal, type Readable } from "../state/signal";
 import type { ToastStore } from "../state/toasts";
-import type { HeadKind, Health, ImageInfo, Stats, Training, TrainingState } from "../state/types";
+import type { HeadKind, Health, Stats, Training, TrainingState } from "../state/types";
 import type { SaveQueue } from "./save_queue";
 
 const HEALTH_EVERY_MS = 4_000;
@@ -48,6 +48,16 @@ export class HealthWatch {
       this.health.set("unreachable");
     }
   }
+}
+
+/** Sets `outdated` once the server is of another version than at first: this page is then of the past. */
+export function noticeOtherVersion(health: Readable<Health | "unreachable" | null>, outdated: Signal<boolean>): void {
+  let first: string | null = null;
+  health.subscribe((found) => {
+    if (found === null || found === "unreachable") return;
+    first ??= found.version;
+    outdated.set(found.version !== first);
+  });
 }
 
 /** The newest full run: state, losses; Save and Stop. */
@@ -121,49 +131,6 @@ export class StatsWatch {
       this.stats.set(await this.api.stats());
     } catch (error) {
       explain(error);
-    }
-  }
-}
-
-export interface GalleryState {
-  readonly items: readonly ImageInfo[];
-  readonly total: number;
-  readonly next_cursor: string | null;
-  readonly loading: boolean;
-  readonly error: string | null;
-}
-
-const NO_IMAGES: GalleryState = { items: [], total: 0, next_cursor: null, loading: false, error: null };
-
-/** The images that match a filter, page by page. */
-export class GallerySource {
-  readonly state = new Signal<GalleryState>(NO_IMAGES);
-  #query: ImageQuery = {};
-  #token = 0;
-
-  constructor(private readonly api: Api) {}
-
-  async show(query: ImageQuery): Promise<void> {
-    this.#query = query;
-    this.#token += 1;
-    this.state.set({ ...NO_IMAGES, loading: true });
-    await this.#load(this.#token, {});
-  }
-
-  async more(): Promise<void> {
-    const { next_cursor, loading } = this.state.value;
-    if (next_cursor === null || loading) return;
-    this.state.set({ ...this.state.value, loading: true, error: null });
-    await this.#load(this.#token, { cursor: next_cursor });
-  }
-
-  async #load(token: number, page: ImageQuery): Promise<void> {
-    try {
-      const { items, total, next_cursor } = await this.api.images({ ...this.#query, ...page, limit: 200 });
-      if (token !== this.#token) return;
-      this.state.set({ items: [...this.state.value.items, ...items], total, next_cursor, loading: false, error: null });
-    } catch (error) {
-      if (token === this.#token) this.state.set({ ...this.state.value, loading: false, error: explain(error) });
     }
   }
 }

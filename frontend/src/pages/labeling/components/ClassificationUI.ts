@@ -1,9 +1,9 @@
-import { Check, Settings2 } from "lucide";
-import { html, nothing, type PropertyValues, type TemplateResult } from "lit";
+import { Check, Settings2, TextSearch } from "lucide";
+import { html, nothing, type PropertyDeclarations, type PropertyValues, type TemplateResult } from "lit";
 import { repeat } from "lit/directives/repeat.js";
 
 import { textOn } from "../../../state/color";
-import { sortedBars, type Bar } from "../../../state/prediction";
+import { FEW_CLASSES, sortedBars, steadyBars, TOP_BARS, type Bar } from "../../../state/prediction";
 import { depthOf } from "../../../state/class_tree";
 import type { Readable } from "../../../state/signal";
 import type { LabelClass } from "../../../state/types";
@@ -15,7 +15,17 @@ const REORDER_MS = 220;
 
 /** Beside the image in a classification session: one button a class, and the bars of the prediction. */
 export class ClassificationUI extends AppView {
+  static override properties: PropertyDeclarations = { ...AppView.properties, all_bars: { state: true } };
+  /** Of many classes, too. */
+  declare all_bars: boolean;
   #tops = new Map<string, number>();
+  #order: readonly number[] = [];
+  #ordered_image: number | null = null;
+
+  constructor() {
+    super();
+    this.all_bars = false;
+  }
 
   protected watched(): readonly Readable<unknown>[] {
     const { classes, annotations, navigator, predictions, preferences } = this.app;
@@ -29,6 +39,8 @@ export class ClassificationUI extends AppView {
       <section class="card" aria-labelledby="classes-title">
         <div class="card-head">
           <h2 id="classes-title">Class of this image</h2>
+          <button class="button ghost icon-only small" data-testid="open-palette" aria-label="Find a class by name" title="Class by name (.)"
+            @click=${() => this.command("class-palette")}>${icon(TextSearch, 16)}</button>
           <button class="button ghost icon-only small" data-testid="edit-classes" aria-label="Edit classes" title="Edit classes"
             @click=${() => ui.classes_open.set(true)}>${icon(Settings2, 16)}</button>
         </div>
@@ -61,7 +73,8 @@ export class ClassificationUI extends AppView {
   #prediction(): TemplateResult {
     const { predictions, classes } = this.app;
     const shown = predictions.shown.value;
-    const bars = sortedBars(classes.value, shown?.probabilities ?? []);
+    const bars = this.#bars(sortedBars(classes.value, shown?.probabilities ?? []));
+    const some = this.all_bars || bars.length <= FEW_CLASSES ? bars : bars.slice(0, TOP_BARS);
     const top = shown === null ? undefined : bars[0];
     return html`<section class="card" aria-labelledby="prediction-title">
       <div class="card-head">
@@ -71,13 +84,26 @@ export class ClassificationUI extends AppView {
       </div>
       ${shown === null ? html`<p class="hint">Label a few images: from then on every image comes up already predicted.</p>` : nothing}
       <div class="bars" role="list" tabindex="0" aria-label="Probability of each class">
-        ${repeat(bars, ({ label_class }) => label_class.id, (bar) => this.#bar(bar, bar === top, shown !== null))}
+        ${repeat(some, ({ label_class }) => label_class.id, (bar) => this.#bar(bar, bar === top, shown !== null))}
       </div>
+      ${bars.length > FEW_CLASSES
+        ? html`<button class="button ghost small more-bars" data-testid="all-bars" aria-expanded=${this.all_bars} @click=${() => (this.all_bars = !this.all_bars)}>
+            ${this.all_bars ? `Only the top ${TOP_BARS}` : `All ${bars.length} classes`}</button>`
+        : nothing}
       <div class="button-row">
         <button class="button" data-testid="accept-prediction" ?disabled=${shown === null} title="Accept the prediction (Enter)"
           @click=${() => this.command("accept")}>${icon(Check, 16)}<span>Accept ${top ? top.label_class.name : ""}</span></button>
       </div>
     </section>`;
+  }
+
+  /** Of one image the order changes for what can be read only; another image begins anew. */
+  #bars(bars: readonly Bar[]): readonly Bar[] {
+    const image_id = this.app.annotations.image_id.value;
+    const steady = steadyBars(bars, image_id === this.#ordered_image ? this.#order : []);
+    this.#ordered_image = image_id;
+    this.#order = steady.map(({ label_class }) => label_class.id);
+    return steady;
   }
 
   #badge({ label_class, p }: Bar): TemplateResult {

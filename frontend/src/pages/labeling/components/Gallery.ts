@@ -1,183 +1,160 @@
-import { Search, X } from "lucide";
-import { html, nothing, type PropertyDeclarations, type TemplateResult } from "lit";
+import { html, nothing, type PropertyDeclarations, type PropertyValues, type TemplateResult } from "lit";
 import { repeat } from "lit/directives/repeat.js";
 
+import type { Command } from "../../../state/keymap";
+import {
+  clickMode, MOST_SELECTED, moved, moveOf, NOTHING_SELECTED, only, placeAfter, rangeTo, toggled, withRange, type ClickMode, type Move, type Selection,
+} from "../../../state/selection"; // prettier-ignore
+import { NO_FILTER } from "../../../state/image_filter";
 import type { Readable } from "../../../state/signal";
-import type { ImageInfo, ImageStatus } from "../../../state/types";
 import { AppView } from "./AppView";
-import { icon } from "./icon";
-import { fileName, percent } from "./text";
+import "./GalleryFilters";
+import { bulkBar, GalleryActions } from "./gallery_actions";
+import { RubberBand } from "./rubber_band";
+import { tile } from "./gallery_tile";
 
 const TILE_WIDTH_PX = 176;
 const TILE_HEIGHT_PX = 184;
 const GAP_PX = 12;
+const PADDING_PX = 20;
+const ROW_PX = TILE_HEIGHT_PX + GAP_PX;
 /** Rows kept ready above and below those in sight. */
-const SPARE_ROWS = 3;
-const SEARCH_AFTER_MS = 200;
+const SPARE_ROWS = 2;
 
-type Filter = ImageStatus | "all" | "failed";
-type Sort = "id" | "path" | "uncertainty";
-
-const FILTERS: readonly (readonly [Filter, string])[] = [
-  ["all", "All"],
-  ["unlabeled", "Unlabelled"],
-  ["labeled", "Labelled"],
-  ["skipped", "Skipped"],
-  ["undetermined", "Undetermined"],
-];
-/** Offered where there are any. */
-const FAILED = ["failed", "Failed"] as const;
-
-/** All images as tiles; only those in sight are in the document, further pages load on the way down. */
+/** All images as tiles, of which only those in sight are in the document; many are selected and labelled at once. */
 export class Gallery extends AppView {
   static override properties: PropertyDeclarations = {
     ...AppView.properties,
-    filter: { state: true },
-    sort: { state: true },
+    selection: { state: true },
     first_row: { state: true },
     columns: { state: true },
     rows: { state: true },
   };
-  declare filter: Filter;
-  declare sort: Sort;
+  declare selection: Selection;
   declare first_row: number;
   declare columns: number;
   declare rows: number;
-  #text = "";
-  #search_timer: ReturnType<typeof setTimeout> | null = null;
   readonly #observer = new ResizeObserver(() => this.#measure());
+  readonly #actions = new GalleryActions(() => this.app, () => this.selection);
+  readonly #band = new RubberBand({
+    scroller: () => this.#scroller(),
+    shape: () => ({ columns: this.columns, total: this.#total, step_x: this.#tileWidth() + GAP_PX, step_y: ROW_PX, gap: GAP_PX }),
+    padding: PADDING_PX,
+    selected: (places, added) => this.#selectPlaces(places, added),
+    begin: () => this.selection,
+  });
 
   constructor() {
     super();
-    this.filter = "all";
-    this.sort = "id";
+    this.selection = NOTHING_SELECTED;
     this.first_row = 0;
     this.columns = 5;
     this.rows = 5;
   }
 
   protected watched(): readonly Readable<unknown>[] {
-    return [this.app.gallery.state, this.app.stats.stats, this.app.classes];
+    const { gallery, classes, filter, gallery_sort, bulk, navigator } = this.app;
+    return [gallery.state, classes, filter, gallery_sort, bulk.busy, navigator.opened];
   }
+
+  get #total(): number {
+    return this.app.gallery.state.value.total ?? 0;
+  }
+
+  /** Labels of whole images can be given to many; points cannot. */
+  get #selects(): boolean {
+    return this.app.config.task !== "segmentation";
+  }
+
+  #stop_filter: (() => void)[] = [];
 
   override connectedCallback(): void {
     super.connectedCallback();
-    this.#reload();
+    const { filter, gallery_sort, gallery } = this.app;
+    this.#stop_filter = [filter, gallery_sort].map((signal) => signal.subscribe(() => this.#toStart()));
+    void gallery.reload();
   }
 
   override disconnectedCallback(): void {
     super.disconnectedCallback();
     this.#observer.disconnect();
+    this.#band.stop();
+    for (const stop of this.#stop_filter.splice(0)) stop();
   }
 
   protected override firstUpdated(): void {
     const scroller = this.#scroller();
-    if (scroller) this.#observer.observe(scroller);
-    this.querySelector<HTMLElement>("[data-testid=close-gallery]")?.focus({ preventScroll: true });
+    if (!scroller) return;
+    this.#observer.observe(scroller);
+    scroller.focus({ preventScroll: true });
+    if (this.#selects) this.#band.listen();
   }
 
-  protected override updated(): void {
-    const { items } = this.app.gallery.state.value;
-    if ((this.first_row + this.rows + 2 * SPARE_ROWS) * this.columns > items.length) void this.app.gallery.more();
+  protected override updated(changed: PropertyValues): void {
+    super.updated(changed);
+    const [first, last] = this.#inSight();
+    this.app.gallery.need(first, last);
   }
 
   protected override render(): TemplateResult {
-    const { total, loading } = this.app.gallery.state.value;
-    return html`<section class="gallery" data-testid="gallery-panel" aria-label="Gallery">
-      <div class="gallery-head">
-        <h2>Gallery <span class="count">${loading && total === 0 ? "" : `${total} images`}</span></h2>
-        <div class="segmented" role="radiogroup" aria-label="Status">
-          ${this.#filters().map(([filter, name]) => html`<button role="radio" data-testid="filter-${filter}" aria-checked=${filter === this.filter}
-            @click=${() => this.#setFilter(filter)}>${name} <span class="count">${this.#count(filter)}</span></button>`)}
-        </div>
-        <span class="spacer"></span>
-        <label class="search">${icon(Search, 16)}
-          <input class="input" type="search" data-testid="gallery-search" placeholder="Path or id" aria-label="Search by path or id"
-            autocomplete="off" @input=${this.#search} /></label>
-        <label class="field-inline"><span>Sort</span><select class="select" data-testid="gallery-sort" @change=${this.#setSort}>
-          <option value="id">Id</option><option value="path">Path</option><option value="uncertainty">Least confident first</option>
-        </select></label>
-        <button class="button ghost icon-only" data-testid="close-gallery" aria-label="Close the gallery" title="Close (Esc)"
-          @click=${() => this.command("gallery")}>${icon(X)}</button>
-      </div>
-      <div class="gallery-scroller" tabindex="-1" @scroll=${this.#scrolled}>${this.#body()}</div>
+    const { place } = this.selection;
+    return html`<section class="gallery ${this.#selects ? "" : "is-plain"}" data-testid="gallery-panel" aria-label="Gallery">
+      <fewclick-gallery-filters .app=${this.app}></fewclick-gallery-filters>
+      <div class="gallery-scroller" role="listbox" tabindex="0" aria-label="Images" aria-multiselectable=${this.#selects}
+        aria-activedescendant=${place === null ? nothing : `tile-${place}`} data-testid="gallery-grid" @scroll=${this.#scrolled}
+        @click=${this.#clicked} @dblclick=${this.#doubleClicked} @keydown=${this.#keyDown}>${this.#body()}</div>
+      ${this.#selects ? bulkBar(this.app, this.#actions, this.selection.ids, () => (this.selection = NOTHING_SELECTED)) : nothing}
     </section>`;
   }
 
   #body(): TemplateResult {
-    const { items, error, loading, next_cursor } = this.app.gallery.state.value;
-    if (error !== null) return this.#note(error, html`<button class="button" @click=${() => this.#reload()}>Try again</button>`);
-    if (items.length === 0) return this.#note(loading ? "Loading…" : "No image matches.");
-    const row_count = Math.ceil(items.length / this.columns) + (next_cursor === null ? 0 : 1);
-    const from = Math.max(0, this.first_row - SPARE_ROWS);
-    const visible = items.slice(from * this.columns, (this.first_row + this.rows + SPARE_ROWS) * this.columns);
-    const row_height = TILE_HEIGHT_PX + GAP_PX;
-    return html`<div class="gallery-space" style="height: ${row_count * row_height}px">
-      <div class="gallery-grid" style="transform: translateY(${from * row_height}px); --columns: ${this.columns}">
-        ${repeat(visible, ({ id }) => id, (image) => this.#tile(image))}
+    const { error, total } = this.app.gallery.state.value;
+    if (error !== null) return this.#note(error, html`<button class="button" @click=${() => void this.app.gallery.reload()}>Try again</button>`);
+    if (total === null) return this.#note("Loading…");
+    if (total === 0) {
+      return this.#note("No image matches.", html`<button class="button" @click=${() => this.app.filter.set(NO_FILTER)}>Clear the filter</button>`);
+    }
+    const [first, last] = this.#inSight();
+    const places = Array.from({ length: Math.max(0, last - first + 1) }, (_, i) => first + i);
+    return html`<div class="gallery-space" role="presentation" style="height: ${Math.ceil(total / this.columns) * ROW_PX - GAP_PX}px">
+      <div class="gallery-grid" role="presentation" style="transform: translateY(${Math.floor(first / this.columns) * ROW_PX}px); --columns: ${this.columns}">
+        ${repeat(places, (place) => this.app.gallery.idAt(place) ?? -place - 1, (place) => this.#tile(place, total))}
       </div>
+      <div class="rubber-band" hidden></div>
     </div>`;
   }
 
+  #tile(place: number, total: number): TemplateResult {
+    const { gallery } = this.app;
+    const id = gallery.idAt(place);
+    if (id === null) return html`<div class="tile is-loading" role="presentation"></div>`;
+    const { ids, place: focused } = this.selection;
+    return tile(this.app, id, gallery.image(id), { place, total, selected: ids.has(id), focused: focused === place });
+  }
+
   #note(text: string, more: TemplateResult | typeof nothing = nothing): TemplateResult {
-    return html`<div class="empty"><p>${text}</p>${more}</div>`;
+    return html`<div class="empty" role="option" aria-selected="false"><p>${text}</p>${more}</div>`;
   }
 
-  #tile(image: ImageInfo): TemplateResult {
-    const current = this.app.navigator.image?.id === image.id;
-    return html`<button class="tile is-${image.status} ${image.features === "failed" ? "is-failed" : ""}" data-testid="gallery-item-${image.id}"
-      aria-current=${current ? "true" : "false"} title=${image.failure ?? image.path} @click=${() => this.#open(image.id)}>
-      <span class="tile-picture">
-        ${image.features === "failed"
-          ? html`<span class="tile-failure">${image.failure ?? "Could not be read"}</span>`
-          : html`<img src=${this.app.thumbnailUrl(image.id, 256)} alt="" loading="lazy" decoding="async" />`}
-        ${this.#chip(image)}
-      </span>
-      <span class="tile-caption"><span class="tile-name">${fileName(image.path)}</span><span class="tile-id">#${image.id}</span></span>
-      <span class="tile-status">${this.#status(image)}</span>
-    </button>`;
+  /** Keys of the page, while the gallery is open. False: not one of the gallery's. */
+  run(command: Command): boolean {
+    return this.#actions.run(command, () => this.#openFocused(), () => this.#escape());
   }
 
-  #chip(image: ImageInfo): TemplateResult | typeof nothing {
-    if (image.class_ids !== null) return this.#classChips(image.class_ids);
-    const labelled = image.class_id !== null;
-    const class_id = image.class_id ?? (this.app.config.task === "classification" ? image.predicted_class_id : null);
-    const label_class = this.app.classes.value.find(({ id }) => id === class_id);
-    if (!label_class) return nothing;
-    return html`<span class="tile-chip ${labelled ? "is-label" : ""}" style="--class-color: ${label_class.color}">
-      <span class="swatch"></span>${label_class.name}</span>`;
+  chooseClass(class_id: number): void {
+    void this.#actions.choose(class_id);
   }
 
-  #classChips(class_ids: readonly number[]): TemplateResult | typeof nothing {
-    const held = this.app.classes.value.filter(({ id }) => class_ids.includes(id));
-    const [first] = held;
-    if (!first) return nothing;
-    return html`<span class="tile-chip is-label" style="--class-color: ${first.color}" title=${held.map(({ name }) => name).join(", ")}>
-      <span class="swatch"></span>${first.name}${held.length > 1 ? ` +${held.length - 1}` : ""}</span>`;
+  #escape(): boolean {
+    if (this.selection.ids.size === 0) return false;
+    this.selection = { ...NOTHING_SELECTED, place: this.selection.place };
+    return true;
   }
 
-  #status(image: ImageInfo): string {
-    if (image.features === "failed") return "Failed";
-    if (image.status === "skipped") return "Skipped";
-    if (image.status === "undetermined") return "Undetermined";
-    if (image.status === "labeled") {
-      if (image.class_ids?.length === 0) return "Labelled · none";
-      return this.app.config.task === "segmentation" ? `Labelled · ${image.point_count} points` : "Labelled";
-    }
-    if (image.features === "pending") return "Being prepared";
-    return image.uncertainty === null ? "Unlabelled" : `Unlabelled · ${percent(1 - image.uncertainty)} sure`;
-  }
-
-  #count(filter: Filter): string {
-    const stats = this.app.stats.stats.value;
-    if (stats === null) return "";
-    if (filter === "failed") return String(stats.by_features.failed);
-    return String(filter === "all" ? stats.images : stats.by_status[filter]);
-  }
-
-  #filters(): readonly (readonly [Filter, string])[] {
-    const any_failed = (this.app.stats.stats.value?.by_features.failed ?? 0) > 0;
-    return any_failed || this.filter === "failed" ? [...FILTERS, FAILED] : FILTERS;
+  #openFocused(): void {
+    const { place } = this.selection;
+    const id = place === null ? null : this.app.gallery.idAt(place);
+    if (id !== null) this.#open(id);
   }
 
   #open(image_id: number): void {
@@ -186,40 +163,122 @@ export class Gallery extends AppView {
     });
   }
 
-  #setFilter(filter: Filter): void {
-    this.filter = filter;
-    this.#reload();
+  readonly #clicked = (event: MouseEvent): void => {
+    const place = placeOf(event.target);
+    if (place === null || this.#band.justEnded) return;
+    const id = this.app.gallery.idAt(place);
+    if (id === null) return;
+    if (!this.#selects) {
+      this.#open(id);
+      return;
+    }
+    const on_check = event.target instanceof Element && event.target.closest("[data-check]") !== null;
+    void this.#select(id, place, on_check && !event.shiftKey ? "toggle" : clickMode(event));
+  };
+
+  readonly #doubleClicked = (event: MouseEvent): void => {
+    const place = placeOf(event.target);
+    const id = place === null ? null : this.app.gallery.idAt(place);
+    if (id !== null && this.#selects) this.#open(id);
+  };
+
+  async #select(id: number, place: number, mode: ClickMode, added = false): Promise<void> {
+    if (mode === "only") this.selection = only(this.selection, id, place);
+    else if (mode === "toggle") this.selection = toggled(this.selection, id, place);
+    else {
+      const [first, last] = rangeTo(this.selection, place);
+      const end = Math.min(last, first + MOST_SELECTED - 1);
+      if (end < last) this.#tellMost(last - first + 1);
+      this.selection = withRange(this.selection, await this.app.gallery.idsIn(first, end), place, added);
+    }
   }
 
-  readonly #setSort = (event: Event): void => {
-    if (!(event.target instanceof HTMLSelectElement)) return;
-    this.sort = event.target.value as Sort;
-    this.#reload();
+  #selectPlaces(places: readonly number[], before: Selection): void {
+    const ids = places.map((place) => this.app.gallery.idAt(place)).filter((id) => id !== null);
+    this.selection = { ...withRange(before, ids, before.place ?? 0, true), anchor: places[0] ?? before.anchor };
+  }
+
+  async #selectAll(): Promise<void> {
+    const total = this.#total;
+    if (total > MOST_SELECTED) this.#tellMost(total);
+    const ids = await this.app.gallery.idsIn(0, Math.min(total, MOST_SELECTED) - 1);
+    this.selection = withRange(this.selection, ids, this.selection.place ?? 0, false);
+  }
+
+  #tellMost(wanted: number): void {
+    this.app.toasts.show("info", `${MOST_SELECTED.toLocaleString("en")} of ${wanted.toLocaleString("en")} images are selected: one change takes no more.`);
+  }
+
+  readonly #keyDown = (event: KeyboardEvent): void => {
+    const move = moveOf(event.key);
+    const with_ctrl = event.ctrlKey || event.metaKey;
+    if (move !== null && !event.altKey) this.#move(event, move, with_ctrl);
+    else if (event.key === " " && this.#selects) {
+      event.preventDefault();
+      const place = this.selection.place ?? 0;
+      const id = this.app.gallery.idAt(place);
+      if (id !== null) void this.#select(id, place, event.shiftKey ? "range" : "toggle", true);
+    } else if (event.key.toLowerCase() === "a" && with_ctrl && this.#selects) {
+      event.preventDefault();
+      void this.#selectAll();
+    } else if (event.key === "Enter" && !this.#selects) {
+      event.preventDefault();
+      this.#openFocused();
+    }
   };
 
-  readonly #search = (event: Event): void => {
-    if (!(event.target instanceof HTMLInputElement)) return;
-    this.#text = event.target.value.trim();
-    if (this.#search_timer !== null) clearTimeout(this.#search_timer);
-    this.#search_timer = setTimeout(() => this.#reload(), SEARCH_AFTER_MS);
-  };
+  /** Arrows move; with Shift they select on the way; alone they leave the selection as it is. */
+  #move(event: KeyboardEvent, move: Move, with_ctrl: boolean): void {
+    event.preventDefault();
+    const place = placeAfter(this.selection.place, move, this.columns, this.rows - 1, this.#total);
+    if (event.shiftKey && this.#selects) void this.#extendTo(place, with_ctrl);
+    else this.selection = moved(this.selection, place, false);
+    this.#bringIntoSight(place);
+  }
 
-  #reload(): void {
+  async #extendTo(place: number, added: boolean): Promise<void> {
+    this.selection = moved(this.selection, place, true);
+    await this.#select(0, place, "range", added);
+  }
+
+  #bringIntoSight(place: number): void {
+    const scroller = this.#scroller();
+    if (!scroller) return;
+    const top = PADDING_PX + Math.floor(place / this.columns) * ROW_PX;
+    if (top < scroller.scrollTop) scroller.scrollTop = top - GAP_PX;
+    const bottom = top + TILE_HEIGHT_PX + GAP_PX;
+    if (bottom > scroller.scrollTop + scroller.clientHeight) scroller.scrollTop = bottom - scroller.clientHeight;
+  }
+
+  #toStart(): void {
     this.first_row = 0;
+    this.selection = NOTHING_SELECTED;
     const scroller = this.#scroller();
     if (scroller) scroller.scrollTop = 0;
-    void this.app.gallery.show({ ...wanted(this.filter), ...(this.#text ? { q: this.#text } : {}), sort: this.sort });
   }
 
   readonly #scrolled = (): void => {
-    this.first_row = Math.floor((this.#scroller()?.scrollTop ?? 0) / (TILE_HEIGHT_PX + GAP_PX));
+    this.first_row = Math.floor((this.#scroller()?.scrollTop ?? 0) / ROW_PX);
   };
 
+  #inSight(): readonly [number, number] {
+    const first = Math.max(0, this.first_row - SPARE_ROWS) * this.columns;
+    const last = (this.first_row + this.rows + SPARE_ROWS) * this.columns - 1;
+    return [first, Math.min(last, this.#total - 1)];
+  }
+
   #measure(): void {
-    const { clientWidth, clientHeight } = this.#scroller() ?? this;
-    const padding = 40;
-    this.columns = Math.max(1, Math.floor((clientWidth - padding + GAP_PX) / (TILE_WIDTH_PX + GAP_PX)));
-    this.rows = Math.ceil(clientHeight / (TILE_HEIGHT_PX + GAP_PX)) + 1;
+    const { clientHeight } = this.#scroller() ?? this;
+    this.columns = Math.max(1, Math.floor((this.#innerWidth() + GAP_PX) / (TILE_WIDTH_PX + GAP_PX)));
+    this.rows = Math.ceil(clientHeight / ROW_PX) + 1;
+  }
+
+  #innerWidth(): number {
+    return (this.#scroller() ?? this).clientWidth - 2 * PADDING_PX;
+  }
+
+  #tileWidth(): number {
+    return (this.#innerWidth() - (this.columns - 1) * GAP_PX) / this.columns;
   }
 
   #scroller(): HTMLElement | null {
@@ -227,9 +286,10 @@ export class Gallery extends AppView {
   }
 }
 
-function wanted(filter: Filter): { status?: ImageStatus; features?: "failed" } {
-  if (filter === "all") return {};
-  return filter === "failed" ? { features: "failed" } : { status: filter };
+/** The place in the list of the tile that was hit. */
+function placeOf(target: EventTarget | null): number | null {
+  const found = target instanceof Element ? target.closest<HTMLElement>("[data-place]") : null;
+  return found === null ? null : Number(found.dataset.place);
 }
 
 customElements.define("fewclick-gallery", Gallery);

@@ -1,4 +1,4 @@
-import { Check, ChevronRight, Settings2 } from "lucide";
+import { Check, ChevronRight, Settings2, TextSearch } from "lucide";
 import { html, nothing, type TemplateResult } from "lit";
 
 import { blocks, suggested, type ClassBlock } from "../../../state/class_sets";
@@ -33,6 +33,8 @@ export class MultilabelUI extends AppView {
         <div class="card-head">
           <h2 id="classes-title">Classes of this image</h2>
           ${predictions.behind.value ? html`<span class="chip is-busy">Learning…</span>` : nothing}
+          <button class="button ghost icon-only small" data-testid="open-palette" aria-label="Find a class by name" title="Class by name (.)"
+            @click=${() => this.command("class-palette")}>${icon(TextSearch, 16)}</button>
           <button class="button ghost icon-only small" data-testid="edit-classes" aria-label="Edit classes" title="Edit classes"
             @click=${() => ui.classes_open.set(true)}>${icon(Settings2, 16)}</button>
         </div>

@@ -1,0 +1,142 @@
+import { BadgeCheck, CheckCheck, CircleDashed, SkipForward, Tag, Trash2, X } from "lucide";
+import { html, nothing, type TemplateResult } from "lit";
+
+import type { App } from "../../../app";
+import { seenPrediction, type BulkAction, type BulkImage } from "../../../state/bulk";
+import { asksModel } from "../../../state/image_filter";
+import type { Command } from "../../../state/keymap";
+import { MOST_SELECTED, type Selection } from "../../../state/selection";
+import { icon } from "./icon";
+import { grouped } from "./text";
+
+/** Classes with a button of their own; the others are found by name. */
+const MOST_BUTTONS = 6;
+
+/** What is done to the selection of the gallery: by a key, by a button, from the palette. */
+export class GalleryActions {
+  constructor(
+    private readonly of: () => App,
+    private readonly selection: () => Selection,
+  ) {}
+
+  /** A class for all that are selected; of several, one that all of them have goes again. */
+  async choose(class_id: number): Promise<void> {
+    const { classes, config, bulk, noteClass } = this.of();
+    const name = classes.value.find(({ id }) => id === class_id)?.name ?? "";
+    if (!this.#anySelected()) return;
+    noteClass(class_id);
+    const by_model = this.#byModel();
+    const images = this.#images();
+    if (config.task !== "multilabel") await bulk.change({ action: "label", images, class_id, by_model }, `labelled ${name}`);
+    else if (this.#allHave(class_id)) await bulk.change({ action: "remove", images, class_id }, `no longer ${name}`);
+    else await bulk.change({ action: "add", images, class_id, by_model }, `labelled ${name}`);
+  }
+
+  async accept(): Promise<void> {
+    if (this.#anySelected()) await this.#accept([...this.selection().ids]);
+  }
+
+  /** All that the filter lets pass. */
+  async acceptAll(): Promise<void> {
+    const { gallery, toasts } = this.of();
+    const total = gallery.state.value.total ?? 0;
+    if (total > MOST_SELECTED) {
+      toasts.show("info", `${grouped(total)} images are shown, one change takes ${grouped(MOST_SELECTED)}: narrow the filter down, or select some.`);
+      return;
+    }
+    await this.#accept(await gallery.idsIn(0, total - 1));
+  }
+
+  async simple(action: BulkAction, what: string): Promise<void> {
+    if (this.#anySelected()) await this.of().bulk.change({ action, images: this.#images(), by_model: this.#byModel() }, what);
+  }
+
+  /** None of the classes, where an image may have several. */
+  async none(): Promise<void> {
+    if (this.of().config.task !== "multilabel" || !this.#anySelected()) return;
+    await this.of().bulk.change({ action: "label", images: this.#images(), class_ids: [], by_model: this.#byModel() }, "answered with none of the classes");
+  }
+
+  run(command: Command, open: () => void, escape: () => boolean): boolean {
+    const has_selection = this.selection().ids.size > 0;
+    const actions: Partial<Record<Command, () => void>> = {
+      accept: () => (has_selection ? void this.accept() : open()),
+      "accept-next": () => void (has_selection ? this.accept() : this.acceptAll()),
+      undo: () => void this.of().bulk.undo(),
+      redo: () => void this.of().bulk.redo(),
+      skip: () => void this.simple("skip", "skipped"),
+      undetermined: () => void this.simple("undetermined", "marked undetermined"),
+      remove: () => void this.simple("clear", "cleared"),
+      none: () => void this.none(),
+    };
+    if (command === "escape") return escape();
+    actions[command]?.();
+    return actions[command] !== undefined;
+  }
+
+  async #accept(ids: readonly number[]): Promise<void> {
+    const { gallery, bulk } = this.of();
+    const images = ids.map((id) => seenPrediction(id, gallery.image(id)));
+    await bulk.change({ action: "accept", images, by_model: true }, "accepted as predicted");
+  }
+
+  #images(): BulkImage[] {
+    return [...this.selection().ids].map((id) => ({ id }));
+  }
+
+  #byModel(): boolean {
+    const { filter, gallery_sort } = this.of();
+    return asksModel(filter.value, gallery_sort.value);
+  }
+
+  #allHave(class_id: number): boolean {
+    const { gallery } = this.of();
+    return [...this.selection().ids].every((id) => gallery.image(id)?.class_ids?.includes(class_id) === true);
+  }
+
+  #anySelected(): boolean {
+    if (this.selection().ids.size > 0) return true;
+    this.of().toasts.show("info", "Select images first: click one, Shift+click a range, or drag a rectangle.");
+    return false;
+  }
+}
+
+/** Below the gallery: what can be done to the selection, or to all that is shown. Always there, so that nothing jumps. */
+export function bulkBar(app: App, actions: GalleryActions, ids: ReadonlySet<number>, clear: () => void): TemplateResult {
+  const { size } = ids;
+  const busy = app.bulk.busy.value;
+  if (size === 0) return html`<div class="bulk-bar" data-testid="bulk-bar">${nothingSelected(app, actions, busy)}</div>`;
+  const button = (test_id: string, title: string, node: typeof Tag, text: string, run: () => void): TemplateResult =>
+    html`<button class="button small" data-testid=${test_id} title=${title} ?disabled=${busy} @click=${run}>${icon(node, 15)}<span>${text}</span></button>`;
+  return html`<div class="bulk-bar is-active" data-testid="bulk-bar" role="toolbar" aria-label="Selected images">
+    <span class="bulk-count" role="status" data-testid="selected-count"><strong>${grouped(size)}</strong> selected</span>
+    <button class="button ghost icon-only small" aria-label="Select nothing" title="Select nothing (Esc)" @click=${clear}>${icon(X, 15)}</button>
+    <span class="divider"></span>
+    <div class="bulk-classes">
+      ${app.classes.value.slice(0, MOST_BUTTONS).map(({ id, name, color }, index) => html`<button class="button small bulk-class" data-testid="bulk-class-${id}"
+        style="--class-color: ${color}" title="Label the selection ${name} (${index + 1})" ?disabled=${busy} @click=${() => void actions.choose(id)}>
+        <span class="swatch"></span><span class="bulk-class-name">${name}</span><kbd>${index + 1}</kbd></button>`)}
+    </div>
+    ${button("bulk-palette", "Find a class by name (.)", Tag, "Class…", () => app.ui.class_palette_open.set(true))}
+    <span class="spacer"></span>
+    ${button("bulk-accept", "Accept the predictions of the selection (Enter)", CheckCheck, "Accept", () => void actions.accept())}
+    ${button("bulk-confirm", "Reviewed: accepted labels count as yours", BadgeCheck, "Reviewed", () => void actions.simple("confirm", "marked reviewed"))}
+    <button class="button small icon-only" data-testid="bulk-undetermined" aria-label="Undetermined" title="Undetermined: nobody can tell (U)" ?disabled=${busy}
+      @click=${() => void actions.simple("undetermined", "marked undetermined")}>${icon(CircleDashed, 15)}</button>
+    <button class="button small icon-only" data-testid="bulk-skip" aria-label="Skip" title="Skip (K)" ?disabled=${busy}
+      @click=${() => void actions.simple("skip", "skipped")}>${icon(SkipForward, 15)}</button>
+    <button class="button small icon-only" data-testid="bulk-clear" aria-label="Remove the labels" title="Remove the labels (Del)" ?disabled=${busy}
+      @click=${() => void actions.simple("clear", "cleared")}>${icon(Trash2, 15)}</button>
+  </div>`;
+}
+
+function nothingSelected(app: App, actions: GalleryActions, busy: boolean): TemplateResult {
+  const total = app.gallery.state.value.total ?? 0;
+  return html`<span class="bulk-hint">Click selects, <kbd>Shift</kbd> a range, drag a rectangle; then <kbd>1</kbd>–<kbd>9</kbd> or <kbd>.</kbd> labels all of it.
+      Double-click opens.</span>
+    <span class="spacer"></span>
+    ${total > 0
+      ? html`<button class="button small" data-testid="accept-all" title="Accept the predictions of all unlabelled images shown (Ctrl+Enter)" ?disabled=${busy}
+          @click=${() => void actions.acceptAll()}>${icon(CheckCheck, 15)}<span>Accept all ${grouped(total)} shown</span></button>`
+      : nothing}`;
+}

@@ -1,0 +1,84 @@
+/** Changes of many images at once. */
+import type { ImageInfo } from "./types";
+
+export type BulkAction = "label" | "add" | "remove" | "accept" | "confirm" | "skip" | "undetermined" | "clear" | "undo" | "redo";
+
+export interface BulkImage {
+  readonly id: number;
+  readonly revision?: number;
+  /** What was in sight of the prediction. */
+  readonly version?: number;
+  readonly predicted?: number[];
+}
+
+export interface BulkChange {
+  readonly action: BulkAction;
+  readonly images: readonly BulkImage[];
+  readonly class_id?: number;
+  readonly class_ids?: number[];
+  readonly by_model?: boolean;
+}
+
+export interface BulkOutcome {
+  readonly changed: readonly { readonly id: number; readonly revision: number }[];
+  readonly unchanged: number;
+  readonly conflicts: readonly number[];
+  readonly refused: readonly number[];
+}
+
+interface BulkStep {
+  readonly what: string;
+  readonly images: readonly BulkImage[];
+}
+
+/** What was changed in bulk on this page; undone from the newest on. */
+export class BulkHistory {
+  readonly #done: BulkStep[] = [];
+  readonly #undone: BulkStep[] = [];
+
+  get toUndo(): BulkStep | null {
+    return this.#done.at(-1) ?? null;
+  }
+
+  get toRedo(): BulkStep | null {
+    return this.#undone.at(-1) ?? null;
+  }
+
+  did(step: BulkStep): void {
+    this.#done.push(step);
+    this.#undone.length = 0;
+  }
+
+  /** The newest step was undone, of these images at least. */
+  undid(images: readonly BulkImage[]): void {
+    const step = this.#done.pop();
+    if (step && images.length > 0) this.#undone.push({ ...step, images });
+  }
+
+  redid(images: readonly BulkImage[]): void {
+    const step = this.#undone.pop();
+    if (step && images.length > 0) this.#done.push({ ...step, images });
+  }
+}
+
+/** "12 images labelled lion; 2 had changed meanwhile and were left alone." */
+export function outcomeText({ changed, unchanged, conflicts, refused }: BulkOutcome, what: string): string {
+  const rest = [
+    conflicts.length > 0 ? `${conflicts.length.toLocaleString("en")} had changed meanwhile and ${conflicts.length === 1 ? "was" : "were"} left alone` : "",
+    unchanged > 0 && changed.length > 0 ? `${unchanged.toLocaleString("en")} stayed as they were` : "",
+    refused.length > 0 ? `${refused.length.toLocaleString("en")} cannot be labelled` : "",
+  ].filter(Boolean);
+  const first = changed.length > 0 ? `${countOf(changed.length)} ${what}` : "Nothing to change";
+  return `${[first, ...rest].join("; ")}.`;
+}
+
+/** What the person saw of an image whose prediction is to be accepted; of one that was not in sight, nothing. */
+export function seenPrediction(id: number, image: ImageInfo | null): BulkImage {
+  if (image === null) return { id };
+  const predicted = image.predicted_class_ids ?? (image.predicted_class_id === null ? null : [image.predicted_class_id]);
+  return predicted === null ? { id } : { id, predicted: [...predicted] };
+}
+
+function countOf(count: number): string {
+  return `${count.toLocaleString("en")} ${count === 1 ? "image" : "images"}`;
+}

@@ -1,0 +1,73 @@
+import type { Api } from "../api/client";
+import { explain } from "../api/errors";
+import { BulkHistory, outcomeText, type BulkAction, type BulkChange, type BulkOutcome } from "../state/bulk";
+import { Signal, type Readable } from "../state/signal";
+import type { ToastStore } from "../state/toasts";
+import type { SaveQueue } from "./save_queue";
+
+/** Changes of many images: one request each, one step of undo each. */
+export class BulkLabelling {
+  readonly busy = new Signal(false);
+  readonly #history = new BulkHistory();
+
+  constructor(
+    private readonly api: Api,
+    private readonly saves: SaveQueue,
+    private readonly toasts: ToastStore,
+    private readonly onChanged: (image_ids: readonly number[]) => void,
+  ) {}
+
+  get isBusy(): Readable<boolean> {
+    return this.busy;
+  }
+
+  /** `what`: in words, as "labelled lion". False if nothing was changed. */
+  async change(change: BulkChange, what: string): Promise<boolean> {
+    const outcome = await this.#send(change);
+    if (outcome === null) return false;
+    const done = outcome.changed.length > 0;
+    if (done) this.#history.did({ what, images: outcome.changed });
+    const action = done ? { action: { text: "Undo", run: () => void this.undo() } } : {};
+    this.toasts.show(outcome.conflicts.length > 0 ? "warning" : done ? "success" : "info", outcomeText(outcome, what), action);
+    return done;
+  }
+
+  async undo(): Promise<void> {
+    await this.#step("undo", "Nothing done in the gallery is left to undo.");
+  }
+
+  async redo(): Promise<void> {
+    await this.#step("redo", "Nothing undone in the gallery is left to redo.");
+  }
+
+  async #step(action: "undo" | "redo", nothing: string): Promise<void> {
+    if (this.busy.value) return;
+    const step = action === "undo" ? this.#history.toUndo : this.#history.toRedo;
+    if (step === null) {
+      this.toasts.show("info", nothing);
+      return;
+    }
+    const outcome = await this.#send({ action, images: step.images });
+    if (outcome === null) return;
+    if (action === "undo") this.#history.undid(outcome.changed);
+    else this.#history.redid(outcome.changed);
+    this.toasts.show("info", outcomeText(outcome, action === "undo" ? `no longer ${step.what}` : `${step.what} again`));
+  }
+
+  async #send(change: { readonly action: BulkAction } & Partial<BulkChange>): Promise<BulkOutcome | null> {
+    if (this.busy.value) return null;
+    this.busy.set(true);
+    try {
+      // What was done to one of these images before comes before.
+      await this.saves.settled().catch(() => undefined);
+      const outcome = await this.api.changeMany(change);
+      this.onChanged(outcome.changed.map(({ id }) => id));
+      return outcome;
+    } catch (error) {
+      this.toasts.show("error", `Nothing was changed: ${explain(error)}`);
+      return null;
+    } finally {
+      this.busy.set(false);
+    }
+  }
+}
