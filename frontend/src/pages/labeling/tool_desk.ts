@@ -1,0 +1,205 @@
+import type { App } from "../../app";
+import type { ImageStage } from "../../render/image_stage";
+import { PointTool } from "../../render/point_tool";
+import { BoxTool } from "../../render/tools/box_tool";
+import { BrushTool } from "../../render/tools/brush_tool";
+import { CorrectTool } from "../../render/tools/correct_tool";
+import type { KeyTool, ToolKey } from "../../render/tools/key_tool";
+import { PolygonTool } from "../../render/tools/polygon_tool";
+import { RegionsLayer } from "../../render/tools/regions_layer";
+import { SelectTool } from "../../render/tools/select_tool";
+import type { Vec2 } from "../../state/geometry";
+import { predictedRegionAt, type PredictedRegion } from "../../state/predicted_region";
+import type { Readable } from "../../state/signal";
+import { CORRECTIONS, type Correction, type ToolName } from "../../state/tools";
+import type { Size } from "../../state/viewport";
+import { classCursor } from "./cursor";
+import { correctionCursor, DOT_CURSOR, ERASER_CURSOR } from "./tool_cursors";
+
+/** Of eraser strokes, and of what has no class. */
+const NEUTRAL = "#f1f3f5";
+const UNKNOWN = "#808080";
+
+/** The tools of a segmentation session on the stage: which one has the pointer and the keys, and what it does. */
+export class ToolDesk {
+  readonly #layer = new RegionsLayer(() => this.stage.repaintLayers());
+  readonly #tools: Readonly<Record<Exclude<ToolName, "hand">, KeyTool>>;
+  readonly #correct: CorrectTool;
+  readonly #remove_layer: () => void;
+  #set: KeyTool | null = null;
+  #image_id: number | null = null;
+  #prediction: unknown = null;
+
+  constructor(
+    private readonly app: App,
+    private readonly stage: ImageStage,
+  ) {
+    const changed = (): void => this.stage.repaintTool();
+    const drawn = { color: () => this.#chosenColor(), isReady: () => app.regions.canPaint(), changed };
+    const cursor = (): string => classCursor(this.#chosenColor());
+    this.#correct = new CorrectTool(() => correctionCursor(app.tools.correction.value, this.#chosenColor()), {
+      correction: () => app.tools.correction.value,
+      regionAt: (at) => this.#predictedAt(at),
+      colorFor: (region, correction) => this.#colorFor(region, correction),
+      correct: (at, correction) => void app.regions.correct(at, correction, this.#predictedAt(at)?.class_id ?? null),
+      changed,
+    });
+    this.#tools = {
+      points: new PointTool({
+        points: () => app.annotations.current.value.points,
+        add: (x, y) => app.labelling.addPoint(x, y),
+        removeOrAddOther: (x, y, radius) => app.labelling.removeOrAddOther(x, y, radius),
+        changed,
+      }),
+      select: this.#makeSelect(changed),
+      brush: new BrushTool(() => DOT_CURSOR, {
+        ...drawn,
+        radius: () => app.tools.brush_radius.value,
+        stroke: (points, radius) => app.regions.paint({ kind: "stroke", geometry: { points, radius } }),
+      }),
+      eraser: new BrushTool(() => ERASER_CURSOR, {
+        color: () => NEUTRAL,
+        isReady: () => app.regions.canErase(),
+        radius: () => app.tools.brush_radius.value,
+        stroke: (points, radius) => app.regions.erase({ kind: "stroke", geometry: { points, radius } }),
+        changed,
+      }),
+      polygon: new PolygonTool(cursor, {
+        ...drawn,
+        polygon: (geometry) => app.regions.paint({ kind: "polygon", geometry }),
+        tooSmall: () => app.toasts.show("info", "A polygon needs three corners that are not in one line."),
+      }),
+      box: new BoxTool(cursor, { ...drawn, box: (geometry) => app.regions.paint({ kind: "box", geometry }) }),
+      correct: this.#correct,
+    };
+    this.#remove_layer = stage.addLayer(this.#layer);
+    stage.addEventListener("wheel", this.#wheel, { capture: true, passive: false });
+    addEventListener("pagehide", this.#finish);
+  }
+
+  /** Signals whose change must reach `show`. */
+  static watched({ tools }: App): readonly Readable<unknown>[] {
+    return [tools.tool, tools.brush_radius, tools.correction, tools.selection, tools.hidden];
+  }
+
+  stop(): void {
+    this.#remove_layer();
+    this.stage.removeEventListener("wheel", this.#wheel, { capture: true });
+    removeEventListener("pagehide", this.#finish);
+  }
+
+  /** What the signals say, on the stage. */
+  show(): void {
+    const { tools, annotations, classes, navigator, predictions } = this.app;
+    const image_id = annotations.image_id.value;
+    const name = tools.tool.value;
+    const usable = navigator.opened.value?.image.features !== "failed";
+    const tool = name === "hand" || !usable ? null : this.#tools[name];
+    if (this.#set !== tool || this.#image_id !== image_id) this.#set?.finish?.();
+    this.#set = tool;
+    this.#image_id = image_id;
+    if (this.#prediction !== predictions.shown.value) this.#correct.forget();
+    this.#prediction = predictions.shown.value;
+    if (name === "points") (this.#tools.points as PointTool).cursor = classCursor(this.#chosenColor());
+    this.stage.setTool(tool);
+    this.stage.repaintTool();
+    this.#layer.set({ regions: annotations.regions, hidden: tools.hidden.value, colors: new Map(classes.value.map(({ id, color }) => [id, color])) });
+  }
+
+  /** True if the key belongs to the tool at work. */
+  key(key: ToolKey): boolean {
+    return this.#set?.key?.(key) ?? false;
+  }
+
+  /** Another command comes: what waits is saved first. */
+  settle(): void {
+    this.#set?.settle?.();
+  }
+
+  /** The tool; chosen again, points give way to the hand, and the correcting tool goes on to its next kind. */
+  choose(name: ToolName): void {
+    const { tool, correction } = this.app.tools;
+    if (name === "correct" && tool.value === name) correction.set(after(CORRECTIONS, correction.value));
+    tool.set(name === "points" && tool.value === name ? "hand" : name);
+  }
+
+  /** For what is drawn next, or of what is selected. */
+  chooseClass(class_id: number): void {
+    const { tools, regions, labelling } = this.app;
+    if (tools.tool.value === "select" && regions.setClassOfSelected(class_id)) return;
+    labelling.chooseClass(class_id);
+    if (["hand", "select", "eraser"].includes(tools.tool.value)) tools.tool.set("points");
+  }
+
+  /** Whether the keys for size and opacity mean the size. */
+  get hasSize(): boolean {
+    return ["brush", "eraser"].includes(this.app.tools.tool.value);
+  }
+
+  /** Delete, where the tool has no use for it: the point nearest to the pointer. */
+  remove(): void {
+    const { tools, labelling, toasts } = this.app;
+    if (["points", "hand"].includes(tools.tool.value)) labelling.removeNearest(this.stage.pointerOnImage);
+    else toasts.show("info", "To remove something, select it first (M). To remove a part of it, erase it (R).");
+  }
+
+  acceptRegion(): void {
+    const at = this.stage.pointerOnImage;
+    if (at) void this.app.regions.correct(at, "accept", null);
+    else this.app.toasts.show("info", "Point at the predicted region first.");
+  }
+
+  #makeSelect(changed: () => void): SelectTool {
+    const { annotations, tools, regions, toasts } = this.app;
+    return new SelectTool({
+      points: () => annotations.current.value.points,
+      regions: () => annotations.regions.filter(({ id }) => !tools.hidden.value.has(id)),
+      image: () => this.#imageSize(),
+      selection: () => tools.selection.value,
+      select: (selection) => tools.selection.set(selection),
+      colorOf: (class_id) => (class_id === null ? NEUTRAL : this.#color(class_id)),
+      move: (by) => regions.moveSelected(by),
+      reshape: (region, geometry) => regions.reshape(region, geometry),
+      remove: () => regions.removeSelected(),
+      tooFewCorners: () => toasts.show("info", "A polygon keeps three corners. To remove it, press Escape, select it and press Delete."),
+      changed,
+    });
+  }
+
+  #imageSize(): Size | null {
+    const image = this.app.navigator.opened.value?.image;
+    return image?.width && image.height ? { width: image.width, height: image.height } : null;
+  }
+
+  #predictedAt(at: Vec2): PredictedRegion | null {
+    const [shown, size] = [this.app.predictions.shown.value, this.#imageSize()];
+    return shown && size && shown.image_id === this.app.annotations.image_id.value ? predictedRegionAt(shown, this.app.classes.value, size, at) : null;
+  }
+
+  #colorFor({ class_id }: PredictedRegion, correction: Correction): string {
+    const wanted = correction === "erase" ? this.app.regions.otherClass(class_id) : class_id;
+    return wanted === null ? UNKNOWN : this.#color(wanted);
+  }
+
+  #chosenColor(): string {
+    const { value } = this.app.labelling.selected_class_id;
+    return value === null ? UNKNOWN : this.#color(value);
+  }
+
+  #color(class_id: number): string {
+    return this.app.classes.value.find(({ id }) => id === class_id)?.color ?? UNKNOWN;
+  }
+
+  readonly #finish = (): void => this.#set?.finish?.();
+
+  readonly #wheel = (event: WheelEvent): void => {
+    if (!event.altKey || !this.hasSize || event.deltaY === 0) return;
+    event.preventDefault();
+    event.stopPropagation();
+    this.app.tools.stepBrush(event.deltaY < 0 ? 1 : -1);
+  };
+}
+
+function after<T>(values: readonly T[], value: T): T {
+  return values[(values.indexOf(value) + 1) % values.length] ?? value;
+}

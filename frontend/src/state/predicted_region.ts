@@ -1,0 +1,69 @@
+/** The predicted region around a place: what a click would accept. */
+import type { Vec2 } from "./geometry";
+import type { ShownPrediction } from "./prediction";
+import type { LabelClass } from "./types";
+import type { Size } from "./viewport";
+
+export interface PredictedRegion {
+  readonly class_id: number;
+  /** Of the map, not of the image. */
+  readonly width: number;
+  readonly height: number;
+  /** 1 where the region is; row-major. */
+  readonly cells: Uint8Array;
+  /** Whether it goes on where the pointer is now. */
+  readonly has: (at: Vec2) => boolean;
+}
+
+/** Beyond this it would take longer than a frame. */
+const MOST_CELLS = 4_000_000;
+
+/** null where there is no prediction, or it is too large to be looked through at once. */
+export function predictedRegionAt(
+  { maps }: ShownPrediction,
+  classes: readonly LabelClass[],
+  image: Size,
+  at: Vec2,
+): PredictedRegion | null {
+  const first = maps[0]?.map;
+  if (first === undefined || first.width * first.height > MOST_CELLS) return null;
+  const { width, height } = first;
+  const place = ([x, y]: Vec2): number => {
+    const [column, row] = [Math.floor((x / image.width) * width), Math.floor((y / image.height) * height)];
+    return column < 0 || row < 0 || column >= width || row >= height ? -1 : row * width + column;
+  };
+  const other = classes.length === 2 && maps.length === 1 ? (classes.find(({ id }) => id !== maps[0]?.class_id)?.id ?? -1) : null;
+  const classAt = (i: number): number => {
+    let [best, class_id] = other === null ? [-1, -1] : [127.5, other];
+    for (const entry of maps) {
+      const here = entry.map.values[i] ?? 0;
+      if (here > best) [best, class_id] = [here, entry.class_id];
+    }
+    return class_id;
+  };
+  const start = place(at);
+  if (start < 0) return null;
+  const class_id = classAt(start);
+  const cells = flood(width, height, start, (i) => classAt(i) === class_id);
+  return { class_id, width, height, cells, has: (there) => cells[place(there)] === 1 };
+}
+
+/** Cells that touch by a side. */
+function flood(width: number, height: number, start: number, isSame: (i: number) => boolean): Uint8Array {
+  const cells = new Uint8Array(width * height);
+  const open = [start];
+  cells[start] = 1;
+  const visit = (i: number): void => {
+    if (cells[i] === 1 || !isSame(i)) return;
+    cells[i] = 1;
+    open.push(i);
+  };
+  for (let i = open.pop(); i !== undefined; i = open.pop()) {
+    const column = i % width;
+    if (column > 0) visit(i - 1);
+    if (column < width - 1) visit(i + 1);
+    if (i >= width) visit(i - width);
+    if (i < width * (height - 1)) visit(i + width);
+  }
+  return cells;
+}
