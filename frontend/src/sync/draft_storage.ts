@@ -7,50 +7,114 @@ export interface StoredDraft {
   readonly draft: Draft;
 }
 
+export interface TakenDraft {
+  readonly stored: StoredDraft;
+  /** It is kept elsewhere now, or nobody needs it any more. */
+  readonly release: () => void;
+}
+
+/** Much larger than a `KeyValueStorage`, and slower. */
+export interface SlowStorage {
+  put(key: string, text: string): Promise<void>;
+  remove(key: string): Promise<void>;
+  entries(prefix: string): Promise<readonly (readonly [key: string, text: string])[]>;
+}
+
 /**
- * Drafts that the server does not have, kept over a reload: one key per image, because tabs share the storage. A full
- * or forbidden storage only means that a draft does not outlive the page.
+ * Drafts that the server does not have, kept over a reload: one key per image and tab, because tabs share the storage.
+ * What local storage has no room for goes to the slow one.
  */
 export class DraftStorage {
-  /** What this tab wrote or took over: it removes nothing else. */
+  /** What this tab wrote. */
   readonly #mine = new Map<number, string>();
+  /** Images whose draft is in no storage, or not yet. */
+  readonly #unkept = new Set<number>();
+  /** Images whose draft is in the slow storage. */
+  readonly #slow = new Set<number>();
+  readonly #tab = Math.random().toString(36).slice(2, 10);
 
   constructor(
     private readonly storage: KeyValueStorage,
     private readonly prefix: string,
+    private readonly overflow: SlowStorage | null = null,
+    private readonly onKept: () => void = () => undefined,
   ) {}
 
+  /** Whether every draft written would outlive the page. */
+  get is_kept(): boolean {
+    return this.#unkept.size === 0;
+  }
+
   write(stored: StoredDraft): void {
-    const text = JSON.stringify(stored);
-    if (this.#mine.get(stored.image_id) === text) return;
-    if (attempt(() => this.storage.setItem(this.#key(stored.image_id), text))) this.#mine.set(stored.image_id, text);
+    const text = JSON.stringify(stored, withoutKnownGeometry);
+    const { image_id } = stored;
+    if (this.#mine.get(image_id) === text) return;
+    this.#mine.set(image_id, text);
+    if (attempt(() => this.storage.setItem(this.#key(image_id), text))) this.#noteKept(image_id);
+    else void this.#writeSlowly(image_id, text);
   }
 
   remove(image_id: number): void {
     const mine = this.#mine.get(image_id);
     this.#mine.delete(image_id);
     if (mine === undefined) return;
-    attempt(() => {
-      if (this.storage.getItem(this.#key(image_id)) === mine) this.storage.removeItem(this.#key(image_id));
-    });
+    attempt(() => this.storage.removeItem(this.#key(image_id)));
+    if (this.#slow.delete(image_id)) void this.overflow?.remove(this.#key(image_id));
+    this.#noteKept(image_id);
   }
 
-  /** All that can be understood; it is this tab's to remove from now on. */
-  takeOver(): StoredDraft[] {
-    const found: StoredDraft[] = [];
+  /** All that can be understood, of earlier visits and of other tabs. */
+  async takeOver(): Promise<TakenDraft[]> {
+    const found: TakenDraft[] = [];
     attempt(() => {
       for (const key of this.#keys()) {
         const text = this.storage.getItem(key) ?? "";
-        const stored = parse(text);
-        if (stored === null || key !== this.#key(stored.image_id)) continue;
-        this.#mine.set(stored.image_id, text);
-        found.push(stored);
+        this.#take(found, key, text, () => {
+          attempt(() => {
+            if (this.storage.getItem(key) === text) this.storage.removeItem(key);
+          });
+        });
       }
     });
+    for (const [key, text] of (await this.overflow?.entries(`${this.prefix}:`)) ?? []) {
+      this.#take(found, key, text, () => void this.overflow?.remove(key));
+    }
     return found;
   }
 
+  #take(found: TakenDraft[], key: string, text: string, release: () => void): void {
+    const stored = parse(text);
+    if (stored === null || key === this.#key(stored.image_id)) return;
+    if (key === this.#keyOf(stored.image_id) || key.startsWith(`${this.#keyOf(stored.image_id)}:`)) found.push({ stored, release });
+  }
+
+  async #writeSlowly(image_id: number, text: string): Promise<void> {
+    this.#unkept.add(image_id);
+    this.onKept();
+    // An older one must not come back in place of this one.
+    attempt(() => this.storage.removeItem(this.#key(image_id)));
+    if (this.overflow === null) return;
+    try {
+      this.#slow.add(image_id);
+      await this.overflow.put(this.#key(image_id), text);
+      if (this.#mine.get(image_id) === text) this.#noteKept(image_id);
+      else if (!this.#mine.has(image_id)) await this.overflow.remove(this.#key(image_id));
+    } catch (error) {
+      // The page says that it is not kept.
+      if (!(error instanceof DOMException)) throw error;
+    }
+  }
+
+  #noteKept(image_id: number): void {
+    this.#unkept.delete(image_id);
+    this.onKept();
+  }
+
   #key(image_id: number): string {
+    return `${this.#keyOf(image_id)}:${this.#tab}`;
+  }
+
+  #keyOf(image_id: number): string {
     return `${this.prefix}:${image_id}`;
   }
 
@@ -90,10 +154,25 @@ function isStoredDraft(value: unknown): value is StoredDraft {
 function isDraft(value: unknown): value is Draft {
   if (!isRecord(value)) return false;
   if (value.kind === "label") return value.class_id === null || Number.isInteger(value.class_id);
+  if (value.kind === "aside") return value.as === "skipped" || value.as === "undetermined";
   if (value.kind === "classes") {
     return value.class_ids === null || (Array.isArray(value.class_ids) && value.class_ids.every(Number.isInteger));
   }
-  return value.kind === "points" && Array.isArray(value.points) && value.points.every(isPoint);
+  if (value.kind !== "points" || !Array.isArray(value.points) || !value.points.every(isPoint)) return false;
+  return value.regions === undefined || (Array.isArray(value.regions) && value.regions.every(isRegion));
+}
+
+/** What the server has need not be kept here: storage is small, masks are not. */
+function withoutKnownGeometry(this: unknown, key: string, value: unknown): unknown {
+  return key === "geometry" && isRecord(this) && typeof this.shape_id === "number" ? undefined : value;
+}
+
+function isRegion(value: unknown): boolean {
+  if (!isRecord(value)) return false;
+  const { id, shape_id, kind, class_id, geometry } = value;
+  const is_known = Number.isInteger(shape_id) || (shape_id === null && isRecord(geometry));
+  const is_kind = typeof kind === "string" && ["stroke", "polygon", "box", "mask"].includes(kind);
+  return is_known && is_kind && Number.isInteger(id) && (class_id === null || Number.isInteger(class_id));
 }
 
 function isPoint(value: unknown): boolean {

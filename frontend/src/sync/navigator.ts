@@ -1,12 +1,15 @@
 import type { Api } from "../api/client";
-import { explain } from "../api/errors";
+import { explain, isNotFound } from "../api/errors";
 import type { AnnotationStore } from "../state/annotations";
 import { VisitHistory } from "../state/history";
 import { Signal } from "../state/signal";
 import type { ToastStore } from "../state/toasts";
-import type { Annotation, ImageInfo, Strategy } from "../state/types";
+import type { Annotation, Arrival, ImageInfo, Strategy } from "../state/types";
+import { findImages } from "./image_search";
+import { NextAhead, savesSettled } from "./next_ahead";
 import { SCREEN_SIDE_PX, type PictureCache } from "./picture_cache";
 import type { PredictionWatch } from "./prediction_watch";
+import { ReadyImages } from "./ready_images";
 import type { SaveQueue } from "./save_queue";
 
 /** An image ready to be shown. `bitmap` is null when its file cannot be read. */
@@ -14,19 +17,6 @@ export interface OpenImage {
   readonly image: ImageInfo;
   readonly bitmap: ImageBitmap | null;
 }
-
-interface Candidate {
-  readonly image: ImageInfo;
-  readonly annotation: Annotation;
-  readonly after_id: number;
-  readonly strategy: Strategy;
-}
-
-const PREFETCH_AFTER_MS = 120;
-/** Clicks follow each other: only the prediction after the last of them is worth fetching. */
-const PREDICTION_AHEAD_AFTER_MS = 350;
-/** A save that hangs must not hold up the way to the next image for longer. */
-const WAIT_FOR_SAVES_MS = 1_500;
 
 /** Which image is open, and the way to others; the likely next one is fetched ahead. */
 export class Navigator {
@@ -38,11 +28,15 @@ export class Navigator {
   /** Next and Previous go through all images in order, labelled or not; the strategy waits. */
   readonly reviewing = new Signal(false);
   readonly visited = new Signal<readonly number[]>([]);
+  /** How the open image came. */
+  readonly arrival = new Signal<Arrival>({ kind: "chosen" });
+  /** When the open image was asked for, as `performance.now` has it. */
+  asked_at_ms = 0;
   readonly #history = new VisitHistory();
+  #clear_filter: (() => void) | null = null;
   #token = 0;
-  #candidate: Candidate | null = null;
-  #ahead_timer: ReturnType<typeof setTimeout> | null = null;
-  #prefetch_timer: ReturnType<typeof setTimeout> | null = null;
+  readonly #ready: ReadyImages;
+  readonly #ahead: NextAhead;
 
   constructor(
     private readonly api: Api,
@@ -51,7 +45,14 @@ export class Navigator {
     private readonly predictions: PredictionWatch,
     private readonly saves: SaveQueue,
     private readonly toasts: ToastStore,
-  ) {}
+  ) {
+    this.#ready = new ReadyImages(api, pictures, predictions);
+    this.#ahead = new NextAhead(api, this.#ready, predictions, saves, () => {
+      const { image, strategy, reviewing } = this;
+      if (image === null || this.#history.canGoForward) return null;
+      return { image_id: image.id, strategy: strategy.value, reviewing: reviewing.value };
+    });
+  }
 
   get image(): ImageInfo | null {
     return this.opened.value?.image ?? null;
@@ -69,7 +70,7 @@ export class Navigator {
 
   /** False when there is no such image; the person has been told. */
   async open(image_id: number): Promise<boolean> {
-    return this.#go(image_id, () => this.#history.visit(image_id));
+    return this.#go(image_id, { kind: "chosen" }, () => this.#history.visit(image_id));
   }
 
   async next(): Promise<void> {
@@ -77,39 +78,39 @@ export class Navigator {
     const { image } = this;
     if (this.#history.canGoForward) {
       const ahead = this.#history.forward();
-      if (ahead !== null) await this.#go(ahead, () => undefined);
+      if (ahead !== null) await this.#go(ahead, { kind: "back" }, () => undefined);
       return;
     }
-    const candidate = this.#candidate;
-    if (image && candidate?.after_id === image.id && candidate.strategy === this.strategy.value) {
-      await this.#go(candidate.image.id, () => this.#history.visit(candidate.image.id), candidate);
+    const next_id = this.#ahead.next_id;
+    if (next_id !== null) {
+      await this.#openByStrategy(next_id, this.strategy.value);
       return;
     }
     const found = await this.#openNextByStrategy(image?.id ?? null, true);
-    if (!found) this.toasts.show("success", "Every image is labelled or skipped. Shift+→ and Shift+← go through all of them.");
+    if (!found) this.#tellNoneLeft();
   }
 
   async previous(): Promise<void> {
     if (this.reviewing.value) return this.step(-1);
     const behind = this.#history.back();
     if (behind !== null) {
-      await this.#go(behind, () => undefined);
+      await this.#go(behind, { kind: "back" }, () => undefined);
       return;
     }
     // Nothing was opened before it, after a reload for example: the order of the images says what comes before.
-    await this.#toNeighbour(-1, (image_id) => this.#go(image_id, () => this.#history.precede(image_id)));
+    await this.#toNeighbour(-1, (image_id) => this.#go(image_id, { kind: "review" }, () => this.#history.precede(image_id)));
   }
 
   /** To the image after (1) or before (-1) the open one in the order of ids, labelled or not. */
   async step(direction: 1 | -1): Promise<void> {
-    await this.#toNeighbour(direction, (image_id) => this.open(image_id));
+    await this.#toNeighbour(direction, (image_id) => this.#go(image_id, { kind: "review" }, () => this.#history.visit(image_id)));
   }
 
   /** As `open`; but to go back there, if it is the image that was open before, is no new visit. */
   async returnTo(image_id: number): Promise<boolean> {
     if (this.#history.behind !== image_id) return this.open(image_id);
     this.#history.back();
-    return this.#go(image_id, () => undefined);
+    return this.#go(image_id, { kind: "back" }, () => undefined);
   }
 
   /** The picture in its full size, for looking closer; null if it cannot be had. */
@@ -117,16 +118,21 @@ export class Navigator {
     return this.#picture(image_id, null);
   }
 
-  /** By id, or else by part of the path. */
+  /** Images to jump to while their id or name is typed. */
+  async find(text: string, limit: number): Promise<readonly ImageInfo[]> {
+    return findImages(this.api, text, limit);
+  }
+
+  /** By id, or else by part of the path or the comment. */
   async jump(text: string): Promise<boolean> {
-    const wanted = text.trim();
-    if (wanted === "") return false;
+    if (text.trim() === "") return false;
     try {
-      if (/^#?\d+$/.test(wanted)) return await this.open((await this.api.image(Number(wanted.replace("#", "")))).id);
-      const { items } = await this.api.images({ q: wanted, limit: 1, sort: "path" });
-      const first = items[0];
+      const id = Number(/^\s*#?(\d{1,15})\s*$/.exec(text)?.[1] ?? 0);
+      const [first] = await this.find(text, 1);
+      // An id that is part of many paths may be missing among those found.
+      if (id > 0 && first?.id !== id && (await this.#exists(id))) return await this.open(id);
       if (first) return await this.open(first.id);
-      this.toasts.show("warning", `No image's path contains “${wanted}”.`);
+      this.toasts.show("warning", `No image has “${text.trim()}” as its id, or in its path or comment.`);
     } catch (error) {
       this.toasts.show("error", explain(error));
     }
@@ -145,16 +151,48 @@ export class Navigator {
     }
   }
 
+  /** The annotation of an image was changed, here or elsewhere. */
+  hearAnnotation(image_id: number, revision: number): void {
+    if (this.saves.newest(image_id) < revision) this.#ready.hear(image_id, revision);
+    this.invalidate(image_id);
+  }
+
+  /** What is known of an image no longer holds. */
+  forget(image_id: number): void {
+    this.#ready.forget(image_id);
+  }
+
+  /** What a list would say of the image has changed, such as its comment. */
+  change(image_id: number, changes: Partial<ImageInfo>): void {
+    this.#ready.change(image_id, changes);
+    const opened = this.opened.value;
+    if (opened?.image.id === image_id) this.opened.set({ ...opened, image: { ...opened.image, ...changes } });
+  }
+
+  /** Other images come next and before from now on; null: of all there are. */
+  filterChanged(clear: (() => void) | null): void {
+    this.#clear_filter = clear;
+    this.#history.startAnew();
+    this.visited.set([...this.#history.ids]);
+    this.invalidate();
+  }
+
+  #tellNoneLeft(): void {
+    if (this.#clear_filter === null) {
+      this.toasts.show("success", "Every image is labelled or skipped. Shift+→ and Shift+← go through all of them.");
+      return;
+    }
+    this.toasts.show("info", "No other image matches the filter.", { action: { text: "Clear the filter", run: this.#clear_filter } });
+  }
+
   /** What comes next may have changed: an image was labelled, or the head has learned. */
   invalidate(image_id?: number): void {
-    if (image_id !== undefined && image_id !== this.#candidate?.image.id) return;
-    this.#candidate = null;
-    this.#prefetchSoon();
+    this.#ahead.invalidate(image_id);
   }
 
   /** The head has learned: ask again for the next image, but keep the one at hand until the answer is there. */
   reconsider(): void {
-    if (this.strategy.value.startsWith("least_confident")) this.#prefetchSoon();
+    if (this.strategy.value.startsWith("least_confident")) this.#ahead.lookSoon();
   }
 
   /** Features were made, or failed: of these images, or of any (null). */
@@ -175,10 +213,7 @@ export class Navigator {
 
   /** These images have a new prediction: if the next one is among them, have it at hand. */
   refreshAhead(image_ids: readonly number[]): void {
-    const ahead_id = this.#candidate?.image.id;
-    if (ahead_id === undefined || !image_ids.includes(ahead_id)) return;
-    if (this.#ahead_timer !== null) clearTimeout(this.#ahead_timer);
-    this.#ahead_timer = setTimeout(() => void this.predictions.prefetch(ahead_id), PREDICTION_AHEAD_AFTER_MS);
+    this.#ahead.hearPredictions(image_ids);
   }
 
   async #toNeighbour(direction: 1 | -1, go: (image_id: number) => Promise<boolean>): Promise<void> {
@@ -195,12 +230,22 @@ export class Navigator {
     }
   }
 
+  async #exists(image_id: number): Promise<boolean> {
+    try {
+      return (await this.api.image(image_id)).id === image_id;
+    } catch (error) {
+      if (isNotFound(error)) return false;
+      throw error;
+    }
+  }
+
   async #openNextByStrategy(current_id: number | null, tell: boolean): Promise<boolean> {
     this.loading.set(true);
+    const strategy = this.strategy.value;
     try {
-      await this.#savesSettled();
-      const image = await this.api.nextImage(this.strategy.value, current_id);
-      return image !== null && (await this.open(image.id));
+      await savesSettled(this.saves);
+      const image = await this.api.nextImage(strategy, current_id);
+      return image !== null && (await this.#openByStrategy(image.id, strategy));
     } catch (error) {
       if (!tell) throw error;
       this.toasts.show("error", explain(error));
@@ -210,20 +255,33 @@ export class Navigator {
     }
   }
 
-  async #go(image_id: number, remember: () => void, known: Candidate | null = null): Promise<boolean> {
+  async #openByStrategy(image_id: number, strategy: Strategy): Promise<boolean> {
+    return this.#go(image_id, { kind: "strategy", strategy }, () => this.#history.visit(image_id));
+  }
+
+  async #go(image_id: number, arrival: Arrival, remember: () => void): Promise<boolean> {
     const token = ++this.#token;
+    this.asked_at_ms = performance.now();
+    const arrive = (image: ImageInfo, annotation: Annotation, bitmap: ImageBitmap | null): void => {
+      remember();
+      this.arrival.set(arrival);
+      this.#show(image, annotation, bitmap);
+    };
+    const ready = this.#ready.get(image_id);
+    if (ready !== null) {
+      arrive(ready.image, ready.annotation, ready.bitmap);
+      this.loading.set(false);
+      if (!ready.is_fresh) void this.#bringUpToDate(image_id);
+      return true;
+    }
     try {
-      if (known !== null && this.pictures.peek(image_id) !== null) {
-        this.#show(known.image, known.annotation, this.pictures.peek(image_id), remember);
-        return true;
-      }
       this.loading.set(true);
       const [image, annotation, bitmap] = await Promise.all([
         this.api.image(image_id),
         this.#annotationAfterSaves(image_id),
         this.#picture(image_id),
       ]);
-      if (token === this.#token) this.#show(image, annotation, bitmap, remember);
+      if (token === this.#token) arrive(image, annotation, bitmap);
       return true;
     } catch (error) {
       if (token === this.#token) this.toasts.show("error", explain(error));
@@ -233,17 +291,35 @@ export class Navigator {
     }
   }
 
+  /** What was at hand is on screen; something of it may have changed since. */
+  async #bringUpToDate(image_id: number): Promise<void> {
+    try {
+      const [image, annotation] = await Promise.all([this.api.image(image_id), this.#annotationAfterSaves(image_id)]);
+      const opened = this.opened.value;
+      if (opened?.image.id !== image_id) return;
+      this.opened.set({ ...opened, image });
+      if (this.saves.pending(image_id) !== null) return;
+      const newest = this.saves.newer(image_id, annotation);
+      this.annotations.receive(image_id, newest);
+      this.predictions.expect(image_id, newest.revision);
+    } catch (error) {
+      // What is on screen stays; a change made to it names the revision that it was made on.
+      explain(error);
+    }
+  }
+
   /** What is on its way to the server belongs to the answer; while it cannot be reached, the draft is shown above it. */
   async #annotationAfterSaves(image_id: number): Promise<Annotation> {
-    await this.#savesSettled(image_id);
+    await savesSettled(this.saves, image_id);
     return this.api.annotation(image_id);
   }
 
-  #show(image: ImageInfo, fetched: Annotation, bitmap: ImageBitmap | null, remember: () => void): void {
+  #show(image: ImageInfo, fetched: Annotation, bitmap: ImageBitmap | null): void {
     // Something may have been acknowledged since it was asked for.
     const annotation = this.saves.newer(image.id, fetched);
-    remember();
-    this.#candidate = null;
+    const left = this.opened.value?.image;
+    if (left && left.id === this.annotations.image_id.value) this.#ready.keep(left, this.annotations.current.value);
+    this.#ahead.drop();
     this.problem.set(null);
     this.visited.set([...this.#history.ids]);
     this.annotations.open(image.id, annotation);
@@ -251,7 +327,7 @@ export class Navigator {
     if (unsaved !== null) this.annotations.reapply(unsaved);
     this.predictions.open(image, annotation.revision);
     this.opened.set({ image, bitmap });
-    this.#prefetchSoon();
+    this.#ahead.lookSoon();
   }
 
   /** null if the file cannot be read: the page then says so in its place. */
@@ -263,37 +339,5 @@ export class Navigator {
       explain(error);
       return null;
     }
-  }
-
-  #prefetchSoon(): void {
-    if (this.#prefetch_timer !== null) clearTimeout(this.#prefetch_timer);
-    this.#prefetch_timer = setTimeout(() => void this.#prefetch(), PREFETCH_AFTER_MS);
-  }
-
-  async #prefetch(): Promise<void> {
-    const { image } = this;
-    if (image === null || this.#history.canGoForward) return;
-    const strategy = this.strategy.value;
-    try {
-      await this.#savesSettled();
-      const next = await this.api.nextImage(strategy, image.id);
-      if (next === null || image.id !== this.image?.id || this.saves.pending(next.id) !== null) return;
-      const [annotation] = await Promise.all([
-        this.api.annotation(next.id),
-        this.pictures.load(next.id, SCREEN_SIDE_PX, "low"),
-        next.uncertainty === null ? null : this.predictions.prefetch(next.id),
-      ]);
-      if (image.id === this.image.id) this.#candidate = { image: next, annotation, after_id: image.id, strategy };
-    } catch (error) {
-      // Only a convenience: the way to the next image says what is wrong when it is taken.
-      if (!(error instanceof DOMException)) explain(error);
-    }
-  }
-
-  async #savesSettled(image_id?: number): Promise<void> {
-    if (this.saves.status.value === "offline") return;
-    // Whatever was refused has been told; it is settled too.
-    const settled = this.saves.settled(image_id).catch(() => undefined);
-    await Promise.race([settled, new Promise((resolve) => setTimeout(resolve, WAIT_FOR_SAVES_MS))]);
   }
 }

@@ -3,7 +3,7 @@ import { isFinal } from "../api/errors";
 
 /** Longest side that is fetched at first: a larger picture comes in tiles where the person looks closer. */
 export const SCREEN_SIDE_PX = 4096;
-const MOST_PICTURES = 8;
+const MOST_PICTURES = 16;
 const MOST_PIXELS = 64_000_000;
 /** The open picture and the next one stay, however large they are. */
 const FEWEST_PICTURES = 2;

@@ -4,6 +4,7 @@ import type { ClassMap, ShownPrediction } from "../state/prediction";
 import { Signal, type Readable } from "../state/signal";
 import type { ImageInfo, LabelClass, Prediction } from "../state/types";
 import { loadMaps, neededMaps } from "./map_loader";
+import { PredictionShelf } from "./prediction_shelf";
 
 const POLL_MS = [60, 100, 160, 250, 400, 700, 1_000, 2_000];
 /** With events coming in, a poll is only the net below: it may wait. */
@@ -47,7 +48,7 @@ export class PredictionWatch {
   readonly #classes: Readable<readonly LabelClass[]>;
   readonly #hasEvents: Readable<boolean>;
   readonly #hasLabels: () => boolean;
-  readonly #prefetched = new Map<number, ShownPrediction>();
+  readonly #shelf = new PredictionShelf();
   #image: WatchedImage | null = null;
   #wanted_revision = 0;
   #wanted_version = 0;
@@ -76,16 +77,16 @@ export class PredictionWatch {
   }
 
   open(image: WatchedImage, revision: number): void {
+    if (this.shown.value) this.#shelf.put(this.shown.value, false);
     this.#image = image;
     this.#wanted_revision = revision;
     this.#wanted_version = 0;
     this.#polls = 0;
-    this.#exists = image.uncertainty !== null || this.#prefetched.has(image.id);
+    this.#exists = image.uncertainty !== null || this.#shelf.get(image.id) !== null;
     this.#asked = false;
     this.#missing_since_ms = Date.now();
     this.#stopRefining();
-    this.shown.set(this.#prefetched.get(image.id) ?? null);
-    this.#prefetched.delete(image.id);
+    this.shown.set(this.#shelf.get(image.id));
     this.refresh();
   }
 
@@ -108,7 +109,7 @@ export class PredictionWatch {
 
   /** The server says that there is a prediction. */
   announce(image_id: number, version: number): void {
-    this.#prefetched.delete(image_id);
+    this.#shelf.outdate(image_id);
     if (image_id !== this.#image?.id || version <= (this.shown.value?.version ?? 0)) return;
     this.#exists = true;
     this.#wanted_version = Math.max(this.#wanted_version, version);
@@ -117,7 +118,7 @@ export class PredictionWatch {
 
   /** The server says that there is none any more: no label is left to learn from. */
   announceRemoved(): void {
-    this.#prefetched.clear();
+    this.#shelf.clear();
     this.#exists = false;
     this.shown.set(null);
     this.reviewBehind();
@@ -130,7 +131,7 @@ export class PredictionWatch {
 
   /** Another head is in force: every image's prediction is an old one until it is made anew. */
   announceHead(): void {
-    this.#prefetched.clear();
+    this.#shelf.outdate();
     this.refresh();
   }
 
@@ -142,9 +143,9 @@ export class PredictionWatch {
 
   /** Have the prediction of an image at hand that will be opened next. */
   async prefetch(image_id: number): Promise<void> {
-    if (this.#prefetched.has(image_id) || image_id === this.#image?.id) return;
-    const loaded = await this.#load(image_id, null);
-    if (loaded) this.#prefetched.set(image_id, loaded.shown);
+    if (this.#shelf.isCurrent(image_id) || image_id === this.#image?.id) return;
+    const loaded = await this.#load(image_id, this.#shelf.get(image_id));
+    if (loaded) this.#shelf.put(loaded.shown, !(loaded.prediction.stale ?? false));
   }
 
   async #fetch(image: WatchedImage): Promise<void> {
@@ -199,7 +200,7 @@ export class PredictionWatch {
     before: ShownPrediction | null,
   ): Promise<Loaded | null> {
     try {
-      const ahead = this.#loadAhead(image_id, before);
+      const ahead = image_id === this.#image?.id ? this.#loadAhead(image_id, before) : null;
       const prediction = await this.#api.prediction(image_id);
       const { version, annotation_revision } = prediction;
       const is_same = before?.image_id === image_id && before.version === version;

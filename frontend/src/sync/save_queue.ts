@@ -4,7 +4,7 @@ import type { KeyValueStorage } from "../state/preferences";
 import { draftOf, rebase, withIds } from "../state/rebase";
 import { Signal } from "../state/signal";
 import type { Annotation, Draft, SaveStatus } from "../state/types";
-import { DraftStorage } from "./draft_storage";
+import { DraftStorage, type SlowStorage, type TakenDraft } from "./draft_storage";
 
 export interface SaveListener {
   saved(image_id: number, sent: Draft, answer: Annotation): void;
@@ -23,6 +23,8 @@ type Change = (revision: number | null) => Promise<Annotation>;
 interface SaveStep {
   readonly kind: "save";
   draft: Draft;
+  /** An action of its own: no later save takes its place. */
+  readonly is_step: boolean;
 }
 
 interface ChangeStep {
@@ -32,6 +34,12 @@ interface ChangeStep {
   base: Draft;
   readonly resolve: (answer: Annotation) => void;
   readonly reject: (error: unknown) => void;
+}
+
+export interface SaveTrouble {
+  /** No answer at all, or one that says that the server cannot save. */
+  readonly kind: "unreachable" | "refused";
+  readonly reason: string;
 }
 
 interface Waiter {
@@ -46,10 +54,16 @@ interface Entry {
   readonly steps: (SaveStep | ChangeStep)[];
   in_flight: boolean;
   failures: number;
+  /** Whether the last failure says that no other image can be saved either. */
+  blocks: boolean;
+  /** Behind an image that could not be saved: not sent yet, or sent since, in its turn. */
+  turn: "free" | "waits" | "came";
   timer: ReturnType<typeof setTimeout> | null;
   readonly waiters: Waiter[];
 }
 
+/** Answers that say so of everything, not of one image: gateways, a database that is locked, a full disk. */
+const CANNOT_SAVE: ReadonlySet<number> = new Set([502, 503, 504, 507]);
 const BACKOFF_MS = [300, 1_000, 2_000, 4_000, 8_000, 15_000];
 /** A save that is answered sooner is never written to local storage. */
 const STORE_AFTER_MS = 150;
@@ -64,6 +78,10 @@ const REMEMBERED = 32;
  */
 export class SaveQueue {
   readonly status = new Signal<SaveStatus>("saved");
+  /** Why what was done last is not saved yet; null while nothing is wrong. */
+  readonly trouble = new Signal<SaveTrouble | null>(null);
+  /** Whether all that waits would outlive the page. */
+  readonly is_kept = new Signal(true);
   readonly #entries = new Map<number, Entry>();
   readonly #newest = new Map<number, Annotation>();
   readonly #put: Put;
@@ -71,19 +89,19 @@ export class SaveQueue {
   readonly #drafts: DraftStorage;
   #store_timer: ReturnType<typeof setTimeout> | null = null;
 
-  constructor(put: Put, listener: SaveListener, storage: KeyValueStorage, storage_key: string) {
+  constructor(put: Put, listener: SaveListener, storage: KeyValueStorage, storage_key: string, overflow: SlowStorage | null = null) {
     this.#put = put;
     this.#listener = listener;
-    this.#drafts = new DraftStorage(storage, storage_key);
+    this.#drafts = new DraftStorage(storage, storage_key, overflow, () => this.is_kept.set(this.#drafts.is_kept));
   }
 
   /** `revision` is the one that the draft was made on; ignored while an earlier step of the image is on its way. */
-  enqueue(image_id: number, draft: Draft, revision: number | null): void {
+  enqueue(image_id: number, draft: Draft, revision: number | null, is_step = false): void {
     const entry = this.#entry(image_id, revision);
     const last = entry.steps.at(-1);
     const is_sent = entry.in_flight && entry.steps.length === 1;
-    if (last?.kind === "save" && !is_sent) last.draft = draft;
-    else entry.steps.push({ kind: "save", draft });
+    if (last?.kind === "save" && !is_sent && !last.is_step && !is_step) last.draft = draft;
+    else entry.steps.push({ kind: "save", draft, is_step });
     this.#scheduleStore();
     this.#advance(image_id, entry);
   }
@@ -109,6 +127,11 @@ export class SaveQueue {
     return newest !== undefined && newest.revision > annotation.revision ? newest : annotation;
   }
 
+  /** Revision of the last answer to a change made here; -1 without one. */
+  newest(image_id: number): number {
+    return this.#newest.get(image_id)?.revision ?? -1;
+  }
+
   /** Resolves when nothing of the image (of any image) waits or is under way; rejects if something was not taken. */
   async settled(image_id?: number): Promise<void> {
     const entries = [...this.#entries].filter(([id]) => image_id === undefined || id === image_id);
@@ -117,16 +140,34 @@ export class SaveQueue {
     await Promise.all(entries.map(wait));
   }
 
-  /** Try everything that waits now, for example because the connection is back. */
+  /** Try what waits now, for example because the connection is back; the rest follows in its order. */
   retryNow(): void {
     for (const [image_id, entry] of [...this.#entries]) this.#advance(image_id, entry);
   }
 
-  /** Send what an earlier visit could not. */
-  restore(): void {
-    for (const { image_id, revision, draft } of this.#drafts.takeOver()) {
-      if (!this.#entries.has(image_id)) this.enqueue(image_id, draft, revision);
+  /** Send what an earlier visit, or another tab, could not; of one image one after the other. */
+  async restore(): Promise<void> {
+    const found = await this.#drafts.takeOver();
+    const later: TakenDraft[] = [];
+    for (const taken of found) {
+      if (this.#entries.has(taken.stored.image_id)) later.push(taken);
+      else this.#restoreOne(taken);
     }
+    void this.#restoreLater(later);
+  }
+
+  async #restoreLater(later: readonly TakenDraft[]): Promise<void> {
+    for (const taken of later) {
+      // What was refused has been told of.
+      await this.settled(taken.stored.image_id).catch(() => undefined);
+      this.#restoreOne(taken);
+    }
+  }
+
+  #restoreOne({ stored: { image_id, revision, draft }, release }: TakenDraft): void {
+    this.enqueue(image_id, draft, revision);
+    this.store();
+    release();
   }
 
   /** Keep what is not acknowledged, at once: the page is going away. */
@@ -143,7 +184,7 @@ export class SaveQueue {
   #entry(image_id: number, revision: number | null): Entry {
     const found = this.#entries.get(image_id);
     if (found) return found;
-    const entry: Entry = { revision, steps: [], in_flight: false, failures: 0, timer: null, waiters: [] };
+    const entry: Entry = { revision, steps: [], in_flight: false, failures: 0, blocks: false, turn: "free", timer: null, waiters: [] };
     this.#entries.set(image_id, entry);
     return entry;
   }
@@ -157,6 +198,11 @@ export class SaveQueue {
   #sendFirst(image_id: number, entry: Entry): void {
     if (entry.timer !== null) clearTimeout(entry.timer);
     entry.timer = null;
+    if (this.#mustWait(entry)) {
+      entry.turn = "waits";
+      return;
+    }
+    if (entry.turn === "waits") entry.turn = "came";
     const step = entry.steps[0];
     if (step === undefined) {
       this.#drop(image_id);
@@ -178,9 +224,21 @@ export class SaveQueue {
     );
   }
 
+  /** While the server cannot save, one image asks whether it can again; the others keep their order behind it. */
+  #mustWait(entry: Entry): boolean {
+    for (const other of this.#entries.values()) {
+      if (other === entry) return false;
+      if (other.blocks || other.turn !== "free") return true;
+    }
+    return false;
+  }
+
   #saved(image_id: number, entry: Entry, sent: Draft, answer: Annotation): void {
     this.#take(image_id, entry, answer);
-    for (const step of entry.steps) if (step.kind === "save") step.draft = withIds(step.draft, answer);
+    for (const step of entry.steps) {
+      if (step.kind === "save") step.draft = withIds(step.draft, answer, sent);
+      else step.base = withIds(step.base, answer, sent);
+    }
     this.#listener.saved(image_id, sent, answer);
     this.#advance(image_id, entry);
   }
@@ -190,6 +248,9 @@ export class SaveQueue {
     if (!isFinal(error)) {
       const wait_ms = BACKOFF_MS[Math.min(entry.failures, BACKOFF_MS.length - 1)] ?? 15_000;
       entry.failures += 1;
+      entry.blocks = !(error instanceof ApiError) || CANNOT_SAVE.has(error.status);
+      this.trouble.set({ kind: error instanceof ApiError ? "refused" : "unreachable", reason: reasonOf(error) });
+      this.store();
       entry.timer = setTimeout(() => this.#advance(image_id, entry), wait_ms);
       this.#updateStatus();
       return;
@@ -228,6 +289,7 @@ export class SaveQueue {
   #take(image_id: number, entry: Entry, answer: Annotation): void {
     entry.in_flight = false;
     entry.failures = 0;
+    entry.blocks = false;
     entry.revision = answer.revision;
     entry.steps.shift();
     this.#newest.delete(image_id);
@@ -251,6 +313,7 @@ export class SaveQueue {
   #drop(image_id: number): void {
     this.#entries.delete(image_id);
     this.#drafts.remove(image_id);
+    for (const [id, entry] of [...this.#entries]) if (entry.turn === "waits") this.#advance(id, entry);
     if (this.#entries.size === 0 && this.#store_timer !== null) {
       clearTimeout(this.#store_timer);
       this.#store_timer = null;
@@ -259,17 +322,25 @@ export class SaveQueue {
 
   #updateStatus(): void {
     const entries = [...this.#entries.values()];
+    const is_stuck = entries.some((entry) => entry.failures > 0);
+    if (!is_stuck) this.trouble.set(null);
     if (entries.length === 0) this.status.set("saved");
-    else this.status.set(entries.some((entry) => entry.failures > 0) ? "offline" : "saving");
+    else this.status.set(is_stuck ? "offline" : "saving");
   }
 
   #scheduleStore(): void {
-    this.#store_timer ??= setTimeout(() => this.store(), STORE_AFTER_MS);
+    // With nobody to take it, the storage is the only place.
+    if (this.status.value === "offline") this.store();
+    else this.#store_timer ??= setTimeout(() => this.store(), STORE_AFTER_MS);
   }
 }
 
 function pendingDraft({ steps }: Entry): Draft | null {
   return steps.findLast((step) => step.kind === "save")?.draft ?? null;
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 /** The state that a conflict found. */

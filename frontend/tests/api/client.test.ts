@@ -112,7 +112,7 @@ describe("createApi", () => {
     const api = createApi(PAGE, answering(json({}), seen));
     await api.undo(1, 3);
     await api.redo(1, 4);
-    await api.skip(1, 5);
+    await api.putAnnotation(1, { kind: "aside", as: "skipped" }, 5);
     await api.putAnnotation(1, { kind: "label", class_id: null }, 6);
     expect(await Promise.all(seen.slice(0, 3).map((request) => request.json()))).toEqual([{ revision: 3 }, { revision: 4 }, { revision: 5 }]);
     expect(new URL(seen[3]?.url ?? "").search).toBe("?revision=6");

@@ -40,6 +40,7 @@ class SlowServer {
   }
 
   put(draft: Draft, revision: number | null): Promise<Annotation> {
+    if (draft.kind === "aside") return this.skip(revision);
     return this.#slowly("PUT", this.put_ms, revision, () => this.write(draft.kind === "points" ? draft.points : []));
   }
 
@@ -87,9 +88,8 @@ beforeEach(() => {
   annotations = new AnnotationStore();
   toasts = new ToastStore();
   next = vi.fn(() => Promise.resolve());
-  const api: Pick<Api, "undo" | "skip" | "annotation"> = {
+  const api: Pick<Api, "undo" | "annotation"> = {
     undo: (_id, revision) => server.undo(revision),
-    skip: (_id, revision) => server.skip(revision),
     annotation: async () => {
       await sleep(5);
       return server.state();
@@ -102,7 +102,7 @@ beforeEach(() => {
     rejected: (...args) => labelling.saveListener().rejected(...args),
   };
   saves = new SaveQueue((_id, draft, revision) => server.put(draft, revision), listener, memoryStorage(), "unsaved");
-  const navigator = { image: { id: 1 }, loading: new Signal(false), invalidate: () => undefined, next };
+  const navigator = { image: { id: 1 }, loading: new Signal(false), invalidate: () => undefined, forget: () => undefined, next };
   const predictions = { expect: () => undefined, shown: new Signal(null) };
   labelling = new Labelling(
     api as Api, new Signal<Task>("segmentation"), new Signal([{ id: 1, name: "a", color: "#ffffff", group: null }]), annotations, saves,
@@ -186,20 +186,32 @@ describe("Labelling", () => {
     expect(annotations.current.value).toEqual(server.state());
   });
 
-  test("skip goes on only if it was done, and only from the image that was skipped", async () => {
+  test("skip goes on at once, is kept like any label, and undo takes it back", async () => {
+    await haveOnePoint();
+    labelling.addPoint(2, 2, 1);
+    void labelling.skip();
+    expect(annotations.current.value).toMatchObject({ skipped: true, points: [] });
+    expect(saves.pending(1)).toEqual({ kind: "aside", as: "skipped" });
+    await pass();
+    expect(next).toHaveBeenCalledOnce();
+    expect(server.requests).toEqual(["PUT", "PUT", "skip"]);
+    void labelling.undo();
+    await pass();
+    expect(places(server.points)).toEqual([1, 2]);
+    expect(annotations.current.value).toEqual(server.state());
+  });
+
+  test("skip of an image that was changed elsewhere: nothing is overwritten, the person is told", async () => {
     server.write([point(3)]);
     void labelling.skip();
     await pass();
-    expect(next).not.toHaveBeenCalled();
-    void labelling.skip();
-    await pass(10);
-    annotations.open(2, EMPTY_ANNOTATION);
-    await pass();
-    expect(next).not.toHaveBeenCalled();
-    annotations.open(1, server.state());
-    void labelling.skip();
-    await pass();
-    expect(next).toHaveBeenCalledOnce();
+    expect(places(server.points)).toEqual([3]);
+    expect(toasts.value[0]?.action?.text).toBe("Use mine instead");
+  });
+
+  test("points without a prediction: said plainly, and nothing is asked", async () => {
+    await labelling.extractPoints();
+    expect(toasts.value.map(({ kind, text }) => [kind, text.split(":")[0]])).toEqual([["info", "There is no prediction to extract points from yet"]]);
   });
 
   test("use mine instead: extracted points that the server knows stay extracted, others do not turn human", async () => {

@@ -38,11 +38,12 @@ beforeEach(() => {
   stored = EMPTY_ANNOTATION;
   answer_save = null;
   changed = new Map();
-  const api: Pick<Api, "image" | "images" | "annotation" | "imageFile" | "nextImage"> = {
+  const api: Pick<Api, "image" | "images" | "annotation" | "imageFile" | "nextImage" | "upcomingImages"> = {
     image: (id) => Promise.resolve({ ...image(id), ...changed.get(id) }),
     images: ({ q }) => Promise.resolve({ items: q === "seven" ? [image(7)] : [], next_cursor: null, total: 0 }),
     annotation: () => Promise.resolve(stored),
     imageFile: () => Promise.resolve(new Blob()),
+    upcomingImages: () => Promise.resolve(queue.map(image)),
     nextImage: (_strategy, current_id) => {
       asked.push(current_id);
       const id = queue.shift();
@@ -114,7 +115,7 @@ describe("Navigator", () => {
     await navigator.open(3);
     saves.enqueue(3, { kind: "label", class_id: 1 }, 0);
     const done = navigator.next();
-    await vi.advanceTimersByTimeAsync(100);
+    await vi.advanceTimersByTimeAsync(30);
     expect(asked).toEqual([]);
     answer_save?.({ ...EMPTY_ANNOTATION, revision: 1 });
     await vi.advanceTimersByTimeAsync(0);
@@ -207,7 +208,7 @@ describe("Navigator", () => {
     stored = { ...EMPTY_ANNOTATION, revision: 1, label: { class_id: 2, origin: "human" } };
     answer_save?.(stored);
     await opening;
-    expect(annotations.current.value).toEqual(stored);
+    expect(annotations.current.value.label).toEqual(stored.label);
   });
 
   test("an answer that was read before the last save is not shown after it", async () => {

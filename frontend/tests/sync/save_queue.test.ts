@@ -40,6 +40,11 @@ function call(index: number): Call {
   return found;
 }
 
+/** What is kept of an image, of all tabs. */
+function stored(image_id: number): string[] {
+  return [...storage.map].filter(([key]) => key.startsWith(`${KEY}:${image_id}:`)).map(([, text]) => text);
+}
+
 async function flush(): Promise<void> {
   await vi.advanceTimersByTimeAsync(0);
 }
@@ -96,7 +101,7 @@ describe("SaveQueue", () => {
     expect(queue.status.value).toBe("offline");
     await vi.advanceTimersByTimeAsync(300);
     expect(call(1)).toMatchObject({ draft: label(5), revision: 3 });
-    expect(storage.map.get(`${KEY}:1`)).toContain('"class_id":5');
+    expect(stored(1)).toEqual([expect.stringContaining('"class_id":5')]);
     call(1).fail(new ApiError(503, "Busy", "busy"));
     await vi.advanceTimersByTimeAsync(999);
     expect(calls).toHaveLength(2);
@@ -153,7 +158,7 @@ describe("SaveQueue", () => {
     earlier.store();
     calls = [];
     const queue = makeQueue();
-    queue.restore();
+    await queue.restore();
     expect(calls).toMatchObject([{ image_id: 4, draft: label(2), revision: 7 }]);
     expect(queue.pending(4)).toEqual(label(2));
     await flush();
@@ -195,7 +200,7 @@ describe("SaveQueue", () => {
     await vi.advanceTimersByTimeAsync(200);
     call(1).answer(saved(1, 6));
     await flush();
-    expect([...storage.map.keys()]).toEqual([`${KEY}:1`]);
+    expect([stored(1).length, stored(2).length]).toEqual([1, 0]);
   });
 
   test("a tab does not remove the draft that another has written for the same image since", async () => {
@@ -206,7 +211,93 @@ describe("SaveQueue", () => {
     await vi.advanceTimersByTimeAsync(200);
     call(0).answer(saved(1, 5));
     await flush();
-    expect(storage.map.get(`${KEY}:1`)).toContain('"class_id":6');
+    expect(stored(1)).toEqual([expect.stringContaining('"class_id":6')]);
+  });
+
+  test("while the server cannot save, one image asks; then all go in the order in which they were labelled", async () => {
+    const queue = makeQueue();
+    for (const image_id of [3, 1, 2]) {
+      queue.enqueue(image_id, label(image_id), 0);
+      if (image_id === 3) call(0).fail(new ApiError(507, "StorageFullError", "the disk is full"));
+      await flush();
+    }
+    expect(queue.trouble.value).toEqual({ kind: "refused", reason: "the disk is full" });
+    await vi.advanceTimersByTimeAsync(3_600_000);
+    expect(new Set(calls.map(({ image_id }) => image_id))).toEqual(new Set([3]));
+    expect(calls).toHaveLength(2);
+    for (const image_id of [3, 1, 2]) {
+      expect(calls.at(-1)?.image_id).toBe(image_id);
+      queue.retryNow();
+      calls.at(-1)?.answer(saved(1, image_id));
+      await flush();
+    }
+    expect(calls).toHaveLength(4);
+    expect([queue.status.value, queue.trouble.value]).toEqual(["saved", null]);
+  });
+
+  test("one image that the server stumbles over holds up no other", async () => {
+    const queue = makeQueue();
+    queue.enqueue(1, label(5), 0);
+    call(0).fail(new ApiError(500, "InternalError", "unexpected"));
+    await flush();
+    queue.enqueue(2, label(5), 0);
+    expect(call(1).image_id).toBe(2);
+  });
+
+  test("two tabs that were closed without a server: neither draft is lost", async () => {
+    for (const class_id of [5, 6]) {
+      const tab = makeQueue();
+      tab.enqueue(1, label(class_id), 0);
+      tab.store();
+    }
+    calls = [];
+    const queue = makeQueue();
+    await queue.restore();
+    expect([calls.map(({ draft }) => draft), stored(1).length]).toEqual([[label(5)], 2]);
+    call(0).answer(saved(1, 5));
+    await flush();
+    expect(call(1)).toMatchObject({ draft: label(6), revision: 0 });
+    call(1).fail(new ApiError(409, "ConflictError", "stale", saved(1, 5)));
+    await flush();
+    expect(listener.conflict).toHaveBeenCalledExactlyOnceWith(1, label(6), saved(1, 5));
+    expect(storage.map.size).toBe(0);
+  });
+
+  test("what does not fit goes to the larger storage, and comes back from there", async () => {
+    const slow = new Map<string, string>();
+    const overflow = {
+      put: async (key: string, text: string) => void slow.set(key, text),
+      remove: async (key: string) => void slow.delete(key),
+      entries: async () => [...slow],
+    };
+    const put = (): Promise<Annotation> => Promise.reject(new UnreachableError("down"));
+    const full = { ...storage, length: 0, setItem: (): never => { throw new DOMException("full", "QuotaExceededError"); } }; // prettier-ignore
+    const queue = new SaveQueue(put, listener, full, KEY, overflow);
+    queue.enqueue(4, label(2), 7);
+    queue.store();
+    expect(queue.is_kept.value).toBe(false);
+    await flush();
+    expect([queue.is_kept.value, slow.size]).toEqual([true, 1]);
+    const later = new SaveQueue((image_id, draft, revision) => new Promise((answer, fail) => calls.push({ image_id, draft, revision, answer, fail })), listener, storage, KEY, overflow);
+    await later.restore();
+    expect(calls).toMatchObject([{ image_id: 4, draft: label(2), revision: 7 }]);
+    await flush();
+    expect([slow.size, stored(4).length]).toEqual([0, 1]);
+  });
+
+  test("with no storage at all the page can say so", async () => {
+    vi.spyOn(storage, "setItem").mockImplementation(() => {
+      throw new DOMException("full", "QuotaExceededError");
+    });
+    const queue = makeQueue();
+    queue.enqueue(1, label(5), 0);
+    call(0).fail(new UnreachableError("down"));
+    await flush();
+    expect(queue.is_kept.value).toBe(false);
+    await vi.advanceTimersByTimeAsync(300);
+    call(1).answer(saved(1, 5));
+    await flush();
+    expect(queue.is_kept.value).toBe(true);
   });
 
   test("a full storage does not get in the way", async () => {
@@ -221,9 +312,9 @@ describe("SaveQueue", () => {
     expect(queue.status.value).toBe("saved");
   });
 
-  test.each(["{not json", "{}", "null", "[]", '{"image_id":4,"revision":0,"draft":{"kind":"points","points":[{}]}}'])("restore: a damaged entry is nothing: %s", (text) => {
+  test.each(["{not json", "{}", "null", "[]", '{"image_id":4,"revision":0,"draft":{"kind":"points","points":[{}]}}'])("restore: a damaged entry is nothing: %s", async (text) => {
     storage.map.set(`${KEY}:4`, text);
-    makeQueue().restore();
+    await makeQueue().restore();
     expect(calls).toEqual([]);
   });
 

@@ -2,6 +2,7 @@ import { CircleHelp, CloudCheck, CloudOff, Download, Images, Moon, RefreshCw, Su
 import { html, nothing, type TemplateResult } from "lit";
 
 import { exportsFor } from "../../../state/exports";
+import { saveSign } from "../../../state/save_sign";
 import type { Theme } from "../../../state/preferences";
 import type { Readable } from "../../../state/signal";
 import type { Task } from "../../../state/types";
@@ -16,17 +17,13 @@ const TASK_NAMES: Readonly<Record<Task, string>> = {
   classification: "Classification",
   multilabel: "Multi-label",
 };
-const SAVE_SIGNS = {
-  saved: { node: CloudCheck, text: "Saved" },
-  saving: { node: RefreshCw, text: "Saving…" },
-  offline: { node: CloudOff, text: "Offline – not saved" },
-} as const;
+const SAVE_ICONS = { saved: CloudCheck, saving: RefreshCw, offline: CloudOff } as const;
 
 /** Session, progress, the saved sign, and what concerns the whole session. */
 export class AppHeader extends AppView {
   protected watched(): readonly Readable<unknown>[] {
-    const { stats, saves, health, preferences, ui } = this.app;
-    return [stats.stats, saves.status, health.health, preferences, ui.gallery_open];
+    const { stats, saves, health, preferences, ui, commenting } = this.app;
+    return [stats.stats, saves.status, saves.trouble, saves.is_kept, commenting.saves.status, health.health, preferences, ui.gallery_open];
   }
 
   protected override render(): TemplateResult {
@@ -49,7 +46,7 @@ export class AppHeader extends AppView {
         <span class="spacer"></span>
         ${this.#mlService()} ${this.#saveSign()}
         <span class="divider"></span>
-        <button class="button ghost" data-testid="gallery" aria-pressed=${ui.gallery_open.value} title="Gallery (G)"
+        <button class="button ghost" data-testid="gallery" aria-pressed=${ui.gallery_open.value} title=${this.tip("Gallery", "gallery")}
           @click=${() => this.command("gallery")}>${icon(Images)}<span class="wide-only">Gallery</span></button>
         <button class="button ghost" data-testid="export" popovertarget="export-menu" title="Export annotations">
           ${icon(Download)}<span class="wide-only">Export</span>
@@ -61,8 +58,8 @@ export class AppHeader extends AppView {
           )}
         </div>
         <button class="button ghost icon-only" data-testid="theme" aria-label="Colours: ${THEME_NAMES[theme]}"
-          title="Colours: ${THEME_NAMES[theme]} (T)" @click=${() => this.command("theme")}>${icon(THEME_ICONS[theme])}</button>
-        <button class="button ghost icon-only" data-testid="help" aria-label="All keys" title="All keys (?)"
+          title=${this.tip(`Colours: ${THEME_NAMES[theme]}`, "theme")} @click=${() => this.command("theme")}>${icon(THEME_ICONS[theme])}</button>
+        <button class="button ghost icon-only" data-testid="help" aria-label="All keys" title=${this.tip("All keys", "help")}
           @click=${() => this.command("help")}>${icon(CircleHelp)}</button>
       </header>
     `;
@@ -85,11 +82,11 @@ export class AppHeader extends AppView {
     const total = labeled + skipped + unlabeled + undetermined;
     const share = total === 0 ? 0 : labeled / total;
     const more = [skipped > 0 ? `${skipped} skipped` : "", undetermined > 0 ? `${undetermined} undetermined` : "", failed > 0 ? `${failed} cannot be used (see the gallery)` : ""];
-    return html`<div class="progress" title=${more.filter(Boolean).join(", ") || "Images labelled"}>
-      <div class="progress-track" role="progressbar" aria-label="Images labelled" aria-valuemin="0" aria-valuemax=${total}
-        aria-valuenow=${labeled}><div class="progress-fill" style="transform: scaleX(${share})"></div></div>
+    return html`<button class="progress" data-testid="progress-open" title=${this.tip(more.filter(Boolean).join(", ") || "Progress: pace, time to finish, training", "progress")}
+      @click=${() => this.command("progress")}>
+      <span class="progress-track" aria-hidden="true"><span class="progress-fill" style="transform: scaleX(${share})"></span></span>
       <span data-testid="progress">${grouped(labeled)} / ${grouped(total)} labelled</span>
-    </div>`;
+    </button>`;
   }
 
   #extraction(): TemplateResult | typeof nothing {
@@ -117,10 +114,14 @@ export class AppHeader extends AppView {
   }
 
   #saveSign(): TemplateResult {
-    const status = this.app.saves.status.value;
-    const { node, text } = SAVE_SIGNS[status];
-    return html`<span class="save-sign is-${status}" data-testid="save-sign" data-status=${status} role="status" aria-live="polite">
-      ${icon(node, 16)}<span>${text}</span>
+    const { saves, commenting } = this.app;
+    const [labels, comments] = [saves, commenting.saves];
+    const sign = saveSign([
+      { status: labels.status.value, trouble: labels.trouble.value, is_kept: labels.is_kept.value },
+      { status: comments.status.value, trouble: comments.trouble.value, is_kept: true },
+    ]);
+    return html`<span class="save-sign is-${sign.status}" data-testid="save-sign" data-status=${sign.status} role="status" aria-live="polite" title=${sign.title}>
+      ${icon(SAVE_ICONS[sign.status], 16)}<span>${sign.text}</span>
     </span>`;
   }
 

@@ -1,10 +1,14 @@
-import { ChevronLeft, ChevronRight, CircleDashed, SkipForward } from "lucide";
-import { html, type TemplateResult } from "lit";
+import { ChevronLeft, ChevronRight, CircleDashed, ListFilter, SkipForward, X } from "lucide";
+import { html, nothing, type TemplateResult } from "lit";
 import { repeat } from "lit/directives/repeat.js";
 
+import { filterParts, NO_FILTER } from "../../../state/image_filter";
 import type { Readable } from "../../../state/signal";
-import { STRATEGIES, type Strategy } from "../../../state/types";
+import { arrivalText, REVIEW_LINE, STRATEGY_LINES } from "../../../state/arrival";
+import { STRATEGIES, type Arrival, type ClassProbability, type Strategy } from "../../../state/types";
 import { AppView } from "./AppView";
+import "./CommentBox";
+import "./JumpBox";
 import { icon } from "./icon";
 import { STRATEGY_NAMES } from "./text";
 
@@ -14,36 +18,32 @@ const REVIEW = "review";
 
 /** Below the image: previous and next, the images visited, jump, and the strategy for the next one. */
 export class ImageStrip extends AppView {
+  /** The strategy is being chosen with the keyboard. */
+  #by_key = false;
+  #came: { readonly image_id: number; readonly arrival: Arrival | null; readonly probabilities: readonly ClassProbability[] } = { image_id: 0, arrival: null, probabilities: [] };
+
   protected watched(): readonly Readable<unknown>[] {
-    const { navigator } = this.app;
-    return [navigator.opened, navigator.visited, navigator.strategy, navigator.reviewing, navigator.loading];
+    const { navigator, filter, classes, predictions } = this.app;
+    return [filter, classes, predictions.shown, navigator.arrival, navigator.opened, navigator.visited, navigator.strategy, navigator.reviewing, navigator.loading];
   }
 
   protected override render(): TemplateResult {
     const { navigator } = this.app;
     return html`
       <nav class="strip" aria-label="Images">
-        <button class="button" data-testid="previous" title="Previous (D or ←)" ?disabled=${navigator.image === null}
+        <button class="button" data-testid="previous" title=${this.tip("Previous", "previous")} ?disabled=${navigator.image === null}
           @click=${() => this.command("previous")}>${icon(ChevronLeft)}<span>Previous</span></button>
-        <input class="input jump" data-testid="jump-to-image" type="text" inputmode="search" autocomplete="off" spellcheck="false"
-          placeholder="Jump to id or name" aria-label="Jump to image by id or name" title="Jump (/ or J)" @keydown=${this.#jumpKey} />
+        <fewclick-jump-box .app=${this.app}></fewclick-jump-box>
         <div class="thumbnails" role="group" aria-label="Visited images">${this.#thumbnails()}</div>
-        <label class="field-inline"><span>Next by</span>
-          <select class="select" data-testid="strategy" @change=${this.#chooseStrategy}>
-            ${STRATEGIES.map(
-              (strategy) => html`<option value=${strategy} .selected=${!navigator.reviewing.value && strategy === navigator.strategy.value}>
-                ${STRATEGY_NAMES[strategy]}
-              </option>`,
-            )}
-            <option value=${REVIEW} .selected=${navigator.reviewing.value}>Review: all, in order</option>
-          </select>
-        </label>
-        <button class="button" data-testid="skip" title="Skip (K or X)" @click=${() => this.command("skip")}>
+        ${this.#filter()}
+        ${this.#strategies()}
+        <fewclick-comment-box .app=${this.app}></fewclick-comment-box>
+        <button class="button" data-testid="skip" title=${this.tip("Skip", "skip")} @click=${() => this.command("skip")}>
           ${icon(SkipForward)}<span>Skip</span>
         </button>
-        <button class="button icon-only" data-testid="undetermined" title="Undetermined: nobody can tell (U)" aria-label="Undetermined"
+        <button class="button icon-only" data-testid="undetermined" title=${this.tip("Undetermined: nobody can tell", "undetermined")} aria-label="Undetermined"
           @click=${() => this.command("undetermined")}>${icon(CircleDashed)}</button>
-        <button class="button primary" data-testid="next" title="Next (F or →)" aria-busy=${navigator.loading.value}
+        <button class="button primary" data-testid="next" title=${this.tip("Next", "next")} aria-busy=${navigator.loading.value}
           @click=${() => this.command("next")}><span>Next</span>${icon(ChevronRight)}</button>
       </nav>
     `;
@@ -51,6 +51,49 @@ export class ImageStrip extends AppView {
 
   protected override updated(): void {
     this.querySelector(".thumbnail[aria-current=true]")?.scrollIntoView({ inline: "nearest", block: "nearest" });
+  }
+
+  /** Which images come next and before, where not all do. */
+  #filter(): TemplateResult | typeof nothing {
+    const { filter, classes, ui } = this.app;
+    const text = filterParts(filter.value, classes.value).map((part) => part.text).join(", ");
+    if (text === "") return nothing;
+    return html`<span class="chip filter-chip" data-testid="filter-chip">
+      <button class="filter-text" title="Next and Previous stay within: ${text}. Change it in the gallery (${this.app.keys.names("gallery")})" @click=${() => ui.gallery_open.set(true)}>
+        ${icon(ListFilter, 14)}<span>${text}</span></button>
+      <button data-testid="clear-filter-chip" aria-label="Clear the filter" title="Clear the filter" @click=${() => filter.set(NO_FILTER)}>${icon(X, 13)}</button>
+    </span>`;
+  }
+
+  /** What Next means, and why the open image came. */
+  #strategies(): TemplateResult {
+    const { strategy, reviewing } = this.app.navigator;
+    const why = this.#why();
+    const line = reviewing.value ? REVIEW_LINE : STRATEGY_LINES[strategy.value];
+    return html`<label class="next-by" title=${this.tip(line, "strategy")}>
+      <span class="next-by-name">Next by</span>
+      <select class="select" data-testid="strategy" aria-describedby="strategy-line" @change=${this.#chooseStrategy} @keydown=${this.#strategyKey}
+        @pointerdown=${() => (this.#by_key = false)}>
+        ${STRATEGIES.map(
+          (one) => html`<option value=${one} title=${STRATEGY_LINES[one]} .selected=${!reviewing.value && one === strategy.value}>${STRATEGY_NAMES[one]}</option>`,
+        )}
+        <option value=${REVIEW} title=${REVIEW_LINE} .selected=${reviewing.value}>Review: all, in order</option>
+      </select>
+      <span class="next-by-why" data-testid="arrival" title=${why}>${why}</span>
+      <span class="next-by-line" id="strategy-line">${line}</span>
+    </label>`;
+  }
+
+  /** By what was predicted when it came: afterwards the head has learned from it. */
+  #why(): string {
+    const { navigator, classes, predictions } = this.app;
+    const { image } = navigator;
+    const shown = predictions.shown.value;
+    const arrival = navigator.arrival.value;
+    if (image === null) return "";
+    if (this.#came.image_id !== image.id || this.#came.arrival !== arrival) this.#came = { image_id: image.id, arrival, probabilities: [] };
+    if (this.#came.probabilities.length === 0 && shown?.image_id === image.id) this.#came = { ...this.#came, probabilities: shown.probabilities };
+    return arrivalText(arrival, image, classes.value, this.#came.probabilities);
   }
 
   #thumbnails(): unknown {
@@ -67,16 +110,12 @@ export class ImageStrip extends AppView {
     );
   }
 
-  readonly #jumpKey = (event: KeyboardEvent): void => {
-    const { target: input } = event;
-    if (!(input instanceof HTMLInputElement)) return;
-    if (event.key === "Escape") input.blur();
-    if (event.key !== "Enter") return;
-    void this.app.navigator.jump(input.value).then((found) => {
-      if (!found) return;
-      input.value = "";
-      input.blur();
-    });
+  readonly #strategyKey = (event: KeyboardEvent): void => {
+    this.#by_key = true;
+    if (!["Enter", "Escape"].includes(event.key) || !(event.target instanceof HTMLSelectElement)) return;
+    event.preventDefault();
+    this.#by_key = false;
+    event.target.blur();
   };
 
   readonly #chooseStrategy = (event: Event): void => {
@@ -85,8 +124,8 @@ export class ImageStrip extends AppView {
     const { navigator } = this.app;
     navigator.reviewing.set(value === REVIEW);
     if (value !== REVIEW && value !== navigator.strategy.value) void navigator.setStrategy(value as Strategy);
-    // The keyboard belongs to the image again.
-    event.target.blur();
+    // After the mouse the keyboard belongs to the image again; who chooses by keys may not be done yet.
+    if (!this.#by_key) event.target.blur();
   };
 }
 

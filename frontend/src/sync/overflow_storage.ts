@@ -1,0 +1,50 @@
+import type { SlowStorage } from "./draft_storage";
+
+const DATABASE = "fewclick";
+const STORE = "unsaved";
+
+/** Texts by key in IndexedDB; nothing is opened before there is something to keep or to look for. */
+export class OverflowStorage implements SlowStorage {
+  #opening: Promise<IDBDatabase> | null = null;
+
+  async put(key: string, text: string): Promise<void> {
+    await this.#run("readwrite", (store) => store.put(text, key));
+  }
+
+  async remove(key: string): Promise<void> {
+    await this.#run("readwrite", (store) => store.delete(key));
+  }
+
+  async entries(prefix: string): Promise<readonly (readonly [string, string])[]> {
+    try {
+      const range = IDBKeyRange.bound(prefix, `${prefix}\uffff`);
+      // Both in the order of keys.
+      const keys = await this.#run("readonly", (store) => store.getAllKeys(range));
+      const texts = await this.#run("readonly", (store) => store.getAll(range));
+      return keys.map((key, i) => [String(key), String(texts[i])] as const);
+    } catch (error) {
+      // Forbidden, as in some private windows: then nothing was kept there either.
+      if (error instanceof DOMException) return [];
+      throw error;
+    }
+  }
+
+  async #run<T>(mode: IDBTransactionMode, work: (store: IDBObjectStore) => IDBRequest<T>): Promise<T> {
+    this.#opening ??= open();
+    const transaction = (await this.#opening).transaction(STORE, mode);
+    const request = work(transaction.objectStore(STORE));
+    return new Promise((resolve, reject) => {
+      transaction.oncomplete = () => resolve(request.result);
+      transaction.onabort = () => reject(transaction.error ?? new DOMException("the browser stored nothing", "AbortError"));
+    });
+  }
+}
+
+function open(): Promise<IDBDatabase> {
+  return new Promise((resolve, reject) => {
+    const request = indexedDB.open(DATABASE, 1);
+    request.onupgradeneeded = () => request.result.createObjectStore(STORE);
+    request.onsuccess = () => resolve(request.result);
+    request.onerror = () => reject(request.error ?? new DOMException("the browser opened no storage", "UnknownError"));
+  });
+}
