@@ -1,7 +1,7 @@
 import tseslint from "typescript-eslint";
 
 export default tseslint.config(
-  { ignores: ["dist/", "node_modules/", "src/api/schema.d.ts", "eslint.config.js"] },
+  { ignores: ["dist/", "node_modules/", "src/api/schema.d.ts", "eslint.config.js", "scripts/"] },
   ...tseslint.configs.strictTypeChecked,
   ...tseslint.configs.stylisticTypeChecked,
   {

@@ -4,23 +4,33 @@ import { explain } from "./api/errors";
 import { AnnotationStore } from "./state/annotations";
 import { Keys } from "./state/key_remap";
 import { PreferenceStore, type KeyValueStorage } from "./state/preferences";
+import { isAllDone } from "./state/progress";
 import { Diagnostics } from "./state/report";
+import { asRecent } from "./state/class_search";
+import { filterFromHash, filterQuery, isFilter, NO_FILTER, type GallerySort, type ImageFilter } from "./state/image_filter";
 import { Signal } from "./state/signal";
+import { ToolState } from "./state/tools";
 import { UiState } from "./state/ui";
 import { noteErrors, ToastStore } from "./state/toasts";
 import type { Config, ExportFormat, LabelClass, SessionLink, Task } from "./state/types";
 import { CheckpointShelf } from "./sync/checkpoint_shelf";
 import { FinetuningWatch } from "./sync/finetuning";
 import { ClassEditing } from "./sync/class_editor";
+import { Commenting } from "./sync/commenting";
 import { EventStream, type ServerEvent } from "./sync/event_stream";
 import { Labelling } from "./sync/labelling";
 import { Navigator } from "./sync/navigator";
 import { PictureCache } from "./sync/picture_cache";
 import { PictureView } from "./sync/picture_view";
 import { tellWhenLiveHeadTakesOver } from "./sync/head_change";
-import { GallerySource, HealthWatch, StatsWatch, TrainingWatch } from "./sync/polling";
+import { BulkLabelling } from "./sync/bulk_labelling";
+import { GallerySource } from "./sync/gallery_source";
+import { filteredApi } from "./sync/image_filtering";
+import { HealthWatch, noticeOtherVersion, StatsWatch, TrainingWatch } from "./sync/polling";
+import { OverflowStorage } from "./sync/overflow_storage";
 import { PredictionWatch } from "./sync/prediction_watch";
 import { noted } from "./sync/request_log";
+import { putWithRegions, RegionWork } from "./sync/regions";
 import { SaveQueue } from "./sync/save_queue";
 import { TileSource } from "./sync/tile_source";
 
@@ -41,13 +51,13 @@ export function createApp(page_url: string, config: Config, sessions: readonly S
   const stats = new StatsWatch(api);
   const has_labels = (): boolean => {
     const { points, label } = annotations.current.value;
-    return points.length > 0 || label !== null || (stats.stats.value?.by_status.labeled ?? 0) > 0;
+    return points.length > 0 || annotations.regions.length > 0 || label !== null || (stats.stats.value?.by_status.labeled ?? 0) > 0;
   };
   const predictions = new PredictionWatch(api, classes, events.connected, has_labels);
   // The session's birth is part of the key: labels of a session that was made anew must not be sent to it.
   const unsaved_key = `fewclick:unsaved:${new URL(page_url).pathname}:${config.session.name}:${config.session.created_at}`;
   const saves: SaveQueue = new SaveQueue(
-    (image_id, draft, revision) => api.putAnnotation(image_id, draft, revision),
+    (image_id, draft, revision) => putWithRegions(api, image_id, draft, revision),
     {
       saved: (...args) => {
         listener.saved(...args);
@@ -62,12 +72,19 @@ export function createApp(page_url: string, config: Config, sessions: readonly S
     },
     storage,
     unsaved_key,
+    new OverflowStorage(),
   );
   const pictures = new PictureCache(api);
-  const navigator = new Navigator(api, annotations, pictures, predictions, saves, toasts);
+  const filter = new Signal<ImageFilter>(NO_FILTER);
+  const gallery_sort = new Signal<GallerySort>("id");
+  const recent_classes = new Signal<readonly number[]>([]);
+  const navigator = new Navigator(filteredApi(api, filter), annotations, pictures, predictions, saves, toasts);
+  const commenting = new Commenting(api, navigator, toasts, storage, unsaved_key.replace("unsaved", "comments"));
   const picture_view = new PictureView(api, navigator, pictures, preferences, config.session.created_at);
   const labelling = new Labelling(api, task, classes, annotations, saves, navigator, predictions, preferences, toasts);
   const listener = labelling.saveListener();
+  const tools = new ToolState();
+  const regions = new RegionWork(annotations, labelling, tools, classes, predictions, toasts);
   const training = new TrainingWatch(api, saves, events.connected, toasts);
   // All that the page knows of features and predictions is void then.
   const finetuning = new FinetuningWatch(api, toasts, () => location.reload());
@@ -79,8 +96,15 @@ export function createApp(page_url: string, config: Config, sessions: readonly S
     stats.refreshSoon();
     predictions.refresh();
   });
+  const gallery = new GallerySource(api);
+  const bulk = new BulkLabelling(api, saves, toasts, (image_ids) => {
+    gallery.hear(image_ids);
+    stats.refreshSoon();
+    navigator.invalidate();
+  });
   const health = new HealthWatch(api, () => {
     saves.retryNow();
+    commenting.saves.retryNow();
     predictions.refresh();
     // Events of the meantime may be lost.
     if (annotations.image_id.value !== null) void labelling.reload(annotations.image_id.value);
@@ -90,7 +114,21 @@ export function createApp(page_url: string, config: Config, sessions: readonly S
   training.head.set(config.training.head);
   classes.set(config.classes);
 
+  const showGallery = (): void => void gallery.show({ ...filterQuery(filter.value), sort: gallery_sort.value });
+  labelling.selected_class_id.subscribe((class_id) => {
+    if (class_id !== null) recent_classes.set(asRecent(recent_classes.value, class_id));
+  });
+  gallery_sort.subscribe(showGallery);
+  filter.subscribe(() => {
+    showGallery();
+    navigator.filterChanged(isFilter(filter.value) ? () => filter.set(NO_FILTER) : null);
+  });
   stats.stats.subscribe(() => predictions.reviewBehind());
+  const ui = new UiState();
+  stats.stats.subscribe((found) => {
+    if (!isAllDone(found)) ui.all_done_read.set(false);
+  });
+  noticeOtherVersion(health.health, ui.page_outdated);
   tellWhenLiveHeadTakesOver(stats, toasts, (checkpoint_id) => api.activateCheckpoint(checkpoint_id));
   events.listen((event) => hear(event));
   function hear(event: ServerEvent): void {
@@ -123,6 +161,7 @@ export function createApp(page_url: string, config: Config, sessions: readonly S
     const ids = image_ids ?? (image_id === undefined ? [] : [image_id]);
     if (removed === true) predictions.announceRemoved();
     else if (ids.length === 0) predictions.announceHead();
+    gallery.hear(ids.length === 0 ? null : ids);
     for (const id of removed === true ? [] : ids) predictions.announce(id, version ?? 0);
     navigator.refreshAhead(ids);
     navigator.reconsider();
@@ -130,7 +169,8 @@ export function createApp(page_url: string, config: Config, sessions: readonly S
 
   function hearAnnotation(image_id: number, revision: number): void {
     stats.refreshSoon();
-    navigator.invalidate(image_id);
+    navigator.hearAnnotation(image_id, revision);
+    gallery.hear([image_id]);
     void labelling.hear(image_id, revision);
   }
 
@@ -138,17 +178,20 @@ export function createApp(page_url: string, config: Config, sessions: readonly S
     config,
     sessions,
     classes,
-    ui: new UiState(),
+    ui,
     toasts,
     preferences,
     keys,
     diagnostics,
     annotations,
+    tools,
+    regions,
     predictions,
     pictures,
     picture_view,
     tiles: new TileSource(api),
     saves,
+    commenting,
     navigator,
     labelling,
     training,
@@ -157,13 +200,35 @@ export function createApp(page_url: string, config: Config, sessions: readonly S
     health,
     class_editing,
     shelf,
-    gallery: new GallerySource(api),
+    gallery,
+    bulk,
+    filter,
+    gallery_sort,
+    recent_classes,
+    imageMetadata: async (): Promise<Readonly<Record<string, readonly string[]>>> => {
+      try {
+        return await api.imageMetadata();
+      } catch (error) {
+        // Nothing to choose from then; a key and a value can still be typed.
+        explain(error);
+        return {};
+      }
+    },
+    /** A class was chosen: it is found sooner next time. */
+    noteClass: (class_id: number): void => recent_classes.set(asRecent(recent_classes.value, class_id)),
+    /** Filter and order as an address has them. */
+    followHash: (hash: string): void => {
+      const found = filterFromHash(hash);
+      if (JSON.stringify(found.filter) !== JSON.stringify(filter.value)) filter.set(found.filter);
+      gallery_sort.set(found.sort);
+    },
     thumbnailUrl: (image_id: number, size: number): string => api.thumbnailUrl(image_id, size),
     exportUrl: (format: ExportFormat): string => api.exportUrl(format),
 
     async start(image_id: number | null): Promise<void> {
       events.open();
-      saves.restore();
+      await saves.restore();
+      commenting.saves.restore();
       void health.run();
       void training.refresh();
       void finetuning.refresh();

@@ -4,17 +4,22 @@ import "./styles/base.css";
 import "./styles/controls.css";
 import "./styles/labeling.css";
 import "./styles/multilabel.css";
+import "./styles/gallery.css";
 import "./styles/quality.css";
 import "./styles/checkpoints.css";
 import "./styles/finetuning.css";
 import "./styles/view_panel.css";
+import "./styles/tools.css";
+import "./styles/notices.css";
+import "./styles/flow.css";
+import "./styles/adaptive.css";
 
 import { html, render } from "lit";
 
 import { createApi, type Api } from "./api/client";
 import { explain } from "./api/errors";
-import { createApp } from "./app";
-import { imageIdInHash, LabelingView } from "./pages/labeling/LabelingView";
+import { createApp, type App } from "./app";
+import { imageIdInHash, isGallery, LabelingView } from "./pages/labeling/LabelingView";
 import { PreferenceStore } from "./state/preferences";
 import { isStart, START_HASH } from "./state/start";
 import { StartPageSource } from "./sync/start_page";
@@ -34,8 +39,17 @@ async function start(root: HTMLElement): Promise<void> {
     const view = new LabelingView();
     view.app = app;
     root.replaceChildren(view);
-    app.ui.gallery_open.set(location.hash === "#/gallery");
-    addEventListener("online", () => app.saves.retryNow());
+    app.followHash(location.hash);
+    app.ui.gallery_open.set(isGallery(location.hash));
+    tellOfFaults(app);
+    addEventListener("online", () => {
+      app.saves.retryNow();
+      app.commenting.saves.retryNow();
+    });
+    addEventListener("beforeunload", (event) => {
+      // What no storage has taken would be lost.
+      if (!app.saves.is_kept.value) event.preventDefault();
+    });
     addEventListener("pagehide", () => app.saves.store());
     void app.start(imageIdInHash(location.hash));
   } catch (error) {
@@ -43,6 +57,17 @@ async function start(root: HTMLElement): Promise<void> {
     render(failure(explain(error)), root);
     setTimeout(() => void start(root), RETRY_AFTER_MS);
   }
+}
+
+/** A fault of the page itself: said, and kept for a report. */
+function tellOfFaults(app: App): void {
+  const tell = (what: string): void => app.toasts.show("error", "Something went wrong on this page. What you labelled is kept.", { detail: what });
+  addEventListener("error", ({ message, filename, lineno, colno, error }) => {
+    // What the browser says of an observer that needs another frame is no fault.
+    if (message.startsWith("ResizeObserver loop")) return;
+    tell(error instanceof Error ? (error.stack ?? error.message) : `${message} (${filename}:${lineno}:${colno})`);
+  });
+  addEventListener("unhandledrejection", ({ reason }) => tell(reason instanceof Error ? (reason.stack ?? reason.message) : String(reason)));
 }
 
 /** The sessions to choose from; its code comes only where it is asked for. */

@@ -16,7 +16,7 @@ const RESERVED: Readonly<Record<string, string>> = {
   " ": "Space moves the image",
 };
 /** What browsers do not hand over, or what people count on. */
-const OF_THE_BROWSER = new Set(["Ctrl+t", "Ctrl+n", "Ctrl+w", "Ctrl+r", "Ctrl+l", "Ctrl+c", "Ctrl+v", "Ctrl+x", "Ctrl+a", "Ctrl+f", "Ctrl+p", "Ctrl+Shift+t", "Ctrl+Shift+n", "Ctrl+Shift+w"]);
+const OF_THE_BROWSER = new Set(["Ctrl+t", "Ctrl+n", "Ctrl+w", "Ctrl+r", "Ctrl+l", "Ctrl+c", "Ctrl+v", "Ctrl+x", "Ctrl+f", "Ctrl+p", "Ctrl+Shift+t", "Ctrl+Shift+n", "Ctrl+Shift+w"]);
 
 export function isFixed(command: Command): boolean {
   return FIXED.has(command);
@@ -74,7 +74,7 @@ export function validChanges(found: unknown, table: readonly Binding[] = BINDING
   const known = new Set<string>(table.map(({ command }) => command));
   const isKeys = (keys: unknown): keys is string[] => Array.isArray(keys) && keys.every((key) => typeof key === "string" && key !== "");
   const entries = Object.entries(found).filter(([command, keys]) => known.has(command) && isKeys(keys));
-  return Object.fromEntries(entries) as KeyChanges;
+  return Object.fromEntries(entries);
 }
 
 function given(changes: KeyChanges, command: Command, keys: readonly string[], table: readonly Binding[]): KeyChanges {

@@ -102,17 +102,22 @@ function completed(found: Partial<Preferences>): Preferences {
   };
 }
 
+const OF_THIS_BROWSER = new Set(["views", "hints_done"]);
+
 /** What is taken along to another browser: all but how single sessions are looked at. */
-export function exported({ views: _, ...others }: Preferences): string {
-  return `${JSON.stringify({ fewclick_preferences: 1, ...others }, null, 2)}\n`;
+export function exported(preferences: Preferences): string {
+  const others = Object.entries(preferences).filter(([name]) => !OF_THIS_BROWSER.has(name));
+  return `${JSON.stringify({ fewclick_preferences: 1, ...Object.fromEntries(others) }, null, 2)}\n`;
 }
 
 /** What an exported file says; null where it is none. Only what is known, and of its kind, is taken. */
 export function imported(text: string): Partial<Preferences> | null {
   const found = parsed(text);
   if (found === null || !("fewclick_preferences" in found)) return null;
-  const { views: _views, hints_done: _hints, ...known } = DEFAULT_PREFERENCES;
-  const taken = Object.entries(found).filter(([name, value]) => name in known && typeof value === typeof known[name as keyof typeof known]);
+  const known = new Map<string, unknown>(Object.entries(DEFAULT_PREFERENCES));
+  const taken = Object.entries(found).filter(
+    ([name, value]) => known.has(name) && !OF_THIS_BROWSER.has(name) && typeof value === typeof known.get(name),
+  );
   const { keys, ...others } = Object.fromEntries(taken) as Partial<Preferences>;
   return { ...others, keys: validChanges(keys) };
 }

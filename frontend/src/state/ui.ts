@@ -8,6 +8,13 @@ export class UiState {
   readonly checkpoints_open = new Signal(false);
   readonly classes_open = new Signal(false);
   readonly progress_open = new Signal(false);
+  /** Choosing a class by a few letters: for the open image, or for the selection of the gallery. */
+  readonly class_palette_open = new Signal(false);
+  /** That all images are answered has been read. */
+  readonly all_done_read = new Signal(false);
+  /** The server is of another version than when the page was loaded. */
+  readonly page_outdated = new Signal(false);
+  readonly comment_open = new Signal(false);
   readonly overlay_hidden = new Signal(false);
   /** Of the stage, screen pixels per image pixel. */
   readonly zoom = new Signal(1);

@@ -1,7 +1,11 @@
+import { Download, PartyPopper, X } from "lucide";
 import { html, nothing, type TemplateResult } from "lit";
 
 import type { App } from "../../app";
 import { textOn } from "../../state/color";
+import { isAllDone } from "../../state/progress";
+import { icon } from "./components/icon";
+import { grouped } from "./components/text";
 
 /** What the image is labelled with, and what is the matter with it. */
 export function stageChips(app: App): TemplateResult | typeof nothing {
@@ -19,11 +23,17 @@ export function stageChips(app: App): TemplateResult | typeof nothing {
     ${navigator.image.features === "failed"
       ? html`<span class="badge is-neutral" data-testid="features-failed">Cannot be used: ${navigator.image.failure ?? "its features failed"}</span>`
       : nothing}
-    ${navigator.image.features === "pending"
-      ? html`<span class="badge is-neutral" data-testid="features-pending">Being prepared: you can already ${sets_points ? "click" : "label it"};
-          the prediction follows</span>`
-      : nothing}
+    ${navigator.image.features === "pending" ? html`<span class="badge is-neutral" data-testid="features-pending">${pendingText(app, sets_points)}</span>` : nothing}
   </div>`;
+}
+
+/** What is to be expected of an image without features. */
+function pendingText({ health }: App, sets_points: boolean): string {
+  const found = health.health.value;
+  const state = found === null || found === "unreachable" ? "running" : found.extraction.state;
+  if (state === "failed") return "No prediction: the features cannot be made. Labels are kept";
+  if (state === "stopped") return "Waits for its features: no extraction is running. Labels are kept";
+  return `Being prepared: you can already ${sets_points ? "click" : "label it"}; the prediction follows`;
 }
 
 /** Why there is no image to be seen. */
@@ -40,25 +50,46 @@ export function emptyState(app: App, goOn: () => void): TemplateResult | typeof 
   return nothing;
 }
 
-/** How to begin, until it has been read. */
-export function firstHint(app: App): TemplateResult | typeof nothing {
-  const { preferences, config } = app;
-  if (preferences.value.hint_dismissed) return nothing;
-  const text = {
-    segmentation: html`Choose a class, click an example of it: the mask follows every click. <kbd>F</kbd> next image, <kbd>?</kbd> all keys.`,
-    classification: html`Press <kbd>1</kbd> to <kbd>9</kbd> or click a class; the next image follows. <kbd>Ctrl+Z</kbd> takes a label back, <kbd>?</kbd> all keys.`,
-    multilabel: html`Press <kbd>1</kbd> to <kbd>9</kbd> for all classes that hold, <kbd>0</kbd> for none of them. <kbd>Enter</kbd> accepts what is suggested, then goes on.`,
-  }[config.task];
-  return html`<div class="first-hint"><span>${text}</span>
-    <button class="button small" @click=${() => preferences.change({ hint_dismissed: true })}>Got it</button></div>`;
+/** What lies over the lower edge of the image, so that nothing moves when it comes and goes. */
+export function stageNotices(app: App): TemplateResult {
+  return html`<div class="stage-notices">
+    ${allDone(app)}<fewclick-hint .app=${app}></fewclick-hint>${healthBanner(app)}
+  </div>`;
+}
+
+/** Nothing is left to answer: what to do now. */
+function allDone(app: App): TemplateResult | typeof nothing {
+  const { ui, stats, navigator } = app;
+  const { value } = stats.stats;
+  if (value === null || !isAllDone(value) || ui.all_done_read.value) return nothing;
+  const { labeled, skipped, undetermined } = value.by_status;
+  const others = [skipped > 0 ? `${grouped(skipped)} skipped` : "", undetermined > 0 ? `${grouped(undetermined)} undetermined` : ""].filter(Boolean);
+  const review = (): void => {
+    navigator.reviewing.set(true);
+    ui.all_done_read.set(true);
+  };
+  return html`<section class="all-done" data-testid="all-done" aria-label="All done" role="status">
+    ${icon(PartyPopper, 22)}
+    <div><h2>All done</h2><p>${grouped(labeled)} image${labeled === 1 ? "" : "s"} labelled${others.length > 0 ? `, ${others.join(", ")}` : ""}. Everything is saved.</p></div>
+    <span class="all-done-buttons">
+      <button class="button small primary" data-testid="all-done-export" popovertarget="export-menu">${icon(Download, 14)}<span>Export</span></button>
+      <button class="button small" data-testid="all-done-review" title="Next and Previous go through all images" @click=${review}>Review all</button>
+      <button class="button small" @click=${() => ui.quality_open.set(true)}>Quality</button>
+      <button class="button small ghost icon-only" aria-label="Dismiss" @click=${() => ui.all_done_read.set(true)}>${icon(X, 14)}</button>
+    </span>
+  </section>`;
 }
 
 /** Which part of the program does not work, and what to do about it. */
-export function healthBanner(app: App): TemplateResult | typeof nothing {
+function healthBanner(app: App): TemplateResult | typeof nothing {
   const health = app.health.health.value;
   if (health === "unreachable") {
     return html`<div class="banner is-bad" role="alert"><strong>The server does not answer.</strong> What you label is kept in this
       browser and sent when it is back. Start it again with <code>make demo</code>, <code>fewclick up</code> or <code>uvicorn backend.main:app</code>.</div>`;
+  }
+  if (app.ui.page_outdated.value) {
+    return html`<div class="banner is-warn" role="status" data-testid="page-outdated"><strong>The server runs another version by now.</strong>
+      What you labelled is saved. <button class="button small" @click=${() => location.reload()}>Reload the page</button></div>`;
   }
   if (health?.ml_service.starting === true) {
     return html`<div class="banner" role="status"><strong>The ML service is starting.</strong> You can label already: predictions

@@ -40,5 +40,7 @@ export abstract class AppView extends LitElement {
 declare global {
   interface HTMLElementEventMap {
     "fewclick-command": CustomEvent<Command>;
+    /** Id of a class that was clicked. */
+    "fewclick-class": CustomEvent<number>;
   }
 }

@@ -41,7 +41,7 @@ export class ClassificationUI extends AppView {
           <h2 id="classes-title">Class of this image</h2>
           <button class="button ghost icon-only small" data-testid="open-palette" aria-label="Find a class by name" title="Class by name (.)"
             @click=${() => this.command("class-palette")}>${icon(TextSearch, 16)}</button>
-          <button class="button ghost icon-only small" data-testid="edit-classes" aria-label="Edit classes" title="Edit classes"
+          <button class="button ghost icon-only small" data-testid="edit-classes" aria-label="Edit classes" title=${this.tip("Edit classes", "classes")}
             @click=${() => ui.classes_open.set(true)}>${icon(Settings2, 16)}</button>
         </div>
         <div class="class-list" role="radiogroup" aria-label="Class of this image">
@@ -91,7 +91,7 @@ export class ClassificationUI extends AppView {
             ${this.all_bars ? `Only the top ${TOP_BARS}` : `All ${bars.length} classes`}</button>`
         : nothing}
       <div class="button-row">
-        <button class="button" data-testid="accept-prediction" ?disabled=${shown === null} title="Accept the prediction (Enter)"
+        <button class="button" data-testid="accept-prediction" ?disabled=${shown === null} title=${this.tip("Accept the prediction", "accept")}
           @click=${() => this.command("accept")}>${icon(Check, 16)}<span>Accept ${top ? top.label_class.name : ""}</span></button>
       </div>
     </section>`;

@@ -54,7 +54,7 @@ export class GalleryFilters extends AppView {
         </select></label>
         <button class="button ghost icon-only" data-testid="gallery-refresh" aria-busy=${loading} aria-label="Sort and filter again"
           title="Sort and filter again: the order stays as it is until then" @click=${() => void gallery.reload()}>${icon(RefreshCw)}</button>
-        <button class="button ghost icon-only" data-testid="close-gallery" aria-label="Close the gallery" title="Close (G or Esc)"
+        <button class="button ghost icon-only" data-testid="close-gallery" aria-label="Close the gallery" title="Close (${this.app.keys.names("gallery")} or Esc)"
           @click=${() => this.command("gallery")}>${icon(X)}</button>
       </div>
       <div class="gallery-filters">

@@ -35,7 +35,7 @@ export class MultilabelUI extends AppView {
           ${predictions.behind.value ? html`<span class="chip is-busy">Learning…</span>` : nothing}
           <button class="button ghost icon-only small" data-testid="open-palette" aria-label="Find a class by name" title="Class by name (.)"
             @click=${() => this.command("class-palette")}>${icon(TextSearch, 16)}</button>
-          <button class="button ghost icon-only small" data-testid="edit-classes" aria-label="Edit classes" title="Edit classes"
+          <button class="button ghost icon-only small" data-testid="edit-classes" aria-label="Edit classes" title=${this.tip("Edit classes", "classes")}
             @click=${() => ui.classes_open.set(true)}>${icon(Settings2, 16)}</button>
         </div>
         ${this.#state(shown)}
@@ -106,7 +106,7 @@ export class MultilabelUI extends AppView {
     const is_chosen = held?.length === 0;
     const is_suggested = suggestion?.length === 0;
     return html`<button class="class-row switch-row none-row ${is_suggested ? "is-suggested" : ""}" role="checkbox" data-testid="none"
-      aria-checked=${is_chosen} data-suggested=${is_suggested} title="None of the classes (0 or N)"
+      aria-checked=${is_chosen} data-suggested=${is_suggested} title=${this.tip("None of the classes", "none")}
       ?disabled=${this.app.navigator.image?.features === "failed"} @click=${() => this.command("none")}>
       <span class="class-mark">${is_chosen ? icon(Check, 13) : nothing}</span>
       <span class="class-name">None of these</span><kbd>0</kbd>
@@ -116,13 +116,13 @@ export class MultilabelUI extends AppView {
   /** Enter: accept what is suggested, and once there is an answer, go on. */
   #mainButton({ held, suggestion }: Shown): TemplateResult {
     if (held !== null) {
-      return html`<button class="button primary" data-testid="answer-next" title="Next image (Enter)"
+      return html`<button class="button primary" data-testid="answer-next" title=${this.tip("Next image", "accept")}
         @click=${() => this.command("accept")}><span>Next image</span>${icon(ChevronRight, 16)}</button>`;
     }
     const names = this.app.classes.value.filter(({ id }) => suggestion?.includes(id)).map(({ name }) => name);
     const what = suggestion === null ? "" : names.length === 0 ? "none of these" : names.join(", ");
     return html`<button class="button" data-testid="accept-prediction" ?disabled=${suggestion === null}
-      title="Accept the prediction (Enter)" @click=${() => this.command("accept")}>${icon(Check, 16)}<span>Accept ${what}</span></button>`;
+      title=${this.tip("Accept the prediction", "accept")} @click=${() => this.command("accept")}>${icon(Check, 16)}<span>Accept ${what}</span></button>`;
   }
 }
 

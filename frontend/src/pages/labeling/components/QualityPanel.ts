@@ -18,7 +18,7 @@ export class QualityPanel extends AppView {
     return html`<section class="card quality" aria-labelledby="quality-title">
       <div class="card-head">
         <h2 id="quality-title">Quality</h2>
-        <button class="button small ghost" data-testid="quality-open" title="Class by class, confusion, calibration, learning curve (Q)"
+        <button class="button small ghost" data-testid="quality-open" title=${this.tip("Class by class, confusion, calibration, learning curve", "quality")}
           @click=${() => this.command("quality")}>${icon(ChartLine, 14)}<span>Figures</span></button>
       </div>
       ${stats === null ? nothing : this.#figure()}

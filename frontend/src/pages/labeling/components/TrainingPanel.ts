@@ -26,14 +26,14 @@ export class TrainingPanel extends AppView {
       <section class="card" aria-labelledby="training-title">
         <div class="card-head">
           <h2 id="training-title">Training</h2>
-          <button class="button small ghost card-link" data-testid="checkpoints-open" title="Saved heads: inspect, compare, roll back (C)"
+          <button class="button small ghost card-link" data-testid="checkpoints-open" title=${this.tip("Saved heads: inspect, compare, roll back", "checkpoints")}
             @click=${() => this.command("checkpoints")}>${icon(History, 14)}<span>Checkpoints</span></button>
           <span class="state is-${(value?.state ?? "IDLE").toLowerCase()}" data-testid="training-state" role="status"
             data-state=${value?.state ?? "IDLE"}>${value?.state ?? "IDLE"}</span>
         </div>
         <div class="button-row">
           <button class="button primary" data-testid="save" ?disabled=${training.starting.value}
-            title="Everything is saved already; this starts a full training run (S)" @click=${() => this.command("save")}>
+            title=${this.tip("Everything is saved already; this starts a full training run", "save")} @click=${() => this.command("save")}>
             ${icon(GraduationCap, 16)}<span data-testid="start-training">Save &amp; train</span>
           </button>
           <button class="button danger" data-testid="stop-training" ?disabled=${!active || value?.stop_requested === true}

@@ -1,0 +1,82 @@
+import { ArrowRight, Lightbulb, X } from "lucide";
+import { html, nothing, type TemplateResult } from "lit";
+
+import { currentHint, followed, hintsOf, type Deed, type Hint } from "../../../state/hints";
+import { keyName, type Command } from "../../../state/keymap";
+import type { Readable } from "../../../state/signal";
+import { AppView } from "./AppView";
+import { icon } from "./icon";
+
+/** The first steps, over the image: it moves nothing, and swallows no click but those on its buttons. */
+export class HintCallout extends AppView {
+  #stop: (() => void) | null = null;
+
+  protected watched(): readonly Readable<unknown>[] {
+    const { preferences, classes, labelling, navigator } = this.app;
+    return [preferences, classes, labelling.selected_class_id, navigator.opened];
+  }
+
+  override connectedCallback(): void {
+    super.connectedCallback();
+    this.#stop = this.app.annotations.onChange(({ origin, created, deleted }) => {
+      if (origin !== "LOCAL") return;
+      if (deleted.length > created.length) this.did("removed");
+      else this.did("labelled");
+    });
+  }
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    this.#stop?.();
+  }
+
+  /** The person has done this: a hint that asked for it is done. */
+  did(deed: Deed): void {
+    const { preferences, config } = this.app;
+    const changes = followed(config.task, preferences.value, deed);
+    if (changes !== null) preferences.change(changes);
+  }
+
+  protected override render(): TemplateResult | typeof nothing {
+    const { preferences, config, navigator } = this.app;
+    const hint = currentHint(config.task, preferences.value);
+    if (hint === null || navigator.image === null) return nothing;
+    const all = hintsOf(config.task);
+    return html`<div class="callout is-at-${hint.at}" role="status" data-testid="hint" data-hint=${hint.id}>
+      ${icon(hint.at === "sidebar" ? ArrowRight : Lightbulb, 16)}
+      <p>${this.#text(hint)}</p>
+      <span class="callout-buttons">
+        <button class="button small" data-testid="hint-done" @click=${() => this.#done(hint)}>Got it</button>
+        <span class="count">${all.indexOf(hint) + 1} of ${all.length}</span>
+        <button class="button small ghost icon-only" data-testid="hints-away" aria-label="No more hints" title="No more hints"
+          @click=${() => preferences.change({ hint_dismissed: true })}>${icon(X, 14)}</button>
+      </span>
+    </div>`;
+  }
+
+  #done({ id }: Hint): void {
+    const { preferences } = this.app;
+    preferences.change({ hints_done: [...preferences.value.hints_done, id] });
+  }
+
+  #text({ text }: Hint): unknown {
+    return text.split(/(\{[\w-]+\})/).map((part) => (part.startsWith("{") ? this.#filled(part.slice(1, -1)) : part));
+  }
+
+  #filled(name: string): unknown {
+    const { classes, labelling, keys } = this.app;
+    const chosen = classes.value.find(({ id }) => id === labelling.selected_class_id.value);
+    if (name === "class") return html`<strong>${chosen?.name ?? "the chosen class"}</strong>`;
+    if (name === "other") return classes.value.length === 2 ? "; elsewhere it adds one of the other class" : "";
+    const key = keys.keysOf(name as Command)[0];
+    return key === undefined ? "(no key)" : html`<kbd>${keyName(key)}</kbd>`;
+  }
+}
+
+customElements.define("fewclick-hint", HintCallout);
+
+declare global {
+  interface HTMLElementTagNameMap {
+    "fewclick-hint": HintCallout;
+  }
+}

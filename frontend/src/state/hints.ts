@@ -1,0 +1,55 @@
+/** First steps, one at a time, each until it was followed or put away; never again after that. */
+
+import type { Command } from "./keymap";
+import type { Preferences } from "./preferences";
+import type { Task } from "./types";
+
+/** What a person just did. */
+export type Deed = "labelled" | "removed" | "answered" | Command;
+
+export interface Hint {
+  readonly id: string;
+  /** Over the image, or at its edge beside the panel that it tells of. */
+  readonly at: "stage" | "sidebar";
+  /** `{command}` stands for its key, `{class}` for the chosen class, `{other}` for what a right click does elsewhere. */
+  readonly text: string;
+  /** It is done by any of these. */
+  readonly by: readonly Deed[];
+}
+
+const HINTS: Readonly<Record<Task, readonly Hint[]>> = {
+  segmentation: [
+    { id: "segmentation:click", at: "stage", text: "Click an example of {class} in the image.", by: ["labelled"] },
+    { id: "segmentation:follow", at: "stage", text: "The overlay follows every click. Click where it is still wrong.", by: ["labelled"] },
+    { id: "segmentation:right", at: "stage", text: "Right click a point to remove it{other}. {undo} takes anything back.", by: ["removed", "undo"] },
+    { id: "segmentation:accept", at: "sidebar", text: "{accept} accepts the prediction, {next} goes on to the next image.", by: ["answered", "accept", "accept-next", "next", "skip"] },
+  ],
+  classification: [
+    { id: "classification:label", at: "sidebar", text: "Press 1 to 9, or click a class here. The next image follows by itself.", by: ["labelled"] },
+    { id: "classification:undo", at: "stage", text: "{undo} takes the last label back, {skip} skips an image.", by: ["undo", "labelled", "skip"] },
+    { id: "classification:accept", at: "sidebar", text: "The bars say what the head believes. {accept} accepts the first of them.", by: ["answered", "accept", "accept-next"] },
+  ],
+  multilabel: [
+    { id: "multilabel:label", at: "sidebar", text: "Press 1 to 9 for every class that holds, {none} for none of them.", by: ["labelled"] },
+    { id: "multilabel:accept", at: "sidebar", text: "What the head suggests is marked. {accept} accepts it, then goes on.", by: ["answered", "accept", "accept-next"] },
+    { id: "multilabel:undo", at: "stage", text: "{undo} takes the last answer back, {skip} skips an image.", by: ["undo", "labelled", "skip"] },
+  ],
+};
+
+type Remembered = Pick<Preferences, "hints_done" | "hint_dismissed">;
+
+export function hintsOf(task: Task): readonly Hint[] {
+  return HINTS[task];
+}
+
+/** The one to show; null once all are done, or none is wanted. */
+export function currentHint(task: Task, { hints_done, hint_dismissed }: Remembered): Hint | null {
+  if (hint_dismissed) return null;
+  return HINTS[task].find(({ id }) => !hints_done.includes(id)) ?? null;
+}
+
+/** What is remembered after a deed; null where it did not follow the hint that is shown. */
+export function followed(task: Task, remembered: Remembered, deed: Deed): Pick<Preferences, "hints_done"> | null {
+  const hint = currentHint(task, remembered);
+  return hint?.by.includes(deed) === true ? { hints_done: [...remembered.hints_done, hint.id] } : null;
+}

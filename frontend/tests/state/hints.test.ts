@@ -1,0 +1,50 @@
+import { describe, expect, test } from "vitest";
+
+import { predictionText } from "../../src/state/announcements";
+import { currentHint, followed, hintsOf } from "../../src/state/hints";
+import { BINDINGS } from "../../src/state/keymap";
+import type { ShownPrediction } from "../../src/state/prediction";
+
+const NONE = { hints_done: [], hint_dismissed: false };
+const TASKS = ["segmentation", "classification", "multilabel"] as const;
+
+describe("hints", () => {
+  test.each(TASKS)("%s: each is followed in turn, then none comes back", (task) => {
+    let remembered: { hints_done: readonly string[]; hint_dismissed: boolean } = NONE;
+    for (const hint of hintsOf(task)) {
+      expect(currentHint(task, remembered)?.id).toBe(hint.id);
+      const [deed] = hint.by;
+      if (deed === undefined) throw new Error("a hint needs a deed");
+      remembered = { ...remembered, ...followed(task, remembered, deed) };
+    }
+    expect(currentHint(task, remembered)).toBeNull();
+  });
+
+  test("another deed changes nothing", () => expect(followed("segmentation", NONE, "accept")).toBeNull());
+  test("none once they are put away", () => expect(currentHint("segmentation", { ...NONE, hint_dismissed: true })).toBeNull());
+  test.each(TASKS)("%s: every key that is named exists", (task) => {
+    const known: readonly string[] = ["class", "other", ...BINDINGS.map(({ command }) => command)];
+    const named = hintsOf(task).flatMap(({ text }) => [...text.matchAll(/\{([\w-]+)\}/g)].map((match) => match[1]));
+    expect(named.filter((name) => !known.includes(name ?? ""))).toEqual([]);
+  });
+});
+
+describe("predictionText", () => {
+  const classes = [
+    { id: 1, name: "brick", color: "#ff0000", group: null },
+    { id: 2, name: "grass", color: "#00ff00", group: null },
+  ];
+  const shown: ShownPrediction = { image_id: 1, version: 1, annotation_revision: 1, probabilities: [], maps: [], refined: false };
+
+  test("classes by probability", () => {
+    const probabilities = [{ class_id: 1, p: 0.2 }, { class_id: 2, p: 0.8 }];
+    expect(predictionText(classes, { ...shown, probabilities })).toBe("Prediction: grass 80 %, brick 20 %");
+  });
+
+  test("area of a segmentation", () => {
+    const map = { width: 2, height: 1, values: new Uint8Array([255, 0]) };
+    expect(predictionText(classes, { ...shown, maps: [{ class_id: 1, map }] })).toBe("Prediction: brick 50 %, grass 50 % of the area");
+  });
+
+  test("nothing without one", () => expect([predictionText(classes, null), predictionText(classes, shown)]).toEqual(["", ""]));
+});
