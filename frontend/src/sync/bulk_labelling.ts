@@ -1,7 +1,7 @@
 import type { Api } from "../api/client";
 import { explain } from "../api/errors";
 import { BulkHistory, outcomeText, type BulkAction, type BulkChange, type BulkOutcome } from "../state/bulk";
-import { Signal, type Readable } from "../state/signal";
+import { Signal } from "../state/signal";
 import type { ToastStore } from "../state/toasts";
 import type { SaveQueue } from "./save_queue";
 
@@ -9,6 +9,7 @@ import type { SaveQueue } from "./save_queue";
 export class BulkLabelling {
   readonly busy = new Signal(false);
   readonly #history = new BulkHistory();
+  #told = "";
 
   constructor(
     private readonly api: Api,
@@ -17,18 +18,17 @@ export class BulkLabelling {
     private readonly onChanged: (image_ids: readonly number[]) => void,
   ) {}
 
-  get isBusy(): Readable<boolean> {
-    return this.busy;
-  }
-
   /** `what`: in words, as "labelled lion". False if nothing was changed. */
   async change(change: BulkChange, what: string): Promise<boolean> {
     const outcome = await this.#send(change);
     if (outcome === null) return false;
     const done = outcome.changed.length > 0;
-    if (done) this.#history.did({ what, images: outcome.changed });
-    const action = done ? { action: { text: "Undo", run: () => void this.undo() } } : {};
-    this.toasts.show(outcome.conflicts.length > 0 ? "warning" : done ? "success" : "info", outcomeText(outcome, what), action);
+    const step = { what, images: outcome.changed };
+    if (done) this.#history.did(step);
+    const action = done ? { action: { text: "Undo", run: () => void (this.#history.toUndo === step && this.undo()) } } : {};
+    this.#withdraw();
+    this.#told = outcomeText(outcome, what);
+    this.toasts.show(outcome.conflicts.length > 0 ? "warning" : done ? "success" : "info", this.#told, action);
     return done;
   }
 
@@ -40,6 +40,11 @@ export class BulkLabelling {
     await this.#step("redo", "Nothing undone in the gallery is left to redo.");
   }
 
+  /** What was told of the step before no longer offers to take it back. */
+  #withdraw(): void {
+    for (const { id, text } of this.toasts.value) if (text === this.#told) this.toasts.dismiss(id);
+  }
+
   async #step(action: "undo" | "redo", nothing: string): Promise<void> {
     if (this.busy.value) return;
     const step = action === "undo" ? this.#history.toUndo : this.#history.toRedo;
@@ -49,6 +54,7 @@ export class BulkLabelling {
     }
     const outcome = await this.#send({ action, images: step.images });
     if (outcome === null) return;
+    this.#withdraw();
     if (action === "undo") this.#history.undid(outcome.changed);
     else this.#history.redid(outcome.changed);
     this.toasts.show("info", outcomeText(outcome, action === "undo" ? `no longer ${step.what}` : `${step.what} again`));

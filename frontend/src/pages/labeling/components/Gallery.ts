@@ -11,7 +11,7 @@ import { AppView } from "./AppView";
 import "./GalleryFilters";
 import { bulkBar, GalleryActions } from "./gallery_actions";
 import { RubberBand } from "./rubber_band";
-import { tile } from "./gallery_tile";
+import { emptyTile, tile, TilePicture } from "./gallery_tile";
 
 const TILE_WIDTH_PX = 176;
 const TILE_HEIGHT_PX = 184;
@@ -20,6 +20,12 @@ const PADDING_PX = 20;
 const ROW_PX = TILE_HEIGHT_PX + GAP_PX;
 /** Rows kept ready above and below those in sight. */
 const SPARE_ROWS = 2;
+/** New tiles that one frame draws; the others are drawn in the next ones. */
+const TILES_A_FRAME = 8;
+/** Whoever scrolls further in a frame sees no pictures, and much further no tiles: those come where the scrolling ends. */
+const QUICK_PX = 90;
+const RUSH_ROWS = 3;
+const RUSH_OVER_MS = 90;
 
 /** All images as tiles, of which only those in sight are in the document; many are selected and labelled at once. */
 export class Gallery extends AppView {
@@ -79,6 +85,9 @@ export class Gallery extends AppView {
     super.disconnectedCallback();
     this.#observer.disconnect();
     this.#band.stop();
+    cancelAnimationFrame(this.#frame);
+    if (this.#rush_timer !== null) clearTimeout(this.#rush_timer);
+    this.#rush_timer = null;
     for (const stop of this.#stop_filter.splice(0)) stop();
   }
 
@@ -92,6 +101,9 @@ export class Gallery extends AppView {
 
   protected override updated(changed: PropertyValues): void {
     super.updated(changed);
+    this.#drawn = this.#drawing;
+    if (this.#rush_timer !== null) return;
+    this.#drawRest();
     const [first, last] = this.#inSight();
     this.app.gallery.need(first, last);
   }
@@ -100,7 +112,7 @@ export class Gallery extends AppView {
     const { place } = this.selection;
     return html`<section class="gallery ${this.#selects ? "" : "is-plain"}" data-testid="gallery-panel" aria-label="Gallery">
       <fewclick-gallery-filters .app=${this.app}></fewclick-gallery-filters>
-      <div class="gallery-scroller" role="listbox" tabindex="0" aria-label="Images" aria-multiselectable=${this.#selects}
+      <div class="gallery-scroller ${place === null ? "" : "has-place"}" role="listbox" tabindex="0" aria-label="Images" aria-multiselectable=${this.#selects}
         aria-activedescendant=${place === null ? nothing : `tile-${place}`} data-testid="gallery-grid" @scroll=${this.#scrolled}
         @click=${this.#clicked} @dblclick=${this.#doubleClicked} @keydown=${this.#keyDown}>${this.#body()}</div>
       ${this.#selects ? bulkBar(this.app, this.#actions, this.selection.ids, () => (this.selection = NOTHING_SELECTED)) : nothing}
@@ -115,6 +127,8 @@ export class Gallery extends AppView {
       return this.#note("No image matches.", html`<button class="button" @click=${() => this.app.filter.set(NO_FILTER)}>Clear the filter</button>`);
     }
     const [first, last] = this.#inSight();
+    this.#left_this_frame = TILES_A_FRAME;
+    this.#drawing = new Set();
     const places = Array.from({ length: Math.max(0, last - first + 1) }, (_, i) => first + i);
     return html`<div class="gallery-space" role="presentation" style="height: ${Math.ceil(total / this.columns) * ROW_PX - GAP_PX}px">
       <div class="gallery-grid" role="presentation" style="transform: translateY(${Math.floor(first / this.columns) * ROW_PX}px); --columns: ${this.columns}">
@@ -127,9 +141,34 @@ export class Gallery extends AppView {
   #tile(place: number, total: number): TemplateResult {
     const { gallery } = this.app;
     const id = gallery.idAt(place);
-    if (id === null) return html`<div class="tile is-loading" role="presentation"></div>`;
+    if (id === null || !this.#mayDraw(id)) return emptyTile();
     const { ids, place: focused } = this.selection;
     return tile(this.app, id, gallery.image(id), { place, total, selected: ids.has(id), focused: focused === place });
+  }
+
+  /** Tiles that are in the document with all that is on them. */
+  #drawn = new Set<number>();
+  #drawing = new Set<number>();
+  #left_this_frame = 0;
+  #rush_timer: ReturnType<typeof setTimeout> | null = null;
+  #frame = 0;
+  #scroll_top = 0;
+
+  #mayDraw(id: number): boolean {
+    if (!this.#drawn.has(id)) {
+      if (this.#rush_timer !== null || this.#left_this_frame === 0) return false;
+      this.#left_this_frame -= 1;
+    }
+    this.#drawing.add(id);
+    return true;
+  }
+
+  #drawRest(): void {
+    if (this.#left_this_frame > 0 || this.#rush_timer !== null || this.#frame !== 0) return;
+    this.#frame = requestAnimationFrame(() => {
+      this.#frame = 0;
+      this.requestUpdate();
+    });
   }
 
   #note(text: string, more: TemplateResult | typeof nothing = nothing): TemplateResult {
@@ -258,8 +297,22 @@ export class Gallery extends AppView {
   }
 
   readonly #scrolled = (): void => {
-    this.first_row = Math.floor((this.#scroller()?.scrollTop ?? 0) / ROW_PX);
+    const top = this.#scroller()?.scrollTop ?? 0;
+    if (Math.abs(top - this.#scroll_top) > QUICK_PX) TilePicture.wait();
+    this.#scroll_top = top;
+    const row = Math.floor(top / ROW_PX);
+    const is_rush = Math.abs(row - this.first_row) >= RUSH_ROWS;
+    if (is_rush || this.#rush_timer !== null) this.#rush();
+    this.first_row = row;
   };
+
+  #rush(): void {
+    if (this.#rush_timer !== null) clearTimeout(this.#rush_timer);
+    this.#rush_timer = setTimeout(() => {
+      this.#rush_timer = null;
+      this.requestUpdate();
+    }, RUSH_OVER_MS);
+  }
 
   #inSight(): readonly [number, number] {
     const first = Math.max(0, this.first_row - SPARE_ROWS) * this.columns;

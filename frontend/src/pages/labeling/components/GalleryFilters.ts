@@ -111,7 +111,7 @@ export class GalleryFilters extends AppView {
     const pairs = Object.entries(this.metadata).flatMap(([key, values]) => values.map((value) => `${key}=${value}`));
     if (pairs.length === 0 && metadata.length === 0) return nothing;
     return html`<span class="filter-field">
-      <input class="input metadata" list="metadata-pairs" data-testid="filter-metadata" placeholder="metadata: key=value" aria-label="Metadata, as key=value"
+      <input class="input metadata" list="metadata-pairs" data-testid="filter-metadata" placeholder="key=value" title="Metadata of the images, as key=value" aria-label="Metadata, as key=value"
         autocomplete="off" @change=${this.#addPair} />
       <datalist id="metadata-pairs">${pairs.map((pair) => html`<option value=${pair}></option>`)}</datalist>
       ${metadata.map((pair) => html`<button class="chip filter-chip" aria-label="Remove the filter ${pair}" title="Remove"

@@ -1,5 +1,5 @@
-import { BadgeCheck, Check } from "lucide";
-import { html, LitElement, nothing, type PropertyDeclarations, type TemplateResult } from "lit";
+import { BadgeCheck, Check, MessageSquareText } from "lucide";
+import { html, nothing, type TemplateResult } from "lit";
 
 import type { App } from "../../../app";
 import type { ImageInfo, LabelClass } from "../../../state/types";
@@ -7,26 +7,25 @@ import { icon } from "./icon";
 import { fileName, percent } from "./text";
 
 /** A tile that is scrolled by sooner asks for no picture. */
-const LOAD_AFTER_MS = 70;
+const LOAD_AFTER_MS = 100;
 
-/** A picture that is asked for once it has stayed in sight; out of sight, the request is cancelled. */
-export class TilePicture extends LitElement {
-  static override properties: PropertyDeclarations = { src: { attribute: false } };
-  declare src: string;
+/** A picture that is asked for once it has stayed in sight; out of sight, the request is cancelled. Plain, as many come and go. */
+export class TilePicture extends HTMLElement {
+  static #not_before_ms = 0;
+  src = "";
   #timer: ReturnType<typeof setTimeout> | null = null;
   #image: HTMLImageElement | null = null;
 
-  protected override createRenderRoot(): HTMLElement {
-    return this;
+  /** Tiles go by quickly: nobody sees their pictures. */
+  static wait(): void {
+    TilePicture.#not_before_ms = performance.now() + LOAD_AFTER_MS;
   }
 
-  override connectedCallback(): void {
-    super.connectedCallback();
+  connectedCallback(): void {
     this.#timer = setTimeout(() => this.#load(), LOAD_AFTER_MS);
   }
 
-  override disconnectedCallback(): void {
-    super.disconnectedCallback();
+  disconnectedCallback(): void {
     if (this.#timer !== null) clearTimeout(this.#timer);
     // Without it the browser goes on loading.
     this.#image?.removeAttribute("src");
@@ -35,6 +34,11 @@ export class TilePicture extends LitElement {
   }
 
   #load(): void {
+    const wait_ms = TilePicture.#not_before_ms - performance.now();
+    if (wait_ms > 0) {
+      this.#timer = setTimeout(() => this.#load(), wait_ms + 1);
+      return;
+    }
     const image = new Image();
     image.decoding = "async";
     image.alt = "";
@@ -55,6 +59,11 @@ export interface TileState {
   readonly focused: boolean;
 }
 
+/** The place of an image whose tile is still to come. */
+export function emptyTile(): TemplateResult {
+  return html`<div class="tile is-loading" role="presentation"></div>`;
+}
+
 /** One image of the gallery: what was said of it stands on the picture, what is predicted below it. */
 export function tile(app: App, image_id: number, image: ImageInfo | null, state: TileState): TemplateResult {
   const { place, total, selected, focused } = state;
@@ -67,12 +76,17 @@ export function tile(app: App, image_id: number, image: ImageInfo | null, state:
       ${image?.features === "failed"
         ? html`<span class="tile-failure">${image.failure ?? "Could not be read"}</span>`
         : html`<fewclick-tile-picture .src=${app.thumbnailUrl(image_id, 256)}></fewclick-tile-picture>`}
-      <span class="tile-check" data-check>${icon(Check, 13)}</span>
+      <span class="tile-check" data-check></span>
       ${image ? chip(app, image) : nothing}
     </span>
-    <span class="tile-caption"><span class="tile-name">${image ? fileName(image.path) : ""}</span><span class="tile-id">#${image_id}</span></span>
+    <span class="tile-caption"><span class="tile-name">${image ? fileName(image.path) : ""}</span>${commentSign(image)}<span class="tile-id">#${image_id}</span></span>
     <span class="tile-status">${image ? secondLine(app, image) : ""}</span>
   </div>`;
+}
+
+function commentSign(image: ImageInfo | null): TemplateResult | typeof nothing {
+  if (!image?.comment) return nothing;
+  return html`<span class="tile-comment" data-testid="tile-comment" role="img" aria-label="Comment: ${image.comment}" title=${image.comment}>${icon(MessageSquareText, 13)}</span>`;
 }
 
 function labelled(app: App, { class_id, class_ids }: ImageInfo): LabelClass[] {
