@@ -1,5 +1,5 @@
 import type { Api } from "../api/client";
-import { explain, isNotFound } from "../api/errors";
+import { explain, isNotFound, UnreachableError } from "../api/errors";
 import type { AnnotationStore } from "../state/annotations";
 import { VisitHistory } from "../state/history";
 import { Signal } from "../state/signal";
@@ -247,6 +247,8 @@ export class Navigator {
       const image = await this.api.nextImage(strategy, current_id);
       return image !== null && (await this.#openByStrategy(image.id, strategy));
     } catch (error) {
+      const at_hand = error instanceof UnreachableError ? this.#ahead.withoutServer(this.#history.ids) : null;
+      if (at_hand !== null) return this.#openByStrategy(at_hand, strategy);
       if (!tell) throw error;
       this.toasts.show("error", explain(error));
       return true;

@@ -32,6 +32,8 @@ const AHEAD_MOST_PIXELS = 32_000_000;
 /** Has the next image, and some that are likely to follow, at hand while the person works on the open one. */
 export class NextAhead {
   #candidate: Candidate | null = null;
+  /** What was likely to come when the server said so last. */
+  #upcoming_ids: readonly number[] = [];
   #token = 0;
   #look_timer: ReturnType<typeof setTimeout> | null = null;
   #prediction_timer: ReturnType<typeof setTimeout> | null = null;
@@ -54,6 +56,11 @@ export class NextAhead {
 
   drop(): void {
     this.#candidate = null;
+  }
+
+  /** An image that is at hand without a server, and is none of `others`. */
+  withoutServer(others: readonly number[]): number | null {
+    return this.#upcoming_ids.find((id) => !others.includes(id) && this.ready.get(id) !== null) ?? null;
   }
 
   /** What was known of the next image does not hold, if it is this one, or whichever it is. */
@@ -102,6 +109,7 @@ export class NextAhead {
     if (isOver()) return;
     this.#candidate = { image_id: next.id, at };
     const upcoming = await this.api.upcomingImages(at.strategy, at.image_id, AHEAD);
+    this.#upcoming_ids = [next.id, ...upcoming.map(({ id }) => id)];
     let pixels = shownPixels(next);
     for (const image of upcoming.filter(({ id }) => id !== next.id).slice(0, AHEAD - 1)) {
       pixels += shownPixels(image);
@@ -114,9 +122,19 @@ export class NextAhead {
 /** What is on its way to the server is there, or will not be for a while. */
 export async function savesSettled(saves: SaveQueue, image_id?: number): Promise<void> {
   if (saves.status.value === "offline") return;
-  // Whatever was refused has been told; it is settled too.
-  const settled = saves.settled(image_id).catch(() => undefined);
-  await Promise.race([settled, new Promise((resolve) => setTimeout(resolve, WAIT_FOR_SAVES_MS))]);
+  await new Promise<void>((resolve) => {
+    const stop = saves.status.subscribe((status) => {
+      if (status === "offline") done();
+    });
+    const timer = setTimeout(done, WAIT_FOR_SAVES_MS);
+    function done(): void {
+      clearTimeout(timer);
+      stop();
+      resolve();
+    }
+    // Whatever was refused has been told; it is settled too.
+    saves.settled(image_id).then(done, done);
+  });
 }
 
 /** Of the picture as it is fetched for the screen. */

@@ -105,7 +105,7 @@ export class ImageStrip extends AppView {
       (id) => id,
       (id) => html`<button class="thumbnail" aria-label="Image ${id}" aria-current=${id === open_id ? "true" : "false"}
         title="Image ${id}" @click=${() => void navigator.open(id)}>
-        <img src=${this.app.thumbnailUrl(id, 96)} alt="" width="44" height="36" decoding="async" />
+        <img src=${this.app.thumbnailUrl(id, 96)} alt="" width="44" height="36" decoding="async" @error=${hide} />
       </button>`,
     );
   }
@@ -127,6 +127,11 @@ export class ImageStrip extends AppView {
     // After the mouse the keyboard belongs to the image again; who chooses by keys may not be done yet.
     if (!this.#by_key) event.target.blur();
   };
+}
+
+/** Of a file that cannot be read: an empty frame is better than the browser's sign. */
+function hide({ target }: Event): void {
+  if (target instanceof HTMLElement) target.style.visibility = "hidden";
 }
 
 customElements.define("fewclick-image-strip", ImageStrip);

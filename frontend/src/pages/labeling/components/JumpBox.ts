@@ -56,7 +56,7 @@ export class JumpBox extends AppView {
     return html`<div role="option" id="jump-${i}" data-testid="jump-option-${image.id}" aria-selected=${i === this.chosen}
       title=${image.path} @mousedown=${this.#keepFocus} @click=${() => void this.#open(image)}>
       <img src=${this.app.thumbnailUrl(image.id, 96)} alt="" width="40" height="32" decoding="async" />
-      <span class="jump-name">${fileName(image.path)}<small>${image.comment ?? folder}</small></span>
+      <span class="jump-name">${fileName(image.path)}${image.comment || folder ? html`<small>${image.comment ?? folder}</small>` : nothing}</span>
       <span class="jump-id">#${image.id}</span>
     </div>`;
   }
