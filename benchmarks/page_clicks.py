@@ -1,0 +1,215 @@
+"""From a click to the frame that shows what was learned from it, measured inside the page."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from benchmarks.generated_session import CELL_PX, CLICKS_PER_IMAGE, WARM_UP, Size, class_at
+from benchmarks.page_session import Opened, opened, percentiles
+from benchmarks.report import verdict
+from benchmarks.tables import Section, section_of
+from db.tasks import Task
+
+SIZE = Size(Task.SEGMENTATION, 2_000, 100)
+CLICKS = 66
+PAUSE_S = (0.6, 1.4)
+"""Between a person's clicks, shortest and longest."""
+P50_TARGET_MS = 50.0
+P95_TARGET_MS = 100.0
+APART_PX = 30.0
+"""On screen: a right click nearer to a point would remove it."""
+EDGE = 0.06
+"""Of the picture's side, where nobody clicks."""
+LIMIT_MS = 10_000
+REPORTED = (
+    ("CVAT with SAM, locally", "first click of an image", "6-10 s"),
+    ("CVAT with SAM, locally", "later clicks", "3 s"),
+    ("MobileSAM on a processor", "first click of an image", "0.86 s"),
+    ("MobileSAM on a processor", "later clicks, decoding alone", "85 ms"),
+    ("napari-convpaint", "train and predict one image", "1.2-3.9 s"),
+    ("ilastik", "the part in sight", "“more or less instant”"),
+    ("a person notices a lag", "-", "from about 60 ms"),
+)
+
+
+@dataclass(frozen=True)
+class Clicks:
+    """A row; all but the last from the pointer event, medians in milliseconds."""
+
+    pace: str
+    clicks: int
+    put_sent: float
+    put_answered: float
+    announced: float
+    """The event `prediction` was heard."""
+    prediction_answered: float
+    map_answered: float
+    overlay_set: float
+    """The overlay is painted: its mark is set in that frame."""
+    shown_p50: float
+    """The next frame begins: that one was presented."""
+    shown_p95: float
+    worst: float
+    missing: int
+    """Clicks whose overlay did not come."""
+    verdict: str
+
+
+@dataclass(frozen=True)
+class Requests:
+    """Of one click, on average."""
+
+    request: str
+    until_shown: float
+    until_next: float
+
+
+def tables(clicks: int = CLICKS, size: Size = SIZE, pause_s: tuple[float, float] = PAUSE_S) -> list[Section]:
+    """Clicks as a person makes them and without pauses, step by step; the requests of one; what others report."""
+    with opened(size) as here:
+        here.open()
+        here.wait_for_prediction()
+        here.page.keyboard.press("1")
+        _click_through(here, size, WARM_UP, (0.1, 0.1), seed=0)
+        calm = _click_through(here, size, clicks, pause_s, seed=1)
+        hasty = _click_through(here, size, clicks, (0.0, 0.0), seed=2)
+        painter = here.painter
+    names = {
+        "pace": "pace", "clicks": "clicks", "put_sent": "PUT sent", "put_answered": "PUT answered",
+        "announced": "prediction announced", "prediction_answered": "prediction fetched", "map_answered": "map fetched",
+        "overlay_set": "overlay painted", "shown_p50": "shown p50 ms", "shown_p95": "p95 ms", "worst": "worst ms",
+        "missing": "not shown", "verdict": "verdict",
+    }  # fmt: skip
+    rows = [_row("a person's pauses", calm), _row("none", hasty)]
+    title = (
+        f"From the pointer event to the overlay that learned from it ({size.n_images:,} images, overlay by {painter}); "
+        f"steps: medians, ms"
+    )
+    shown = f"{rows[0].shown_p50:.0f} ms p50, {rows[0].shown_p95:.0f} ms p95"
+    reported = [(*peer, "reported, not measured here") for peer in REPORTED]
+    return [
+        section_of(title, rows, names),
+        section_of(
+            "Requests of one click",
+            _requests(calm),
+            {"request": "request", "until_shown": "until shown", "until_next": "until the next click"},
+        ),
+        Section(
+            "What others report of a click",
+            ("system", "what", "time", "source"),
+            (("Fewclick", "click to overlay, as above", shown, "measured here"), *reported),
+        ),
+    ]
+
+
+def _click_through(
+    here: Opened, size: Size, count: int, pause_s: tuple[float, float], *, seed: int
+) -> list[Mapping[str, Any]]:
+    """Click, look, and go on to the next image after a few."""
+    generator = np.random.default_rng(seed)
+    records = []
+    places: list[tuple[float, float]] = []
+    for number in range(count):
+        if number % CLICKS_PER_IMAGE == 0:
+            places = []
+            _go_on(here)
+        box = here.page.get_by_test_id("image-canvas").bounding_box()
+        assert box is not None
+        place = _free_place(generator, places, APART_PX / box["width"])
+        places.append(place)
+        class_id = class_at(place[0] * size.cells * CELL_PX, 0, size)
+        here.probe("arm", "pointerdown", ["overlay"])
+        here.page.mouse.click(
+            box["x"] + place[0] * box["width"],
+            box["y"] + place[1] * box["height"],
+            button="left" if class_id == 1 else "right",
+        )
+        record = here.probe("finished", LIMIT_MS)
+        time.sleep(generator.uniform(*pause_s))
+        records.append({**record, "later": here.probe("since", record["began"])["requests"]})
+    return records
+
+
+def _go_on(here: Opened) -> None:
+    here.probe("arm", "keydown", ["prediction"])
+    here.page.keyboard.press("f")
+    here.probe("finished", LIMIT_MS)
+
+
+def _free_place(
+    generator: np.random.Generator, taken: Sequence[tuple[float, float]], apart: float
+) -> tuple[float, float]:
+    """Fractions of the picture's sides."""
+    while True:
+        x, y = generator.uniform(EDGE, 1 - EDGE, 2).tolist()
+        if all((x - a) ** 2 + (y - b) ** 2 > apart**2 for a, b in taken):
+            return x, y
+
+
+def _row(pace: str, records: Sequence[Mapping[str, Any]]) -> Clicks:
+    good = [record for record in records if "overlay" in record]
+    shown = [record["overlay"]["shown"] - record["began"] for record in good]
+    p50, p95, worst = percentiles(shown)
+    steps = [_steps(record) for record in good]
+    medians = {
+        name: float(np.median([step[name] for step in steps if name in step] or [np.nan]))
+        for name in (
+            "put_sent", "put_answered", "announced", "prediction_answered", "map_answered", "overlay_set",
+        )
+    }  # fmt: skip
+    words = (
+        f"p50 {verdict(p50, P50_TARGET_MS, at_most=True)}, p95 {verdict(p95, P95_TARGET_MS, at_most=True)}"
+        if good
+        else "nothing was shown"
+    )
+    return Clicks(
+        pace=pace, clicks=len(records), shown_p50=p50, shown_p95=p95, worst=worst, missing=len(records) - len(good),
+        verdict=words, **medians,
+    )  # fmt: skip
+
+
+def _steps(record: Mapping[str, Any]) -> dict[str, float]:
+    """Milliseconds since the event; a step that did not happen is missing."""
+    began, ended = record["began"], record["overlay"]["set"]
+    found: dict[str, float] = {"overlay_set": ended - began}
+    for request in record["requests"]:
+        kind = kind_of(request)
+        if kind == "PUT annotations":
+            found.setdefault("put_sent", request["sent"] - began)
+            if request["answered"] is not None:
+                found.setdefault("put_answered", request["answered"] - began)
+        # Those that the overlay was made of are the last ones that were answered before.
+        elif kind in ("GET prediction", "GET map (grid)") and (request["answered"] or ended + 1) <= ended:
+            step = "prediction_answered" if kind == "GET prediction" else "map_answered"
+            found[step] = request["answered"] - began
+    announced = [event["at"] - began for event in record["events"] if event["at"] <= ended]
+    if announced:
+        found["announced"] = announced[-1]
+    return found
+
+
+def kind_of(request: Mapping[str, Any]) -> str:
+    """A request as the tables call it."""
+    words = [word for word in str(request["path"]).split("/") if word not in ("", "api") and not word.isdigit()]
+    last = words[-1] if words else ""
+    if last == "map" and len(words) > 1:
+        return f"{request['method']} map ({request['size']})"
+    return f"{request['method']} {last}"
+
+
+def _requests(records: Sequence[Mapping[str, Any]]) -> list[Requests]:
+    good = [record for record in records if "overlay" in record]
+    early: Counter[str] = Counter()
+    late: Counter[str] = Counter()
+    for record in good:
+        late.update(kind_of(request) for request in record["later"])
+        early.update(kind_of(r) for r in record["later"] if r["sent"] <= record["overlay"]["set"])
+    count = max(len(good), 1)
+    rows = [Requests(kind, early[kind] / count, total / count) for kind, total in late.most_common()]
+    return [Requests("all", early.total() / count, late.total() / count), *rows]
