@@ -8,6 +8,7 @@ from concurrent.futures import Executor, Future
 import numpy as np
 
 from db.queries.training_data import LabelledImage
+from ml_service.coming_curvature import curvature_of
 from ml_service.data_loaders.base import FloatArray, ImageSamples
 from ml_service.heads.exclusive_groups import GroupOf
 from ml_service.heads.live import LiveHeadConfig, prepare_inputs
@@ -19,7 +20,7 @@ from ml_service.heads.multilabel_head import (
     fit_multilabel_prepared,
     known_curvature,
 )
-from ml_service.heads.question_curvature import MAX_KEPT
+from ml_service.heads.question_curvature import MAX_KEPT, curvature_bytes
 from ml_service.heads.scaler import FeatureScaler
 from ml_service.live_learning import FittedHead
 from ml_service.training_set import TrainingSet
@@ -31,7 +32,7 @@ FEWEST_CHANGES = 16
 CURVATURE_CHANGE = 0.05
 """Answers, and share of them, that have to be new before curvature is computed again."""
 CURVATURE_BYTES = 64 << 20
-"""Of all questions together; those beyond do without."""
+"""Of all questions together; one for which there is no room does without."""
 
 
 class AnswerRows:
@@ -84,7 +85,9 @@ class AnswerRows:
         if np.isnan(self._targets[: self._used]).all():
             return None
         for subject in [subject for subject, coming in self._coming.items() if coming.done()]:
-            self._curvatures[subject] = self._coming.pop(subject).result()
+            found = curvature_of(self._coming.pop(subject))
+            if found is not None:
+                self._curvatures[subject] = found
         head, self._answers = fit_multilabel_prepared(
             self._inputs[: self._used],
             self._targets[: self._used],
@@ -101,20 +104,25 @@ class AnswerRows:
         """Begin to compute, beside everything else, what makes the next fits fast, if that is due."""
         if self._coming or len(self._samples) < CURVATURE_FROM_IMAGES:
             return
-        self._curvatures = {
-            subject: self._curvatures[subject] for subject in self._answers if subject in self._curvatures
-        }
-        due, left = {}, CURVATURE_BYTES
-        for subject, answer in self._answers.items():
-            left -= 4 * ((answer.seen.sum() - 1) * (self._inputs.shape[1] + 1)) ** 2
-            if left >= 0 and answer.is_question and self._is_outdated(subject, answer):
-                due[subject] = answer
-                self._computed_at[subject] = self._n_taken
+        room = self._with_room()
+        self._curvatures = {subject: known for subject, known in self._curvatures.items() if subject in room}
+        due = {subject: answer for subject, answer in room.items() if self._is_outdated(subject, answer)}
+        self._computed_at.update(dict.fromkeys(due, self._n_taken))
         if due:
             # The rows may change while the helper reads.
             inputs = self._inputs[: self._used].copy()
             for subject, answer in due.items():
                 self._coming[subject] = helper.submit(known_curvature, inputs, answer, self._config)
+
+    def _with_room(self) -> dict[Subject, Answer]:
+        """Questions whose curvatures have room together."""
+        room, left = {}, CURVATURE_BYTES
+        for subject, answer in self._answers.items():
+            size = curvature_bytes(int(answer.seen.sum()), self._inputs.shape[1]) if answer.is_question else 0
+            if 0 < size <= left:
+                room[subject] = answer
+                left -= size
+        return room
 
     def _is_outdated(self, subject: Subject, answer: Answer) -> bool:
         known = self._curvatures.get(subject)

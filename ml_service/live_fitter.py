@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ml_service.answer_rows import AnswerRows
+from ml_service.coming_curvature import curvature_of
 from ml_service.heads.exclusive import fit_kernel_head, is_for_kernel
 from ml_service.heads.live import LiveHead, prepare_inputs
 from ml_service.heads.scaler import FeatureScaler
@@ -177,7 +178,8 @@ class LiveFitter:
             few = fit_kernel_head(rows.inputs, class_index, weights, n_classes, scaler=scaler, config=config)
             return FittedHead(few, class_ids)
         if self._coming is not None and self._coming.done():
-            self._curvature, self._coming = self._coming.result(), None
+            coming, self._coming = self._coming, None
+            self._curvature = curvature_of(coming) or self._curvature
         head, solution, problem = LiveHead.fit_prepared(
             rows.inputs,
             class_index,

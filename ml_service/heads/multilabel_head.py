@@ -17,7 +17,8 @@ from ml_service.heads.base import make_linear, make_mlp
 from ml_service.heads.exclusive_groups import ALONE, GroupedHead, GroupOf, members
 from ml_service.heads.live import LiveHead, LiveHeadConfig, prepare_inputs
 from ml_service.heads.question_curvature import FullCurvature, QuestionCurvature, question_curvature
-from ml_service.heads.questions_fit import Question, fit_questions
+from ml_service.heads.questions_fit import fit_questions
+from ml_service.heads.questions_problem import Question
 from ml_service.heads.scaler import FeatureScaler
 from ml_service.heads.softmax_fit import Float64s
 

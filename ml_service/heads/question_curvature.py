@@ -165,12 +165,17 @@ def _settle(start: Float64s, reach: Float64s, shares: Float64s, basis: Float64s)
 
 
 def _inverse(square: Float32s) -> Float32s:
-    """Of a symmetric matrix with eigenvalues of 1 and more, of which the lower triangle is given."""
+    """Of a symmetric matrix with eigenvalues of 1 and more, of which the lower triangle is given.
+
+    Raises:
+        LinAlgError: beside its largest eigenvalue float32 does not see the smallest.
+    """
     # Transposed, it lies in memory as LAPACK wants it.
     factor, failed = lapack.spotrf(square.T, lower=False, overwrite_a=True)
-    assert not failed, "the second derivative is positive"
-    upper, failed = lapack.spotri(factor, lower=False, overwrite_c=True)
-    assert not failed, "a factor has an inverse"
+    if not failed:
+        upper, failed = lapack.spotri(factor, lower=False, overwrite_c=True)
+    if failed:
+        raise np.linalg.LinAlgError(f"to float32 the second derivative has no inverse (row {failed} of {len(square)})")
     filled = np.triu(upper)
     return np.ascontiguousarray(filled + np.triu(filled, 1).T)
 
@@ -182,9 +187,25 @@ def question_curvature(inputs: Float32s, shares: Float32s, solution: Float64s) -
         inputs: (N, D)
         shares: (m, N), as in `Question`.
         solution: (m, D + 1)
+
+    Raises:
+        LinAlgError: it cannot be computed in float32.
     """
-    if (len(shares) - 1) * (inputs.shape[1] + 1) <= EXACT_TO:
+    if _is_full(len(shares), inputs.shape[1]):
         return FullCurvature(inputs, shares, solution)
     totals = shares.sum(axis=0)
     targets = (shares / np.maximum(totals, 1e-30)).T
     return Curvature(Problem(inputs, targets, totals), Solution(solution[:, :-1], solution[:, -1]))
+
+
+def curvature_bytes(n_outcomes: int, dim: int) -> int:
+    """Memory that `question_curvature` takes at most, of so many outcomes and points of D channels."""
+    n_contrasts, width = n_outcomes - 1, dim + 1
+    if not _is_full(n_outcomes, dim):
+        return 4 * width**2 + 8 * n_contrasts * (width + n_contrasts)
+    n_parameters = n_contrasts * width
+    return 4 * n_parameters**2 + MAX_KEPT * n_contrasts * (4 * n_parameters + 8 * n_contrasts)
+
+
+def _is_full(n_outcomes: int, dim: int) -> bool:
+    return (n_outcomes - 1) * (dim + 1) <= EXACT_TO

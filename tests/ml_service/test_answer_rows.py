@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import wait
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.linalg import lapack
 
 from db.queries.annotations import clear, set_classes, undo
 from db.queries.class_groups import put_into_group
@@ -16,6 +18,8 @@ from db.tables.images import Image
 from db.tables.session import LabelClass
 from ml_service import answer_rows
 from ml_service.context import Context
+from ml_service.heads import question_curvature
+from ml_service.heads.question_curvature import curvature_bytes
 from ml_service.heads.scaler import FeatureScaler
 from ml_service.live_fitter import LiveFitter
 from ml_service.live_learning import FittedHead, fit_live
@@ -53,14 +57,25 @@ class Followed:
         self.fitter.look_ahead()
         rows = self.fitter._answers
         assert rows is not None
-        for coming in rows._coming.values():
-            coming.result()
+        wait(rows._coming.values())
 
 
 def open_followed(folder: Path) -> Followed:
     session = make_multilabel_session(folder, N_IMAGES)
     context = session.context()
     return Followed(session, context, LiveFitter(context.parts, context.training_set))
+
+
+def computed(followed: Followed) -> list[tuple[int, ...]]:
+    """Of which questions curvature is known after some answers and a rest."""
+    answer_rightly(followed.session, range(1, N_IMAGES))
+    followed.head()
+    followed.look_ahead()
+    answer_rightly(followed.session, [N_IMAGES])
+    followed.head()
+    rows = followed.fitter._answers
+    assert rows is not None
+    return list(rows._curvatures)
 
 
 @pytest.fixture
@@ -140,15 +155,36 @@ def test_fit__curvature_spares_passes(followed: Followed, monkeypatch: pytest.Mo
 
 
 def test_look_ahead__not_beyond_its_memory(followed: Followed, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(answer_rows, "CURVATURE_BYTES", 4 * (2 * (EXTRACTOR.pooled_dim + 1)) ** 2)
-    answer_rightly(followed.session, range(1, N_IMAGES))
+    monkeypatch.setattr(answer_rows, "CURVATURE_BYTES", curvature_bytes(3, EXTRACTOR.pooled_dim))
+    assert computed(followed) == [(DAY, NIGHT)]
+
+
+def test_look_ahead__one_too_large_leaves_room_for_those_behind(
+    followed: Followed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(answer_rows, "CURVATURE_BYTES", curvature_bytes(3, EXTRACTOR.pooled_dim) - 1)
+    assert computed(followed) == [(CAR,)]
+
+
+def test_look_ahead__a_group_with_many_parameters_takes_little(
+    followed: Followed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_full = 4 * (2 * (EXTRACTOR.pooled_dim + 1)) ** 2
+    monkeypatch.setattr(question_curvature, "EXACT_TO", EXTRACTOR.pooled_dim + 1)
+    monkeypatch.setattr(question_curvature, "MAX_KEPT", 1)
+    monkeypatch.setattr(answer_rows, "CURVATURE_BYTES", in_full)
+    assert computed(followed) == [(DAY, NIGHT), (CAR,)]
+
+
+def test_fit__goes_on_where_curvature_cannot_be_computed(
+    followed: Followed, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    # LAPACK's answer where, to float32, a matrix is not positive.
+    monkeypatch.setattr(lapack, "spotrf", lambda square, **_options: (square, 1))
+    assert computed(followed) == []
+    assert "curvature cannot be computed" in caplog.text
+    answer(followed.session, 1, [])
     followed.head()
-    followed.look_ahead()
-    answer_rightly(followed.session, [N_IMAGES])
-    followed.head()
-    rows = followed.fitter._answers
-    assert rows is not None
-    assert list(rows._curvatures) == [(DAY, NIGHT)]
 
 
 def test_fit__equal_answers_have_the_very_same_head(followed: Followed, monkeypatch: pytest.MonkeyPatch) -> None:

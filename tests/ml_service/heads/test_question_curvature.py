@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from ml_service.heads import question_curvature as module
-from ml_service.heads.question_curvature import FullCurvature, question_curvature
-from ml_service.heads.questions_fit import Question, fit_questions
+from ml_service.heads.question_curvature import FullCurvature, curvature_bytes, question_curvature
+from ml_service.heads.questions_fit import fit_questions
+from ml_service.heads.questions_problem import Question
 from ml_service.heads.softmax_fit import Curvature, Float64s
 from tests.ml_service.heads.test_questions_fit import DIM, make_inputs, make_shares
 
@@ -75,3 +76,25 @@ def test_question_curvature__very_many_parameters_are_simplified(monkeypatch: py
     assert isinstance(simplified, Curvature)
     found, expected = (fit_questions(inputs, [Question(shares, solution, one)])[0] for one in (simplified, None))
     np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("exact_to", [DIM, 1600])
+@pytest.mark.parametrize("n_outcomes", [2, 5])
+def test_curvature_bytes__is_what_it_takes(monkeypatch: pytest.MonkeyPatch, n_outcomes: int, exact_to: int) -> None:
+    monkeypatch.setattr(module, "EXACT_TO", exact_to)
+    inputs = make_inputs(100)
+    shares = make_shares(inputs, n_outcomes)
+    solution = np.zeros((n_outcomes, DIM + 1))
+    curvature = question_curvature(inputs, shares, solution)
+    if isinstance(curvature, FullCurvature):
+        curvature.exchange(inputs[3], np.zeros(n_outcomes, np.float32), shares[:, 0], solution)
+    values = vars(curvature)
+    taken = sum(values[name].nbytes for name in values.keys() - {"_basis", "_n_kept"})
+    assert taken == curvature_bytes(n_outcomes, DIM)
+
+
+def test_question_curvature__beyond_float32() -> None:
+    inputs = np.ones((3000, 2), np.float32)
+    shares = np.full((2, 3000), 1e6, np.float32)
+    with pytest.raises(np.linalg.LinAlgError, match="no inverse"):
+        question_curvature(inputs, shares, np.zeros((2, 3)))

@@ -7,7 +7,8 @@ import pytest
 
 from ml_service.heads import questions_fit
 from ml_service.heads.question_curvature import question_curvature
-from ml_service.heads.questions_fit import Question, fit_questions
+from ml_service.heads.questions_fit import fit_questions
+from ml_service.heads.questions_problem import Question
 from ml_service.heads.softmax_fit import FitAbandonedError, Float32s, Float64s, Problem, fit_softmax
 
 DIM = 24
@@ -77,3 +78,38 @@ def test_fit_questions__none_and_given_up() -> None:
     assert fit_questions(inputs, []) == []
     with pytest.raises(FitAbandonedError):
         fit_questions(inputs, [Question(make_shares(inputs, 2))], lambda: True)
+
+
+class Misleading:
+    """What it takes for the way down leads along the slope, and a very little up or down."""
+
+    def __init__(self, towards: float) -> None:
+        self._towards = towards
+
+    def solve(self, gradient: Float64s) -> Float64s:
+        """See QuestionCurvature."""
+        along = np.random.default_rng(1).normal(size=gradient.shape)
+        along -= gradient * (np.vdot(along, gradient) / np.vdot(gradient, gradient))
+        return np.asarray(along + self._towards * gradient)
+
+
+@pytest.mark.parametrize("towards", [-1.0, 1e-7])
+def test_fit_questions__curvature_that_misleads_is_forgotten(towards: float) -> None:
+    inputs = make_inputs(300)
+    shares = [make_shares(inputs, size, seed=size) for size in (2, 3)]
+    starts = [np.zeros((size, DIM + 1)) for size in (2, 3)]
+    for known in ([Misleading(towards), None], [Misleading(towards)] * 2):
+        questions = [Question(*one) for one in zip(shares, starts, known, strict=True)]
+        for one, found in zip(shares, fit_questions(inputs, questions), strict=True):
+            assert_equal(inputs, found, alone(inputs, one))
+
+
+def test_fit_questions__goes_on_where_curvature_cannot_be_computed(caplog: pytest.LogCaptureFixture) -> None:
+    # Beside so many equal points the one that differs is not seen in float32.
+    inputs = np.ones((3000, 2), np.float32)
+    inputs[0] = 1.001
+    shares = np.zeros((2, 3000), np.float32)
+    shares[0, ::2], shares[1, 1::2] = 1e6, 1e6
+    found = fit_questions(inputs, [Question(shares)])[0]
+    assert "goes on without curvature" in caplog.text
+    assert np.isfinite(found).all()
