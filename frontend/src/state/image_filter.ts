@@ -157,7 +157,10 @@ function statusQuery(status: StatusChoice): FilterQuery {
       return { status: "labeled", reviewed: true };
     case "accepted":
       return { status: "labeled", reviewed: false };
-    default:
+    case "unlabeled":
+    case "labeled":
+    case "skipped":
+    case "undetermined":
       return { status };
   }
 }

@@ -1,0 +1,110 @@
+import { beforeEach, describe, expect, test, vi } from "vitest";
+
+import type { Api, ImageQuery } from "../../src/api/client";
+import type { ImageInfo } from "../../src/state/types";
+import { GallerySource } from "../../src/sync/gallery_source";
+
+const TOTAL = 12_000;
+let order: number[];
+let asked: { ids: number[]; signal: AbortSignal | undefined; answer: () => void }[];
+let portions: number[];
+
+function imageOf(id: number): ImageInfo {
+  return { id, path: `${id}.png` } as ImageInfo;
+}
+
+function source(answers_at_once = true): GallerySource {
+  const api = {
+    imageIds: (_query: ImageQuery, offset: number, limit: number) => {
+      portions.push(offset);
+      return Promise.resolve({ ids: order.slice(offset, offset + limit), total: TOTAL });
+    },
+    images: ({ ids = [] }: ImageQuery, signal?: AbortSignal) =>
+      new Promise((resolve, reject) => {
+        const answer = (): void => resolve({ items: ids.map(imageOf), next_cursor: null, total: null });
+        signal?.addEventListener("abort", () => reject(new DOMException("", "AbortError")));
+        asked.push({ ids, signal, answer });
+        if (answers_at_once) answer();
+      }),
+  };
+  return new GallerySource(api as unknown as Api);
+}
+
+const soon = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 0));
+
+beforeEach(() => {
+  vi.useRealTimers();
+  order = Array.from({ length: TOTAL }, (_, place) => TOTAL - place);
+  asked = [];
+  portions = [];
+});
+
+describe("GallerySource", () => {
+  test("fetches pages of what is in sight, once", async () => {
+    const gallery = source();
+    await gallery.show({});
+    expect([gallery.state.value.total, gallery.idAt(0), gallery.idAt(5_000)]).toEqual([TOTAL, TOTAL, null]);
+    gallery.need(150, 230);
+    gallery.need(150, 230);
+    await soon();
+    expect(asked.map(({ ids }) => [ids[0], ids.length])).toEqual([[TOTAL - 100, 100], [TOTAL - 200, 100]]);
+    expect(gallery.image(gallery.idAt(150) ?? 0)?.id).toBe(TOTAL - 150);
+    gallery.need(150, 230);
+    expect(asked).toHaveLength(2);
+  });
+
+  test("cancels what was scrolled by", async () => {
+    const gallery = source(false);
+    await gallery.show({});
+    gallery.need(0, 50);
+    gallery.need(400, 450);
+    expect(asked.map(({ signal }) => signal?.aborted)).toEqual([true, false]);
+    await soon();
+    expect(gallery.state.value.error).toBeNull();
+  });
+
+  test("jumps far without what lies between", async () => {
+    const gallery = source();
+    await gallery.show({});
+    gallery.need(11_000, 11_050);
+    await soon();
+    expect(portions).toEqual([0, 10_000]);
+    gallery.need(11_000, 11_050);
+    await soon();
+    expect(asked).toHaveLength(1);
+  });
+
+  test("keeps a bounded part in memory", async () => {
+    const gallery = source();
+    await gallery.show({});
+    for (let place = 0; place < 5_000; place += 100) {
+      gallery.need(place, place + 99);
+      await soon();
+    }
+    const kept = order.slice(0, 5_000).filter((id) => gallery.image(id) !== null);
+    expect(kept).toHaveLength(3_000);
+    expect(gallery.image(gallery.idAt(4_999) ?? 0)).not.toBeNull();
+  });
+
+  test("a change renews the image where it stands", async () => {
+    vi.useFakeTimers();
+    const gallery = source();
+    await gallery.show({});
+    gallery.need(0, 50);
+    await vi.advanceTimersByTimeAsync(1);
+    order = [...order].reverse();
+    gallery.hear([TOTAL - 3, 5]);
+    await vi.advanceTimersByTimeAsync(400);
+    expect(asked.at(-1)?.ids).toEqual([TOTAL - 3]);
+    expect(gallery.idAt(0)).toBe(TOTAL);
+    await gallery.reload();
+    expect(gallery.idAt(0)).toBe(1);
+  });
+
+  test("ids of a range that nobody has seen", async () => {
+    const gallery = source();
+    await gallery.show({});
+    const ids = await gallery.idsIn(4_990, 5_009);
+    expect([ids.length, ids[0], ids.at(-1)]).toEqual([20, TOTAL - 4_990, TOTAL - 5_009]);
+  });
+});
