@@ -30,7 +30,7 @@ async function start(root: HTMLElement): Promise<void> {
   const api = createApi(document.baseURI);
   try {
     const [config, sessions] = await Promise.all([api.config(), api.sessions()]);
-    if (isStart(location.hash, location.pathname, sessions.map(({ url }) => url))) {
+    if (isStart(location.hash)) {
       await showStart(root, api);
       return;
     }

@@ -43,7 +43,7 @@ def server(built_frontend: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_start_page__leads_to_a_session_and_back(page: Page, server: str, labeling: LabelingPage) -> None:
-    page.goto(server)
+    page.goto(f"{server}/#/start")
     cards = page.get_by_test_id("session-card")
     expect(cards).to_have_count(3)
     assert [card.get_attribute("data-task") for card in cards.all()] == ["segmentation", "classification", "multilabel"]

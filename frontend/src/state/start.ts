@@ -33,10 +33,9 @@ export interface StartPage {
 
 export const START_HASH = "#/start";
 
-/** Whether an address means the start page: by name, or the root of a server that has several sessions. */
-export function isStart(hash: string, pathname: string, session_urls: readonly string[]): boolean {
-  if (hash === START_HASH) return true;
-  return session_urls.length > 1 && hash === "" && !session_urls.includes(pathname);
+/** Whether an address means the start page. The root does not: programs and people find the first session's images there. */
+export function isStart(hash: string): boolean {
+  return hash === START_HASH;
 }
 
 /** Labelled, skipped and undetermined: what a person has seen. */

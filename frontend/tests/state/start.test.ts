@@ -6,19 +6,9 @@ import { ago, isStart, reviewedShare } from "../../src/state/start";
 const NOW = new Date("2026-01-10T12:00:00Z");
 
 describe("isStart", () => {
-  const two = ["/s/a/", "/s/b/"];
-
-  it("at the root of several sessions, and wherever it is asked for", () => {
-    expect(isStart("", "/", two)).toBe(true);
-    expect(isStart("#/start", "/s/a/", two)).toBe(true);
-    expect(isStart("#/start", "/", [])).toBe(true);
-  });
-
-  it("not where there is one session, or an image is asked for", () => {
-    expect(isStart("", "/", [])).toBe(false);
-    expect(isStart("", "/s/a/", two)).toBe(false);
-    expect(isStart("#/image/3", "/", two)).toBe(false);
-    expect(isStart("#/label", "/", two)).toBe(false);
+  it("only where it is asked for: the root opens the images of the first session", () => {
+    expect(isStart("#/start")).toBe(true);
+    for (const other of ["", "#/image/3", "#/label", "#/gallery"]) expect(isStart(other)).toBe(false);
   });
 });
 
