@@ -35,11 +35,6 @@ class Leftovers:
     rows: tuple[int, ...]
     """Ids of checkpoints whose file is gone."""
 
-    @property
-    def size_bytes(self) -> int:
-        """Of the files."""
-        return sum(path.stat().st_size for path in self.files if path.is_file())
-
 
 def find_leftovers(db_session: Session, session_dir: Path, *, grace_s: float = GRACE_S) -> Leftovers:
     """Files without a row and rows without a file.

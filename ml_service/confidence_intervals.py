@@ -60,8 +60,8 @@ def paired_gain(
 
 
 def is_within_chance(gain: float, error: float | None, n_images: int) -> bool:
-    """Whether a `paired_gain` over that many images is below its standard error, the bar that it has to pass."""
-    return n_images >= ENOUGH_IMAGES and error is not None and gain < error
+    """Whether a `paired_gain` over that many images is not above its standard error, the bar that it has to pass."""
+    return n_images >= ENOUGH_IMAGES and error is not None and gain <= error
 
 
 def clustered_share(

@@ -6,14 +6,13 @@ import logging
 import time
 from typing import Protocol
 
-from db.queries.runs import ended_run_ids
 from db.queries.session_info import get_session_info, training_settings
 from db.queries.training_data import class_names
 from ml_service.context import Context
 from ml_service.errors import StoppingError
 from ml_service.head_keeper import HeadKeeper
 from ml_service.loop_files import load_loop
-from ml_service.run_files import remove_loops, saved_run_ids
+from ml_service.run_files import remove_loops
 from ml_service.run_loop import RunLoop, begin_loop, resume_loop
 from ml_service.run_record import RunRecord
 from ml_service.run_result import RunResult
@@ -77,7 +76,6 @@ class RunExecution:
             JobLostError: another worker has the run now.
             LearningError, FeatureMismatchError: the run failed.
         """
-        remove_loops(self._context.session_dir, self._ended_runs())
         try:
             self._loop = self._begin()
             reason = self._train(self._loop)
@@ -85,12 +83,6 @@ class RunExecution:
             reason = STOPPED
         self._finish(reason, self._loop)
         remove_loops(self._context.session_dir, [self._run_id])
-
-    def _ended_runs(self) -> list[int]:
-        """Those that left files all the same: their process was killed, or another run took their place."""
-        saved = saved_run_ids(self._context.session_dir)
-        with self._context.db.read() as db_session:
-            return ended_run_ids(db_session, saved)
 
     def _begin(self) -> RunLoop:
         """A new loop, or the one that a stopped service has left."""

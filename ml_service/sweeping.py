@@ -104,11 +104,11 @@ class Sweep:
         """What is not recorded when a click comes is out of date in a moment, or predicted again."""
         predictions = [prediction for some, _broken in done for prediction in some]
         broken = {image_id: reason for _some, reasons in done for image_id, reason in reasons.items()}
-        self._record(model, [(predictions[:RECORDED_AT_ONCE], broken)])
+        is_current = self._record(model, [(predictions[:RECORDED_AT_ONCE], broken)])
         for start in range(RECORDED_AT_ONCE, len(predictions), RECORDED_AT_ONCE):
-            if self._is_wanted():
+            if not is_current or self._is_wanted():
                 return
-            self._record(model, [(predictions[start : start + RECORDED_AT_ONCE], {})])
+            is_current = self._record(model, [(predictions[start : start + RECORDED_AT_ONCE], {})])
 
     def _submit(self, model: Model, images: Sequence[ImageRef]) -> Future[Predicted]:
         return self._helpers.submit(self._predict, model, images, keep=False)
@@ -116,7 +116,8 @@ class Sweep:
     def _predict(self, model: Model, images: Sequence[ImageRef], *, keep: bool) -> Predicted:
         return predict_readable(self._context.parts.predictor, model, self._context.reader, images, keep=keep)
 
-    def _record(self, model: Model, done: Sequence[Predicted]) -> None:
+    def _record(self, model: Model, done: Sequence[Predicted]) -> bool:
+        """False if another head is in force by now: its predictions take the place of these."""
         predictions = [prediction for some, _broken in done for prediction in some]
         context = self._context
         with context.db.write() as db_session:
@@ -127,3 +128,4 @@ class Sweep:
                 image_ids = [prediction.image_id for prediction in predictions]
                 add_event(db_session, "prediction", image_ids=image_ids, version=model.version)
         remove_maps(context.session_dir, replaced or [])
+        return replaced is not None

@@ -58,6 +58,8 @@ class Worker:
         self._quality = QualityMeasurement(context)
         self._collector = MapCollector(context.db, context.session_dir)
         self._may_have_work = True
+        self._has_unread_news = False
+        """Those that a look of the sweep has used up, and a run beside it has yet to hear."""
         self._job_ids: list[int] = []
         self._rest_s = 0.0
         self._busy_until = -float("inf")
@@ -175,7 +177,7 @@ class Worker:
         """Whether a person began to wait since the last look."""
         if not self._detector.changed():
             return False
-        self._may_have_work = True
+        self._may_have_work = self._has_unread_news = True
         return self.has_urgent_jobs()
 
     def is_stopping(self) -> bool:
@@ -184,7 +186,8 @@ class Worker:
 
     def has_news(self) -> bool:
         """As in `Attendant`."""
-        return self._detector.changed()
+        has_news, self._has_unread_news = self._detector.changed() or self._has_unread_news, False
+        return has_news
 
     def has_urgent_jobs(self) -> bool:
         """As in `Attendant`."""

@@ -8,7 +8,7 @@ from db.queries import checkpoint_removal, checkpoints
 from db.queries.run_removal import count_old_epochs, forget_old_epochs, wait_for_disk
 from ml_service.checkpoint_files import find_leftovers, remove_files, remove_unnamed_files
 from ml_service.data_snapshot import GRACE_S
-from ml_service.session_leftovers import find_session_leftovers, remove_session_leftovers, size_of
+from ml_service.session_leftovers import find_session_leftovers, remove_found, size_of
 
 
 def delete(shelf: Shelf, checkpoint_id: int) -> None:
@@ -49,17 +49,16 @@ def prune(shelf: Shelf, request: PruneRequest, *, grace_s: float = GRACE_S) -> P
             if row not in lost and (reason := checkpoint_removal.why_kept(db_session, row)) is not None
         ]
         lost_ids = [row.id for row in lost]
-        freed = leftovers.size_bytes + sum(row.size_bytes or 0 for row in removed)
         epochs = count_old_epochs(db_session)
         of_runs = find_session_leftovers(db_session, shelf.session_dir, grace_s=grace_s)
-        freed += size_of(of_runs)
         paths = []
         if not request.dry_run:
             paths = checkpoint_removal.remove(db_session, [*going, *lost])
             forget_old_epochs(db_session)
             wait_for_disk(db_session)
+    freed = size_of([*leftovers.files, *of_runs]) + sum(row.size_bytes or 0 for row in removed)
     if not request.dry_run:
-        remove_session_leftovers(shelf.database, shelf.session_dir, grace_s=grace_s)
+        remove_found(shelf.database, shelf.session_dir, of_runs, grace_s=grace_s)
         remove_unnamed_files(shelf.database, shelf.session_dir, paths)
         remove_files(leftovers.files)
     return PruneResult(

@@ -201,7 +201,7 @@ class Change:
         image.status = status_of(visible)
         if is_labelled and image.split is None:
             if visible.label is not None:
-                record_outcome(self.db_session, image.id, visible.label[0])
+                record_outcome(self.db_session, image.id, *visible.label)
             class_ids = {class_id for class_id, _origin in visible.classes if class_id is not None}
             class_ids |= {point.class_id for point in visible.points}
             class_ids |= {region.class_id for region in visible.regions if region.class_id is not None}

@@ -1,4 +1,4 @@
-"""Was the prediction that a person saw right? Noted when the person says what is there."""
+"""Was the prediction right? Noted when a person says what is there."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 from sqlalchemy import bindparam, delete, func, insert, select
 from sqlalchemy.orm import Session
 
+from db.enums import Origin
 from db.tables.learning import Agreement, Prediction, PredictionOutcome
 
 AGREEMENTS_KEPT = 5000
@@ -43,8 +44,13 @@ class AgreementRow(NamedTuple):
     unprompted: bool
 
 
-def record_outcome(db_session: Session, image_id: int, class_id: int) -> None:
-    """Compare the first label of an image with its prediction, if there was one. Later labels say nothing new."""
+def record_outcome(db_session: Session, image_id: int, class_id: int, origin: Origin) -> None:
+    """Compare the first label of an image with the prediction that there is, if there is one.
+
+    Later labels say nothing new, imported ones were not given beside a prediction.
+    """
+    if origin is Origin.IMPORTED:
+        return
     prediction = db_session.get(Prediction, image_id)
     if prediction is None or not prediction.probabilities:
         return

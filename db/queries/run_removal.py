@@ -28,7 +28,12 @@ def forget_old_epochs(db_session: Session, keep: int = RUNS_WITH_LOSSES) -> None
 
 def wait_for_disk(db_session: Session) -> None:
     """Have something to commit, so that a durable transaction waits for the disk, and all before it is there too."""
-    db_session.execute(update(SessionInfo).values(name=SessionInfo.name))
+    # There and back: SQLite has nothing to commit after an update to the value that is there already.
+    for step in (1, -1):
+        db_session.execute(
+            update(SessionInfo).values(label_sequence=SessionInfo.label_sequence + step),
+            execution_options={"synchronize_session": False},
+        )
 
 
 def _is_old(keep: int) -> ColumnElement[bool]:

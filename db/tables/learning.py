@@ -64,7 +64,7 @@ class Prediction(Base):
 
 
 class PredictionOutcome(Base):
-    """Was the prediction that a person saw right? One row for the first human label of an image (classification)."""
+    """Was the prediction right? One row for the first label of an image, if a person gave it (classification)."""
 
     __tablename__ = "prediction_outcomes"
 

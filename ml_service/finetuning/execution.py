@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Protocol
 
 from db.queries.adoption import image_paths
-from db.queries.runs import ended_run_ids
 from db.queries.session_info import get_session_info, training_settings
 from db.tables.learning import Run
 from ml_service import training_loop
@@ -94,7 +93,7 @@ class FinetuneExecution:
         with self._start() as child:
             reason = self._follow(child)
         self._finish(reason, plan)
-        # What a failed run leaves goes when the next one begins: its end is not recorded yet.
+        # What a failed run leaves goes when a later one begins: its end is not recorded yet.
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _plan(self) -> Plan:
@@ -102,7 +101,6 @@ class FinetuneExecution:
         reason = why_not(self._context.extractor)
         if reason is not None:
             raise FinetuneError(reason)
-        self._forget_ended()
         plan = _kept_plan(self._folder, self._context.extractor)
         if plan is None:
             shutil.rmtree(self._folder, ignore_errors=True)
@@ -111,17 +109,6 @@ class FinetuneExecution:
             plan.write(self._folder)
         self._record.begin(0, ())
         return plan
-
-    def _forget_ended(self) -> None:
-        """What runs have left that will not go on. The worker has recorded durably that this one goes on."""
-        left = {
-            path: int(number) for path in self._folder.parent.glob("run-*") if (number := path.name[4:]).isdecimal()
-        }
-        with self._context.db.read() as db_session:
-            ended = set(ended_run_ids(db_session, left.values()))
-        for path, run_id in left.items():
-            if run_id in ended:
-                shutil.rmtree(path, ignore_errors=True)
 
     def _new_plan(self) -> Plan:
         context = self._context

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
-from db.database import Database
+from db.database import ChangeDetector, Database
 from db.enums import RunState
 from db.migrate import migrate
 from db.queries.session_info import TrainingSettings
@@ -126,6 +132,104 @@ def test_remove__arrays_whose_state_is_not_written_yet_stay(folder: Path) -> Non
     remove_session_leftovers(database, folder, grace_s=-1)
     assert names(folder, FOLDER) == ["run-1-1-0.safetensors"]
     database.close()
+
+
+class Meddled(Database):
+    """Something happens each time a transaction was on the disk."""
+
+    def __init__(self, url: str, meddle: Callable[[], None]) -> None:
+        super().__init__(url, waits_for_disk=False)
+        self._meddle = meddle
+
+    @contextmanager
+    def write(self, *, durable: bool = False) -> Iterator[Session]:
+        with super().write(durable=durable) as db_session:
+            yield db_session
+        if durable:
+            self._meddle()
+
+
+def test_remove__only_what_was_on_the_disk_as_unneeded_and_is_so_still(folder: Path) -> None:
+    write_state(folder, 1, 1)
+    write_state(folder, 2, 1)
+    (folder / SCALER_FOLDER).mkdir()
+    for name in ("now", "before", "earlier"):
+        (folder / SCALER_FOLDER / f"{name}.safetensors").write_bytes(b"scaler")
+    other = Database.of_session(folder)
+    detector = ChangeDetector(other.engine)
+    detector.changed()
+    written: list[bool] = []
+
+    def meddle() -> None:
+        """Run 1 ends, the scaler of before is taken up again."""
+        written.append(detector.changed())
+        with other.write() as db_session:
+            db_session.get_one(Run, 1).state = RunState.FINISHED
+            db_session.get_one(SessionInfo, 1).scaler = {"hash": "before", "n_images": 1, "extractor": ""}
+
+    database = Meddled(other.url, meddle)
+    remove_session_leftovers(database, folder, grace_s=-1)
+    # SQLite waits for the disk only where there was something to commit.
+    assert written == [True]
+    assert names(folder, FOLDER) == ["run-1-1-0.safetensors", "run-1.json"]
+    assert names(folder, SCALER_FOLDER) == ["before.safetensors", "now.safetensors"]
+    detector.close()
+    database.close()
+    other.close()
+
+
+def test_remove__writers_are_not_kept_out_while_it_deletes(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / WORK_FOLDER / "run-2").mkdir(parents=True)
+    (folder / WORK_FOLDER / ".run-9.half.gone").mkdir()  # a process was killed
+    write_state(folder, 2, 1)
+    database = Database.of_session(folder)
+    removed: list[str] = []
+    rmtree, unlink = shutil.rmtree, Path.unlink
+
+    def write_and_remove_tree(path: Path) -> None:
+        write_meanwhile(folder)
+        removed.append(path.name)
+        rmtree(path)
+
+    def write_and_unlink(path: Path, missing_ok: bool = False) -> None:
+        write_meanwhile(folder)
+        removed.append(path.name)
+        unlink(path, missing_ok)
+
+    monkeypatch.setattr(shutil, "rmtree", write_and_remove_tree)
+    monkeypatch.setattr(Path, "unlink", write_and_unlink)
+    remove_session_leftovers(database, folder, grace_s=-1)
+    assert len(removed) == 4
+    assert names(folder, FOLDER, WORK_FOLDER) == []
+    database.close()
+
+
+def write_meanwhile(folder: Path) -> None:
+    """Fails at once where another writer is at work."""
+    connection = sqlite3.connect(folder / "annotations.db", timeout=0, isolation_level=None)
+    connection.execute("BEGIN IMMEDIATE")
+    connection.execute("ROLLBACK")
+    connection.close()
+
+
+def test_size_of__what_goes_meanwhile_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "run-1/epochs").mkdir(parents=True)
+    files = [tmp_path / name for name in ("run-1/plan.json", "run-1/epochs/1.bin", "run-2.json")]
+    for number, path in enumerate(files):
+        path.write_bytes(b"x" * 10**number)
+    found = [tmp_path / name for name in ("run-1", "run-2.json", "run-3.json")]
+    assert size_of(found) == 111
+    stat = Path.stat
+
+    def stat_and_lose(path: Path, **options: Any) -> os.stat_result:
+        answer = stat(path, **options)
+        if path in files:
+            path.unlink(missing_ok=True)
+        return answer
+
+    monkeypatch.setattr(Path, "stat", stat_and_lose)
+    assert size_of(found) <= 111
+    assert size_of(found) == 0
 
 
 def test_remove__killed_at_any_moment_what_is_needed_is_there(folder: Path) -> None:

@@ -122,6 +122,33 @@ def test_step__a_click_between_two_commits_drops_the_rest(tmp_path: Path, monkey
     worker.close()
 
 
+def test_step__another_head_between_two_commits_drops_the_rest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sweeping, "RECORDED_AT_ONCE", 4)
+    session = make_session(tmp_path / "session", Task.CLASSIFICATION, N_IMAGES)
+    worker = session.worker(sweep_threads=2)
+    session.label_rightly([1, 2])
+    assert worker._do_next_job(None)
+    model, before = model_of(worker), predicted(session)
+    looks_after = 0
+
+    def replace_head() -> bool:
+        """By another service, after the first commit; no click is seen here."""
+        nonlocal looks_after
+        if looks_after or len(predicted(session)) > len(before):
+            looks_after += 1
+        if looks_after == 1:
+            with session.db.write() as db_session:
+                db_session.get_one(SessionInfo, 1).head_version += 1
+        return False
+
+    sweep = Sweep(worker._context, "a", replace_head)
+    sweep._ahead_of = (model.version, 1)
+    assert sweep.step(model, 1)
+    assert looks_after == 1
+    sweep.close()
+    worker.close()
+
+
 def test_step__two_workers_take_different_images(session: ToySession, learned: Worker) -> None:
     context = learned._context
     recorded: list[list[int]] = []

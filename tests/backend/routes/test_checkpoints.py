@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sqlite3
 from typing import Any
 
 import pytest
@@ -173,6 +175,29 @@ def test_prune__says_what_goes_and_never_takes_what_is_needed(cla: TestClient, s
     cla.post("/api/checkpoints/prune", json={"keep": 0})
     assert [(row.id, row.parent_id) for row in rows_of(shelf.database)] == [(1, None), (2, 1), (3, 2), (7, 3)]
     assert len(shelf.files()) == 8
+
+
+def test_prune__sizes_are_asked_for_with_the_writers_let_in(
+    cla: TestClient, shelf: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    half = shelf.folder / "adapters/work/.run-1.half.gone"
+    half.mkdir(parents=True)
+    (half / "state").write_bytes(b"x" * 1000)
+    os.utime(half, (0, 0))
+    walk, looks = os.walk, []
+
+    def walk_and_write(top: Any) -> Any:
+        connection = sqlite3.connect(shelf.folder / "annotations.db", timeout=0, isolation_level=None)
+        connection.execute("BEGIN IMMEDIATE")  # fails at once where another writer is at work
+        connection.execute("ROLLBACK")
+        connection.close()
+        looks.append(top)
+        return walk(top)
+
+    monkeypatch.setattr(os, "walk", walk_and_write)
+    done = cla.post("/api/checkpoints/prune", json={"keep": 1}).json()
+    assert (done["leftover_files"], done["freed_bytes"], half.exists()) == (1, 1000, False)
+    assert looks == [half]
 
 
 def test_compare__what_differs(cla: TestClient, shelf: Any) -> None:

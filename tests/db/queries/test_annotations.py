@@ -171,6 +171,15 @@ def test_set_label__records_once_whether_the_prediction_was_right(classification
     assert (outcome.image_id, outcome.predicted_class_id, outcome.class_id, outcome.confidence) == (1, 2, 3, 0.7)
 
 
+def test_set_label__imported_is_not_said_beside_a_prediction(classification_session: Any) -> None:
+    for image_id, origin in ((1, Origin.IMPORTED), (2, Origin.ACCEPTED)):
+        classification_session.add_prediction(image_id, probabilities=[0.1, 0.7, 0.2])
+        change(classification_session, image_id, "set_label", 2, origin=origin)
+    change(classification_session, 1, "set_label", 3)
+    with classification_session.database.read() as db_session:
+        assert [outcome.image_id for outcome in db_session.scalars(select(PredictionOutcome))] == [2]
+
+
 def test_skip__sets_aside_and_undo_brings_the_annotation_back(segmentation_session: Any) -> None:
     before = change(segmentation_session, 1, "replace_points", [NewPoint(1, 1, 1)])
     skipped = change(segmentation_session, 1, "skip")

@@ -7,9 +7,11 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from db.database import ChangeDetector
 from db.enums import CheckpointKind, RunState
-from db.queries.run_removal import count_old_epochs, forget_old_epochs
+from db.queries.run_removal import count_old_epochs, forget_old_epochs, wait_for_disk
 from db.tables.learning import Checkpoint, Run, RunEpoch
+from db.tables.session import SessionInfo
 
 
 def _add_run(db_session: Session, state: RunState, *, saved: bool = False) -> int:
@@ -35,3 +37,17 @@ def test_forget_old_epochs__those_of_ended_runs_without_a_checkpoint(classificat
         assert left == {saved, suspended, *newest}
         assert {ended, failed} <= set(db_session.scalars(select(Run.id)))
         assert count_old_epochs(db_session, keep=2) == 0
+
+
+def test_wait_for_disk__there_is_something_to_commit_and_nothing_has_changed(classification_session: Any) -> None:
+    database = classification_session.database
+    with database.write() as db_session:
+        before = db_session.get_one(SessionInfo, 1).label_sequence
+    detector = ChangeDetector(database.engine)
+    detector.changed()
+    with database.write(durable=True) as db_session:
+        wait_for_disk(db_session)
+    assert detector.changed()
+    with database.read() as db_session:
+        assert db_session.get_one(SessionInfo, 1).label_sequence == before
+    detector.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -25,6 +26,7 @@ from ml_service.finetuning.adoption import adopt
 from ml_service.finetuning.availability import why_not
 from ml_service.finetuning.plan import Plan
 from ml_service.finetuning.state_file import load_state
+from ml_service.predictors.base import Model
 from ml_service.session_leftovers import WORK_FOLDER
 from ml_service.worker import Worker
 from models.adapter_files import read_adapter
@@ -169,6 +171,7 @@ def test_execute__stop_ends_it_at_once_wherever_it_is(striped: Striped, monkeypa
     worker = session.worker()
     run_id = session.start_run()
     (session.folder / WORK_FOLDER / "run-999").mkdir(parents=True)
+    os.utime(session.folder / WORK_FOLDER / "run-999", (0, 0))
     removals = note_removals(worker, monkeypatch)
     is_stopping, asked_at = worker.is_stopping, 0.0
 
@@ -186,8 +189,40 @@ def test_execute__stop_ends_it_at_once_wherever_it_is(striped: Striped, monkeypa
     assert (run.state, run.reason) == (RunState.FINISHED, "stopped")
     assert "it was stopped before the frozen features were measured" in run.message
     assert not (session.folder / WORK_FOLDER / f"run-{run_id}").exists()
-    assert [name for name, _level in removals] == ["run-999", f"run-{run_id}"]
+    assert [name.split(".")[:2] for name, _level in removals] == [["", "run-999"], [f"run-{run_id}"]]
     assert removals[-1][1] == FULL
+    worker.close()
+
+
+def test_execute__a_click_waits_for_no_other_chunk_of_the_background(striped: Striped) -> None:
+    session = striped()
+    worker = session.worker(sweep_threads=2)
+    run_id = session.start_run()
+    sweep, told = worker._sweep, []
+    predict, predict_rest, serve = sweep._predict, sweep._predict_rest, worker.serve_urgent_jobs
+
+    def click_meanwhile(*values: Any, **options: Any) -> Any:
+        """By a helper: a person clicks while the first chunk is predicted."""
+        if threading.current_thread().name.startswith("sweep") and "click" not in told:
+            told.append("click")
+            session.click(3)
+        return predict(*values, **options)
+
+    def note_chunk(model: Model) -> bool:
+        told.append("chunk")
+        return predict_rest(model)
+
+    def answer_and_stop() -> None:
+        told.append("answer")
+        serve()
+        with session.db.write() as db_session:
+            request_stop(db_session)
+
+    sweep._predict, sweep._predict_rest = click_meanwhile, note_chunk  # type: ignore[method-assign]
+    worker.serve_urgent_jobs = answer_and_stop  # type: ignore[method-assign]
+    work_until(worker, lambda: has_ended(session, run_id))
+    assert told[:3] == ["chunk", "click", "answer"]
+    assert session.info().head_label_sequence == session.info().label_sequence
     worker.close()
 
 

@@ -42,6 +42,10 @@ def test_obstacle__none_where_the_gain_passes_the_bar_or_there_can_be_none(
     assert obstacle(outcome_of(gain, n_images)) is None
 
 
+def test_obstacle__a_gain_of_its_standard_error_is_not_above_it() -> None:
+    assert obstacle(outcome_of((0.1, 0.1))) is not None
+
+
 def test_verdict__says_by_how_much_it_is_better() -> None:
     text = verdict(outcome_of((0.1, 0.05)))
     assert "The fine-tuned features are better" in text
