@@ -130,6 +130,11 @@ class LabelingPage:
         painted, hashed = self.part("overlay").evaluate(_INK)
         return int(painted), int(hashed)
 
+    def regions_ink(self) -> int:
+        """Number of painted pixels of the layer of regions."""
+        painted, _ = self.page.locator(".stage-layers").evaluate(_INK)
+        return int(painted)
+
     def confidence(self, class_id: int) -> float:
         """The confidence that a class's bar shows, 0..1."""
         text = self.part(f"confidence-bar-{class_id}").inner_text()

@@ -3,30 +3,35 @@ import createClient, { type Client } from "openapi-fetch";
 
 import type { Checkpoint, CheckpointComparison, CheckpointDetails, CheckpointList, Measurement, PrunePlan } from "../state/checkpoints";
 import type {
-  Annotation, Config, Draft, ExportFormat, FeatureState, HeadKind, Health, ImageDetails, ImageInfo, ImageStatus, LabelClass, Prediction, SessionLink, Stats, Strategy,
+  Annotation, Config, Draft, ExportFormat, HeadKind, Health, ImageComment, ImageDetails, ImageInfo, LabelClass, Prediction, SessionLink, Stats, Strategy,
   Training,
 } from "../state/types"; // prettier-ignore
+import type { BulkAction, BulkChange, BulkOutcome } from "../state/bulk";
+import type { FilterQuery, GallerySort } from "../state/image_filter";
 import type { ClassUsage, RemovedClass } from "../state/classes";
+import type { Vec2 } from "../state/geometry";
+import type { Region } from "../state/regions";
 import type { StartPage } from "../state/start";
 import type { Finetuning } from "../state/finetuning";
 import type { PictureDisplay } from "../state/picture_look";
 import type { TileAddress } from "../state/tiles";
 import { ApiError, UnreachableError } from "./errors";
-import type { paths } from "./schema";
+import type { components, paths } from "./schema";
 
-export interface ImageQuery {
+export interface ImageQuery extends FilterQuery {
   readonly cursor?: string;
   readonly limit?: number;
-  readonly status?: ImageStatus;
-  readonly features?: FeatureState;
-  readonly q?: string;
-  readonly sort?: "id" | "path" | "uncertainty";
+  readonly sort?: GallerySort;
+  readonly ids?: number[];
+  /** false leaves the total out. */
+  readonly count?: boolean;
 }
 
 export interface ImagePage {
   readonly items: readonly ImageInfo[];
   readonly next_cursor: string | null;
-  readonly total: number;
+  /** null where it was left out. */
+  readonly total: number | null;
 }
 
 export interface ClassChange {
@@ -38,7 +43,16 @@ export interface ClassChange {
   readonly before?: number | null;
 }
 
+export interface AcceptedRegion {
+  /** Of the prediction that the person saw. */
+  readonly version: number;
+  readonly at: Vec2;
+  readonly class_id: number | null;
+  readonly fill_holes: boolean;
+}
+
 export type MapSize = "grid" | "image";
+type RegionIn = NonNullable<components["schemas"]["AnnotationPut"]["regions"]>[number];
 
 const LARGEST_PAGE = 500;
 const CUT_OFF = "The server's answer did not come through whole.";
@@ -80,38 +94,62 @@ export function createApi(page_url: string, fetcher: typeof fetch = (...args) =>
       unwrap(client.GET("/api/classes/{class_id}/usage", { params: { path: { class_id } } })),
     removedClasses: async (): Promise<readonly RemovedClass[]> => unwrap(client.GET("/api/classes/removed")),
 
-    images: async (query: ImageQuery): Promise<ImagePage> =>
-      unwrap(client.GET("/api/images", { params: { query } })),
-    image: async (image_id: number): Promise<ImageDetails> => unwrap(client.GET("/api/images/{image_id}", image(image_id))),
+    images: async (query: ImageQuery, signal?: AbortSignal): Promise<ImagePage> =>
+      unwrap(client.GET("/api/images", { params: { query }, signal: signal ?? null })),
+    imageIds: async (query: ImageQuery, offset: number, limit: number): Promise<{ readonly ids: number[]; readonly total: number }> =>
+      unwrap(client.GET("/api/images/ids", { params: { query: { ...query, offset, limit } } })),
+    imageMetadata: async (): Promise<Readonly<Record<string, readonly string[]>>> =>
+      (await unwrap(client.GET("/api/images/metadata"))).keys,
+    changeMany: async ({ images, ...change }: Partial<BulkChange> & { readonly action: BulkAction }): Promise<BulkOutcome> =>
+      unwrap(client.POST("/api/annotations/bulk", { body: { by_model: false, ...change, images: [...(images ?? [])] } })),
+    /** Its neighbours are of those that the filter lets pass. */
+    image: async (image_id: number, filter: FilterQuery = {}): Promise<ImageDetails> =>
+      unwrap(client.GET("/api/images/{image_id}", { params: { path: { image_id }, query: filter } })),
     /** null when none is left. */
-    nextImage: async (strategy: Strategy, current_id: number | null): Promise<ImageInfo | null> => {
-      const query = current_id === null ? { strategy } : { strategy, current_id };
+    nextImage: async (strategy: Strategy, current_id: number | null, filter: FilterQuery = {}): Promise<ImageInfo | null> => {
+      const query = { ...filter, ...(current_id === null ? { strategy } : { strategy, current_id }) };
       return (await unwrap(client.GET("/api/images/next", { params: { query } }))) ?? null;
     },
 
-    annotation: async (image_id: number): Promise<Annotation> =>
-      unwrap(client.GET("/api/images/{image_id}/annotations", image(image_id))),
+    /** Those that are likely to come next: a guess, to fetch ahead by. */
+    upcomingImages: async (strategy: Strategy, current_id: number, limit: number, filter: FilterQuery = {}): Promise<readonly ImageInfo[]> =>
+      (await unwrap(client.GET("/api/images/upcoming", { params: { query: { ...filter, strategy, current_id, limit } } }))).items,
     /** `revision` null overwrites whatever stands. */
-    putAnnotation: async (image_id: number, draft: Draft, revision: number | null): Promise<Annotation> => {
+    putComment: async (image_id: number, text: string, revision: number | null): Promise<ImageComment> =>
+      unwrap(client.PUT("/api/images/{image_id}/comment", { ...image(image_id), body: { text, ...from(revision) } })),
+
+    annotation: async (image_id: number): Promise<Annotation> =>
+      annotationFrom(client.GET("/api/images/{image_id}/annotations", image(image_id))),
+    /** `revision` null overwrites whatever stands. */
+    putAnnotation: async (image_id: number, draft: Draft, revision: number | null, regions_stay = false): Promise<Annotation> => {
+      if (draft.kind === "aside") {
+        const request = { ...image(image_id), body: from(revision) };
+        return annotationFrom(draft.as === "skipped" ? client.POST("/api/images/{image_id}/annotations/skip", request)
+          : client.POST("/api/images/{image_id}/annotations/undetermined", request)); // prettier-ignore
+      }
       if (saysNothing(draft)) {
         const params = { path: { image_id }, query: from(revision) };
-        return unwrap(client.DELETE("/api/images/{image_id}/annotations", { params }));
+        return annotationFrom(client.DELETE("/api/images/{image_id}/annotations", { params }));
       }
-      const body = { ...from(revision), ...draftBody(draft) };
-      return unwrap(client.PUT("/api/images/{image_id}/annotations", { ...image(image_id), body }));
+      const body = { ...from(revision), ...draftBody(draft, regions_stay) };
+      const params = { path: { image_id }, query: { geometry: "changed" as const } };
+      return annotationFrom(client.PUT("/api/images/{image_id}/annotations", { params, body }));
     },
     undo: async (image_id: number, revision: number | null): Promise<Annotation> =>
-      unwrap(client.POST("/api/images/{image_id}/annotations/undo", { ...image(image_id), body: from(revision) })),
+      annotationFrom(client.POST("/api/images/{image_id}/annotations/undo", { ...image(image_id), body: from(revision) })),
     redo: async (image_id: number, revision: number | null): Promise<Annotation> =>
-      unwrap(client.POST("/api/images/{image_id}/annotations/redo", { ...image(image_id), body: from(revision) })),
-    skip: async (image_id: number, revision: number | null): Promise<Annotation> =>
-      unwrap(client.POST("/api/images/{image_id}/annotations/skip", { ...image(image_id), body: from(revision) })),
-    markUndetermined: async (image_id: number, revision: number | null): Promise<Annotation> =>
-      unwrap(client.POST("/api/images/{image_id}/annotations/undetermined", { ...image(image_id), body: from(revision) })),
+      annotationFrom(client.POST("/api/images/{image_id}/annotations/redo", { ...image(image_id), body: from(revision) })),
     extractPoints: async (image_id: number, revision: number | null): Promise<Annotation> =>
-      unwrap(client.POST("/api/images/{image_id}/extract-points", { ...image(image_id), body: from(revision) })),
+      annotationFrom(client.POST("/api/images/{image_id}/extract-points", { ...image(image_id), body: from(revision) })),
     acceptPrediction: async (image_id: number, version: number, revision: number | null): Promise<Annotation> =>
-      unwrap(client.POST("/api/images/{image_id}/accept-prediction", { ...image(image_id), body: { version, into: "masks", fill_holes: false, ...from(revision) } })),
+      annotationFrom(client.POST("/api/images/{image_id}/accept-prediction", { ...image(image_id), body: { version, into: "masks", fill_holes: false, ...from(revision) } })),
+
+    /** The predicted region at a place; `class_id`: what it is instead, or null for what is predicted. */
+    acceptRegion: async (image_id: number, accepted: AcceptedRegion, revision: number | null): Promise<Annotation> => {
+      const { at: [x, y], ...rest } = accepted; // prettier-ignore
+      const body = { ...rest, x, y, into: "masks" as const, ...from(revision) };
+      return annotationFrom(client.POST("/api/images/{image_id}/accept-prediction", { ...image(image_id), body }));
+    },
 
     prediction: async (image_id: number): Promise<Prediction> =>
       unwrap(client.GET("/api/images/{image_id}/prediction", image(image_id))),
@@ -181,12 +219,17 @@ function saysNothing(draft: Draft): boolean {
   return (draft.kind === "label" && draft.class_id === null) || (draft.kind === "classes" && draft.class_ids === null);
 }
 
-function draftBody(draft: Draft) {
+function draftBody(draft: Exclude<Draft, { kind: "aside" }>, regions_stay: boolean) {
   if (draft.kind === "label") return draft.class_id === null ? {} : { class_id: draft.class_id };
   if (draft.kind === "classes") return draft.class_ids === null ? {} : { class_ids: [...draft.class_ids] };
-  return {
-    points: draft.points.map(({ id, x, y, class_id }) => (id === null ? { x, y, class_id } : { id, x, y, class_id })),
-  };
+  const points = draft.points.map(({ id, x, y, class_id }) => (id === null ? { x, y, class_id } : { id, x, y, class_id }));
+  return draft.regions === undefined || regions_stay ? { points } : { points, regions: draft.regions.map(regionBody) };
+}
+
+/** A geometry that the server has need not be sent again. */
+function regionBody({ id, shape_id, kind, class_id, geometry }: Region): RegionIn {
+  const item = { kind, class_id, ...(id > 0 ? { id } : {}), ...(shape_id === null ? { geometry } : {}) };
+  return item as RegionIn;
 }
 
 /** The revision that a change starts from; without one it is made to whatever stands. */
@@ -213,6 +256,11 @@ async function getBlob(fetcher: typeof fetch, url: string, init: RequestInit): P
   if (response.ok) return whole(response.blob());
   const text = await whole(response.text());
   throw toError(response, parseJson(text) ?? text);
+}
+
+/** The schema's arrays know no lengths. */
+async function annotationFrom(request: Promise<{ data?: object; error?: unknown; response: Response }>): Promise<Annotation> {
+  return (await unwrap(request)) as Annotation;
 }
 
 async function unwrap<T>(request: Promise<{ data?: T; error?: unknown; response: Response }>): Promise<T> {

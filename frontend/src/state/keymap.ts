@@ -17,8 +17,19 @@ export type Command =
   | "none"
   | "undetermined"
   | "classes"
+  | "class-palette"
   | "extract"
+  | "comment"
+  | "strategy"
   | "point-mode"
+  | "tool-select"
+  | "tool-brush"
+  | "tool-eraser"
+  | "tool-polygon"
+  | "tool-box"
+  | "tool-correct"
+  | "select-all"
+  | "accept-region"
   | "hide-overlay"
   | "opacity-down"
   | "opacity-up"
@@ -62,7 +73,7 @@ export interface Binding {
   readonly command: Command;
   /** As "Ctrl+Shift+Z": modifiers, then a letter, a KeyboardEvent.key or, after "@", a KeyboardEvent.code. */
   readonly keys: readonly string[];
-  readonly group: "Labelling" | "Moving between images" | "View" | "Session";
+  readonly group: "Labelling" | "Tools" | "Moving between images" | "View" | "Session";
   readonly text: string;
   /** Only in sessions of this task. */
   readonly task?: Task;
@@ -76,13 +87,24 @@ export const BINDINGS: readonly Binding[] = [
   { command: "accept-next", keys: ["Ctrl+Enter"], group: "Labelling", text: "Accept the prediction and go on" },
   { command: "none", keys: ["0", "n"], group: "Labelling", text: "None of the classes", task: "multilabel" },
   { command: "undetermined", keys: ["u"], group: "Labelling", text: "Undetermined: nobody can tell. Counts as seen, nothing learns from it" },
+  { command: "class-palette", keys: ["."], group: "Labelling", text: "Class by name: type a few letters" },
+  { command: "comment", keys: ["Shift+c"], group: "Labelling", text: "Comment on this image" },
   { command: "extract", keys: ["e"], group: "Labelling", text: "Extract points from the prediction", task: "segmentation" },
-  { command: "point-mode", keys: ["p"], group: "Labelling", text: "Point mode on or off", task: "segmentation" },
+  { command: "accept-region", keys: ["Shift+Enter"], group: "Labelling", text: "Accept the predicted region under the pointer", task: "segmentation" },
+  { command: "point-mode", keys: ["p"], group: "Tools", text: "Points; again: the hand, which moves the image", task: "segmentation" },
+  { command: "tool-select", keys: ["m"], group: "Tools", text: "Select: move, change and remove points and regions", task: "segmentation" },
+  { command: "tool-brush", keys: ["b"], group: "Tools", text: "Brush; [ and ] or Alt+wheel change its size", task: "segmentation" },
+  { command: "tool-eraser", keys: ["r"], group: "Tools", text: "Eraser: removes what was painted", task: "segmentation" },
+  { command: "tool-polygon", keys: ["o"], group: "Tools", text: "Polygon", task: "segmentation" },
+  { command: "tool-box", keys: ["w"], group: "Tools", text: "Box", task: "segmentation" },
+  { command: "tool-correct", keys: ["y"], group: "Tools", text: "Predicted region: accept, erase, fill; again: the next of these", task: "segmentation" },
+  { command: "select-all", keys: ["Ctrl+a"], group: "Tools", text: "Select all points and regions", task: "segmentation" },
   { command: "next", keys: ["f", "ArrowRight"], group: "Moving between images", text: "Next image" },
   { command: "previous", keys: ["d", "ArrowLeft"], group: "Moving between images", text: "Previous image" },
   { command: "next-in-order", keys: ["Shift+ArrowRight"], group: "Moving between images", text: "Review: next of all images, labelled or not" },
   { command: "previous-in-order", keys: ["Shift+ArrowLeft"], group: "Moving between images", text: "Review: previous of all images" },
   { command: "skip", keys: ["k", "x"], group: "Moving between images", text: "Skip this image" },
+  { command: "strategy", keys: ["Shift+n"], group: "Moving between images", text: "Choose which image comes next: to the list" },
   { command: "jump", keys: ["/", "j"], group: "Moving between images", text: "Jump to an image by id or name" },
   { command: "gallery", keys: ["g"], group: "Moving between images", text: "Gallery" },
   { command: "fit", keys: ["Shift+@Digit1"], group: "View", text: "Fit the image" },

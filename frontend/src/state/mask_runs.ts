@@ -76,13 +76,25 @@ function fillRun(pixels: Uint8Array, width: number, full_height: number, step: n
   }
 }
 
-/** A place well inside: the middle of the longest run. */
+const anchors = new WeakMap<MaskGeometry, Vec2>();
+
+/** A place well inside: the middle of the longest stretch down a column. */
 export function anchorOf(mask: MaskGeometry): Vec2 {
-  let [place, best, at] = [0, 0, 0];
-  decodeRuns(mask).forEach((run, i) => {
-    if (i % 2 === 1 && run > best) [best, at] = [run, place + Math.floor(run / 2)];
-    place += run;
-  });
+  const known = anchors.get(mask);
+  if (known) return known;
   const height = Math.max(mask.size[0], 1);
-  return [mask.x + Math.floor(at / height) + 0.5, mask.y + (at % height) + 0.5];
+  let [place, longest, at] = [0, 0, 0];
+  decodeRuns(mask).forEach((run, i) => {
+    const end = place + run;
+    // A run may go on in the next column.
+    for (let from = place; i % 2 === 1 && from < end; ) {
+      const to = Math.min(end, (Math.floor(from / height) + 1) * height);
+      if (to - from > longest) [longest, at] = [to - from, from + Math.floor((to - from) / 2)];
+      from = to;
+    }
+    place = end;
+  });
+  const anchor: Vec2 = [mask.x + Math.floor(at / height) + 0.5, mask.y + (at % height) + 0.5];
+  anchors.set(mask, anchor);
+  return anchor;
 }

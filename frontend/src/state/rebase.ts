@@ -1,11 +1,19 @@
 /** Drafts made on a state that has been replaced meanwhile, brought over to the new one. */
 import { rebaseClasses } from "./class_sets";
+import { adoptRegionIds, NO_REGIONS, rebaseRegions, replacingRegions, type Region } from "./regions";
 import type { Annotation, Draft, Point } from "./types";
 
 export function draftOf(annotation: Annotation, kind: Draft["kind"]): Draft {
-  const { points, label } = annotation;
+  const { points, label, regions = NO_REGIONS } = annotation;
+  if (kind === "aside") return asideOf(annotation) ?? { kind: "points", points };
   if (kind === "classes") return { kind, class_ids: heldClasses(annotation) };
-  return kind === "points" ? { kind, points } : { kind, class_id: label?.class_id ?? null };
+  return kind === "points" ? { kind, points, regions } : { kind, class_id: label?.class_id ?? null };
+}
+
+/** null unless the image was set aside. */
+export function asideOf({ skipped, undetermined }: Annotation): Draft | null {
+  if (skipped) return { kind: "aside", as: "skipped" };
+  return undetermined === true ? { kind: "aside", as: "undetermined" } : null;
 }
 
 /** The classes of an image that may have several; null while nobody has answered. */
@@ -15,6 +23,7 @@ export function heldClasses({ labels }: Annotation): readonly number[] | null {
 
 /** What was done between `base` and `mine`, done to `theirs` instead. */
 export function rebase(mine: Draft, base: Draft, theirs: Draft): Draft {
+  if (mine.kind === "aside") return mine;
   if (mine.kind === "label") {
     const unchanged = base.kind === "label" && base.class_id === mine.class_id;
     return unchanged ? theirs : mine;
@@ -27,12 +36,23 @@ export function rebase(mine: Draft, base: Draft, theirs: Draft): Draft {
   const [before, now, there] = [keys(base.points), keys(mine.points), keys(theirs.points)];
   const kept = theirs.points.filter((point) => now.has(placeKey(point)) || !before.has(placeKey(point)));
   const added = mine.points.filter((point) => !before.has(placeKey(point)) && !there.has(placeKey(point)));
-  return { kind: "points", points: [...kept, ...added] };
+  const points = { kind: "points" as const, points: [...kept, ...added] };
+  const known = mine.regions && base.regions && theirs.regions;
+  return known ? { ...points, regions: rebaseRegions(mine.regions, base.regions, theirs.regions) } : points;
 }
 
-/** The same places with the ids of the points that the server has there: so they keep their origin. */
-export function withIds(draft: Draft, saved: Annotation): Draft {
-  return draft.kind !== "points" ? draft : { kind: "points", points: adoptIds(draft.points, saved.points) };
+/** The same places with the ids of the points that the server has there: so they keep their origin. So do regions. */
+export function withIds(draft: Draft, saved: Annotation, sent: Draft | null = null): Draft {
+  if (draft.kind !== "points") return draft;
+  const points = { kind: "points" as const, points: adoptIds(draft.points, saved.points) };
+  if (draft.regions === undefined) return points;
+  return { ...points, regions: sent === null ? draft.regions : regionsWithIds(draft.regions, sent, saved) };
+}
+
+/** The regions with the ids that the server gave in answer to `sent`. */
+export function regionsWithIds(here: readonly Region[], sent: Draft, saved: Annotation): readonly Region[] {
+  if (sent.kind !== "points" || sent.regions === undefined || saved.regions === undefined) return here;
+  return here === sent.regions ? saved.regions : adoptRegionIds(here, sent.regions, saved.regions);
 }
 
 export function adoptIds(here: readonly Point[], saved: readonly Point[]): Point[] {
@@ -49,7 +69,9 @@ export function replacing(mine: Draft, current: Annotation): Draft {
   const there = keys(current.points);
   const known = mine.points.filter((point) => point.origin === "human" || there.has(placeKey(point)));
   const points = known.map((point) => (there.has(placeKey(point)) ? point : { ...point, id: null }));
-  return withIds({ kind: "points", points }, current);
+  const kept = adoptIds(points, current.points);
+  if (mine.regions === undefined) return { kind: "points", points: kept };
+  return { kind: "points", points: kept, regions: replacingRegions(mine.regions, current.regions ?? NO_REGIONS) };
 }
 
 /** Two points are the same to a person if they have the same place and class. */

@@ -71,6 +71,10 @@ export interface ImageInfo {
   /** 1 - confidence, 0..1 */
   readonly uncertainty: number | null;
   readonly predicted_class_id: number | null;
+  /** Of its classes: accepted where none was chosen by a person. */
+  readonly origin?: Origin | null;
+  /** Where an image may have several: what accepting the prediction would answer. */
+  readonly predicted_class_ids?: readonly number[] | null;
   /** What a person noted about it. */
   readonly comment?: string | null;
   readonly comment_revision?: number;
@@ -232,6 +236,8 @@ export type Draft =
   | { readonly kind: "points"; readonly points: readonly Point[]; readonly regions?: readonly Region[] }
   | { readonly kind: "label"; readonly class_id: number | null }
   /** null: no answer. */
-  | { readonly kind: "classes"; readonly class_ids: readonly number[] | null };
+  | { readonly kind: "classes"; readonly class_ids: readonly number[] | null }
+  /** In place of any answer. */
+  | { readonly kind: "aside"; readonly as: "skipped" | "undetermined" };
 
 export type SaveStatus = "saved" | "saving" | "offline";

@@ -1,9 +1,9 @@
-import type { Api } from "../api/client";
+import type { AcceptedRegion, Api } from "../api/client";
 import { ApiError, explain } from "../api/errors";
 import { nearestPoint, type AnnotationStore } from "../state/annotations";
 import type { PreferenceStore } from "../state/preferences";
 import { toggled } from "../state/class_sets";
-import { heldClasses, replacing } from "../state/rebase";
+import { asideOf, heldClasses, replacing } from "../state/rebase";
 import { Signal, type Readable } from "../state/signal";
 import type { ToastStore } from "../state/toasts";
 import type { Annotation, Draft, LabelClass, Task } from "../state/types";
@@ -26,7 +26,6 @@ const DRAFT_KINDS: Readonly<Record<Task, Draft["kind"]>> = {
 /** What a person does to the annotation of the open image. Everything saves itself. */
 export class Labelling {
   readonly selected_class_id = new Signal<number | null>(null);
-  readonly point_mode = new Signal(true);
   /** Undo goes back along these. */
   readonly advances = new Signal<readonly Advance[]>([]);
   /** The open image was changed since it came up. */
@@ -43,10 +42,11 @@ export class Labelling {
     private readonly preferences: PreferenceStore,
     private readonly toasts: ToastStore,
   ) {
-    annotations.onChange(({ image_id, origin }) => {
+    annotations.onChange(({ image_id, origin, is_step }) => {
       if (origin !== "LOCAL") return;
       this.#touched = true;
-      saves.enqueue(image_id, annotations.draft(this.#kind), annotations.current.value.revision);
+      const { value: current } = annotations.current;
+      saves.enqueue(image_id, asideOf(current) ?? annotations.draft(this.#kind), current.revision, is_step);
     });
     classes.subscribe(() => this.#keepSelectionValid());
   }
@@ -54,11 +54,8 @@ export class Labelling {
   /** A digit or a click on a class: the whole image's class, one of several, or the class of the points to come. */
   chooseClass(class_id: number): void {
     this.selected_class_id.set(class_id);
-    if (this.task.value === "segmentation") {
-      this.point_mode.set(true);
-      return;
-    }
-    if (this.navigator.image === null || this.navigator.loading.value || this.#isUnusable()) return;
+    if (this.task.value === "segmentation") return;
+    if (this.navigator.image === null || this.navigator.loading.value || this.isUnusable()) return;
     if (this.task.value === "multilabel") {
       this.annotations.setClasses(toggled(this.classes.value, heldClasses(this.annotations.current.value), class_id));
       return;
@@ -70,12 +67,12 @@ export class Labelling {
   /** None of the classes holds: an answer, too. Said again it is taken back. */
   chooseNone(): void {
     if (this.task.value !== "multilabel" || this.navigator.image === null || this.navigator.loading.value) return;
-    if (this.#isUnusable()) return;
+    if (this.isUnusable()) return;
     this.annotations.setClasses(heldClasses(this.annotations.current.value)?.length === 0 ? null : []);
   }
 
   addPoint(x: number, y: number, class_id = this.selected_class_id.value): void {
-    if (this.#isUnusable()) return;
+    if (this.isUnusable()) return;
     if (class_id === null) this.toasts.show("warning", "There is no class yet: add one first.");
     else this.annotations.addPoint(x, y, class_id);
   }
@@ -132,19 +129,26 @@ export class Labelling {
   }
 
   async skip(): Promise<void> {
-    const image_id = this.annotations.image_id.value;
-    const answer = await this.#onServer((id, revision) => this.api.skip(id, revision));
-    if (answer !== null) await this.#goOn(image_id);
+    await this.#setAside("skipped");
   }
 
   /** A person has looked and cannot tell: an answer in place of any other. */
   async markUndetermined(): Promise<void> {
+    await this.#setAside("undetermined");
+  }
+
+  async #setAside(as: "skipped" | "undetermined"): Promise<void> {
     const image_id = this.annotations.image_id.value;
-    const answer = await this.#onServer((id, revision) => this.api.markUndetermined(id, revision));
-    if (answer !== null) await this.#goOn(image_id);
+    if (image_id === null || this.navigator.loading.value) return;
+    this.annotations.setAside(as);
+    await this.#goOn(image_id);
   }
 
   async extractPoints(): Promise<void> {
+    if (this.predictions.shown.value?.image_id !== this.annotations.image_id.value) {
+      this.toasts.show("info", "There is no prediction to extract points from yet: set a few points first, of each class at least one.");
+      return;
+    }
     const before = this.annotations.current.value.points.filter(({ origin }) => origin === "extracted").length;
     const answer = await this.#onServer((image_id, revision) => this.api.extractPoints(image_id, revision));
     if (answer === null) return;
@@ -152,6 +156,11 @@ export class Labelling {
     const replaced = before > 0 ? `, ${before} earlier ones replaced` : "";
     this.toasts.show("info", count > 0 ? `${count} points extracted from the prediction${replaced}.`
       : "No point extracted: the prediction is nowhere sure enough. Set more points, or accept it as it is.");
+  }
+
+  /** The predicted region at a place: as it is, filled, or as another class. */
+  async acceptRegion(accepted: AcceptedRegion): Promise<void> {
+    await this.#onServer((image_id, revision) => this.api.acceptRegion(image_id, accepted, revision));
   }
 
   async accept(go_on: boolean): Promise<void> {
@@ -184,8 +193,12 @@ export class Labelling {
         this.predictions.expect(image_id, answer.revision);
         this.navigator.invalidate(image_id);
       },
-      conflict: (image_id, mine, current) => this.#tellConflict(image_id, mine, current),
+      conflict: (image_id, mine, current) => {
+        this.navigator.forget(image_id);
+        this.#tellConflict(image_id, mine, current);
+      },
       rejected: (image_id, _mine, reason) => {
+        this.navigator.forget(image_id);
         this.toasts.show("error", `Image ${image_id} was not saved: ${reason}`);
         void this.reload(image_id);
       },
@@ -236,7 +249,7 @@ export class Labelling {
   }
 
   /** Nothing can be learned from the open image; the person is told. */
-  #isUnusable(): boolean {
+  isUnusable(): boolean {
     const { image } = this.navigator;
     if (image?.features !== "failed") return false;
     this.toasts.show("info", `This image cannot be used: ${image.failure ?? "its features failed"}.`);

@@ -63,6 +63,7 @@ describe("masks", () => {
   });
 
   test("anchorOf: on the mask", () => {
+    expect(anchorOf(MASK)).toEqual([4.5, 4.5]);
     expect(isOn({ kind: "mask", geometry: MASK }, anchorOf(MASK), 0)).toBe(true);
   });
 });

@@ -4,6 +4,8 @@ export interface KeyboardHandlers {
   bindings(): readonly Binding[];
   command(command: Command): void;
   chooseClass(index: number): void;
+  /** The tool at work is asked first: Escape, Enter, arrows and the like may be its. */
+  toolKey(key: { readonly key: string; readonly ctrl: boolean; readonly shift: boolean; readonly alt: boolean }): boolean;
   hide(hidden: boolean): void;
   isHidden(): boolean;
   space(held: boolean): void;
@@ -44,7 +46,12 @@ export class Keyboard {
       return;
     }
     const { key, code, shiftKey: shift, altKey: alt } = event;
-    const action = actionFor({ key, code, ctrl: event.ctrlKey || event.metaKey, shift, alt }, target, this.handlers.bindings());
+    const ctrl = event.ctrlKey || event.metaKey;
+    if (isForTools(target, key) && this.handlers.toolKey({ key, ctrl, shift, alt })) {
+      event.preventDefault();
+      return;
+    }
+    const action = actionFor({ key, code, ctrl, shift, alt }, target, this.handlers.bindings());
     if (action === null) return;
     event.preventDefault();
     if (action.kind === "class") {
@@ -80,6 +87,12 @@ export class Keyboard {
 /** Holding the key down goes on doing it. */
 function repeats(command: Command): boolean {
   return ["next", "previous", "next-in-order", "previous-in-order", "undo", "redo", "zoom-in", "zoom-out", "opacity-up", "opacity-down"].includes(command);
+}
+
+/** Not while typing; Enter on a button presses the button. */
+function isForTools({ tag, editable }: { tag: string; editable: boolean }, key: string): boolean {
+  if (editable || ["input", "select", "textarea"].includes(tag)) return false;
+  return key !== "Enter" || !["button", "a", "summary"].includes(tag);
 }
 
 function focused(event: KeyboardEvent): { tag: string; editable: boolean } {

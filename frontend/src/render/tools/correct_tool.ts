@@ -19,6 +19,7 @@ export class CorrectTool implements KeyTool {
   readonly draws = false;
   #region: PredictedRegion | null = null;
   #correction: Correction = "accept";
+  #pointer: ToolPointer | null = null;
   readonly #canvas = document.createElement("canvas");
   #painted: { readonly region: PredictedRegion; readonly color: string } | null = null;
 
@@ -37,6 +38,7 @@ export class CorrectTool implements KeyTool {
   }
 
   hover(pointer: ToolPointer | null): void {
+    this.#pointer = pointer;
     const correction = pointer ? this.#meant(pointer) : this.#correction;
     const stays = pointer !== null && this.#region?.has([pointer.x, pointer.y]) === true;
     if (stays && correction === this.#correction) return;
@@ -48,7 +50,7 @@ export class CorrectTool implements KeyTool {
   /** Another prediction: what was found in the one before is void. */
   forget(): void {
     this.#region = null;
-    this.handlers.changed();
+    this.hover(this.#pointer);
   }
 
   paint({ context, inImage, image }: PaintSurface): void {

@@ -7,6 +7,7 @@ import { depthOf } from "../../../state/class_tree";
 import type { Readable } from "../../../state/signal";
 import type { LabelClass } from "../../../state/types";
 import { AppView } from "./AppView";
+import "./RegionList";
 import { icon } from "./icon";
 import { percent } from "./text";
 
@@ -20,8 +21,8 @@ const STYLE_NAMES: readonly (readonly [OverlayStyle, string, string])[] = [
 /** Beside the image in a segmentation session: the class of the next point, and how the prediction is shown. */
 export class SegmentationUI extends AppView {
   protected watched(): readonly Readable<unknown>[] {
-    const { classes, annotations, labelling, navigator, predictions, preferences } = this.app;
-    return [classes, navigator.opened, annotations.current, labelling.selected_class_id, predictions.shown, predictions.behind, preferences];
+    const { classes, annotations, labelling, navigator, predictions, preferences, tools } = this.app;
+    return [tools.tool, classes, navigator.opened, annotations.current, labelling.selected_class_id, predictions.shown, predictions.behind, preferences];
   }
 
   protected override render(): TemplateResult {
@@ -29,19 +30,24 @@ export class SegmentationUI extends AppView {
     return html`
       <section class="card" aria-labelledby="classes-title">
         <div class="card-head">
-          <h2 id="classes-title">Point class</h2>
-          <button class="button ghost icon-only small" data-testid="edit-classes" aria-label="Edit classes" title="Edit classes"
+          <h2 id="classes-title">Class</h2>
+          <button class="button ghost icon-only small" data-testid="edit-classes" aria-label="Edit classes" title=${this.tip("Edit classes", "classes")}
             @click=${() => ui.classes_open.set(true)}>${icon(Settings2, 16)}</button>
         </div>
-        <div class="class-list" role="radiogroup" aria-label="Class of the next point">
+        <div class="class-list" role="radiogroup" aria-label="Class of the next point or region">
           ${classes.value.map((label_class, index) => this.#classRow(label_class, index))}
         </div>
-        ${classes.value.length === 2
+        ${this.app.tools.tool.value !== "points" ? nothing : classes.value.length === 2
           ? html`<p class="hint">Left click: a point of the chosen class. Right click: removes the nearest point within reach; where there is none, adds one of the other class.</p>`
           : html`<p class="hint">Left click: a point of the chosen class. Right click: removes the nearest point within reach.</p>`}
       </section>
+      <fewclick-region-list .app=${this.app}></fewclick-region-list>
       ${this.#prediction()}
     `;
+  }
+
+  #choose(class_id: number): void {
+    this.dispatchEvent(new CustomEvent<number>("fewclick-class", { detail: class_id, bubbles: true }));
   }
 
   #classRow(label_class: LabelClass, index: number): TemplateResult {
@@ -51,7 +57,7 @@ export class SegmentationUI extends AppView {
     return html`<button class="class-row" role="radio" data-testid="class-${label_class.id}" aria-checked=${selected}
       ?disabled=${navigator.image?.features === "failed"}
       style="--class-color: ${label_class.color}; --depth: ${depthOf(this.app.classes.value, label_class.id)}"
-      @click=${() => labelling.chooseClass(label_class.id)}>
+      @click=${() => this.#choose(label_class.id)}>
       <span class="swatch"></span><span class="class-name">${label_class.name}</span>
       <span class="count" title="Points on this image">${count > 0 ? count : ""}</span>
       ${index < 9 ? html`<kbd>${index + 1}</kbd>` : nothing}
@@ -69,28 +75,28 @@ export class SegmentationUI extends AppView {
       </div>
       <div class="segmented is-tight" role="radiogroup" aria-label="Overlay style">
         ${STYLE_NAMES.map(
-          ([style, name, note]) => html`<button role="radio" aria-checked=${style === overlay_style} title="${note} (V)"
+          ([style, name, note]) => html`<button role="radio" aria-checked=${style === overlay_style} title=${this.tip(note, "overlay-style")}
             data-testid="overlay-${style}" @click=${() => preferences.change({ overlay_style: style })}>${name}</button>`,
         )}
       </div>
-      ${overlay_style === "confidence" && classes.value.length > 2 ? this.#confidenceOf() : nothing}
+      ${classes.value.length > 2 ? this.#confidenceOf(overlay_style) : nothing}
       ${has ? this.#legend(overlay_style) : html`<p class="hint legend">It appears with your first point.</p>`}
       <label class="slider-row"><span>Opacity</span>
         <input type="range" data-testid="opacity" min="0" max="1" step="0.05" .value=${String(overlay_opacity)}
-          title="Opacity ([ and ])" @input=${this.#setOpacity} @change=${this.#release} />
+          title="Opacity (${this.app.keys.names("opacity-down")} and ${this.app.keys.names("opacity-up")})" @input=${this.#setOpacity} @change=${this.#release} />
         <output>${percent(overlay_opacity)}</output>
       </label>
       <div class="button-row">
-        <button class="button" data-testid="extract-points" ?disabled=${!has} title="Points where the head is sure (E)"
+        <button class="button" data-testid="extract-points" ?disabled=${!has} title=${this.tip("Points where the head is sure", "extract")}
           @click=${() => this.command("extract")}>${icon(Sparkles, 16)}<span>Extract points</span></button>
-        <button class="button" data-testid="accept-prediction" ?disabled=${!has} title="Accept the prediction (Enter)"
+        <button class="button" data-testid="accept-prediction" ?disabled=${!has} title=${this.tip("Accept the prediction", "accept")}
           @click=${() => this.command("accept")}>${icon(Check, 16)}<span>Accept</span></button>
       </div>
     </section>`;
   }
 
   /** Of more than two classes: which one's confidence the heat map shows. */
-  #confidenceOf(): TemplateResult {
+  #confidenceOf(style: OverlayStyle): TemplateResult {
     const { picture_view, classes } = this.app;
     const chosen = this.#heatClass()?.id ?? null;
     const choose = (event: Event): void => {
@@ -99,7 +105,7 @@ export class SegmentationUI extends AppView {
       event.target.blur();
     };
     return html`<select class="select class-choice" data-testid="confidence-class" aria-label="Class whose confidence is shown"
-      title="Whose confidence the colours show" @change=${choose}>
+      title="Whose confidence the colours show" ?disabled=${style !== "confidence"} @change=${choose}>
       <option value="" ?selected=${chosen === null}>Most likely class</option>
       ${classes.value.map(({ id, name }) => html`<option value=${id} ?selected=${id === chosen}>${name}</option>`)}
     </select>`;

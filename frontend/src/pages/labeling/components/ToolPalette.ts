@@ -1,5 +1,6 @@
 import { Brush, Check, CircleCheckBig, Crosshair, Eraser, Hand, MousePointer2, PaintBucket, Pentagon, Replace, Square, type IconNode } from "lucide";
 import { html, nothing, type TemplateResult } from "lit";
+import { keyed } from "lit/directives/keyed.js";
 
 import type { Command } from "../../../state/keymap";
 import type { Readable } from "../../../state/signal";
@@ -68,13 +69,13 @@ export class ToolPalette extends AppView {
       tabindex=${pressed ? 0 : -1} title="${this.tip(name, command)}: ${note}" @click=${choose}>${icon(node)}</button>`;
   }
 
-  #options(): TemplateResult | typeof nothing {
+  #options(): unknown {
     const { tools } = this.app;
     const tool = tools.tool.value;
     if (tool === "brush" || tool === "eraser") return this.#size();
     if (tool === "correct") return this.#corrections();
     const hint = HINTS[tool];
-    return hint === undefined ? nothing : html`<div class="tool-options is-hint">${hint}</div>`;
+    return hint === undefined ? nothing : keyed(tool, html`<div class="tool-options is-hint">${hint}</div>`);
   }
 
   #size(): TemplateResult {

@@ -1,4 +1,4 @@
-import { Crosshair, Eye, EyeOff, Maximize, Minus, Plus, Redo2, SlidersHorizontal, Undo2, type IconNode } from "lucide";
+import { Eye, EyeOff, Maximize, Minus, Plus, Redo2, SlidersHorizontal, Undo2, type IconNode } from "lucide";
 import { html, nothing, type TemplateResult } from "lit";
 
 import type { Command } from "../../../state/keymap";
@@ -8,15 +8,15 @@ import { AppView } from "./AppView";
 import { icon } from "./icon";
 import { fileName, percent } from "./text";
 
-/** Above the image: which one it is, undo and redo, point mode, zoom, hide. */
+/** Above the image: which one it is, undo and redo, zoom, hide. */
 export class Toolbar extends AppView {
   protected watched(): readonly Readable<unknown>[] {
     const { annotations, navigator, labelling, ui, picture_view, preferences } = this.app;
-    return [picture_view.panel_open, preferences, annotations.current, navigator.opened, labelling.point_mode, labelling.advances, ui.overlay_hidden, ui.zoom];
+    return [picture_view.panel_open, preferences, annotations.current, navigator.opened, labelling.advances, ui.overlay_hidden, ui.zoom];
   }
 
   protected override render(): TemplateResult {
-    const { annotations, labelling, navigator, ui, config } = this.app;
+    const { annotations, labelling, navigator, ui } = this.app;
     const { image } = navigator;
     const { can_redo } = annotations.current.value;
     const hidden = ui.overlay_hidden.value;
@@ -33,10 +33,9 @@ export class Toolbar extends AppView {
           ${this.#tool("undo", Undo2, "Undo (Ctrl+Z)", !labelling.canUndo)}
           ${this.#tool("redo", Redo2, "Redo (Ctrl+Shift+Z)", !can_redo)}
         </div>
-        ${config.task === "segmentation" ? this.#pointMode() : nothing}
         <div class="tool-group">
           ${this.#tool("zoom-out", Minus, "Zoom out (−)")}
-          <button class="tool zoom-figure" title="100 % (Shift+2)" aria-label="Zoom: ${percent(ui.zoom.value)}. Show at 100 %"
+          <button class="tool zoom-figure" title=${this.tip("100 %", "actual-size")} aria-label="Zoom: ${percent(ui.zoom.value)}. Show at 100 %"
             @click=${() => this.command("actual-size")}>${percent(ui.zoom.value)}</button>
           ${this.#tool("zoom-in", Plus, "Zoom in (+)")}
           ${this.#tool("fit", Maximize, "Fit (Shift+1)")}
@@ -44,9 +43,9 @@ export class Toolbar extends AppView {
         <div class="tool-group">
           <button class="tool ${isPlain(this.app.picture_view.look) ? "" : "is-marked"}" data-testid="view-panel-button"
             aria-expanded=${this.app.picture_view.panel_open.value} aria-label="Picture: brightness, contrast, bands"
-            title="Picture: brightness, contrast, bands (A)" @click=${() => this.command("view-panel")}>${icon(SlidersHorizontal)}</button>
+            title=${this.tip("Picture: brightness, contrast, bands", "view-panel")} @click=${() => this.command("view-panel")}>${icon(SlidersHorizontal)}</button>
           <button class="tool" data-testid="hide-overlay" aria-pressed=${hidden} aria-label="Hide overlay and points"
-            title="Hide overlay and points (H, hold or tap)" @click=${() => ui.overlay_hidden.set(!hidden)}>
+            title=${this.tip("Hide overlay and points, hold or tap", "hide-overlay")} @click=${() => ui.overlay_hidden.set(!hidden)}>
             ${icon(hidden ? EyeOff : Eye)}
           </button>
         </div>
@@ -54,19 +53,9 @@ export class Toolbar extends AppView {
     `;
   }
 
-  #pointMode(): TemplateResult {
-    const { point_mode } = this.app.labelling;
-    return html`<div class="tool-group">
-      <button class="tool tool-wide" data-testid="point-mode" aria-pressed=${point_mode.value}
-        title="Point mode (P): clicks set points; off, they move the image" @click=${() => point_mode.set(!point_mode.value)}>
-        ${icon(Crosshair)}<span>Points</span>
-      </button>
-    </div>`;
-  }
-
   #tool(command: Command, node: IconNode, name: string, disabled = false): TemplateResult {
     const label = name.replace(/ \(.*\)$/, "");
-    return html`<button class="tool" data-testid=${command} aria-label=${label} title=${name} ?disabled=${disabled}
+    return html`<button class="tool" data-testid=${command} aria-label=${label} title=${this.tip(label, command)} ?disabled=${disabled}
       @click=${() => this.command(command)}>${icon(node)}</button>`;
   }
 }

@@ -1,0 +1,184 @@
+"""The tools of a segmentation session in a real browser: what is drawn is saved, teaches, and is undone step by step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from benchmarks.client import Client
+from benchmarks.product import Product
+from tests.end_to_end.labeling_page import LabelingPage
+from tests.end_to_end.sample_images import TILE
+
+Place = tuple[float, float]
+
+
+def on_page(labeling: LabelingPage, place: Place) -> Place:
+    """Where a place, given as fractions of the picture, is on the page."""
+    box = labeling.canvas.bounding_box()
+    assert box is not None
+    return box["x"] + place[0] * box["width"], box["y"] + place[1] * box["height"]
+
+
+def drag(labeling: LabelingPage, *places: Place) -> None:
+    """Press at the first, go through the others, let go."""
+    mouse = labeling.page.mouse
+    mouse.move(*on_page(labeling, places[0]))
+    mouse.down()
+    for place in places[1:]:
+        mouse.move(*on_page(labeling, place), steps=6)
+    mouse.up()
+
+
+def regions(client: Client, image_id: int) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = client.annotations(image_id)["regions"]
+    return found
+
+
+def wait_for_regions(labeling: LabelingPage, client: Client, count: int) -> list[dict[str, Any]]:
+    image_id = labeling.image_id
+    labeling.wait_until(lambda: len(regions(client, image_id)) == count, f"{count} regions on the server")
+    labeling.wait_until(
+        lambda: labeling.annotation_revision == client.annotations(image_id)["revision"], "the page to know of it"
+    )
+    return regions(client, image_id)
+
+
+def test_brush__saved_learned_from_undone_kept_over_a_reload(
+    start_product: Callable[[str], Product], labeling: LabelingPage
+) -> None:
+    product = start_product("segmentation")
+    with Client(product.url) as client:
+        foreground, background = (entry["id"] for entry in client.json("GET", "config")["classes"])
+        labeling.open(product.url)
+        image_id, keyboard = labeling.image_id, labeling.page.keyboard
+
+        keyboard.press("b")
+        diameter = labeling.part("brush-diameter").inner_text()
+        keyboard.press("]")
+        assert labeling.part("brush-diameter").inner_text() != diameter
+        keyboard.press("[")
+        keyboard.press("1")
+        drag(labeling, (0.3, 0.3), (0.5, 0.35), (0.6, 0.3))
+        (stroke,) = wait_for_regions(labeling, client, 1)
+        assert (stroke["kind"], stroke["class_id"], stroke["origin"]) == ("stroke", foreground, "human")
+        assert stroke["geometry"]["radius"] == 8
+        assert stroke["geometry"]["points"][0] == pytest.approx([0.3 * TILE[0], 0.3 * TILE[1]], abs=1)
+        labeling.wait_for_revision(1)
+        one_class = labeling.overlay_ink()
+
+        keyboard.press("2")
+        drag(labeling, (0.2, 0.8), (0.7, 0.8))
+        wait_for_regions(labeling, client, 2)
+        labeling.wait_for_revision(2)
+        assert labeling.overlay_ink() != one_class
+        painted = labeling.regions_ink()
+
+        labeling.part("undo").click()
+        (left,) = wait_for_regions(labeling, client, 1)
+        assert left["id"] == stroke["id"]
+        assert 0 < labeling.regions_ink() < painted
+        labeling.part("redo").click()
+        wait_for_regions(labeling, client, 2)
+
+        keyboard.press("r")
+        drag(labeling, (0.45, 0.2), (0.45, 0.9))
+        *_, eraser = wait_for_regions(labeling, client, 3)
+        assert eraser["class_id"] is None
+        assert labeling.regions_ink() < painted
+
+        labeling.page.reload()
+        labeling.wait_for_image()
+        assert labeling.image_id == image_id
+        assert labeling.part("region-count").inner_text() == "3"
+        labeling.part("undo").click()
+        wait_for_regions(labeling, client, 2)
+        assert {region["class_id"] for region in regions(client, image_id)} == {foreground, background}
+
+
+def test_shapes__drawn_changed_and_removed_by_keys(
+    start_product: Callable[[str], Product], labeling: LabelingPage
+) -> None:
+    product = start_product("segmentation")
+    with Client(product.url) as client:
+        foreground, background = (entry["id"] for entry in client.json("GET", "config")["classes"])
+        labeling.open(product.url)
+        image_id, keyboard = labeling.image_id, labeling.page.keyboard
+
+        keyboard.press("o")
+        for corner in [(0.2, 0.2), (0.4, 0.2), (0.9, 0.9), (0.4, 0.4)]:
+            labeling.click_image(*corner)
+            labeling.page.wait_for_timeout(420)  # else two clicks are a double one
+        labeling.click_image(0.9, 0.1, button="right")  # takes the last corner back
+        keyboard.press("Backspace")
+        labeling.click_image(0.4, 0.45)
+        keyboard.press("Enter")
+        (polygon,) = wait_for_regions(labeling, client, 1)
+        assert len(polygon["geometry"]["rings"][0]) == 3
+
+        keyboard.press("w")
+        keyboard.press("2")
+        drag(labeling, (0.6, 0.6), (0.9, 0.8))
+        _, box = wait_for_regions(labeling, client, 2)
+        assert (box["kind"], box["class_id"]) == ("box", background)
+
+        keyboard.press("m")
+        labeling.click_image(0.7, 0.7)
+        drag(labeling, (0.9, 0.8), (0.95, 0.85))  # a corner of it
+        labeling.wait_until(lambda: regions(client, image_id)[1]["geometry"] != box["geometry"], "the box resized")
+        wider = regions(client, image_id)[1]
+        assert wider["id"] == box["id"]
+        assert wider["geometry"]["x1"] == pytest.approx(0.95 * TILE[0], abs=1)
+        labeling.wait_until(lambda: labeling.annotation_revision == 3, "the resized box saved")
+
+        for _ in range(3):
+            keyboard.press("ArrowRight")
+        labeling.wait_until(lambda: labeling.annotation_revision == 4, "three steps as one move")
+        assert labeling.image_id == image_id
+        assert regions(client, image_id)[1]["geometry"]["x0"] == pytest.approx(wider["geometry"]["x0"] + 3)
+
+        keyboard.press("1")
+        labeling.wait_until(lambda: regions(client, image_id)[1]["class_id"] == foreground, "the other class")
+        keyboard.press("Control+a")
+        keyboard.press("Delete")
+        wait_for_regions(labeling, client, 0)
+        keyboard.press("Control+z")
+        wait_for_regions(labeling, client, 2)
+
+        # The list beside the image, by keys alone.
+        labeling.part("region-list").locator("button").first.focus()
+        keyboard.press("Delete")
+        (left,) = wait_for_regions(labeling, client, 1)
+        assert left["kind"] == "polygon"
+
+
+def test_predicted_region__accepted_and_erased(start_product: Callable[[str], Product], labeling: LabelingPage) -> None:
+    product = start_product("segmentation")
+    with Client(product.url) as client:
+        foreground, background = (entry["id"] for entry in client.json("GET", "config")["classes"])
+        labeling.open(product.url)
+        keyboard = labeling.page.keyboard
+        keyboard.press("1")
+        labeling.click_image(0.5, 0.5)
+        labeling.wait_for_revision(1)
+        keyboard.press("2")
+        labeling.click_image(0.35, 0.4)
+        labeling.wait_for_revision(2)
+
+        keyboard.press("y")
+        labeling.click_image(0.5, 0.5)
+        (accepted,) = wait_for_regions(labeling, client, 1)
+        assert (accepted["kind"], accepted["class_id"], accepted["origin"]) == ("mask", foreground, "accepted")
+        labeling.wait_for_revision(3)
+        labeling.click_image(0.35, 0.4, button="right")
+        *_, erased = wait_for_regions(labeling, client, 2)
+        assert (erased["class_id"], erased["origin"]) == (foreground, "corrected")
+        assert background not in {region["class_id"] for region in regions(client, labeling.image_id)}
+
+        painted = labeling.regions_ink()
+        keyboard.press("h")
+        labeling.wait_until(lambda: not labeling.page.locator(".stage-layers").is_visible(), "the regions hidden")
+        keyboard.press("h")
+        assert labeling.regions_ink() == painted > 0
