@@ -142,7 +142,7 @@ export class ClassEditor extends AppView {
       <span role="gridcell" class="class-lead">
         <button class="class-handle" tabindex="-1" aria-label="Move ${name}" title="Drag to sort, or onto a class to put it below (Alt + arrow keys)"
           @pointerdown=${(event: PointerEvent) => this.#drag.start(id, event)}>${icon(GripVertical, 14)}</button>
-        <button class="class-swatch" tabindex=${tab} data-testid="color-${id}" aria-label="Colour of ${name}" title="Colour (C)"
+        <button class="class-swatch" tabindex=${tab} data-testid="color-${id}" aria-label="Colour of ${name}${index < 9 ? `, key ${index + 1}` : ""}" title="Colour (C)"
           aria-expanded=${is_open && this.panel?.kind === "color"} style="color: ${textOn(color)}"
           @click=${() => this.#toggle(id, "color")}>${index < 9 ? index + 1 : nothing}</button>
       </span>

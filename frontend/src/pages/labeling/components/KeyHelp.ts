@@ -111,10 +111,10 @@ export class KeyHelp extends AppView {
     return html`<li data-command=${command} class=${is_changed ? "is-changed" : ""}>
       ${isFixed(command)
         ? html`<span class="key-caps is-fixed">${caps}</span>`
-        : html`<button class="key-caps ${capture ? "is-waiting" : ""}" data-testid="key-of-${command}"
-            aria-label="${text}: ${keys.map(keyName).join(" or ") || "no key"}. Change" title="Change the key" @click=${() => this.#wait(command)}>
+        : html`<button class="key-caps ${capture ? "is-waiting" : ""}" data-testid="key-of-${command}" id="key-of-${command}"
+            aria-labelledby="key-text-${command} key-of-${command}" title="Change the key" @click=${() => this.#wait(command)}>
             ${capture ? html`<span class="key-none">Press a key</span>` : caps}</button>`}
-      <span class="key-text">${text}${this.all_tasks && task !== undefined ? html` <span class="count">${TASK_NAMES[task]}</span>` : nothing}</span>
+      <span class="key-text" id="key-text-${command}">${text}${this.all_tasks && task !== undefined ? html` <span class="count">${TASK_NAMES[task]}</span>` : nothing}</span>
       ${is_changed ? html`<button class="button ghost small icon-only" data-testid="reset-${command}" aria-label="As delivered: ${text}"
         title="As delivered" @click=${() => this.app.keys.reset(command)}>${icon(RotateCcw, 14)}</button>` : nothing}
       ${capture?.clash ? this.#clash(capture.command, capture.key ?? "", capture.clash) : nothing}

@@ -21,7 +21,7 @@ export class QualityPanel extends AppView {
         <button class="button small ghost" data-testid="quality-open" title=${this.tip("Class by class, confusion, calibration, learning curve", "quality")}
           @click=${() => this.command("quality")}>${icon(ChartLine, 14)}<span>Figures</span></button>
       </div>
-      ${stats === null ? nothing : this.#figure()}
+      <div class="quality-words">${stats === null ? nothing : this.#figure()}</div>
     </section>`;
   }
 

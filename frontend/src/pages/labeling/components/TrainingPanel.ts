@@ -11,6 +11,12 @@ import "./LossChart";
 import "./FinetunePanel";
 import { extractorName, HEAD_NAMES, isEmbedded, outcomeLine, trainingLine } from "./text";
 
+/** Until the server has said more. */
+const IDLE: Training = {
+  state: "IDLE", kind: "head", run_id: null, epoch: 0, best_epoch: null, train_loss: [], val_loss: [], metrics: {}, message: "", reason: null,
+  stop_requested: false,
+}; // prettier-ignore
+
 /** Full runs: Save starts one, Stop Training ends it; losses; which features are at work. */
 export class TrainingPanel extends AppView {
   protected watched(): readonly Readable<unknown>[] {
@@ -47,11 +53,12 @@ export class TrainingPanel extends AppView {
             ${config.heads.map((head) => html`<option value=${head} .selected=${head === training.head.value}>${HEAD_NAMES[head]}</option>`)}
           </select>
         </label>
-        ${value ? html`<p class="hint ${value.state === "FAILED" ? "is-bad" : ""}">${trainingLine(value)}</p>` : nothing}
-        ${value && outcomeLine(value) !== "" ? html`<p class="training-outcome" data-testid="training-outcome">${outcomeLine(value)}</p>` : nothing}
         <fewclick-loss-chart data-testid="loss-chart" .training=${value}></fewclick-loss-chart>
-        ${value ? legend(value) : nothing}
-        <fewclick-finetune-panel .app=${this.app}></fewclick-finetune-panel>
+        <p class="chart-legend" data-testid="loss-legend">${value ? legend(value) : nothing}</p>
+        <div class="training-words">
+          <p class="hint ${value?.state === "FAILED" ? "is-bad" : ""}">${trainingLine(value ?? IDLE)}</p>
+          ${value && outcomeLine(value) !== "" ? html`<p class="training-outcome" data-testid="training-outcome">${outcomeLine(value)}</p>` : nothing}
+        </div>
       </section>
       <p class="extractor" data-testid="extractor">
         ${icon(Info, 14)}
@@ -59,6 +66,7 @@ export class TrainingPanel extends AppView {
           config.task === "segmentation" ? `, cells of ${config.extractor.patch_size} px at ${config.extractor.resize} px` : nothing}.
           ${isEmbedded(config.extractor) ? html`DINOv3 would give sharper features; docs/extractors.md tells how to get it.` : nothing}</span>
       </p>
+      <fewclick-finetune-panel .app=${this.app}></fewclick-finetune-panel>
     `;
   }
 
@@ -72,12 +80,10 @@ function legend(training: Training): TemplateResult | typeof nothing {
   const losses = lossesOf(training);
   if (losses === null) return nothing;
   const { epoch, train, held_out, is_kept } = losses;
-  return html`<p class="chart-legend" data-testid="loss-legend">
-    <strong>${is_kept ? "Kept: epoch" : "Epoch"} ${epoch}</strong>
+  return html`<strong>${is_kept ? "Kept: epoch" : "Epoch"} ${epoch}</strong>
     <span class="is-train">Training ${train.toFixed(3)}</span>
     <span class="is-val">Held-out ${held_out === null ? "needs more labels" : held_out.toFixed(3)}</span>
-    ${labelChanges(training).length > 0 ? html`<span class="is-change">Labels changed</span>` : nothing}
-  </p>`;
+    ${labelChanges(training).length > 0 ? html`<span class="is-change">Labels changed</span>` : nothing}`;
 }
 
 customElements.define("fewclick-training-panel", TrainingPanel);
