@@ -1,0 +1,164 @@
+"""The gallery in a real browser: selecting, labelling and accepting many images, filters that stay."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from db.enums import FeatureState
+from db.tables.images import Image
+from db.tables.learning import Prediction
+from tests.conftest import ReadySession
+from tests.end_to_end.labeling_page import Watch
+
+SURE = {1: (1, 0.9), 2: (2, 0.6), 3: (1, 0.7), 4: (3, 0.8), 5: (2, 0.95), 6: (1, 0.5)}
+"""Predicted class and its probability by image."""
+
+
+def predict(session: ReadySession, by_image: dict[int, tuple[int, float]], version: int = 1) -> None:
+    with session.database.write() as db_session:
+        for image_id, (class_id, p) in by_image.items():
+            shares = [p if other == class_id else (1 - p) / 2 for other in (1, 2, 3)]
+            values = {"version": version, "annotation_revision": 0, "class_ids": [1, 2, 3], "probabilities": shares}
+            db_session.merge(Prediction(image_id=image_id, **values))
+            image = db_session.get(Image, image_id)
+            assert image is not None
+            image.features = FeatureState.READY
+            image.uncertainty, image.predicted_class_id, image.predicted_version = 1 - p, class_id, version
+
+
+@pytest.fixture
+def url(classification_session: ReadySession, serve_page: Callable[[ReadySession], str], watch: Watch) -> str:  # noqa: ARG001
+    """A page on six images that are predicted."""
+    predict(classification_session, SURE)
+    return serve_page(classification_session)
+
+
+def order(page: Page) -> list[int]:
+    """Ids of the tiles, in the order shown."""
+    ids = page.locator("[data-testid^=gallery-item-]").evaluate_all("tiles => tiles.map(tile => tile.dataset.testid)")
+    return [int(test_id.rsplit("-", 1)[1]) for test_id in ids]
+
+
+def selected(page: Page) -> list[int]:
+    """Ids of the tiles that are selected."""
+    tiles = page.locator(".tile[aria-selected=true]")
+    ids = tiles.evaluate_all("tiles => tiles.map(tile => tile.dataset.testid)")
+    return [int(test_id.rsplit("-", 1)[1]) for test_id in ids]
+
+
+def open_gallery(page: Page, url: str, search: str = "") -> None:
+    page.goto(f"{url}#/gallery{search}")
+    expect(page.locator(".tile:not(.is-loading)").first).to_be_visible()
+
+
+def test_selection__mouse_and_keyboard(page: Page, url: str) -> None:
+    open_gallery(page, url)
+    tiles = {image_id: page.get_by_test_id(f"gallery-item-{image_id}") for image_id in SURE}
+    tiles[2].click()
+    assert selected(page) == [2]
+    tiles[4].click(modifiers=["Shift"])
+    assert selected(page) == [2, 3, 4]
+    tiles[3].click(modifiers=["Control"])
+    tiles[6].click(modifiers=["Control"])
+    assert selected(page) == [2, 4, 6]
+    page.keyboard.press("Escape")
+    assert selected(page) == []
+    expect(page.get_by_test_id("gallery-panel")).to_be_visible()
+
+    page.keyboard.press("Home")
+    page.keyboard.press("Space")
+    page.keyboard.press("Shift+ArrowRight")
+    page.keyboard.press("Shift+ArrowRight")
+    assert selected(page) == [1, 2, 3]
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Space")
+    assert selected(page) == [1, 2, 3, 5]
+    page.keyboard.press("Control+a")
+    assert selected(page) == [1, 2, 3, 4, 5, 6]
+    expect(page.get_by_test_id("selected-count")).to_have_text("6 selected")
+
+    page.keyboard.press("Escape")
+    first, second = tiles[1].bounding_box(), tiles[2].bounding_box()
+    assert first is not None
+    assert second is not None
+    page.mouse.move(first["x"] + 20, first["y"] + first["height"] + 40)
+    page.mouse.down()
+    page.mouse.move(second["x"] + 30, second["y"] + 40, steps=4)
+    expect(page.locator(".rubber-band")).to_be_visible()
+    page.mouse.up()
+    assert selected(page) == [1, 2]
+    tiles[3].dblclick()
+    expect(page.get_by_test_id("image-canvas")).to_have_attribute("data-image-id", "3")
+
+
+def test_labels__one_request_and_one_step_back(page: Page, url: str) -> None:
+    sent: list[dict[str, object]] = []
+    page.on("request", lambda r: sent.append(json.loads(r.post_data or "{}")) if "bulk" in r.url else None)
+    open_gallery(page, url)
+    page.get_by_test_id("gallery-item-2").click()
+    page.get_by_test_id("gallery-item-5").click(modifiers=["Shift"])
+    page.keyboard.press("3")
+    expect(page.get_by_test_id("tile-label")).to_have_count(4)
+    assert [change["action"] for change in sent] == ["label"]
+    assert page.get_by_test_id("tile-label").first.get_attribute("data-origin") == "human"
+    page.get_by_test_id("toast").get_by_role("button", name="Undo").click()
+    expect(page.get_by_test_id("tile-label")).to_have_count(0)
+    page.keyboard.press("Control+Shift+z")
+    expect(page.get_by_test_id("tile-label")).to_have_count(4)
+    page.keyboard.press(".")
+    name = page.get_by_test_id("palette-class-1").locator(".palette-name").inner_text()
+    page.get_by_test_id("palette-input").fill(name)
+    page.keyboard.press("Enter")
+    expect(page.get_by_test_id("tile-label").first).to_contain_text(name)
+    expect(page.get_by_test_id("class-palette")).to_be_hidden()
+
+
+def test_accept__what_is_shown_and_nothing_else(page: Page, url: str, classification_session: ReadySession) -> None:
+    open_gallery(page, url, "?sort=confidence")
+    assert order(page) == [5, 1, 4, 3, 2, 6]
+    # Another head says something else of image 4, and the page has not heard of it.
+    predict(classification_session, {4: (1, 0.9), 5: (2, 0.7)}, version=2)
+    page.get_by_test_id("accept-all").click()
+    expect(page.get_by_test_id("toast")).to_contain_text("5 images accepted as predicted; 1 had changed meanwhile")
+    expect(page.locator("[data-testid=tile-label][data-origin=accepted]")).to_have_count(5)
+    page.get_by_test_id("filter-accepted").click()
+    expect(page.get_by_test_id("gallery-total")).to_have_text("5 images")
+    page.keyboard.press("Control+a")
+    page.get_by_test_id("gallery-grid").focus()
+    page.keyboard.press("Control+a")
+    page.get_by_test_id("bulk-confirm").click()
+    expect(page.locator("[data-testid=tile-label][data-origin=human]")).to_have_count(5)
+    page.get_by_test_id("filter-reviewed").click()
+    expect(page.get_by_test_id("gallery-total")).to_have_text("5 images")
+
+
+def test_filter__stays_in_the_address_and_for_next(page: Page, url: str) -> None:
+    open_gallery(page, url)
+    page.get_by_test_id("filter-class").select_option("1")
+    expect(page.get_by_test_id("gallery-total")).to_have_text("3 images")
+    page.get_by_test_id("filter-max").fill("80")
+    page.get_by_test_id("filter-max").blur()
+    expect(page.get_by_test_id("gallery-total")).to_have_text("2 images")
+    expect(page).to_have_url(re.compile(r"#/gallery\?class=1&max=80$"))
+    page.reload()
+    expect(page.get_by_test_id("gallery-total")).to_have_text("2 images")
+    assert order(page) == [3, 6]
+    page.get_by_test_id("gallery-item-3").dblclick()
+    canvas = page.get_by_test_id("image-canvas")
+    expect(canvas).to_have_attribute("data-image-id", "3")
+    expect(page.get_by_test_id("filter-chip")).to_contain_text("up to 80 %")
+    expect(page).to_have_url(re.compile(r"#/image/3\?class=1&max=80$"))
+    page.keyboard.press("f")
+    expect(canvas).to_have_attribute("data-image-id", "6")
+    page.keyboard.press("Shift+ArrowLeft")
+    expect(canvas).to_have_attribute("data-image-id", "3")
+    page.get_by_test_id("clear-filter-chip").click()
+    expect(page.get_by_test_id("filter-chip")).to_be_hidden()
+    page.keyboard.press("Shift+ArrowRight")
+    expect(canvas).to_have_attribute("data-image-id", "4")
