@@ -50,10 +50,11 @@ export function emptyState(app: App, goOn: () => void): TemplateResult | typeof 
   return nothing;
 }
 
-/** What lies over the lower edge of the image, so that nothing moves when it comes and goes. */
+/** What lies over the image: what is wrong above, what to do below. Nothing moves when it comes and goes. */
 export function stageNotices(app: App): TemplateResult {
+  const done = allDone(app);
   return html`<div class="stage-notices">
-    ${allDone(app)}<fewclick-hint .app=${app}></fewclick-hint>${healthBanner(app)}
+    ${healthBanner(app)} ${done === nothing ? html`<fewclick-hint .app=${app}></fewclick-hint>` : done}
   </div>`;
 }
 

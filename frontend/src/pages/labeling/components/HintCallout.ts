@@ -1,5 +1,6 @@
 import { ArrowRight, Lightbulb, X } from "lucide";
-import { html, nothing, type TemplateResult } from "lit";
+import { html, nothing } from "lit";
+import { keyed } from "lit/directives/keyed.js";
 
 import { currentHint, followed, hintsOf, type Deed, type Hint } from "../../../state/hints";
 import { keyName, type Command } from "../../../state/keymap";
@@ -37,12 +38,13 @@ export class HintCallout extends AppView {
     if (changes !== null) preferences.change(changes);
   }
 
-  protected override render(): TemplateResult | typeof nothing {
+  protected override render(): unknown {
     const { preferences, config, navigator } = this.app;
     const hint = currentHint(config.task, preferences.value);
     if (hint === null || navigator.image === null) return nothing;
     const all = hintsOf(config.task);
-    return html`<div class="callout is-at-${hint.at}" role="status" data-testid="hint" data-hint=${hint.id}>
+    // A new one is a new thing on the page: nothing has moved.
+    return keyed(hint.id, html`<div class="callout is-at-${hint.at}" role="status" data-testid="hint" data-hint=${hint.id}>
       ${icon(hint.at === "sidebar" ? ArrowRight : Lightbulb, 16)}
       <p>${this.#text(hint)}</p>
       <span class="callout-buttons">
@@ -51,7 +53,7 @@ export class HintCallout extends AppView {
         <button class="button small ghost icon-only" data-testid="hints-away" aria-label="No more hints" title="No more hints"
           @click=${() => preferences.change({ hint_dismissed: true })}>${icon(X, 14)}</button>
       </span>
-    </div>`;
+    </div>`);
   }
 
   #done({ id }: Hint): void {

@@ -70,8 +70,9 @@ export function tile(app: App, image_id: number, image: ImageInfo | null, state:
   const is_current = app.navigator.image?.id === image_id;
   return html`<div class="tile ${image ? `is-${image.status}` : "is-loading"} ${image?.features === "failed" ? "is-failed" : ""} ${focused ? "is-focused" : ""}"
     id="tile-${place}" role="option" data-testid="gallery-item-${image_id}" data-place=${place} aria-selected=${selected} aria-posinset=${place + 1}
-    aria-setsize=${total} aria-current=${is_current ? "true" : "false"} aria-label=${image ? description(app, image) : `Image ${image_id}`}
+    aria-setsize=${total} aria-current=${is_current ? "true" : "false"}
     title=${image?.failure ?? image?.path ?? ""}>
+    <span class="visually-hidden">Image ${image_id}${image ? spoken(app, image) : ""}</span>
     <span class="tile-picture">
       ${image?.features === "failed"
         ? html`<span class="tile-failure">${image.failure ?? "Could not be read"}</span>`
@@ -130,12 +131,11 @@ function segmentationLine(image: ImageInfo): string {
   return image.uncertainty === null ? "Unlabelled" : `Unlabelled · ${percent(1 - image.uncertainty)} sure`;
 }
 
-/** For those who do not see the tile. */
-function description(app: App, image: ImageInfo): string {
+/** For those who do not see the tile: what its picture and its signs say. The rest is read from it. */
+function spoken(app: App, image: ImageInfo): string {
+  if (image.features === "failed") return ", cannot be used";
+  if (app.config.task === "segmentation") return "";
   const names = labelled(app, image).map(({ name }) => name).join(", ");
-  const said =
-    image.status === "labeled" ? `${image.origin === "accepted" ? "accepted" : "labelled"} ${names || (app.config.task === "segmentation" ? "" : "none of the classes")}` : image.status;
-  const predicted = app.classes.value.find(({ id }) => id === image.predicted_class_id)?.name;
-  const sure = image.uncertainty === null || predicted === undefined ? "" : `, predicted ${predicted}, ${percent(1 - image.uncertainty)}`;
-  return `Image ${image.id}, ${fileName(image.path)}, ${said}${sure}`;
+  if (image.status !== "labeled") return `, ${image.status}`;
+  return `, ${image.origin === "accepted" ? "accepted as predicted" : "reviewed"}: ${names || "none of the classes"}`;
 }
