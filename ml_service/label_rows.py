@@ -36,6 +36,7 @@ class LabelRows:
         self._rows: dict[int, dict[Target, list[int]]] = {}
         self._origins: dict[int, tuple[str | None, bool]] = {}
         self._content = 0
+        self._n_changes = 0
 
     @property
     def inputs(self) -> FloatArray:
@@ -67,6 +68,16 @@ class LabelRows:
         """Tells two contents apart, whatever came in between: equal targets on equal pictures have an equal number."""
         return self._content
 
+    @property
+    def n_targets(self) -> int:
+        """Rows that are not free."""
+        return self._used - len(self._free)
+
+    @property
+    def n_changes(self) -> int:
+        """Number of targets that came or went so far."""
+        return self._n_changes
+
     def put(self, samples: ImageSamples) -> None:
         """Take the targets of an image in place of those it had; only what is new of them is prepared."""
         image = samples.image
@@ -86,11 +97,13 @@ class LabelRows:
         for position, row in zip(new, self._add(samples, new), strict=True):
             now[image.targets[position]].append(row)
         self._rows[image.id], self._origins[image.id] = dict(now), origin
+        self._compact()
 
     def remove(self, image_id: int) -> None:
         """Forget an image."""
         content_hash, _ = self._origins.pop(image_id, (None, False))
         self._release(content_hash, self._rows.pop(image_id, {}))
+        self._compact()
 
     def _add(self, samples: ImageSamples, positions: Sequence[int]) -> list[int]:
         if not positions:
@@ -102,6 +115,7 @@ class LabelRows:
         self._is_extracted[rows] = [target.is_guess for target in targets]
         self._weights[rows] = [target.weight for target in targets]
         self._is_held_out[rows] = samples.image.split is Split.VALIDATION
+        self._n_changes += len(rows)
         for target in targets:
             self._content += _digest(samples.image.content_hash, target)
         return rows
@@ -111,6 +125,7 @@ class LabelRows:
             for row in rows:
                 self._class_ids[row] = NO_CLASS
                 self._free.append(row)
+                self._n_changes += 1
                 self._content -= _digest(content_hash, target)
 
     def _take_free(self) -> int:
@@ -122,12 +137,29 @@ class LabelRows:
         return self._used - 1
 
     def _grow(self) -> None:
-        more = len(self._inputs)
-        self._inputs = np.concatenate([self._inputs, np.zeros_like(self._inputs)])
-        self._class_ids = np.concatenate([self._class_ids, np.full(more, NO_CLASS, dtype=np.int64)])
-        self._is_extracted = np.concatenate([self._is_extracted, np.zeros(more, dtype=bool)])
-        self._is_held_out = np.concatenate([self._is_held_out, np.zeros(more, dtype=bool)])
-        self._weights = np.concatenate([self._weights, np.ones(more, dtype=np.float32)])
+        self._move(np.arange(self._used), 2 * len(self._inputs))
+
+    def _compact(self) -> None:
+        """Drop the free rows where they are the most: every fit passes over them."""
+        if self._used <= FIRST_CAPACITY or 2 * len(self._free) <= self._used:
+            return
+        kept = np.flatnonzero(self.class_ids != NO_CLASS)
+        place = dict(zip(kept.tolist(), range(len(kept)), strict=True))
+        for rows_of in self._rows.values():
+            for target, rows in rows_of.items():
+                rows_of[target] = [place[row] for row in rows]
+        self._move(kept, max(FIRST_CAPACITY, 2 * len(kept)))
+        self._used, self._free = len(kept), []
+
+    def _move(self, rows: npt.NDArray[np.intp], capacity: int) -> None:
+        """To new arrays, these rows alone: who still reads the old ones finds them as they were."""
+        more = capacity - len(rows)
+        dim = self._inputs.shape[1]
+        self._inputs = np.concatenate([self._inputs[rows], np.zeros((more, dim), dtype=np.float32)])
+        self._class_ids = np.concatenate([self._class_ids[rows], np.full(more, NO_CLASS, dtype=np.int64)])
+        self._is_extracted = np.concatenate([self._is_extracted[rows], np.zeros(more, dtype=bool)])
+        self._is_held_out = np.concatenate([self._is_held_out[rows], np.zeros(more, dtype=bool)])
+        self._weights = np.concatenate([self._weights[rows], np.ones(more, dtype=np.float32)])
 
 
 def _digest(content_hash: str | None, target: Target) -> int:

@@ -27,7 +27,7 @@ KEPT_BYTES = 32 << 20
 CURVATURE_FROM_POINTS = 200
 """With fewer, a fit is fast without."""
 CURVATURE_CHANGE = 0.15
-"""Share of the points that has to be new before curvature is computed again."""
+"""Share of the points that has to have come or gone before curvature is computed again."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,8 @@ class _Last:
     class_ids: tuple[int, ...]
     solution: Solution
     problem: Problem | None
+    n_changes: int
+    """Of the rows, which `problem` reads."""
 
 
 class HeadCache:
@@ -79,7 +81,7 @@ class LiveFitter:
         self._answers = None if parts.is_exclusive else AnswerRows(training_set, parts.live_config)
         self._last: _Last | None = None
         self._curvature: Curvature | None = None
-        self._curvature_points = 0
+        self._computed_at = 0
         self._coming: Future[Curvature] | None = None
         self._helper = ThreadPoolExecutor(1, thread_name_prefix="curvature", initializer=give_way)
 
@@ -118,28 +120,31 @@ class LiveFitter:
         if self._answers is not None:
             self._answers.look_ahead(self._helper)
             return
-        problem = None if self._last is None else self._last.problem
-        if self._coming is not None or self._last is None or problem is None:
+        last, rows = self._last, self._rows
+        problem = None if last is None else last.problem
+        if self._coming is not None or last is None or rows is None or problem is None:
             return
-        n_points = len(problem.inputs)
-        if n_points < CURVATURE_FROM_POINTS or not self._is_outdated(problem):
+        # After an undo that needed no fit the rows are those of other labels.
+        if last.n_changes != rows.n_changes or rows.n_targets < CURVATURE_FROM_POINTS:
+            return
+        if not self._is_outdated(problem, rows):
             return
         inputs = problem.inputs.copy()  # the rows may change while the helper reads
-        seen = np.flatnonzero(np.any(self._last.solution.weight != 0, axis=1))
+        seen = np.flatnonzero(np.any(last.solution.weight != 0, axis=1))
         if len(seen) != problem.targets.shape[1]:
             return
-        solution = Solution(self._last.solution.weight[seen], self._last.solution.bias[seen])
-        self._curvature_points = n_points
+        solution = Solution(last.solution.weight[seen], last.solution.bias[seen])
+        self._computed_at = rows.n_changes
         self._coming = self._helper.submit(Curvature, replace(problem, inputs=inputs), solution)
 
     def close(self) -> None:
         """End the helper."""
         self._helper.shutdown(wait=True, cancel_futures=True)
 
-    def _is_outdated(self, problem: Problem) -> bool:
+    def _is_outdated(self, problem: Problem, rows: LabelRows) -> bool:
         if self._curvature is None or not self._curvature.matches(problem):
             return True
-        return abs(len(problem.inputs) - self._curvature_points) > CURVATURE_CHANGE * self._curvature_points
+        return rows.n_changes - self._computed_at > CURVATURE_CHANGE * rows.n_targets
 
     def _follow(self, scaler: FeatureScaler) -> LabelRows:
         """The rows of all labels as they are now."""
@@ -149,6 +154,7 @@ class LiveFitter:
             self._n_changes = 0
             self._cache.clear()
             self._curvature = self._coming = None
+            self._last = None if self._last is None else replace(self._last, problem=None)
         for image_id, samples in self._training_set.changed_after(self._n_changes):
             if samples is None:
                 self._rows.remove(image_id)
@@ -191,7 +197,7 @@ class LiveFitter:
             start=self._start(class_ids, len(scaler.mean)),
             curvature=self._curvature,
         )
-        self._last = _Last(class_ids, solution, problem)
+        self._last = _Last(class_ids, solution, problem, rows.n_changes)
         if n_classes == 1:
             head = replace(head, weight=head.weight[:1], bias=head.bias[:1])
         return FittedHead(head, class_ids)

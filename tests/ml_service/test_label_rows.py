@@ -6,11 +6,13 @@ from collections import Counter
 
 import numpy as np
 import numpy.typing as npt
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from db.enums import Origin, Split
 from db.queries.training_data import LabelledImage, Target
+from ml_service import label_rows
 from ml_service.data_loaders.base import ImageSamples
 from ml_service.label_rows import NO_CLASS, LabelRows
 
@@ -52,13 +54,18 @@ def content_of(rows: LabelRows) -> Counter[tuple[object, ...]]:
 @settings(max_examples=60, deadline=None)
 @given(CHANGES)
 def test_put__any_way_leads_to_the_same_rows(changes: list[tuple[int, list[Target] | None]]) -> None:
-    rows, last = LabelRows(lambda raw: 2 * raw, DIM), {}
-    for image_id, targets in changes:
-        last[image_id] = targets
-        if targets is None:
-            rows.remove(image_id)
-        else:
-            rows.put(samples_of(image_id, targets))
+    with pytest.MonkeyPatch.context() as patch:
+        # So few that they are moved again and again.
+        patch.setattr(label_rows, "FIRST_CAPACITY", 2)
+        rows, last = LabelRows(lambda raw: 2 * raw, DIM), {}
+        for image_id, targets in changes:
+            last[image_id] = targets
+            if targets is None:
+                rows.remove(image_id)
+            else:
+                rows.put(samples_of(image_id, targets))
+    assert rows.n_targets == sum(len(targets or []) for targets in last.values())
+    assert len(rows.inputs) <= max(2, 2 * rows.n_targets)
     fresh = LabelRows(lambda raw: 2 * raw, DIM)
     for image_id, targets in sorted(last.items()):
         if targets is not None:
@@ -116,3 +123,18 @@ def test_put__grows() -> None:
     for image_id in range(1, 1001):
         rows.put(samples_of(image_id, [Target(1, Origin.HUMAN, 0.5, 0.5)]))
     assert sorted(rows.inputs[:, 0].tolist()) == list(range(1, 1001))
+
+
+def test_remove__drops_free_rows_where_they_are_the_most() -> None:
+    rows = LabelRows(lambda raw: raw, DIM)
+    for image_id in range(1, 1001):
+        rows.put(samples_of(image_id, [Target(1, Origin.HUMAN, 0.5, 0.5)]))
+    read, before = rows.inputs, rows.inputs.copy()
+    for image_id in range(1, 1001, 2):
+        rows.remove(image_id)
+    assert len(rows.inputs) == 1000
+    rows.remove(2)
+    assert sorted(rows.inputs[:, 0].tolist()) == list(range(4, 1001, 2))
+    rows.put(samples_of(1, [Target(1, Origin.HUMAN, 0.5, 0.5)]))
+    # Who still reads what there was is not disturbed.
+    np.testing.assert_array_equal(read, before)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import wait
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from db.queries.annotations import undo
 from db.tables.images import Image
 from db.tables.session import LabelClass
 from db.tasks import Task
-from ml_service import live_fitter
+from ml_service import label_rows, live_fitter
 from ml_service.context import Context
 from ml_service.heads.live import LiveHead
 from ml_service.heads.scaler import FeatureScaler
@@ -95,6 +96,95 @@ def test_fit__many_points_with_curvature(
         fitter.look_ahead()
         if fitter._coming is not None:
             fitter._coming.result()
+
+
+def rest(fitter: LiveFitter) -> bool:
+    """Look ahead, and wait for what comes of it; whether curvature was due."""
+    had = fitter._coming
+    fitter.look_ahead()
+    if fitter._coming is not None:
+        wait([fitter._coming])
+    return fitter._coming is not had
+
+
+def test_look_ahead__as_many_other_points_make_curvature_due(
+    session: ToySession, context: Context, fitter: LiveFitter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live_fitter, "CURVATURE_FROM_POINTS", 40)
+    generator = np.random.default_rng(1)
+    for image_id in (1, 2, 3, 4):
+        session.click(image_id, *random_points(generator, 60))
+    follow(context, fitter)
+    assert rest(fitter)
+    session.click(1, *random_points(generator, 60))
+    follow(context, fitter)
+    assert rest(fitter)
+    session.click(2, (3.0, 3.0, LEFT))
+    follow(context, fitter)
+    session.click(2, (3.0, 3.0, LEFT), (40.0, 3.0, RIGHT))
+    follow(context, fitter)
+    assert rest(fitter)
+    session.click(2, (3.0, 3.0, LEFT), (40.0, 3.0, RIGHT), (41.0, 3.0, RIGHT))
+    follow(context, fitter)
+    assert not rest(fitter)
+
+
+def test_look_ahead__not_of_the_rows_of_other_labels(
+    session: ToySession, context: Context, fitter: LiveFitter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live_fitter, "CURVATURE_FROM_POINTS", 40)
+    generator = np.random.default_rng(1)
+    session.click(1, *random_points(generator, 60))
+    follow(context, fitter)
+    session.click(2, *random_points(generator, 60))
+    follow(context, fitter)
+    with session.db.write() as db_session:
+        undo(db_session, db_session.get_one(Image, 2))
+    follow(context, fitter)
+    assert not rest(fitter)
+    session.click(3, *random_points(generator, 60))
+    follow(context, fitter)
+    assert rest(fitter)
+
+
+def test_fit__goes_on_where_curvature_cannot_be_computed(
+    session: ToySession,
+    context: Context,
+    fitter: LiveFitter,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(live_fitter, "CURVATURE_FROM_POINTS", 40)
+
+    def fails(_matrix: object) -> None:
+        raise np.linalg.LinAlgError("Eigenvalues did not converge")
+
+    generator = np.random.default_rng(1)
+    for image_id in (1, 4):
+        session.click(image_id, *random_points(generator, 60))
+    follow(context, fitter)
+    with monkeypatch.context() as patch:
+        patch.setattr(np.linalg, "eigh", fails)
+        assert rest(fitter)
+    session.click(2, *random_points(generator, 60))
+    assert_equal(follow(context, fitter), from_nothing(context))
+    assert "Eigenvalues did not converge" in caplog.text
+    # The next time it is tried again.
+    assert rest(fitter)
+    session.click(3, *random_points(generator, 60))
+    assert_equal(follow(context, fitter), from_nothing(context))
+    assert fitter._curvature is not None
+
+
+def test_fit__rows_that_moved(
+    session: ToySession, context: Context, fitter: LiveFitter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(label_rows, "FIRST_CAPACITY", 8)
+    generator = np.random.default_rng(1)
+    for count in (60, 4, 30, 0, 20):
+        session.click(1, *random_points(generator, 20))
+        session.click(2, *random_points(generator, count))
+        assert_equal(follow(context, fitter), from_nothing(context))
 
 
 def test_fit__undo_finds_the_very_same_head(session: ToySession, context: Context, fitter: LiveFitter) -> None:
