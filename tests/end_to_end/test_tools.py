@@ -1,4 +1,4 @@
-"""The tools of a segmentation session in a real browser: what is drawn is saved, teaches, and is undone step by step."""
+"""The tools of a segmentation session in a real browser: what is drawn is saved, teaches, is undone step by step."""
 
 from __future__ import annotations
 
@@ -104,6 +104,8 @@ def test_shapes__drawn_changed_and_removed_by_keys(
     product = start_product("segmentation")
     with Client(product.url) as client:
         foreground, background = (entry["id"] for entry in client.json("GET", "config")["classes"])
+        # Something to predict from, even when this image says nothing any more.
+        client.put_annotations(client.images()[-1]["id"], {"points": [{"x": 9.5, "y": 9.5, "class_id": foreground}]})
         labeling.open(product.url)
         image_id, keyboard = labeling.image_id, labeling.page.keyboard
 

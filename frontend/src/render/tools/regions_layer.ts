@@ -1,7 +1,7 @@
 import type { Vec2 } from "../../state/geometry";
 import { anchorOf } from "../../state/mask_runs";
 import { shapeOf, type Region } from "../../state/regions";
-import { boundsOf } from "../../state/shapes";
+import { boundsOf, type Bounds } from "../../state/shapes";
 import type { Viewport } from "../../state/viewport";
 import type { PaintSurface, StageLayer } from "../tools";
 import { fillShape } from "./region_paths";
@@ -98,7 +98,14 @@ export class RegionsLayer implements StageLayer {
     context.clip();
     for (const region of added ?? this.#shown.regions) this.#cover(context, region);
     context.restore();
-    this.#finish(ratio);
+    const toCanvas = (place: number, offset: number): number => (place * view.scale + offset + MARGIN_PX) * ratio;
+    const part = added === null ? null : around(added);
+    if (added === null) this.#finish(ratio, { left: 0, top: 0, right: width, bottom: height });
+    else if (part) {
+      const reach = (OUTLINE_PX + 2) * ratio;
+      const [left, top] = [Math.floor(toCanvas(part.left, view.x) - reach), Math.floor(toCanvas(part.top, view.y) - reach)];
+      this.#finish(ratio, { left, top, right: Math.ceil(toCanvas(part.right, view.x) + reach), bottom: Math.ceil(toCanvas(part.bottom, view.y) + reach) });
+    }
     this.#painted = { shown: this.#shown, view, ratio };
   }
 
@@ -109,10 +116,22 @@ export class RegionsLayer implements StageLayer {
     fillShape(context, shape, region.class_id === null ? "#000000" : (this.#shown.colors.get(region.class_id) ?? "#808080"));
   }
 
-  /** From what is covered: fill, hatch, outline. */
-  #finish(ratio: number): void {
+  /** From what is covered: fill, hatch, outline; only in `part`, pixels of the canvas. */
+  #finish(ratio: number, part: Bounds): void {
     const context = this.#ready.getContext("2d");
-    if (context === null) return;
+    const scratch = this.#scratch.getContext("2d");
+    if (context === null || scratch === null) return;
+    for (const pen of [context, scratch]) {
+      pen.save();
+      pen.beginPath();
+      pen.rect(part.left, part.top, part.right - part.left, part.bottom - part.top);
+      pen.clip();
+    }
+    this.#draw(context, ratio);
+    for (const pen of [context, scratch]) pen.restore();
+  }
+
+  #draw(context: CanvasRenderingContext2D, ratio: number): void {
     const { width, height } = this.#ready;
     context.clearRect(0, 0, width, height);
     this.#outline(context, (OUTLINE_PX + 1) * ratio, "rgb(0 0 0 / 0.55)");
@@ -133,7 +152,7 @@ export class RegionsLayer implements StageLayer {
   /** A rim around what is covered; `color` null: that of the class. */
   #outline(context: CanvasRenderingContext2D, reach: number, color: string | null): void {
     this.#scratched((scratch) => {
-      for (const [dx, dy] of AROUND) scratch.drawImage(this.#covered, dx * reach, dy * reach);
+      for (const [dx, dy] of color === null ? AROUND : AROUND.slice(4)) scratch.drawImage(this.#covered, dx * reach, dy * reach);
       scratch.globalCompositeOperation = "destination-out";
       scratch.drawImage(this.#covered, 0, 0);
       if (color === null) return;
@@ -193,6 +212,18 @@ function addedOnTop(before: ShownRegions, now: ShownRegions): readonly Region[] 
     return other?.geometry === region.geometry && other?.class_id === region.class_id;
   });
   return is_same ? now.regions.slice(before.regions.length) : null;
+}
+
+/** null where there is nothing. */
+function around(regions: readonly Region[]): Bounds | null {
+  const all = regions.flatMap((region) => shapeOf(region) ?? []).map(boundsOf);
+  if (all.length === 0) return null;
+  return {
+    left: Math.min(...all.map(({ left }) => left)),
+    top: Math.min(...all.map(({ top }) => top)),
+    right: Math.max(...all.map(({ right }) => right)),
+    bottom: Math.max(...all.map(({ bottom }) => bottom)),
+  };
 }
 
 function sameColors(a: ReadonlyMap<number, string>, b: ReadonlyMap<number, string>): boolean {
