@@ -15,6 +15,10 @@ from db.tables.annotations import ImageClass, Label, Point, Region
 from db.tables.images import Image
 
 
+ROUNDING = 1e-9
+"""1 - (1 - p) is not always p: the bounds of a range belong to it."""
+
+
 @dataclass(frozen=True)
 class ImageFilter:
     """Which images; None lets all pass."""
@@ -63,9 +67,9 @@ def conditions(db_session: Session, wanted: ImageFilter) -> list[ColumnElement[b
     if wanted.reviewed is not None:
         found += _of_origin(wanted.reviewed)
     if wanted.min_confidence is not None:
-        found.append(Image.uncertainty <= 1 - wanted.min_confidence)
+        found.append(Image.uncertainty <= 1 - wanted.min_confidence + ROUNDING)
     if wanted.max_confidence is not None:
-        found.append(Image.uncertainty >= 1 - wanted.max_confidence)
+        found.append(Image.uncertainty >= 1 - wanted.max_confidence - ROUNDING)
     if wanted.q:
         found.append(_matches_text(wanted.q))
     # `as_string` gives a number as a number on SQLite: both sides are compared as text.

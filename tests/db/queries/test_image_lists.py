@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
-from db.enums import ImageStatus
+from db.enums import ImageStatus, Origin
 from db.errors import InvalidInputError
 from db.queries import annotations
-from db.queries.image_lists import ImageFilter, ImageSort, list_images, list_images_at
+from db.queries.image_lists import ImageFilter, ImageSort, list_ids, list_images, list_images_at
 from db.queries.images import get_image
 
 
@@ -84,3 +84,51 @@ def test_list_images__filters(classification_session: Any) -> None:
 def test_list_images__a_foreign_cursor_is_refused(segmentation_session: Any, cursor: str) -> None:
     with segmentation_session.database.read() as db_session, pytest.raises(InvalidInputError, match="not one of this"):
         list_images(db_session, ImageFilter(), sort=ImageSort.ID, cursor=cursor, limit=10)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "sort", "index"),
+    [
+        (ImageFilter(), ImageSort.UNCERTAINTY, "ix_images_uncertainty"),
+        (ImageFilter(), ImageSort.CONFIDENCE, "ix_images_uncertainty"),
+        (ImageFilter(), ImageSort.CHANGED, "ix_images_label_sequence"),
+        (ImageFilter(predicted_class_id=1), ImageSort.CONFIDENCE, "ix_images_predicted"),
+        (ImageFilter(min_confidence=0.9), ImageSort.CONFIDENCE, "ix_images_uncertainty"),
+    ],
+)
+def test_list_ids__walks_an_index(segmentation_session: Any, wanted: ImageFilter, sort: ImageSort, index: str) -> None:
+    plans: list[str] = []
+
+    def explain(connection: Any, _cursor: Any, statement: str, parameters: Any, *_rest: Any) -> None:
+        if statement.startswith("SELECT images.id"):
+            raw = connection.connection.cursor()
+            plans.append(" ".join(row[3] for row in raw.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)))
+            raw.close()
+
+    event.listen(segmentation_session.database.engine, "before_cursor_execute", explain)
+    with segmentation_session.database.read() as db_session:
+        list_ids(db_session, wanted, sort=sort, offset=3, limit=2)
+    assert len(plans) == 1
+    assert index in plans[0]
+    assert "TEMP B-TREE" not in plans[0]
+
+
+def test_list_images__by_what_a_tile_shows(classification_session: Any) -> None:
+    session = classification_session
+    session.change_images(
+        {
+            1: {"uncertainty": 0.1, "predicted_class_id": 3},
+            2: {"uncertainty": 0.3, "predicted_class_id": 3},
+            5: {"uncertainty": 0.6, "predicted_class_id": 2},
+        }
+    )
+    with session.database.write() as db_session:
+        annotations.set_label(db_session, get_image(db_session, 2), 2)
+        annotations.set_label(db_session, get_image(db_session, 4), 3, origin=Origin.ACCEPTED)
+    assert walk(session, ImageSort.ID, 10, ImageFilter(shown_class_id=3)) == [1, 4]
+    assert walk(session, ImageSort.ID, 10, ImageFilter(predicted_class_id=3)) == [1, 2]
+    assert walk(session, ImageSort.ID, 10, ImageFilter(reviewed=True)) == [2]
+    assert walk(session, ImageSort.ID, 10, ImageFilter(reviewed=False)) == [4]
+    assert walk(session, ImageSort.ID, 10, ImageFilter(min_confidence=0.7)) == [1, 2]
+    assert walk(session, ImageSort.ID, 10, ImageFilter(min_confidence=0.4, max_confidence=0.7)) == [2, 5]
+    assert walk(session, ImageSort.ID, 10, ImageFilter(ids=(6, 2))) == [2, 6]
