@@ -8,7 +8,7 @@ BIN := .venv/bin
 SETUP := $(PYTHON) -m fewclick.setup_environment
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up dev check test bench bench-robot bench-features client clean
+.PHONY: help setup demo up dev check test bench bench-robot bench-features bench-page client clean
 
 help:
 	@echo "make demo    set everything up, make two demo sessions (segmentation, classification), serve them (PORT=$(PORT))"
@@ -20,6 +20,7 @@ help:
 	@echo "make bench   measure learning, write docs/benchmarks.md (BENCH_ARGS=\"latency --data DIR\")"
 	@echo "make bench-robot     label the product as a person would, by HTTP (BENCH_ARGS=\"--sets NAME\")"
 	@echo "make bench-features  measure the making and keeping of features (BENCH_ARGS=\"speed forms\")"
+	@echo "make bench-page      measure the page in a browser: clicks, next image, frames (BENCH_ARGS=\"clicks\")"
 	@echo "make setup   only install what the others need"
 	@echo "make clean   remove what was installed and built; sessions stay"
 
@@ -60,6 +61,11 @@ bench-robot:
 bench-features:
 	@$(SETUP) dev
 	@$(BIN)/python -m benchmarks.features --out docs/benchmarks.md $(BENCH_ARGS)
+
+bench-page:
+	@$(SETUP) dev page
+	@FEWCLICK_BROWSER=$$($(BIN)/python -m fewclick.ensure_browser) && export FEWCLICK_BROWSER && \
+	  $(BIN)/python -m benchmarks.page --out docs/benchmarks.md $(BENCH_ARGS)
 
 client:
 	@$(SETUP) dev node

@@ -113,7 +113,7 @@ def _click_through(
 ) -> list[Mapping[str, Any]]:
     """Click, look, and go on to the next image after a few."""
     generator = np.random.default_rng(seed)
-    records = []
+    records: list[Mapping[str, Any]] = []
     places: list[tuple[float, float]] = []
     for number in range(count):
         if number % CLICKS_PER_IMAGE == 0:

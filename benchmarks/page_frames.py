@@ -76,9 +76,7 @@ def gallery_tables(size: Size = GALLERY, scroll_ms: int = SCROLL_MS, jumps: int 
         here.page.wait_for_selector(f"{GRID} .tile:not(.is-loading)")
         time.sleep(SETTLE_S)
         for name, step_px in SPEEDS_PX.items():
-            here.probe("watchFrames")
-            here.probe("scroll", GRID, step_px, scroll_ms)
-            seen = here.probe("takeFrames")
+            seen = here.probe("scroll", GRID, step_px, scroll_ms)
             rows.append(_row(f"scrolled {name}, {step_px * 60:,} px a second", seen, _verdict_50))
         here.probe("watchFrames")
         places = np.random.default_rng(0).uniform(0, 1, jumps).tolist()

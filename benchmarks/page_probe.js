@@ -126,10 +126,11 @@
       await new Promise((resolve) => setTimeout(resolve, 50));
       return { intervals, long_tasks: long_tasks.filter(({ at }) => at >= from).map(({ duration }) => duration) };
     },
-    /** Scrolls by so much a frame, for a while. */
-    scroll(selector, step_px, milliseconds) {
+    /** Scrolls by so much a frame, for a while; the frames meanwhile. */
+    async scroll(selector, step_px, milliseconds) {
       const scroller = document.querySelector(selector);
-      return new Promise((resolve) => {
+      this.watchFrames();
+      await new Promise((resolve) => {
         const until = performance.now() + milliseconds;
         const step = () => {
           scroller.scrollTop += step_px;
@@ -138,6 +139,7 @@
         };
         requestAnimationFrame(step);
       });
+      return this.takeFrames();
     },
     /** To a fraction of the length; the times until the tiles in sight are known, and until their pictures are there. */
     async jump(selector, fraction, limit_ms) {

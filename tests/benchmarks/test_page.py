@@ -1,0 +1,75 @@
+"""A short run of what measures the page: real server, real ML service, real browser; whether it works, not how fast."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+
+from benchmarks import page
+from benchmarks.page_clicks import kind_of
+from benchmarks.page_weight import bundle
+from benchmarks.tables import marks
+from fewclick.ensure_browser import find_browser
+
+DIST = page.page_weight.DIST
+ROWS = {
+    "clicks": ("a person's pauses", "none", "PUT annotations", "GET prediction", "napari-convpaint"),
+    "next": ("fetched ahead", "as soon as", "jump to an image"),
+    "gallery": ("scrolled slowly", "scrolled fast", "scrolled very fast", "3 jumps", "and all pictures"),
+    "points": ("whole image in sight", "moved, enlarged", "zoomed by the wheel"),
+    "weight": ("loaded at once", "in all", "| 1 |", "| 5 |", "by itself", "within 0.5 s"),
+}
+"""Of each part, what its tables name."""
+
+
+@pytest.mark.skipif(
+    find_browser() is None or not (DIST / "index.html").is_file(), reason="no Chromium, or the page is not built"
+)
+@pytest.mark.parametrize("part", page.PARTS)
+def test_main__a_short_run_writes_all_rows(part: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "benchmarks.md"
+    assert page.main([part, "--quick", "--out", str(out)]) == 0, capsys.readouterr().err
+    text = out.read_text(encoding="utf-8")
+    assert marks(f"page: {part}")[0] in text
+    assert f"`python -m benchmarks.page {part} --quick`" in text
+    for row in ROWS[part]:
+        assert row in text
+    assert "nan" not in text
+    assert "nothing was shown" not in text
+
+
+def test_main__unknown_part(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        page.main(["colour"])
+    assert "found part colour, expected some of clicks" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("request_", "kind"),
+    [
+        ({"method": "PUT", "path": "/api/images/12/annotations", "size": None}, "PUT annotations"),
+        ({"method": "GET", "path": "/api/images/12/prediction/map", "size": "grid"}, "GET map (grid)"),
+        ({"method": "GET", "path": "/api/map", "size": None}, "GET map"),
+        ({"method": "GET", "path": "/api/images/12", "size": None}, "GET images"),
+    ],
+)
+def test_kind_of__names_without_ids(request_: dict[str, str | None], kind: str) -> None:
+    assert kind_of(request_) == kind
+
+
+def test_bundle__what_the_page_names_is_loaded_at_once(tmp_path: Path) -> None:
+    (tmp_path / "assets").mkdir()
+    (tmp_path / "index.html").write_text('<script src="./assets/index-1.js"></script>', encoding="utf-8")
+    (tmp_path / "assets" / "index-1.js").write_bytes(b"a" * 4096)
+    (tmp_path / "assets" / "Lazy-2.js").write_bytes(bytes(range(256)) * 16)
+    (tmp_path / "assets" / "picture.svg").write_bytes(b"not counted")
+    at_once, in_all = bundle(tmp_path)
+    assert (at_once.files, in_all.files) == (1, 3)
+    assert 0 < at_once.kb < in_all.kb < 1
+    assert in_all.verdict == "reached"
+
+
+def test_percentiles__of_nothing() -> None:
+    assert all(math.isnan(value) for value in page.page_clicks.percentiles([]))
