@@ -90,12 +90,21 @@ def test_hints__follow_what_is_done_and_never_come_back(page: Page, url: str) ->
 def test_report__is_copied_from_an_error_and_from_help(page: Page, url: str) -> None:
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     open_page(page, url)
-    page.route("**/api/training/start", lambda route: route.fulfill(status=500, json={"error": "X", "detail": "/home/ann/a.png broke"}))
+    page.route(
+        "**/api/training/start",
+        lambda route: route.fulfill(status=500, json={"error": "X", "detail": "/home/ann/a.png broke"}),
+    )
     page.keyboard.press("s")
     page.get_by_test_id("toast-copy").click()
     expect(page.get_by_test_id("toast").filter(has_text="Details copied")).to_be_visible()
     text = page.evaluate("navigator.clipboard.readText()")
-    for part in ("version: ", "browser: Mozilla", "session: classification", "POST api/training/start 500", "…/a.png broke"):
+    for part in (
+        "version: ",
+        "browser: Mozilla",
+        "session: classification",
+        "POST api/training/start 500",
+        "…/a.png broke",
+    ):
         assert part in text
     assert "/home/ann" not in text
     page.keyboard.press("?")

@@ -20,8 +20,8 @@ def test_get_stats__segmentation(seg: TestClient) -> None:
     assert stats["by_status"] == {"unlabeled": 3, "labeled": 2, "skipped": 1, "undetermined": 0}
     assert stats["by_features"] == {"pending": 0, "ready": 6, "failed": 0}
     assert stats["by_class"] == [
-        {"class_id": 1, "images": 2, "points": 3, "images_with_below": 2, "points_with_below": 3},
-        {"class_id": 2, "images": 1, "points": 1, "images_with_below": 1, "points_with_below": 1},
+        {"class_id": 1, "images": 2, "points": 3, "regions": 0, "images_with_below": 2, "points_with_below": 3},
+        {"class_id": 2, "images": 1, "points": 1, "regions": 0, "images_with_below": 1, "points_with_below": 1},
     ]
     assert stats["held_out"] is None
     assert sum(hour["annotations"] for hour in stats["labels_per_hour"]) == 4

@@ -78,6 +78,10 @@ export class StartView extends LitElement {
 
   #sessions({ sessions, more }: StartPage): TemplateResult {
     const [open, closed] = [sessions.filter(({ url }) => url !== null), sessions.filter(({ url }) => url === null)];
+    if (sessions.length === 0) {
+      return html`<div class="empty" data-testid="no-sessions">${icon(FolderOpen, 24)}<h2>No session yet</h2>
+        <p>The command below makes the first one; it shows here as soon as it is there.</p></div>`;
+    }
     return html`
       <ul class="session-list" aria-label="Sessions of this server">${repeat(open, ({ url }) => url, (found) => html`<li>${this.#card(found)}</li>`)}</ul>
       ${closed.length > 0

@@ -75,8 +75,8 @@ export class ProgressDialog extends AppView {
       <fewclick-loss-chart .training=${value}></fewclick-loss-chart>
       ${value && outcomeLine(value) !== "" ? html`<p class="training-outcome">${outcomeLine(value)}</p>` : nothing}
       <div class="button-row">
-        <button class="button small primary" ?disabled=${training.starting.value} title=${this.tip("Start a full training run", "save")}
-          @click=${() => this.command("save")}>${icon(GraduationCap, 14)}<span>Save &amp; train</span></button>
+        <button class="button small primary" ?disabled=${training.starting.value} title=${this.tip("Save and train: start a full training run", "save")}
+          @click=${() => this.command("save")}>${icon(GraduationCap, 14)}<span>Train</span></button>
         <button class="button small danger" data-testid="progress-stop" ?disabled=${!isActive(value) || value?.stop_requested === true}
           title="Stop Training: the best weights so far are kept" @click=${() => void training.stop()}>${icon(Square, 14)}<span>Stop Training</span></button>
         <button class="button small" @click=${() => this.#instead("quality")} title=${this.tip("Held-out curves, calibration, confusion", "quality")}>

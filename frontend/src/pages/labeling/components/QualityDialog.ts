@@ -46,6 +46,7 @@ export class QualityDialog extends AppView {
         <h2 id="quality-dialog-title">Quality</h2>
         <button class="button ghost icon-only" aria-label="Close" @click=${() => quality_open.set(false)}>${icon(X)}</button>
       </div>
+      ${quality === null ? html`<p class="empty" role="status">Measuring…</p>` : nothing}
       ${quality === null || !quality_open.value ? nothing : html`<div class="quality-sections">
         ${this.#overview(quality)} ${this.#classes(quality)} ${this.#calibration(quality)} ${this.#curve(quality)}
         ${this.#history(quality)} ${this.#live(quality)}
