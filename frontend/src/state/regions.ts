@@ -152,11 +152,12 @@ export function completed(answer: readonly Region[], sent: readonly Region[]): r
 }
 
 function sameRegion(a: Region, b: Region | undefined): boolean {
-  return b !== undefined && a.id === b.id && a.class_id === b.class_id && (a.geometry === b.geometry || (a.shape_id !== null && a.shape_id === b.shape_id));
+  if (a.id !== b?.id || a.class_id !== b.class_id) return false;
+  return a.geometry === b.geometry || (a.shape_id !== null && a.shape_id === b.shape_id);
 }
 
 function sameContent(a: Region, b: Region | undefined): boolean {
-  if (b === undefined || a.kind !== b.kind || a.class_id !== b.class_id) return false;
+  if (a.kind !== b?.kind || a.class_id !== b.class_id) return false;
   if (a.id > 0 && a.id !== b.id) return false;
   return a.shape_id === null ? JSON.stringify(ordered(a)) === JSON.stringify(ordered(b)) : a.shape_id === b.shape_id;
 }

@@ -135,7 +135,7 @@ export class RegionWork {
   async correct(at: Vec2, correction: Correction, predicted: number | null): Promise<void> {
     if (this.labelling.isUnusable()) return;
     const shown = this.predictions.shown.value;
-    if (shown === null || shown.image_id !== this.annotations.image_id.value || shown.maps.length === 0) {
+    if (!shown?.maps.length || shown.image_id !== this.annotations.image_id.value) {
       this.toasts.show("info", "There is no prediction to correct yet.");
       return;
     }

@@ -31,7 +31,7 @@ describe("isOn", () => {
     [{ kind: "mask", geometry: MASK }, [5.5, 2.5], 0, true],
     [{ kind: "mask", geometry: MASK }, [5.5, 4.5], 0, false],
   ] as const)("%o at %o within %d: %s", (shape, at, reach, expected) => {
-    expect(isOn(shape as Shape, at, reach)).toBe(expected);
+    expect(isOn(shape, at, reach)).toBe(expected);
   });
 
   test("regionAt: the topmost; an eraser only where nothing else is", () => {

@@ -24,6 +24,7 @@ const UNKNOWN = "#808080";
 export class ToolDesk {
   readonly #layer = new RegionsLayer(() => this.stage.repaintLayers());
   readonly #tools: Readonly<Record<Exclude<ToolName, "hand">, KeyTool>>;
+  readonly #points: PointTool;
   readonly #correct: CorrectTool;
   readonly #remove_layer: () => void;
   #set: KeyTool | null = null;
@@ -44,13 +45,14 @@ export class ToolDesk {
       correct: (at, correction) => void app.regions.correct(at, correction, this.#predictedAt(at)?.class_id ?? null),
       changed,
     });
+    this.#points = new PointTool({
+      points: () => app.annotations.current.value.points,
+      add: (x, y) => app.labelling.addPoint(x, y),
+      removeOrAddOther: (x, y, radius) => app.labelling.removeOrAddOther(x, y, radius),
+      changed,
+    });
     this.#tools = {
-      points: new PointTool({
-        points: () => app.annotations.current.value.points,
-        add: (x, y) => app.labelling.addPoint(x, y),
-        removeOrAddOther: (x, y, radius) => app.labelling.removeOrAddOther(x, y, radius),
-        changed,
-      }),
+      points: this.#points,
       select: this.#makeSelect(changed),
       brush: new BrushTool(() => DOT_CURSOR, {
         ...drawn,
@@ -100,7 +102,7 @@ export class ToolDesk {
     this.#image_id = image_id;
     if (this.#prediction !== predictions.shown.value) this.#correct.forget();
     this.#prediction = predictions.shown.value;
-    if (name === "points") (this.#tools.points as PointTool).cursor = classCursor(this.#chosenColor());
+    this.#points.cursor = classCursor(this.#chosenColor());
     this.stage.setTool(tool);
     this.stage.repaintTool();
     this.#layer.set({ regions: annotations.regions, hidden: tools.hidden.value, colors: new Map(classes.value.map(({ id, color }) => [id, color])) });

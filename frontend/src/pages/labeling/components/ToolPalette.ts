@@ -52,7 +52,7 @@ export class ToolPalette extends AppView {
   }
 
   protected override render(): TemplateResult {
-    return html`<div class="tool-palette" role="toolbar" aria-orientation="vertical" aria-label="Tools" @keydown=${this.#walk}>
+    return html`<div class="tool-palette" role="toolbar" aria-orientation="vertical" aria-label="Tools">
         ${TOOLS.map((group) => html`<div class="palette-group">${group.map((button) => this.#button(button))}</div>`)}
       </div>
       ${this.#options()}`;
@@ -111,16 +111,6 @@ export class ToolPalette extends AppView {
       <span class="option-keys">${(this.app.predictions.shown.value?.maps.length ?? 0) > 0 ? html`<kbd>Y</kbd> next` : "No prediction yet"}</span>
     </div>`;
   }
-
-  /** The arrow keys go from tool to tool, as in any toolbar. */
-  readonly #walk = (event: KeyboardEvent): void => {
-    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-    if (step === undefined || !(event.target instanceof HTMLElement)) return;
-    const buttons = [...this.querySelectorAll<HTMLElement>(".tool-palette button")];
-    buttons[(buttons.indexOf(event.target) + step + buttons.length) % buttons.length]?.focus();
-    event.preventDefault();
-    event.stopPropagation();
-  };
 }
 
 customElements.define("fewclick-tool-palette", ToolPalette);
