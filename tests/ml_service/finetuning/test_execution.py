@@ -221,7 +221,7 @@ def test_execute__a_click_waits_for_no_other_chunk_of_the_background(striped: St
     sweep._predict, sweep._predict_rest = click_meanwhile, note_chunk  # type: ignore[method-assign]
     worker.serve_urgent_jobs = answer_and_stop  # type: ignore[method-assign]
     work_until(worker, lambda: has_ended(session, run_id))
-    assert told[:3] == ["chunk", "click", "answer"]
+    assert told[told.index("click") + 1] == "answer"
     assert session.info().head_label_sequence == session.info().label_sequence
     worker.close()
 
