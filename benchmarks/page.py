@@ -10,51 +10,63 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks import page_clicks, page_frames, page_next, page_weight
 from benchmarks.client import ProductError
-from benchmarks.report_parts import Measure, Program, write_parts
+from benchmarks.generated_session import Size
+from benchmarks.page_session import Opened, opened
+from benchmarks.report_parts import Program, write_parts
 from benchmarks.tables import Section
+from db.tasks import Task
 from fewclick.ensure_browser import BrowserNotFoundError
 
-QUICK_SIZE = replace(page_clicks.SIZE, n_images=60, cells=32)
-QUICK_GALLERY = replace(page_frames.GALLERY, n_images=600, n_labels=20)
-NO_PAUSE_S = (0.1, 0.1)
+SIZE = Size(Task.SEGMENTATION, 2_000, 100)
+GALLERY = Size(Task.CLASSIFICATION, 100_000, 1_000, n_classes=4)
+QUICK_SIZES = {SIZE: replace(SIZE, n_images=60, cells=32), GALLERY: replace(GALLERY, n_images=600, n_labels=20)}
 
 
-def _quick_clicks() -> list[Section]:
-    return page_clicks.tables(6, QUICK_SIZE, NO_PAUSE_S)
+@dataclass(frozen=True)
+class Part:
+    """What is measured together."""
+
+    tables: Callable[..., list[Section]]
+    size: Size
+    quick: dict[str, Any]
+    """Options of `tables` for a short form that shows only that the program works."""
 
 
-def _quick_next() -> list[Section]:
-    return page_next.tables(3, QUICK_SIZE, (0.6, 0.6))
-
-
-def _quick_gallery() -> list[Section]:
-    return page_frames.gallery_tables(QUICK_GALLERY, 400, 3)
-
-
-def _quick_points() -> list[Section]:
-    return page_frames.point_tables(QUICK_SIZE, 300, 2, 10)
-
-
-def _quick_weight() -> list[Section]:
-    return page_weight.tables(5, QUICK_SIZE)
-
-
-PARTS: dict[str, tuple[Callable[[], list[Section]], Measure]] = {
-    "clicks": (page_clicks.tables, _quick_clicks),
-    "next": (page_next.tables, _quick_next),
-    "gallery": (page_frames.gallery_tables, _quick_gallery),
-    "points": (page_frames.point_tables, _quick_points),
-    "weight": (page_weight.tables, _quick_weight),
+PARTS = {
+    "clicks": Part(page_clicks.tables, SIZE, {"clicks": 6, "pause_s": (0.1, 0.1)}),
+    "next": Part(page_next.tables, SIZE, {"images": 3, "pause_s": (0.6, 0.6)}),
+    "gallery": Part(page_frames.gallery_tables, GALLERY, {"scroll_ms": 400, "jumps": 2}),
+    "points": Part(page_frames.point_tables, SIZE, {"points": 300, "drags": 2, "drag_steps": 10}),
+    "weight": Part(page_weight.tables, SIZE, {"images": 5}),
 }
-"""What measures a part, and a short form of it that shows only that the program works."""
+
+
+def measure(part: Part) -> list[Section]:
+    """The tables of a part, on a session of its own."""
+    with opened(part.size) as here:
+        return part.tables(here)
+
+
+def measure_quick(part: Part, shared: ExitStack, sessions: dict[Size, Opened]) -> list[Section]:
+    """The short form, on a small session that the parts share."""
+    size = QUICK_SIZES[part.size]
+    if size not in sessions:
+        # One after the other: Playwright runs once in a process.
+        shared.close()
+        sessions.clear()
+        sessions[size] = shared.enter_context(opened(size))
+    return part.tables(sessions[size], **part.quick)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -68,9 +80,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if unknown:
         parser.error(f"found part {unknown[0]}, expected some of {', '.join(PARTS)}")
     said = ("--quick",) if parsed.quick else ()
-    parts = [(name, PARTS[name][1 if parsed.quick else 0]) for name in parsed.parts or PARTS]
+    chosen = [(name, PARTS[name]) for name in parsed.parts or PARTS]
     try:
-        write_parts(Program("page", said), parts, parsed.out)
+        with ExitStack() as shared:
+            sessions: dict[Size, Opened] = {}
+            measures = [
+                (name, partial(measure_quick, part, shared, sessions) if parsed.quick else partial(measure, part))
+                for name, part in chosen
+            ]
+            write_parts(Program("page", said), measures, parsed.out)
     except (ProductError, TimeoutError, BrowserNotFoundError, FileNotFoundError) as error:
         print(f"page: {error}", file=sys.stderr)
         return 2

@@ -10,13 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.generated_session import CELL_PX, CLICKS_PER_IMAGE, WARM_UP, Size, class_at
-from benchmarks.page_session import Opened, opened, percentiles
+from benchmarks.generated_session import CELL_PX, CLICKS_PER_IMAGE, WARM_UP, class_at
+from benchmarks.page_session import Opened, percentiles
 from benchmarks.report import verdict
 from benchmarks.tables import Section, section_of
-from db.tasks import Task
 
-SIZE = Size(Task.SEGMENTATION, 2_000, 100)
 CLICKS = 66
 PAUSE_S = (0.6, 1.4)
 """Between a person's clicks, shortest and longest."""
@@ -70,16 +68,15 @@ class Requests:
     until_next: float
 
 
-def tables(clicks: int = CLICKS, size: Size = SIZE, pause_s: tuple[float, float] = PAUSE_S) -> list[Section]:
+def tables(here: Opened, *, clicks: int = CLICKS, pause_s: tuple[float, float] = PAUSE_S) -> list[Section]:
     """Clicks as a person makes them and without pauses, step by step; the requests of one; what others report."""
-    with opened(size) as here:
-        here.open()
-        here.wait_for_prediction()
-        here.page.keyboard.press("1")
-        _click_through(here, size, WARM_UP, (0.1, 0.1), seed=0)
-        calm = _click_through(here, size, clicks, pause_s, seed=1)
-        hasty = _click_through(here, size, clicks, (0.0, 0.0), seed=2)
-        painter = here.painter
+    size = here.size
+    here.open()
+    here.wait_for_prediction()
+    here.page.keyboard.press("1")
+    _click_through(here, WARM_UP, (0.1, 0.1), seed=0)
+    calm = _click_through(here, clicks, pause_s, seed=1)
+    hasty = _click_through(here, clicks, (0.0, 0.0), seed=2)
     names = {
         "pace": "pace", "clicks": "clicks", "put_sent": "PUT sent", "put_answered": "PUT answered",
         "announced": "prediction announced", "prediction_answered": "prediction fetched", "map_answered": "map fetched",
@@ -87,10 +84,8 @@ def tables(clicks: int = CLICKS, size: Size = SIZE, pause_s: tuple[float, float]
         "missing": "not shown", "verdict": "verdict",
     }  # fmt: skip
     rows = [_row("a person's pauses", calm), _row("none", hasty)]
-    title = (
-        f"From the pointer event to the overlay that learned from it ({size.n_images:,} images, overlay by {painter}); "
-        f"steps: medians, ms"
-    )
+    heading = "From the pointer event to the overlay that learned from it"
+    title = f"{heading} ({size.n_images:,} images, overlay by {here.painter}); steps: medians, ms"
     shown = f"{rows[0].shown_p50:.0f} ms p50, {rows[0].shown_p95:.0f} ms p95"
     reported = [(*peer, "reported, not measured here") for peer in REPORTED]
     return [
@@ -108,11 +103,9 @@ def tables(clicks: int = CLICKS, size: Size = SIZE, pause_s: tuple[float, float]
     ]
 
 
-def _click_through(
-    here: Opened, size: Size, count: int, pause_s: tuple[float, float], *, seed: int
-) -> list[Mapping[str, Any]]:
+def _click_through(here: Opened, count: int, pause_s: tuple[float, float], *, seed: int) -> list[Mapping[str, Any]]:
     """Click, look, and go on to the next image after a few."""
-    generator = np.random.default_rng(seed)
+    generator, size = np.random.default_rng(seed), here.size
     records: list[Mapping[str, Any]] = []
     places: list[tuple[float, float]] = []
     for number in range(count):

@@ -10,13 +10,11 @@ from typing import Any
 import numpy as np
 
 from benchmarks.client import Client
-from benchmarks.generated_session import CELL_PX, Size, class_at
-from benchmarks.page_session import Opened, opened, percentiles
+from benchmarks.generated_session import CELL_PX, class_at
+from benchmarks.page_session import Opened, percentiles
 from benchmarks.report import verdict
 from benchmarks.tables import Section, section_of
-from db.tasks import Task
 
-GALLERY = Size(Task.CLASSIFICATION, 100_000, 1_000, n_classes=4)
 GRID = "[data-testid=gallery-grid]"
 SCROLL_MS = 6_000
 SPEEDS_PX = {"slowly": 12, "fast": 120, "very fast": 1_500}
@@ -68,59 +66,62 @@ FRAME_NAMES = {
 }  # fmt: skip
 
 
-def gallery_tables(size: Size = GALLERY, scroll_ms: int = SCROLL_MS, jumps: int = JUMPS) -> list[Section]:
+def gallery_tables(here: Opened, *, scroll_ms: int = SCROLL_MS, jumps: int = JUMPS) -> list[Section]:
     """The gallery scrolled at three speeds, and from place to place."""
-    rows, landings = [], []
-    with opened(size) as here:
-        here.open("#/gallery")
-        here.page.wait_for_selector(f"{GRID} .tile:not(.is-loading)")
-        time.sleep(SETTLE_S)
-        for name, step_px in SPEEDS_PX.items():
-            seen = here.probe("scroll", GRID, step_px, scroll_ms)
-            rows.append(_row(f"scrolled {name}, {step_px * 60:,} px a second", seen, _verdict_50))
-        here.probe("watchFrames")
-        places = np.random.default_rng(0).uniform(0, 1, jumps).tolist()
-        landings = [here.probe("jump", GRID, place, JUMP_LIMIT_MS) for place in places]
-        rows.append(_row(f"{jumps} jumps to places anywhere", here.probe("takeFrames"), _verdict_50))
+    here.open("#/gallery")
+    here.page.wait_for_selector(f"{GRID} .tile:not(.is-loading)")
+    time.sleep(SETTLE_S)
+    rows = [
+        _row(
+            f"scrolled {name}, {step_px * 60:,} px a second",
+            here.probe("scroll", GRID, step_px, scroll_ms),
+            _verdict_50,
+        )
+        for name, step_px in SPEEDS_PX.items()
+    ]
+    here.probe("watchFrames")
+    places = np.random.default_rng(0).uniform(0, 1, jumps).tolist()
+    landings = [here.probe("jump", GRID, place, JUMP_LIMIT_MS) for place in places]
+    rows.append(_row(f"{jumps} jumps to places anywhere", here.probe("takeFrames"), _verdict_50))
+    names = {
+        "what": "what",
+        "jumps": "jumps",
+        "p50": "p50 ms",
+        "p95": "p95 ms",
+        "missing": f"not in {JUMP_LIMIT_MS} ms",
+    }
     return [
-        section_of(f"Gallery of {size.n_images:,} images: time between frames", rows, FRAME_NAMES),
+        section_of(f"Gallery of {here.size.n_images:,} images: time between frames", rows, FRAME_NAMES),
         section_of(
             "Gallery: from the jump until what is in sight is there",
             [
                 _landing("ids, labels and predictions", landings, "known"),
                 _landing("and all pictures", landings, "pictures"),
             ],
-            {
-                "what": "what",
-                "jumps": "jumps",
-                "p50": "p50 ms",
-                "p95": "p95 ms",
-                "missing": f"not in {JUMP_LIMIT_MS} ms",
-            },
+            names,
         ),
     ]
 
 
 def point_tables(
-    size: Size | None = None, points: int = POINTS, drags: int = DRAGS, drag_steps: int = DRAG_STEPS
+    here: Opened, *, points: int = POINTS, drags: int = DRAGS, drag_steps: int = DRAG_STEPS
 ) -> list[Section]:
     """An image with thousands of points, moved by the pointer and zoomed by the wheel."""
-    size = size or Size(Task.SEGMENTATION, 2_000, 100)
-    with opened(size) as here:
-        _put_points(here, size, points)
-        here.open("#/image/1")
-        here.wait_for_prediction(1)
-        time.sleep(SETTLE_S)
-        rows = [_row("moved, whole image in sight", _drag(here, drags, drag_steps), _verdict_60)]
-        for _ in range(4):
-            here.page.keyboard.press("+")
-        rows.append(_row("moved, enlarged", _drag(here, drags, drag_steps), _verdict_60))
-        rows.append(_row("zoomed by the wheel", _wheel(here), _verdict_60))
-        painter = here.painter
-    return [section_of(f"{points:,} points on an image (overlay by {painter}): time between frames", rows, FRAME_NAMES)]
+    _put_points(here, points)
+    here.open("#/image/1")
+    here.wait_for_prediction(1)
+    time.sleep(SETTLE_S)
+    rows = [_row("moved, whole image in sight", _drag(here, drags, drag_steps), _verdict_60)]
+    for _ in range(4):
+        here.page.keyboard.press("+")
+    rows.append(_row("moved, enlarged", _drag(here, drags, drag_steps), _verdict_60))
+    rows.append(_row("zoomed by the wheel", _wheel(here), _verdict_60))
+    title = f"{points:,} points on an image (overlay by {here.painter}): time between frames"
+    return [section_of(title, rows, FRAME_NAMES)]
 
 
-def _put_points(here: Opened, size: Size, count: int) -> None:
+def _put_points(here: Opened, count: int) -> None:
+    size = here.size
     places = np.random.default_rng(0).uniform(0, size.cells * CELL_PX, (count, 2)).tolist()
     body = {"points": [{"x": x, "y": y, "class_id": class_at(x, y, size)} for x, y in places]}
     with Client(here.served.url) as client:

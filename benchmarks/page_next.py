@@ -9,9 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.generated_session import Size
-from benchmarks.page_clicks import SIZE
-from benchmarks.page_session import Opened, opened, percentiles
+from benchmarks.page_session import Opened, percentiles
 from benchmarks.report import verdict
 from benchmarks.tables import Section, section_of
 
@@ -39,13 +37,12 @@ class Opening:
     verdict: str
 
 
-def tables(images: int = IMAGES, size: Size = SIZE, pause_s: tuple[float, float] = PAUSE_S) -> list[Section]:
+def tables(here: Opened, *, images: int = IMAGES, pause_s: tuple[float, float] = PAUSE_S) -> list[Section]:
     """Next after work on an image; next pressed as soon as an image is there; a jump to one far away."""
-    with opened(size) as here:
-        here.open()
-        here.wait_for_prediction()
-        ahead = _after_a_click(here, images, pause_s)
-        jumps, cold = _far_away(here, images, size)
+    here.open()
+    here.wait_for_prediction()
+    ahead = _after_a_click(here, images, pause_s)
+    jumps, cold = _far_away(here, images)
     rows = [
         _row("next, after a click and a pause: fetched ahead", ahead, AHEAD_TARGET_MS),
         _row("next, pressed as soon as an image far away is there: not fetched", cold, COLD_TARGET_MS),
@@ -56,7 +53,7 @@ def tables(images: int = IMAGES, size: Size = SIZE, pause_s: tuple[float, float]
         "with_prediction": "prediction in the same frame", "prediction_p50": "prediction p50 ms",
         "prediction_p95": "prediction p95 ms", "verdict": "verdict of the picture",
     }  # fmt: skip
-    return [section_of(f"From the key to the frame that shows the image ({size.n_images:,} images)", rows, names)]
+    return [section_of(f"From the key to the frame that shows the image ({here.size.n_images:,} images)", rows, names)]
 
 
 def _after_a_click(here: Opened, count: int, pause_s: tuple[float, float]) -> list[Mapping[str, Any]]:
@@ -76,11 +73,11 @@ def _after_a_click(here: Opened, count: int, pause_s: tuple[float, float]) -> li
     return records
 
 
-def _far_away(here: Opened, count: int, size: Size) -> tuple[list[Mapping[str, Any]], list[Mapping[str, Any]]]:
+def _far_away(here: Opened, count: int) -> tuple[list[Mapping[str, Any]], list[Mapping[str, Any]]]:
     """The jumps, and what came of `next` in the first task after each."""
     jumps, nexts = [], []
     # Every few images one, in no order: nothing of it was fetched before.
-    ids = np.linspace(size.n_images // 4, size.n_images // 2, 2 * count).astype(int)
+    ids = np.linspace(here.size.n_images // 4, here.size.n_images // 2, 2 * count).astype(int)
     for index, image_id in enumerate(np.random.default_rng(1).permutation(ids).tolist()):
         here.page.get_by_test_id("jump-to-image").fill(str(image_id))
         if index % 2 == 0:

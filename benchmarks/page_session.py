@@ -43,6 +43,7 @@ class Opened:
     page: Page
     browser: Browser
     served: Served
+    size: Size
 
     def probe(self, call: str, *arguments: Any) -> Any:
         """The answer of a function of the probe."""
@@ -85,7 +86,7 @@ def opened(size: Size) -> Iterator[Opened]:
             context = browser.new_context(viewport=VIEWPORT)
             context.set_default_timeout(LIMIT_MS)
             context.add_init_script(PREFERENCES + PROBE.read_text(encoding="utf-8"))
-            yield Opened(context.new_page(), browser, served)
+            yield Opened(context.new_page(), browser, served, size)
             browser.close()
 
 
