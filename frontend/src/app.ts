@@ -138,6 +138,7 @@ export function createApp(page_url: string, config: Config, sessions: readonly S
         break;
       case "annotation":
         if (event.image_id !== undefined) hearAnnotation(event.image_id, event.revision ?? 0);
+        if (event.image_id !== undefined && event.comment_revision !== undefined) void commenting.hear(event.image_id, event.comment_revision);
         break;
       case "training":
       case "job":

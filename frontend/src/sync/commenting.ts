@@ -1,4 +1,5 @@
 import type { Api } from "../api/client";
+import { explain } from "../api/errors";
 import type { KeyValueStorage } from "../state/preferences";
 import type { ToastStore } from "../state/toasts";
 import type { ImageComment } from "../state/types";
@@ -13,7 +14,7 @@ export class Commenting {
   readonly saves: CommentSaves;
 
   constructor(
-    api: Api,
+    private readonly api: Api,
     private readonly navigator: Navigator,
     toasts: ToastStore,
     storage: KeyValueStorage,
@@ -41,6 +42,22 @@ export class Commenting {
   get text(): string {
     const { image } = this.navigator;
     return image === null ? "" : (this.saves.pending(image.id) ?? image.comment ?? "");
+  }
+
+  /** The server says that the comment is at `revision`: by a change made here, or elsewhere. */
+  async hear(image_id: number, revision: number): Promise<void> {
+    const isNews = (): boolean => {
+      const { image } = this.navigator;
+      return image?.id === image_id && (image.comment_revision ?? 0) < revision && this.saves.pending(image_id) === null;
+    };
+    if (!isNews()) return;
+    try {
+      const { comment, comment_revision } = await this.api.image(image_id);
+      if (isNews()) this.navigator.change(image_id, { comment: comment ?? null, comment_revision: comment_revision ?? 0 });
+    } catch (error) {
+      // What is written on it names the revision that it was written on.
+      explain(error);
+    }
   }
 
   write(image_id: number, text: string): void {

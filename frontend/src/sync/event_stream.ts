@@ -8,6 +8,8 @@ export interface ServerEvent {
   readonly image_id?: number;
   readonly image_ids?: readonly number[];
   readonly revision?: number;
+  /** Of the comment, where that was changed. */
+  readonly comment_revision?: number;
   readonly version?: number;
   readonly annotation_revision?: number;
   /** Of features: whether `image_ids` are all that is new. */

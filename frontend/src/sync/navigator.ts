@@ -1,11 +1,11 @@
 import type { Api } from "../api/client";
-import { explain, isNotFound, UnreachableError } from "../api/errors";
+import { explain, UnreachableError } from "../api/errors";
 import type { AnnotationStore } from "../state/annotations";
 import { VisitHistory } from "../state/history";
 import { Signal } from "../state/signal";
 import type { ToastStore } from "../state/toasts";
 import type { Annotation, Arrival, ImageInfo, Strategy } from "../state/types";
-import { findImages } from "./image_search";
+import { findImages, imageToJumpTo } from "./image_search";
 import { NextAhead, savesSettled } from "./next_ahead";
 import { SCREEN_SIDE_PX, type PictureCache } from "./picture_cache";
 import type { PredictionWatch } from "./prediction_watch";
@@ -127,11 +127,8 @@ export class Navigator {
   async jump(text: string): Promise<boolean> {
     if (text.trim() === "") return false;
     try {
-      const id = Number(/^\s*#?(\d{1,15})\s*$/.exec(text)?.[1] ?? 0);
-      const [first] = await this.find(text, 1);
-      // An id that is part of many paths may be missing among those found.
-      if (id > 0 && first?.id !== id && (await this.#exists(id))) return await this.open(id);
-      if (first) return await this.open(first.id);
+      const image_id = await imageToJumpTo(this.api, text);
+      if (image_id !== null) return await this.open(image_id);
       this.toasts.show("warning", `No image has “${text.trim()}” as its id, or in its path or comment.`);
     } catch (error) {
       this.toasts.show("error", explain(error));
@@ -230,15 +227,6 @@ export class Navigator {
     }
   }
 
-  async #exists(image_id: number): Promise<boolean> {
-    try {
-      return (await this.api.image(image_id)).id === image_id;
-    } catch (error) {
-      if (isNotFound(error)) return false;
-      throw error;
-    }
-  }
-
   async #openNextByStrategy(current_id: number | null, tell: boolean): Promise<boolean> {
     this.loading.set(true);
     const strategy = this.strategy.value;
@@ -248,7 +236,7 @@ export class Navigator {
       return image !== null && (await this.#openByStrategy(image.id, strategy));
     } catch (error) {
       const at_hand = error instanceof UnreachableError ? this.#ahead.withoutServer(this.#history.ids) : null;
-      if (at_hand !== null) return this.#openByStrategy(at_hand, strategy);
+      if (at_hand !== null) return await this.#openByStrategy(at_hand, strategy);
       if (!tell) throw error;
       this.toasts.show("error", explain(error));
       return true;
@@ -320,7 +308,7 @@ export class Navigator {
     // Something may have been acknowledged since it was asked for.
     const annotation = this.saves.newer(image.id, fetched);
     const left = this.opened.value?.image;
-    if (left && left.id === this.annotations.image_id.value) this.#ready.keep(left, this.annotations.current.value);
+    if (left?.id === this.annotations.image_id.value) this.#ready.keep(left, this.annotations.current.value);
     this.#ahead.drop();
     this.problem.set(null);
     this.visited.set([...this.#history.ids]);

@@ -49,9 +49,10 @@ export class NextAhead {
 
   /** The next image by the strategy, if it is known already. */
   get next_id(): number | null {
-    const at = this.#candidate?.at;
     const here = this.place();
-    return at && here && at.image_id === here.image_id && at.strategy === here.strategy ? (this.#candidate?.image_id ?? null) : null;
+    if (this.#candidate === null || here === null) return null;
+    const { at, image_id } = this.#candidate;
+    return at.image_id === here.image_id && at.strategy === here.strategy ? image_id : null;
   }
 
   drop(): void {

@@ -21,7 +21,7 @@ export class OverflowStorage implements SlowStorage {
       // Both in the order of keys.
       const keys = await this.#run("readonly", (store) => store.getAllKeys(range));
       const texts = await this.#run("readonly", (store) => store.getAll(range));
-      return keys.map((key, i) => [String(key), String(texts[i])] as const);
+      return keys.flatMap((key, i) => (typeof key === "string" ? [[key, String(texts[i])] as const] : []));
     } catch (error) {
       // Forbidden, as in some private windows: then nothing was kept there either.
       if (error instanceof DOMException) return [];

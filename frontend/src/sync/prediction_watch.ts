@@ -145,7 +145,7 @@ export class PredictionWatch {
   async prefetch(image_id: number): Promise<void> {
     if (this.#shelf.isCurrent(image_id) || image_id === this.#image?.id) return;
     const loaded = await this.#load(image_id, this.#shelf.get(image_id));
-    if (loaded) this.#shelf.put(loaded.shown, !(loaded.prediction.stale ?? false));
+    if (loaded) this.#shelf.put(loaded.shown, !loaded.prediction.stale);
   }
 
   async #fetch(image: WatchedImage): Promise<void> {

@@ -4,6 +4,7 @@ import type { KeyValueStorage } from "../state/preferences";
 import { draftOf, rebase, withIds } from "../state/rebase";
 import { Signal } from "../state/signal";
 import type { Annotation, Draft, SaveStatus } from "../state/types";
+import { currentOf, pendingDraft, reasonOf, type Change, type ChangeStep, type Entry, type Put } from "./save_steps";
 import { DraftStorage, type SlowStorage, type TakenDraft } from "./draft_storage";
 
 export interface SaveListener {
@@ -16,50 +17,10 @@ export interface SaveListener {
   rejected(image_id: number, mine: Draft, reason: string): void;
 }
 
-type Put = (image_id: number, draft: Draft, revision: number | null) => Promise<Annotation>;
-/** A change that the server makes by itself, such as undo, of the state at `revision`. */
-type Change = (revision: number | null) => Promise<Annotation>;
-
-interface SaveStep {
-  readonly kind: "save";
-  draft: Draft;
-  /** An action of its own: no later save takes its place. */
-  readonly is_step: boolean;
-}
-
-interface ChangeStep {
-  readonly kind: "change";
-  readonly run: Change;
-  /** What was on screen when it was asked for. */
-  base: Draft;
-  readonly resolve: (answer: Annotation) => void;
-  readonly reject: (error: unknown) => void;
-}
-
 export interface SaveTrouble {
   /** No answer at all, or one that says that the server cannot save. */
   readonly kind: "unreachable" | "refused";
   readonly reason: string;
-}
-
-interface Waiter {
-  readonly resolve: () => void;
-  readonly reject: (error: unknown) => void;
-}
-
-interface Entry {
-  /** The newest that the server acknowledged. */
-  revision: number | null;
-  /** In order; the first is under way if `in_flight`. */
-  readonly steps: (SaveStep | ChangeStep)[];
-  in_flight: boolean;
-  failures: number;
-  /** Whether the last failure says that no other image can be saved either. */
-  blocks: boolean;
-  /** Behind an image that could not be saved: not sent yet, or sent since, in its turn. */
-  turn: "free" | "waits" | "came";
-  timer: ReturnType<typeof setTimeout> | null;
-  readonly waiters: Waiter[];
 }
 
 /** Answers that say so of everything, not of one image: gateways, a database that is locked, a full disk. */
@@ -333,17 +294,4 @@ export class SaveQueue {
     if (this.status.value === "offline") this.store();
     else this.#store_timer ??= setTimeout(() => this.store(), STORE_AFTER_MS);
   }
-}
-
-function pendingDraft({ steps }: Entry): Draft | null {
-  return steps.findLast((step) => step.kind === "save")?.draft ?? null;
-}
-
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}
-
-/** The state that a conflict found. */
-function currentOf(error: unknown): Annotation | null {
-  return error instanceof ApiError && error.status === 409 ? (error.current as Annotation | null) : null;
 }

@@ -266,9 +266,9 @@ describe("SaveQueue", () => {
   test("what does not fit goes to the larger storage, and comes back from there", async () => {
     const slow = new Map<string, string>();
     const overflow = {
-      put: async (key: string, text: string) => void slow.set(key, text),
-      remove: async (key: string) => void slow.delete(key),
-      entries: async () => [...slow],
+      put: (key: string, text: string) => Promise.resolve(void slow.set(key, text)),
+      remove: (key: string) => Promise.resolve(void slow.delete(key)),
+      entries: () => Promise.resolve([...slow]),
     };
     const put = (): Promise<Annotation> => Promise.reject(new UnreachableError("down"));
     const full = { ...storage, length: 0, setItem: (): never => { throw new DOMException("full", "QuotaExceededError"); } }; // prettier-ignore
