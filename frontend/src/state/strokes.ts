@@ -5,7 +5,7 @@ import { distanceToSegment, rounded } from "./shapes";
 /** No place of a drawn line is farther from the one that is kept, pixels of the image: half of what can be seen. */
 export const STROKE_TOLERANCE_PX = 0.25;
 /** Looked at as one: the cost grows with the square of it in the worst case. */
-const SPAN = 400;
+const SPAN = 100;
 /** What the server takes. */
 const MOST_POINTS = 10_000;
 

@@ -136,7 +136,7 @@ describe("simplified", () => {
   });
 
   test("never more places than the server takes", () => {
-    const zigzag = Array.from({ length: 30_000 }, (_, i): Vec2 => [i, i % 2]);
+    const zigzag = Array.from({ length: 11_000 }, (_, i): Vec2 => [i, i % 2]);
     expect(simplified(zigzag).length).toBeLessThanOrEqual(10_000);
   });
 });
