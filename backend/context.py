@@ -52,7 +52,8 @@ class AppContext:
     guides: LruCache[tuple[int | str | None, ...], Guide] = field(
         default_factory=lambda: LruCache(64 * 1024 * 1024, lambda guide: guide.nbytes)
     )
-    """What refinement looks at of a picture, by (image id, content hash, rows, columns of the prediction's grid)."""
+    """What refinement looks at of a picture, by (image id, content hash, size and time of the file, rows and columns of
+    the prediction's grid)."""
     values: LruCache[str, PictureValues] = field(
         default_factory=lambda: LruCache(192 * 1024 * 1024, lambda values: values.nbytes)
     )

@@ -87,13 +87,19 @@ def compare(session_dir: Path, a_id: int, b_id: int, *, measure: bool, as_json: 
 
 
 def activate(session_dir: Path, checkpoint_id: int, *, as_json: bool) -> None:
-    """Let one predict.
+    """Let one predict; nothing changes where it does already.
 
     Raises:
         SessionNotFoundError, NotFoundError, ConflictError: it cannot.
     """
     with _shelf(session_dir) as shelf:
-        _tell_choice(head_choice.activate(shelf, checkpoint_id), as_json=as_json)
+        head = head_choice.get_in_force(shelf).checkpoint
+        predicts = head is not None and head.id == checkpoint_id
+        chosen = head if head is not None and predicts else head_choice.activate(shelf, checkpoint_id)
+    if predicts and not as_json:
+        print(f"checkpoint {checkpoint_id} ({tables.head_name(chosen)}) predicts already: nothing changed")
+    else:
+        _tell_choice(chosen, as_json=as_json)
 
 
 def rollback(session_dir: Path, *, as_json: bool) -> None:

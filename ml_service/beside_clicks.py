@@ -19,6 +19,7 @@ class BesideClicks:
 
     def __init__(self, name: str) -> None:
         """`name` of the thread."""
+        # Small fits hold the interpreter's lock for much of their time, but no longer than a step once a click came.
         self._helper = ThreadPoolExecutor(1, thread_name_prefix=name, initializer=give_way)
         self._is_interrupted = threading.Event()
 

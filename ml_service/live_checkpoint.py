@@ -26,6 +26,7 @@ class LiveSaver:
 
     def __init__(self, context: Context) -> None:
         self._context = context
+        # Rare, and mostly waits for the disk; packing labels would take turns with a click at the interpreter's lock.
         self._helper = ThreadPoolExecutor(1, thread_name_prefix="live-checkpoint", initializer=give_way)
         self._saving: Future[None] | None = None
 

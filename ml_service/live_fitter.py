@@ -83,6 +83,7 @@ class LiveFitter:
         self._curvature: Curvature | None = None
         self._computed_at = 0
         self._coming: Future[Curvature] | None = None
+        # It computes in products and factors of matrices, without the interpreter's lock.
         self._helper = ThreadPoolExecutor(1, thread_name_prefix="curvature", initializer=give_way)
 
     def fit(self, scaler: FeatureScaler, extracted_weight: float) -> FittedHead | None:

@@ -22,6 +22,9 @@ SMOOTHER_SIGMA_COLOR = 8.0
 """Difference of colour, of 255, across which the smoothed part changes freely."""
 MEDIAN_PX = 3
 """Window of the median filter that takes single noisy pixels out of the guide."""
+FILTER_TABLE_BYTES, FILTER_CELL_BYTES = 4 * 3 * 256**2, 4 * 3
+"""What OpenCV's smoother keeps (fast_global_smoother_filter.cpp of its contrib modules): a weight for each squared
+difference of two colours, and three values a cell."""
 SPLIT_PIXELS_PER_CELL = 8
 """Larger cells (along a side) are averaged in two steps, so that a large picture is never held as floats."""
 
@@ -39,6 +42,7 @@ class Smoother:
             if min(rows, columns) > 1
             else None
         )
+        self.nbytes = 0 if self._filter is None else FILTER_TABLE_BYTES + FILTER_CELL_BYTES * rows * columns
         # While it filters, OpenCV's object changes itself.
         self._lock = threading.Lock()
 
@@ -77,7 +81,7 @@ class Guide:
     @property
     def nbytes(self) -> int:
         """Memory that it takes."""
-        return self.planes.nbytes + self.colors.nbytes
+        return self.planes.nbytes + self.colors.nbytes + self.smoother.nbytes
 
 
 def make_guide(picture: npt.NDArray[np.uint8], grid: Sequence[int]) -> Guide:

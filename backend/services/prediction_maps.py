@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -75,7 +76,7 @@ def read_guide(session: SessionSnapshot, image: Image, grid: Sequence[int]) -> G
 
     Raises:
         ImageReadError: it cannot be read any more.
-        ConflictError: it is not the one that was registered.
+        ConflictError: it has not the size with which it was registered.
     """
     pixels = read_image(image_path(session.image_root, image.path), preprocessing=session.preprocessing)
     if pixels.shape[:2] != (image.height, image.width):
@@ -189,9 +190,20 @@ def _refined_greys(
     return planes
 
 
+def _state_of(path: Path) -> tuple[int, ...]:
+    """Size and time of last change; nothing of a file that cannot be looked at."""
+    try:
+        found = path.stat()
+    except OSError:
+        return ()
+    return (found.st_size, found.st_mtime_ns)
+
+
 def _fitted(context: AppContext, image: Image, prediction: Prediction, logits: npt.NDArray[np.float32]) -> Refinement:
     grid = logits.shape[1:]
-    guide_key = (image.id, image.content_hash, *grid)
+    # Its content is read where it changed, not hashed.
+    path = image_path(context.config.image_root, image.path)
+    guide_key = (image.id, image.content_hash, *_state_of(path), *grid)
     guide = context.guides.get(guide_key)
     if guide is None:
         guide = read_guide(context.config, image, grid)

@@ -140,6 +140,15 @@ def test_activate_rollback_release(run: Run) -> None:
     assert "the live head predicts" in run("release")
 
 
+def test_activate__the_head_that_predicts_already(run: Run) -> None:
+    # The live head, and one that was chosen.
+    assert "checkpoint 3 (live) predicts already" in run("activate", "3")
+    assert "active" not in run("list")
+    run("activate", "1")
+    assert "checkpoint 1 (live) predicts already" in run("activate", "1")
+    assert json.loads(run("activate", "1", "--json"))["id"] == 1
+
+
 def test_rename__and_pin(run: Run) -> None:
     assert "'good' and is not pinned" in run("rename", "1", "good")
     assert "'good' and is pinned" in run("rename", "1", "--pin")

@@ -39,8 +39,9 @@ def test_make_guide__has_no_more_cells_than_the_picture_pixels(pixels: Picture) 
 
 def test_guide__knows_its_size(pixels: Picture) -> None:
     guide = make_guide(pixels, (6, 9))
-    # Pixels; on the grid colours, their means and details, and six elements of each covariance.
-    assert guide.nbytes >= pixels.nbytes + 4 * 6 * 9 * (3 + 3 + 3 + 6)
+    # Pixels; on the grid colours, their means and details, and six elements of each covariance; the smoother's part.
+    assert guide.nbytes >= pixels.nbytes + 4 * 6 * 9 * (3 + 3 + 3 + 6 + 3) + 4 * 3 * 256**2
+    assert make_guide(pixels[:1], (1, 9)).nbytes < 10_000
 
 
 def test_smoother__many_threads_disturb_each_other_not() -> None:

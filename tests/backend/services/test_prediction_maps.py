@@ -132,3 +132,19 @@ def test_send_map__a_picture_of_another_size_is_refused(seg: TestClient, segment
     response = seg.get("/api/images/1/prediction/map?class_id=1&size=image")
     assert response.status_code == 409
     assert "200 x 100 when it was registered" in response.json()["detail"]
+
+
+def test_send_map__follows_a_picture_that_was_changed(seg: TestClient, segmentation_session: Any) -> None:
+    boundary = Boundary(641, 479, 203, vertical=True)
+    put(segmentation_session, 1, boundary)
+    rng = np.random.default_rng(1)
+    logits = boundary.logits() + rng.normal(0, 4, boundary.logits().shape).astype(np.float32)
+    maps = []
+    for version in (2, 3, 4):
+        segmentation_session.add_prediction(1, version=version, logits=logits)
+        maps.append(full_map(seg))
+        if version == 3:
+            changed = Boundary(641, 479, 215, vertical=True).picture()
+            Image.fromarray(changed).save(segmentation_session.image_root / "boundary_1.png")
+    np.testing.assert_array_equal(maps[1], maps[0])
+    assert not np.array_equal(maps[2], maps[0])
