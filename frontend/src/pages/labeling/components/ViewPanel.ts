@@ -32,7 +32,7 @@ export class ViewPanel extends AppView {
         <span class="view-panel-buttons">
           <button class="button ghost small" data-testid="view-reset" ?disabled=${isPlain(look)} title="Show the picture as it is"
             @click=${() => picture_view.reset()}>${icon(RotateCcw, 14)}<span>Reset</span></button>
-          <button class="button ghost icon-only small" aria-label="Close" title="Close (A)"
+          <button class="button ghost icon-only small" aria-label="Close" title=${this.tip("Close", "view-panel")}
             @click=${() => picture_view.panel_open.set(false)}>${icon(X, 16)}</button>
         </span>
       </div>
