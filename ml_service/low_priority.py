@@ -14,7 +14,7 @@ def give_way() -> None:
 
     Where all processors are busy, a thread that gives way may wait for one with the interpreter's lock, and a click
     waits with it. So this is for work that leaves the lock most of the time (products of matrices), is rare and short,
-    or is given up for a click: beside such work clicks wait longer if it does not give way.
+    or is given up for a click.
     """
     if sys.platform == "linux":
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), HELPER_NICENESS)
