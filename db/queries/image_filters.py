@@ -14,7 +14,6 @@ from db.queries.class_tree import read_tree
 from db.tables.annotations import ImageClass, Label, Point, Region
 from db.tables.images import Image
 
-
 ROUNDING = 1e-9
 """1 - (1 - p) is not always p: the bounds of a range belong to it."""
 
