@@ -149,7 +149,7 @@ def _row(pace: str, records: Sequence[Mapping[str, Any]]) -> Clicks:
     good = [record for record in records if "overlay" in record]
     shown = [record["overlay"]["shown"] - record["began"] for record in good]
     p50, p95, worst = percentiles(shown)
-    steps = [_steps(record) for record in good]
+    steps = [steps_of(record) for record in good]
     medians = {
         name: float(np.median([step[name] for step in steps if name in step] or [np.nan]))
         for name in (
@@ -167,7 +167,7 @@ def _row(pace: str, records: Sequence[Mapping[str, Any]]) -> Clicks:
     )  # fmt: skip
 
 
-def _steps(record: Mapping[str, Any]) -> dict[str, float]:
+def steps_of(record: Mapping[str, Any]) -> dict[str, float]:
     """Milliseconds since the event; a step that did not happen is missing."""
     began, ended = record["began"], record["overlay"]["set"]
     found: dict[str, float] = {"overlay_set": ended - began}
@@ -181,10 +181,19 @@ def _steps(record: Mapping[str, Any]) -> dict[str, float]:
         elif kind in ("GET prediction", "GET map (grid)") and (request["answered"] or ended + 1) <= ended:
             step = "prediction_answered" if kind == "GET prediction" else "map_answered"
             found[step] = request["answered"] - began
-    announced = [event["at"] - began for event in record["events"] if event["at"] <= ended]
+    announced = [
+        event["at"] - began for event in record["events"] if _names_clicked(event, record) and event["at"] <= ended
+    ]
     if announced:
-        found["announced"] = announced[-1]
+        found["announced"] = announced[0]
     return found
+
+
+def _names_clicked(event: Mapping[str, Any], record: Mapping[str, Any]) -> bool:
+    """Whether an event tells of the image that was clicked; others tell of those predicted behind it."""
+    clicked = {r["path"].split("/")[-2] for r in record["requests"] if kind_of(r) == "PUT annotations"}
+    named = [event.get("image_id"), *(event.get("image_ids") or ())]
+    return any(str(image_id) in clicked for image_id in named)
 
 
 def kind_of(request: Mapping[str, Any]) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import page
-from benchmarks.page_clicks import kind_of
+from benchmarks.page_clicks import kind_of, steps_of
 from benchmarks.page_weight import bundle
 from benchmarks.tables import marks
 from fewclick.ensure_browser import find_browser
@@ -59,6 +59,22 @@ def test_main__unknown_part(capsys: pytest.CaptureFixture[str]) -> None:
 )
 def test_kind_of__names_without_ids(request_: dict[str, str | None], kind: str) -> None:
     assert kind_of(request_) == kind
+
+
+def test_steps_of__of_the_clicked_image_only() -> None:
+    record = {
+        "began": 100.0,
+        "overlay": {"set": 140.0, "shown": 150.0},
+        "requests": [
+            {"method": "PUT", "path": "/api/images/7/annotations", "size": None, "sent": 101.0, "answered": 110.0},
+            {"method": "GET", "path": "/api/images/7/prediction", "size": None, "sent": 121.0, "answered": 130.0},
+            {"method": "GET", "path": "/api/images/7/prediction", "size": None, "sent": 139.0, "answered": 160.0},
+        ],
+        "events": [{"at": 105.0, "image_ids": [8, 9]}, {"at": 120.0, "image_id": 7}, {"at": 135.0, "image_ids": [70]}],
+    }
+    assert steps_of(record) == {
+        "put_sent": 1.0, "put_answered": 10.0, "announced": 20.0, "prediction_answered": 30.0, "overlay_set": 40.0,
+    }  # fmt: skip
 
 
 def test_bundle__what_the_page_names_is_loaded_at_once(tmp_path: Path) -> None:
