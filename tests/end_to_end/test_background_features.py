@@ -40,7 +40,7 @@ def test_label__points_set_before_the_features_are_there(
         total = client.json("GET", "health")["extraction"]["total"]
         classes = client.json("GET", "config")["classes"]
         labeling.open(product.url)
-        expect(labeling.part("features-pending")).to_contain_text("you can already click")
+        expect(labeling.part("features-pending")).to_contain_text("Labels are kept")
         expect(labeling.part("extraction")).to_contain_text(f"Features 0 of {total - 1}")
         for number, entry in enumerate(classes[:2]):
             labeling.part(f"class-{entry['id']}").click()

@@ -46,7 +46,7 @@ let storage: ReturnType<typeof memoryStorage>;
 function makeQueue(): SaveQueue {
   const server_here = server;
   const api: Pick<Api, "putAnnotation" | "annotation"> = {
-    putAnnotation: (_id, draft, _revision, stay) => server_here.put(draft as PointDraft, stay),
+    putAnnotation: (_id, draft, _revision, stay) => server_here.put(draft as PointDraft, stay ?? false),
     annotation: () => Promise.resolve({ ...EMPTY_ANNOTATION, revision: server.revision, regions: server.regions }),
   };
   const put = (image_id: number, draft: Draft, revision: number | null): Promise<Annotation> =>
