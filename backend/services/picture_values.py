@@ -12,6 +12,7 @@ import os
 import shutil
 import tempfile
 import time
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,9 @@ COARSEST_PX = 512
 SPARE_DISK_BYTES = 512 * 1024 * 1024
 """What a pyramid leaves free for labels and features."""
 ABANDONED_AFTER_S = 3_600.0
+DEAD = ".dead-"
+"""How the name of a folder begins that is being deleted: nobody opens it any more, however far that came."""
+ATTEMPTS = 3
 MOST_SAMPLES = 1_000_000
 PLAIN_RANGE = (0.0, 255.0)
 # What OpenCV averages; other types become float32.
@@ -151,13 +155,14 @@ def _ranges(
 
 
 def _open_pyramid(folder: Path) -> PictureValues | None:
+    """None where there is none, and where one is cut short: a power cut, or a deletion that was killed."""
     try:
         described = json.loads((folder / "pyramid.json").read_bytes())
         os.utime(folder)
         levels = tuple(np.load(folder / f"{n}.npy", mmap_mode="r") for n in range(described["levels"]))
-    except FileNotFoundError:
+        return PictureValues(levels, tuple((low, high) for low, high in described["ranges"]))
+    except (FileNotFoundError, ValueError, EOFError, KeyError, TypeError):
         return None
-    return PictureValues(levels, tuple((low, high) for low, high in described["ranges"]))
 
 
 def _build_pyramid(
@@ -174,13 +179,39 @@ def _build_pyramid(
             np.save(temporary / f"{count}.npy", level)
             count += 1
         (temporary / "pyramid.json").write_text(json.dumps({"levels": count, "ranges": ranges}))
-        temporary.rename(folder)
+        return _put_in_place(temporary, folder)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
-    found = _open_pyramid(folder)
-    assert found is not None
-    return found
+
+
+def _put_in_place(temporary: Path, folder: Path) -> PictureValues:
+    """A complete pyramid that another process has made meanwhile stays; a broken one goes.
+
+    Raises:
+        OSError: neither can be.
+    """
+    for attempt in range(ATTEMPTS):
+        try:
+            temporary.rename(folder)
+        except OSError:
+            if attempt == ATTEMPTS - 1 or not folder.exists():
+                raise
+        found = _open_pyramid(folder)
+        if found is not None:
+            shutil.rmtree(temporary, ignore_errors=True)
+            return found
+        _delete(folder)
+    raise FileNotFoundError(f"{folder} was deleted while it was made: open the picture again")
+
+
+def _delete(folder: Path) -> None:
+    """Taken out of the way as a whole first: a deletion that is killed leaves nothing that looks like a pyramid."""
+    dead = Path(tempfile.mkdtemp(dir=folder.parent, prefix=DEAD))
+    # Another process deletes it as well.
+    with suppress(FileNotFoundError):
+        folder.rename(dead / "pyramid")
+    shutil.rmtree(dead, ignore_errors=True)
 
 
 def _make_room(home: Path, needed: int, cache_bytes: int) -> None:
@@ -190,14 +221,16 @@ def _make_room(home: Path, needed: int, cache_bytes: int) -> None:
         ConflictError: the disk has no room for it.
     """
     now = time.time()
-    used = sorted((folder.stat().st_mtime, folder) for folder in home.iterdir() if folder.is_dir())
-    sizes = {folder: sum(file.stat().st_size for file in folder.iterdir()) for _, folder in used}
+    used = _by_last_use(home)
+    sizes = {folder: _size_of(folder) for _, folder in used}
     total = sum(sizes.values())
     for used_at, folder in used:
-        is_abandoned = folder.name.startswith(".") and now - used_at > ABANDONED_AFTER_S
+        is_abandoned = folder.name.startswith(DEAD) or (
+            folder.name.startswith(".") and now - used_at > ABANDONED_AFTER_S
+        )
         is_over = not folder.name.startswith(".") and total + needed > cache_bytes
         if is_abandoned or is_over or shutil.disk_usage(home).free < needed + SPARE_DISK_BYTES:
-            shutil.rmtree(folder, ignore_errors=True)
+            _delete(folder)
             total -= sizes[folder]
     free = shutil.disk_usage(home).free
     if free < needed + SPARE_DISK_BYTES:
@@ -205,3 +238,21 @@ def _make_room(home: Path, needed: int, cache_bytes: int) -> None:
             f"showing this picture in full detail takes {needed // 1_000_000} MB on disk, "
             f"{free // 1_000_000} MB are free: free some space"
         )
+
+
+def _by_last_use(home: Path) -> list[tuple[float, Path]]:
+    found = []
+    for folder in home.iterdir():
+        # Another process may delete what was listed.
+        with suppress(FileNotFoundError):
+            if folder.is_dir():
+                found.append((folder.stat().st_mtime, folder))
+    return sorted(found)
+
+
+def _size_of(folder: Path) -> int:
+    size = 0
+    for file in folder.rglob("*"):
+        with suppress(FileNotFoundError):
+            size += file.stat().st_size
+    return size

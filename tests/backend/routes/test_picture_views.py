@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -95,6 +96,55 @@ def test_get_image_tile__is_made_again_when_deleted_and_never_stale(
     os.utime(images / "1_big.png", ns=(1, 1))
     assert client.get(address, headers={"if-none-match": etag}).status_code == 200
     np.testing.assert_array_equal(tile(client, BIG, 0, 0, 0), 255 - before)
+
+
+@pytest.mark.parametrize("damage", ["half_deleted", "empty_level", "short_level", "empty_description", "other_json"])
+def test_get_image_tile__of_a_broken_pyramid_is_made_again(client: TestClient, tmp_path: Path, damage: str) -> None:
+    before = tile(client, BIG, 0, 0, 0)
+    home = tmp_path / "session/cache/pyramids"
+    (folder,) = home.iterdir()
+    match damage:
+        case "half_deleted":
+            (folder / "pyramid.json").unlink()
+        case "empty_level":
+            (folder / "0.npy").write_bytes(b"")
+        case "short_level":
+            (folder / "0.npy").write_bytes((folder / "0.npy").read_bytes()[:-1000])
+        case "empty_description":
+            (folder / "pyramid.json").write_text("")
+        case "other_json":
+            (folder / "pyramid.json").write_text("[]")
+    np.testing.assert_array_equal(tile(client, BIG, 0, 0, 0), before)
+    assert list(home.iterdir()) == [folder], "nothing stays of the broken one"
+
+
+def test_get_image_tile__that_another_process_made_meanwhile(
+    client: TestClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = tile(client, BIG, 0, 0, 0)
+    home = tmp_path / "session/cache/pyramids"
+    (folder,) = home.iterdir()
+    theirs = tmp_path / "theirs"
+    folder.rename(theirs)
+    dump = json.dumps
+
+    def finish_theirs(described: Any, **options: Any) -> str:
+        if "levels" in described:
+            theirs.rename(folder)
+        return dump(described, **options)
+
+    monkeypatch.setattr(json, "dumps", finish_theirs)
+    np.testing.assert_array_equal(tile(client, BIG, 0, 0, 0), before)
+    assert list(home.iterdir()) == [folder]
+
+
+def test_get_image_tile__a_killed_deletion_is_finished(client: TestClient, tmp_path: Path) -> None:
+    home = tmp_path / "session/cache/pyramids"
+    dead = home / ".dead-1/pyramid"
+    dead.mkdir(parents=True)
+    (dead / "0.npy").write_bytes(b"0")
+    tile(client, BIG, 0, 0, 0)
+    assert not dead.parent.exists()
 
 
 def test_get_image_tile__replaced_by_one_of_another_size_is_refused(client: TestClient, images: Path) -> None:
