@@ -25,6 +25,8 @@ from models.rendering import percentile_range, stretch
 
 TILE_PX = 512
 """Side of a tile; the last ones of a row or column are smaller."""
+MOST_PIXELS = 1 << 26
+"""Of a picture that is sent in one piece in another look: more would take gigabytes of memory, each time."""
 
 
 @dataclass(frozen=True)
@@ -93,12 +95,14 @@ def send_view(
     """The whole picture in another look, at most `max_side` pixels on its longest side.
 
     Raises:
+        InvalidInputError: that is too large for one piece.
         as `send_tile`.
     """
     image = readable_image(context, image_id)
     headers = _headers(context, image, f"{look.key}-{max_side or 'full'}")
     if matches_etag(if_none_match, headers["ETag"]):
         return Response(status_code=304, headers=headers)
+    _require_small(image, max_side)
     values = open_values(context, image, look.bands, rendered=False)
     side = max_side or max(values.levels[0].shape[:2])
     level = next((level for level in reversed(values.levels) if max(level.shape[:2]) >= side), values.levels[0])
@@ -157,6 +161,20 @@ def _render(pixels: npt.NDArray[np.generic], values: PictureValues, look: Look) 
             axis=2,
         )
     return np.repeat(planes, 3, axis=2) if planes.shape[2] == 1 else planes
+
+
+def _require_small(image: Image, max_side: int | None) -> None:
+    assert image.width is not None
+    assert image.height is not None
+    longest = max(image.width, image.height)
+    # The level that it is made from may have nearly twice as many rows and columns.
+    share = 1.0 if max_side is None else min(1.0, 2 * max_side / longest)
+    if is_tiled(image) and image.width * image.height * share**2 > MOST_PIXELS:
+        most = int(longest * (MOST_PIXELS / (image.width * image.height)) ** 0.5 / 2)
+        raise InvalidInputError(
+            f"image {image.id} has {image.width} x {image.height} pixels: other bands or another contrast of it are "
+            f"sent in tiles, or in one piece with max_side up to {most}"
+        )
 
 
 def _require_tile(image: Image, level: int, x: int, y: int) -> None:

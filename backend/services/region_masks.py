@@ -43,8 +43,9 @@ def send_mask(context: AppContext, image_id: int, source: MaskSource) -> Respons
             raise ConflictError(f"image {image_id} could not be read ({image.failure or 'no reason recorded'})")
         class_ids = [label_class.id for label_class in context.config.classes]
         painted = painted_regions(db_session, image, context.config.class_ids)
-        annotated = label_map(painted, class_ids, image.width, image.height)
         is_predicted = db_session.get(Prediction, image_id) is not None
+    # Painting takes a while, and a read that goes on keeps what others write from being put away.
+    annotated = label_map(painted, class_ids, image.width, image.height)
     # Where nothing is predicted yet, there is nothing to merge.
     if source is MaskSource.PREDICTED or (source is MaskSource.MERGED and is_predicted):
         predicted = _predicted(context, image_id, class_ids)

@@ -16,6 +16,7 @@ import tifffile
 from PIL import Image as PillowImage
 from starlette.testclient import TestClient
 
+from backend.services import picture_views
 from backend.services.picture_values import halve
 from models.images import read_image
 from tests.backend.routes.pictures import decode
@@ -172,6 +173,20 @@ def test_get_image_file__in_other_bands(client: TestClient, images: Path) -> Non
     np.testing.assert_array_equal(grey, np.repeat(bands[:, :, 3:4], 3, axis=2))
     big = tile(client, BIG, 0, 1, 0, bands="3")
     np.testing.assert_array_equal(big[:, :, 0], gradient(HEIGHT, WIDTH)[:, 512:1024, 2])
+
+
+def test_get_image_file__in_other_bands_takes_bounded_memory(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(picture_views, "MOST_PIXELS", 40_000)
+    whole = client.get(f"/api/images/{BIG}/file", params={"bands": "3"})
+    assert whole.status_code == 400
+    most = int(whole.json()["detail"].rsplit(" ", 1)[1])
+    params = {"bands": "3", "max_side": most}
+    assert decode(client.get(f"/api/images/{BIG}/file", params=params).content).shape[1] == most
+    assert client.get(f"/api/images/{BIG}/file", params={**params, "max_side": most + 9}).status_code == 400
+    assert client.get(f"/api/images/{BANDS}/file", params={"bands": "4"}).status_code == 200
+    assert client.get(f"/api/images/{BIG}/file").status_code == 200
 
 
 def test_get_image_file__in_another_contrast_shows_the_full_depth(client: TestClient, images: Path) -> None:
