@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from models.errors import ShapeError
-from models.region_shapes import DECIMALS, Box, Floats, Mask, Polygon, Shape, Stroke, mask_of, rounded, shape_of
+from models.region_shapes import DECIMALS, Box, Floats, Mask, Polygon, Shape, Stroke, rounded, shape_of
+from models.run_lengths import cut_runs
 
 MAX_VERTICES = 10_000
 """Of a stroke, or of all rings of a polygon."""
@@ -87,10 +88,11 @@ def _checked_mask(shape: Mask, width: int, height: int) -> Mask:
         raise ShapeError(f"a mask lies at ({shape.x}, {shape.y}), far outside of the image")
     if not isinstance(shape.counts, str) or len(shape.counts) > MAX_COUNTS:
         raise ShapeError(f"counts are no text of up to {MAX_COUNTS:,} characters")
-    cut = mask_of(shape.pixels, shape.x, shape.y)
+    cut = cut_runs(shape.counts, shape.height, shape.width)
     if cut is None:
         raise ShapeError("a mask has no pixel set: leave the region out")
-    return cut
+    top, left, rows, columns, counts = cut
+    return Mask(shape.x + left, shape.y + top, rows, columns, counts)
 
 
 def _require_vertices(what: str, count: int, least: int) -> None:
@@ -104,17 +106,29 @@ def _require_finite(what: str, values: Floats) -> None:
 
 
 def _require_inside(shape: Shape, width: int, height: int) -> None:
-    if _is_large(shape, width, height):
+    if not pixels_to_look_at(shape, width, height):
         return
     covered = shape.cover(width, height)
     if covered is None or not covered.pixels.any():
         raise ShapeError(f"the {shape.kind} covers no pixel of the image of {width} x {height}")
 
 
-def _is_large(shape: Shape, width: int, height: int) -> bool:
-    """Whether a stroke or a polygon reaches over so much of the image that nobody has to look whether it misses it."""
-    if not isinstance(shape, Stroke | Polygon):
-        return False
+def pixels_to_look_at(shape: Shape, width: int, height: int) -> int:
+    """How many pixels `checked_shape` paints to see whether a shape covers one; 0 where it can be told without.
+
+    A stroke or a polygon that reaches over much of the image does not miss it; what is set of a mask that lies inside
+    of the image does not either, as it is cut to that.
+    """
+    match shape:
+        case Box():
+            return 1 if shape.cover(width, height) is None else 0
+        case Mask():
+            is_inside = shape.x >= 0 and shape.y >= 0
+            is_inside &= shape.x + shape.width <= width and shape.y + shape.height <= height
+            return 0 if is_inside else shape.width * shape.height
     places = shape.points if isinstance(shape, Stroke) else np.concatenate(shape.rings)
     low, high = np.maximum(places.min(axis=0), 0), np.minimum(places.max(axis=0), (width, height))
-    return bool((high > low).all() and np.prod(high - low) > LARGE_AREA)
+    if not (high > low).all():
+        return 1
+    area = int(np.prod(high - low))
+    return 0 if area > LARGE_AREA else area

@@ -28,6 +28,39 @@ def encode_runs(pixels: Bools) -> str:
     runs = np.diff(edges)
     if flat.size and flat[0]:
         runs = np.concatenate([[0], runs])
+    return _text(runs)
+
+
+def cut_runs(text: str, height: int, width: int) -> tuple[int, int, int, int, str] | None:
+    """What is set of a mask as (top, left, height, width, text), from its runs alone; None where nothing is.
+
+    Raises:
+        ShapeError: as `decode_runs`.
+    """
+    runs = _checked_runs(text, height, width)
+    ends = np.cumsum(runs)
+    is_set = np.arange(len(runs)) % 2 == 1
+    is_set &= runs > 0
+    if not is_set.any():
+        return None
+    first, last = (ends - runs)[is_set], ends[is_set] - 1
+    left, right = int(first[0]) // height, int(last[-1]) // height
+    top, bottom = 0, height - 1
+    if (first // height == last // height).all():
+        top, bottom = int((first % height).min()), int((last % height).max())
+    # Runs that go on in the next column need all rows; the others move, each in its column.
+    rows = bottom - top + 1
+    first, last = ((at // height - left) * rows + at % height - top for at in (first, last))
+    starts_anew = np.concatenate([[True], first[1:] > last[:-1] + 1])
+    ends_here = np.concatenate([starts_anew[1:], [True]])
+    edges = np.stack([first[starts_anew], last[ends_here] + 1], axis=1).ravel()
+    total = rows * (right - left + 1)
+    if edges[-1] < total:
+        edges = np.append(edges, total)
+    return top, left, rows, right - left + 1, _text(np.diff(edges, prepend=0))
+
+
+def _text(runs: npt.NDArray[np.int64]) -> str:
     values = runs.astype(np.int64)
     values[3:] -= runs[1:-2]
     groups = np.zeros((len(values), MAX_GROUPS), dtype=np.uint8)
@@ -51,13 +84,18 @@ def decode_runs(text: str, height: int, width: int) -> Bools:
     Raises:
         ShapeError: it is no such text, or one of another number of pixels.
     """
+    runs = _checked_runs(text, height, width)
+    values = np.zeros(len(runs), dtype=bool)
+    values[1::2] = True
+    return np.repeat(values, runs).reshape((height, width), order="F")
+
+
+def _checked_runs(text: str, height: int, width: int) -> npt.NDArray[np.int64]:
     runs = _runs(text)
     is_possible = bool(((runs >= 0) & (runs <= height * width)).all())
     if not is_possible or int(runs.sum()) != height * width:
         raise ShapeError(f"counts do not tell of the {height} x {width} pixels that size names: expected as many")
-    values = np.zeros(len(runs), dtype=bool)
-    values[1::2] = True
-    return np.repeat(values, runs).reshape((height, width), order="F")
+    return runs
 
 
 def _runs(text: str) -> npt.NDArray[np.int64]:

@@ -22,6 +22,7 @@ from backend.task_handlers.base import PredictedImage, Proposal
 from db.enums import Origin
 from db.errors import InvalidInputError
 from db.queries.annotations import set_label
+from db.queries.regions import NewRegion
 from db.queries.session_info import HeadKind
 from db.queries.training_data import ImageRef, LabelledImage
 from db.tables.images import Image
@@ -45,8 +46,11 @@ class TextureHandler:
     has_maps = False
     export_formats = frozenset({ExportFormat.CSV})
 
-    def write(self, db_session: Session, image: Image, body: AnnotationPut) -> dict[str, Any]:
+    def write(
+        self, db_session: Session, image: Image, body: AnnotationPut, regions: Sequence[NewRegion] = ()
+    ) -> dict[str, Any]:
         """See TaskHandler."""
+        del regions
         if body.class_id is None:
             raise InvalidInputError('a texture belongs to the whole image: send {"class_id": ID}, found points')
         return set_label(db_session, image, body.class_id, expected_revision=body.revision)

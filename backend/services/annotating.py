@@ -15,14 +15,15 @@ from backend.services.agreement import note_agreement
 from backend.services.feature_requests import note_expected
 from backend.services.prediction_maps import read_label_map
 from backend.services.predictions import no_prediction, request_lost_map
-from backend.services.region_edits import apply_edit, shape_ids
+from backend.services.region_edits import checked_edit, known_shapes, new_regions, shape_ids
 from backend.task_handlers.base import PredictedImage, Proposal
 from db.enums import Origin
 from db.errors import ConflictError
 from db.queries import annotations as annotation_queries
 from db.queries.feature_requests import OPEN, is_behind, request_features
 from db.queries.images import get_image
-from db.queries.regions import with_geometry
+from db.queries.regions import NewRegion, RegionEdit, with_geometry
+from db.queries.regions import edit_regions as store_edit
 from db.tables.images import Image
 from db.tables.learning import Prediction
 
@@ -41,10 +42,15 @@ def get_state(context: AppContext, image_id: int) -> AnnotationStateOut:
 
 def replace(context: AppContext, image_id: int, body: AnnotationPut, geometry: GeometryScope) -> AnnotationStateOut:
     """Replace the whole annotation."""
+    regions: list[NewRegion] = []
+    if body.regions:
+        with context.database.read() as db_session:
+            seen = get_image(db_session, image_id)
+        regions = new_regions(seen, body.regions)
 
     def change(db_session: Session, image: Image) -> dict[str, Any]:
         note_agreement(db_session, context.config.session_dir, image, body)
-        return context.handler.write(db_session, image, body)
+        return context.handler.write(db_session, image, body, regions)
 
     return _write(context, image_id, change, geometry)
 
@@ -75,8 +81,32 @@ def redo(context: AppContext, image_id: int, revision: int | None, geometry: Geo
 
 
 def edit_regions(context: AppContext, image_id: int, body: RegionsEdit, geometry: GeometryScope) -> AnnotationStateOut:
-    """Add, change and remove some regions."""
-    return _write(context, image_id, partial(apply_edit, body=body), geometry)
+    """Add, change and remove some regions.
+
+    Shapes are looked at outside of the transaction, which others wait for: what they were in is looked at again.
+    """
+    for _attempt in range(ATTEMPTS):
+        with context.database.read() as db_session:
+            seen = get_image(db_session, image_id)
+            known = known_shapes(db_session, seen, body.change)
+        edit = checked_edit(seen, body, known)
+        try:
+            return _write(context, image_id, partial(_edit_unchanged, edit=edit, seen=seen, body=body), geometry)
+        except _ChangedMeanwhileError:
+            continue
+    raise ConflictError(f"image {image_id} keeps being changed by somebody else: send the change again")
+
+
+class _ChangedMeanwhileError(Exception):
+    """The regions that a change starts from are not those that it was computed from."""
+
+
+def _edit_unchanged(
+    db_session: Session, image: Image, edit: RegionEdit, seen: Image, body: RegionsEdit
+) -> dict[str, Any]:
+    if body.change and image.revision != seen.revision:
+        raise _ChangedMeanwhileError
+    return store_edit(db_session, image, edit, expected_revision=body.revision)
 
 
 def extract_points(context: AppContext, image_id: int, body: ExtractPoints) -> AnnotationStateOut:

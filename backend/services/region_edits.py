@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,40 +15,101 @@ from backend.schemas.regions import RegionChange, RegionIn, RegionsEdit
 from db.enums import RegionKind
 from db.errors import InvalidInputError
 from db.queries.region_rows import IDS_PER_QUERY, read_geometries, read_regions
-from db.queries.regions import NewRegion, NewShape, RegionEdit, edit_regions
+from db.queries.regions import NewRegion, NewShape, RegionEdit
 from db.tables.annotations import Region, RegionShape
 from db.tables.images import Image
 from models.errors import ShapeError
-from models.region_checks import checked_shape
+from models.region_checks import checked_shape, pixels_to_look_at
 from models.region_shapes import Shape, compose, shape_of
 
+MOST_PIXELS = 1 << 29
+"""That are painted for one request, to see whether its shapes cover any: a second or two of computing."""
 
-def new_regions(image: Image, regions: Sequence[RegionIn], field: str = "regions") -> list[NewRegion]:
+
+class ShapeChecks:
+    """Checks the shapes of one request, which may cost so much and no more."""
+
+    def __init__(self, image: Image) -> None:
+        self._image = image
+        self._looked_at = 0
+
+    def check(self, kind: RegionKind, geometry: Mapping[str, Any], field: str) -> NewShape:
+        """The shape in order.
+
+        Raises:
+            InvalidInputError: it is none, or outside of the image; `field` names it. Or this was too much.
+        """
+        width, height = self._image.width, self._image.height
+        if width is None or height is None:
+            # Refused for that reason where it would be stored.
+            return NewShape(kind, geometry)
+        try:
+            shape = checked_shape(kind, geometry, width, height)
+        except ShapeError as error:
+            raise InvalidInputError(f"{field}: {error}") from error
+        self._looked_at += pixels_to_look_at(shape, width, height)
+        if self._looked_at > MOST_PIXELS:
+            raise InvalidInputError(
+                f"{field}: the shapes up to this one reach over more than {MOST_PIXELS:,} pixels together: "
+                "send them in several requests"
+            )
+        return NewShape(kind, shape.to_json())
+
+
+def new_regions(
+    image: Image, regions: Sequence[RegionIn], field: str = "regions", checks: ShapeChecks | None = None
+) -> list[NewRegion]:
     """Regions of a request, their shapes in order.
 
     Raises:
         InvalidInputError: a shape that is none, or outside of the image; `field` names it.
     """
+    checks = checks or ShapeChecks(image)
     return [
         NewRegion(
             class_id=region.class_id,
             shape=None
             if region.geometry is None
-            else _shape(image, region.kind, region.geometry.model_dump(), f"{field}.{index}.geometry"),
+            else checks.check(region.kind, region.geometry.model_dump(), f"{field}.{index}.geometry"),
             id=region.id,
         )
         for index, region in enumerate(regions)
     ]
 
 
-def apply_edit(db_session: Session, image: Image, body: RegionsEdit) -> dict[str, Any]:
-    """Do what one action of a person says; returns the new state."""
-    edit = RegionEdit(
-        add=new_regions(image, body.add, "add"),
-        change=_changed(db_session, image, body.change),
+@dataclass(frozen=True)
+class KnownShape:
+    """A region in force, with its geometry."""
+
+    class_id: int | None
+    kind: RegionKind
+    geometry: dict[str, Any]
+
+
+def known_shapes(db_session: Session, image: Image, changes: Sequence[RegionChange]) -> dict[int, KnownShape]:
+    """The regions that are to be changed, by id, as they are."""
+    if not changes:
+        return {}
+    wanted = select(Region.id, Region.class_id, RegionShape.kind, RegionShape.geometry)
+    wanted = wanted.join(RegionShape, RegionShape.id == Region.shape_id)
+    wanted = wanted.where(Region.image_id == image.id)
+    if len(changes) <= IDS_PER_QUERY:
+        wanted = wanted.where(Region.id.in_([change.id for change in changes]))
+    return {row.id: KnownShape(row.class_id, row.kind, row.geometry) for row in db_session.execute(wanted)}
+
+
+def checked_edit(image: Image, body: RegionsEdit, known: Mapping[int, KnownShape]) -> RegionEdit:
+    """What one action of a person says, its shapes in order.
+
+    Raises:
+        InvalidInputError: as `new_regions`, or a region that is not in `known`.
+    """
+    checks = ShapeChecks(image)
+    return RegionEdit(
+        add=new_regions(image, body.add, "add", checks),
+        change=_changed(image, body.change, known, checks),
         remove=body.remove,
     )
-    return edit_regions(db_session, image, edit, expected_revision=body.revision)
 
 
 def shape_ids(db_session: Session, image: Image) -> frozenset[int]:
@@ -75,41 +137,24 @@ def label_map(
     return compose(values, width, height)
 
 
-def _changed(db_session: Session, image: Image, changes: Sequence[RegionChange]) -> list[NewRegion]:
-    if not changes:
-        return []
-    wanted = select(Region.id, Region.class_id, RegionShape.kind, RegionShape.geometry)
-    wanted = wanted.join(RegionShape, RegionShape.id == Region.shape_id)
-    wanted = wanted.where(Region.image_id == image.id)
-    if len(changes) <= IDS_PER_QUERY:
-        wanted = wanted.where(Region.id.in_([change.id for change in changes]))
-    known = {row.id: row for row in db_session.execute(wanted)}
+def _changed(
+    image: Image, changes: Sequence[RegionChange], known: Mapping[int, KnownShape], checks: ShapeChecks
+) -> list[NewRegion]:
     changed = []
     for index, change in enumerate(changes):
-        row = known.get(change.id)
-        if row is None:
+        found = known.get(change.id)
+        if found is None:
             raise InvalidInputError(
                 f"image {image.id} has no region {change.id}: look at the current state and send the change again"
             )
-        class_id = change.class_id if "class_id" in change.model_fields_set else row.class_id
+        class_id = change.class_id if "class_id" in change.model_fields_set else found.class_id
         field = f"change.{index}"
         shape = None
         if change.geometry is not None:
-            shape = _shape(image, row.kind, change.geometry.model_dump(), f"{field}.geometry")
+            shape = checks.check(found.kind, change.geometry.model_dump(), f"{field}.geometry")
         if change.dx or change.dy:
-            geometry = row.geometry if shape is None else shape.geometry
-            moved = shape_of(row.kind, geometry).moved(change.dx, change.dy)
-            shape = _shape(image, row.kind, moved.to_json(), field)
+            geometry = found.geometry if shape is None else shape.geometry
+            moved = shape_of(found.kind, geometry).moved(change.dx, change.dy)
+            shape = checks.check(found.kind, moved.to_json(), field)
         changed.append(NewRegion(class_id, shape, change.id))
     return changed
-
-
-def _shape(image: Image, kind: RegionKind, geometry: Mapping[str, Any], field: str) -> NewShape:
-    if image.width is None or image.height is None:
-        # Refused for that reason where it would be stored.
-        return NewShape(kind, geometry)
-    try:
-        shape = checked_shape(kind, geometry, image.width, image.height)
-    except ShapeError as error:
-        raise InvalidInputError(f"{field}: {error}") from error
-    return NewShape(kind, shape.to_json())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,7 +17,7 @@ from backend.schemas.predictions import PredictionOut
 from db.enums import Origin
 from db.queries.annotations import NewPoint
 from db.queries.class_tree import ClassTree
-from db.queries.regions import RegionEdit
+from db.queries.regions import NewRegion, RegionEdit
 from db.queries.session_info import TrainingSettings
 from db.tables.images import Image
 from db.tables.learning import Prediction
@@ -76,8 +76,13 @@ class TaskHandler(Protocol):
         """Formats that make sense for the task."""
         ...
 
-    def write(self, db_session: Session, image: Image, body: AnnotationPut) -> dict[str, Any]:
+    def write(
+        self, db_session: Session, image: Image, body: AnnotationPut, regions: Sequence[NewRegion] = ()
+    ) -> dict[str, Any]:
         """Validate a payload and store it; returns the new state.
+
+        Args:
+            regions: Those of the payload, their shapes checked before the transaction: that takes a while.
 
         Raises:
             InvalidInputError: the payload is one of another task, or wrong in itself; nothing is changed.

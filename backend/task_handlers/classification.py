@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -12,6 +13,7 @@ from backend.task_handlers.whole_images import WholeImageHandler, ranked_classes
 from db.enums import Origin
 from db.errors import InvalidInputError
 from db.queries.annotations import set_label
+from db.queries.regions import NewRegion
 from db.tables.images import Image
 from db.tasks import Task
 
@@ -21,8 +23,11 @@ class ClassificationHandler(WholeImageHandler):
 
     task = Task.CLASSIFICATION
 
-    def write(self, db_session: Session, image: Image, body: AnnotationPut) -> dict[str, Any]:
+    def write(
+        self, db_session: Session, image: Image, body: AnnotationPut, regions: Sequence[NewRegion] = ()
+    ) -> dict[str, Any]:
         """See TaskHandler."""
+        del regions
         if body.class_id is None:
             raise InvalidInputError(
                 'this is a classification session: an image has one class, send {"class_id": ID}, found '

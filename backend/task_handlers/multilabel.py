@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -12,6 +13,7 @@ from backend.task_handlers.whole_images import WholeImageHandler, ranked_classes
 from db.enums import Origin
 from db.errors import InvalidInputError
 from db.queries.annotations import set_classes
+from db.queries.regions import NewRegion
 from db.tables.images import Image
 from db.tasks import Task
 
@@ -24,8 +26,11 @@ class MultilabelHandler(WholeImageHandler):
 
     task = Task.MULTILABEL
 
-    def write(self, db_session: Session, image: Image, body: AnnotationPut) -> dict[str, Any]:
+    def write(
+        self, db_session: Session, image: Image, body: AnnotationPut, regions: Sequence[NewRegion] = ()
+    ) -> dict[str, Any]:
         """See TaskHandler."""
+        del regions
         if body.class_ids is None:
             found = "points" if body.points is not None else "class_id"
             raise InvalidInputError(

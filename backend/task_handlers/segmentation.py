@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,13 +11,12 @@ from sqlalchemy.orm import Session
 from backend.schemas.annotations import AcceptedForm, AnnotationPut
 from backend.schemas.export import ExportFormat
 from backend.schemas.predictions import PredictionMap, PredictionOut
-from backend.services.region_edits import new_regions
 from backend.task_handlers.accepted_regions import accepted_regions, require_two_classes
 from backend.task_handlers.base import PredictedImage, Proposal
 from db.enums import Origin
 from db.errors import ConflictError, InvalidInputError
 from db.queries.annotations import NewPoint, replace_points
-from db.queries.regions import edit_regions, replace_regions
+from db.queries.regions import NewRegion, edit_regions, replace_regions
 from db.tables.images import Image
 from db.tables.learning import Prediction
 from db.tasks import Task
@@ -38,7 +37,9 @@ class SegmentationHandler:
     has_maps = True
     export_formats = frozenset(ExportFormat)
 
-    def write(self, db_session: Session, image: Image, body: AnnotationPut) -> dict[str, Any]:
+    def write(
+        self, db_session: Session, image: Image, body: AnnotationPut, regions: Sequence[NewRegion] = ()
+    ) -> dict[str, Any]:
         """See TaskHandler."""
         if body.points is None and body.regions is None:
             raise InvalidInputError(
@@ -48,7 +49,6 @@ class SegmentationHandler:
         given = body.points
         points = None if given is None else [NewPoint(p.x, p.y, p.class_id, p.id) for p in given]
         if body.regions is not None:
-            regions = new_regions(image, body.regions)
             return replace_regions(db_session, image, regions, points=points, expected_revision=body.revision)
         return replace_points(db_session, image, points or [], expected_revision=body.revision)
 

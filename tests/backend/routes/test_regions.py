@@ -11,11 +11,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image as PillowImage
-from sqlalchemy import event, func, select
+from sqlalchemy import event
 from starlette.testclient import TestClient
 
-from db.queries.annotation_change import HISTORY_LENGTH
-from db.tables.annotations import RegionShape
+from backend.services import region_edits
 from models.region_shapes import Polygon, compose
 from models.run_lengths import decode_runs
 
@@ -272,19 +271,6 @@ def test_put_annotations__of_points_runs_no_statement_about_regions(seg: TestCli
     assert not [statement for statement in statements if "region_shapes" in statement or "regions" in statement]
 
 
-def test_regions__shapes_that_no_state_names_go(seg: TestClient, segmentation_session: Any) -> None:
-    for step in range(HISTORY_LENGTH + 60):
-        geometry = {"points": [[1.0 + step / 10, 5.0]], "radius": 2.0}
-        seg.put(PUT, json={"regions": [{**STROKE, "geometry": geometry}]}, params={"geometry": "changed"})
-    with segmentation_session.database.read() as db_session:
-        count = db_session.scalar(select(func.count()).select_from(RegionShape))
-    assert count is not None
-    assert HISTORY_LENGTH <= count <= HISTORY_LENGTH + 50
-    for _ in range(HISTORY_LENGTH - 1):
-        state = seg.post(f"{PUT}/undo").json()
-    assert state["regions"][0]["geometry"]["points"] == [[7.0, 5.0]]
-
-
 def painted(client: TestClient) -> np.ndarray:
     add(client, {**BOX, "class_id": 1}, {**BOX, "geometry": {**BOX["geometry"], "x0": 20.0}}, ERASER)
     return mask(client)
@@ -412,3 +398,54 @@ def test_regions__undo_and_redo_are_exact_whatever_was_done(seg: TestClient, act
             future = []
         past[-1] = state
         assert content(seg.get(PUT).json()) == content(state)
+
+
+def test_post_regions__shapes_are_looked_at_while_others_write(
+    seg: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    region_id = add(seg, STROKE)["regions"][0]["id"]
+    other = {"add": [BOX]}
+    check = region_edits.checked_shape
+    written: list[int] = []
+
+    def check_while_another_writes(kind: str, geometry: Any, width: int, height: int) -> Any:
+        if not written:
+            written.append(0)
+            written[0] = seg.post("/api/images/2/regions", json=other).status_code
+        return check(kind, geometry, width, height)
+
+    monkeypatch.setattr(region_edits, "checked_shape", check_while_another_writes)
+    for change in ({"add": [MASK]}, {"change": [{"id": region_id, "dx": 2.0}]}):
+        written.clear()
+        assert seg.post(REGIONS, json=change).status_code == 200
+        assert written == [200]
+    written.clear()
+    assert seg.put(PUT, json={"regions": [BOX]}).status_code == 200
+    assert written == [200]
+
+
+def test_post_regions__a_move_starts_from_what_another_left(seg: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    region_id = add(seg, BOX)["regions"][0]["id"]
+    check = region_edits.checked_shape
+    moved: list[int] = []
+
+    def check_while_another_moves(kind: str, geometry: Any, width: int, height: int) -> Any:
+        if not moved:
+            moved.append(0)
+            moved[0] = seg.post(REGIONS, json={"change": [{"id": region_id, "dx": -5.0}]}).status_code
+        return check(kind, geometry, width, height)
+
+    monkeypatch.setattr(region_edits, "checked_shape", check_while_another_moves)
+    state = seg.post(REGIONS, json={"change": [{"id": region_id, "dy": 3.0}]}).json()
+    assert moved == [200]
+    assert state["regions"][0]["geometry"] == {"x0": 5.0, "y0": 3.0, "x1": 25.0, "y1": 23.0}
+
+
+def test_post_regions__that_take_too_much_computing_are_refused(
+    seg: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(region_edits, "MOST_PIXELS", 800)
+    add(seg, POLYGON, BOX, MASK)
+    response = seg.post(REGIONS, json={"add": [POLYGON, POLYGON]})
+    assert response.status_code == 400
+    assert "several requests" in response.json()["detail"]
