@@ -39,7 +39,7 @@ class BulkImage(RequestModel):
 
     id: Id
     revision: Revision | None = Field(default=None, description="left alone where it is at another one")
-    version: Revision | None = Field(default=None, description="accept: of the prediction in sight")
+    version: Revision | None = Field(default=None, description="accept: of the prediction in sight, 0: none")
     predicted: Annotated[list[Id], Field(max_length=MAX_CLASSES)] | None = Field(
         default=None, description="accept: the class or classes in sight; a newer prediction that says the same is fine"
     )
@@ -91,6 +91,12 @@ class BulkChange(RequestModel):
         description="what a head said decided which images these are: none of them becomes a validation image",
     )
 
+    unseen: bool = Field(
+        default=False,
+        description="accept: also of images that give neither version nor predicted, whatever the head says of them; "
+        "with a filter it is always so",
+    )
+
     @model_validator(mode="after")
     def _is_whole(self) -> BulkChange:
         if (self.images is None) == (self.filter is None):
@@ -102,7 +108,17 @@ class BulkChange(RequestModel):
             raise ValueError(f"{self.action.value} needs class_id alone")
         if self.action is not BulkAction.LABEL and self.action not in ABOUT_A_CLASS and given:
             raise ValueError(f"{self.action.value} is about no class: leave class_id and class_ids out")
+        if self.action is BulkAction.ACCEPT and not self.unseen:
+            self._require_seen()
         return self
+
+    def _require_seen(self) -> None:
+        blind = [image.id for image in self.images or [] if image.version is None and image.predicted is None]
+        if blind:
+            raise ValueError(
+                f"accept of image {blind[0]} does not say what was in sight: give its version (0: no prediction) or "
+                "what was predicted, or send unseen: true"
+            )
 
 
 class ChangedImage(ResponseModel):

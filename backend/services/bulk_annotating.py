@@ -96,8 +96,7 @@ def _apply(context: AppContext, batch: Batch, body: BulkChange, wanted: dict[int
     if body.action in STEPS:
         batch.step(STEPS[body.action])
         return
-    if body.by_model or body.action is BulkAction.ACCEPT:
-        batch.note_model_picks()
+    batch.picked_by_model = body.by_model or body.action is BulkAction.ACCEPT
     if body.action is BulkAction.ACCEPT:
         batch.apply(_accepting(context, batch, wanted))
     elif body.action is BulkAction.LABEL:

@@ -62,11 +62,19 @@ def _of_folder(folder: Path, *, url: str | None = None, command: str | None = No
     try:
         with open_read_only(folder) as db_session:
             return _found(folder, read_overview(db_session), url=url, command=command)
-    except (SQLAlchemyError, FewclickError) as error:
-        reason = str(error) if isinstance(error, FewclickError) else "its database cannot be read"
-        return FoundSession(
-            folder=folder.name, url=url, current=False, command=command, progress=None, problem=reason, thumbnails=[]
-        )
+    except FewclickError as error:
+        return _unreadable(folder, str(error), url=url, command=command)
+    except SQLAlchemyError:
+        return _unreadable(folder, "its database cannot be read", url=url, command=command)
+    except (LookupError, ValueError):
+        reason = "it holds values that this version of Fewclick does not know: open it with the version that wrote them"
+        return _unreadable(folder, reason, url=url, command=command)
+
+
+def _unreadable(folder: Path, reason: str, *, url: str | None, command: str | None) -> FoundSession:
+    return FoundSession(
+        folder=folder.name, url=url, current=False, command=command, progress=None, problem=reason, thumbnails=[]
+    )
 
 
 def _found(

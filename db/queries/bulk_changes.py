@@ -68,6 +68,10 @@ class Member(Change):
         """Read once for all."""
         return self.batch.groups
 
+    def tree(self) -> ClassTree:
+        """Read once for all."""
+        return self.batch.tree
+
     @property
     def is_readable(self) -> bool:
         """Whether somebody could have seen it."""
@@ -119,6 +123,8 @@ class Batch:
         self.members = {
             image_id: Member(self, images[image_id], states[image_id]) for image_id in image_ids if image_id in images
         }
+        self.picked_by_model = False
+        """What a head said decided which images these are: none that `apply` changes becomes a validation image."""
         self.outcome = BulkOutcome(refused=[image_id for image_id in image_ids if image_id not in images])
 
     def apply(self, rule: Rule) -> None:
@@ -133,6 +139,8 @@ class Batch:
             sequence += 1
             if after.classes:
                 after = replace(after, answered_at=sequence)
+            if self.picked_by_model and member.image.split is None:
+                member.image.picked_by_model = True
             planned.append((member, after, member.image.history_position + 1))
         self._remember(planned)
         self._put_in_force(planned)
@@ -155,12 +163,6 @@ class Batch:
         for image_id in image_ids:
             if self.members.pop(image_id, None) is not None:
                 into.append(image_id)
-
-    def note_model_picks(self) -> None:
-        """What a head said decided which images these are: none of them becomes a validation image."""
-        for _image_id, member in self._open_members():
-            if member.image.split is None:
-                member.image.picked_by_model = True
 
     def _open_members(self) -> list[tuple[int, Member]]:
         return list(self.members.items())
@@ -191,12 +193,15 @@ class Batch:
         """The states of the past at these positions; position 0, which has no row, as long as the first is kept."""
         found: dict[int, State] = {}
         for ids in _chunks(positions):
-            rows = select(AnnotationState.image_id, AnnotationState.position, AnnotationState.state)
-            for image_id, position, state in self.db_session.execute(rows.where(AnnotationState.image_id.in_(ids))):
-                if position == positions[image_id]:
-                    found[image_id] = State.from_json(state)
-                elif position == 1 and positions[image_id] == 0:
-                    found[image_id] = State()
+            wanted = {image_id: max(positions[image_id], 1) for image_id in ids}
+            rows = select(AnnotationState.image_id, AnnotationState.position, AnnotationState.state).where(
+                AnnotationState.image_id.in_(ids),
+                # Pairs would be exact, but SQLite looks through the whole table for them.
+                AnnotationState.position.in_(sorted(set(wanted.values()))),
+            )
+            for image_id, position, state in self.db_session.execute(rows):
+                if position == wanted[image_id]:
+                    found[image_id] = State.from_json(state) if positions[image_id] > 0 else State()
         return found
 
     def _remember(self, planned: Sequence[tuple[Member, State, int]]) -> None:

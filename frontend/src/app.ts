@@ -61,10 +61,12 @@ export function createApp(page_url: string, config: Config, sessions: readonly S
     {
       saved: (...args) => {
         listener.saved(...args);
+        gallery.changedHere([{ id: args[0], revision: args[2].revision }]);
         stats.refreshSoon();
       },
       changed: (...args) => {
         listener.changed(...args);
+        gallery.changedHere([{ id: args[0], revision: args[1].revision }]);
         stats.refreshSoon();
       },
       conflict: (...args) => listener.conflict(...args),
@@ -97,8 +99,14 @@ export function createApp(page_url: string, config: Config, sessions: readonly S
     predictions.refresh();
   });
   const gallery = new GallerySource(api);
-  const bulk = new BulkLabelling(api, saves, toasts, (image_ids) => {
-    gallery.hear(image_ids);
+  const bulk = new BulkLabelling(api, saves, toasts, (changed) => {
+    gallery.changedHere(changed);
+    gallery.hear(changed.map(({ id }) => id));
+    // The events that say so may be lost.
+    for (const { id, revision } of changed) {
+      navigator.forget(id);
+      void labelling.hear(id, revision);
+    }
     stats.refreshSoon();
     navigator.invalidate();
   });

@@ -101,7 +101,7 @@ export function createApi(page_url: string, fetcher: typeof fetch = (...args) =>
     imageMetadata: async (): Promise<Readonly<Record<string, readonly string[]>>> =>
       (await unwrap(client.GET("/api/images/metadata"))).keys,
     changeMany: async ({ images, ...change }: Partial<BulkChange> & { readonly action: BulkAction }): Promise<BulkOutcome> =>
-      unwrap(client.POST("/api/annotations/bulk", { body: { by_model: false, ...change, images: [...(images ?? [])] } })),
+      unwrap(client.POST("/api/annotations/bulk", { body: { by_model: false, unseen: false, ...change, images: [...(images ?? [])] } })),
     /** Its neighbours are of those that the filter lets pass. */
     image: async (image_id: number, filter: FilterQuery = {}): Promise<ImageDetails> =>
       unwrap(client.GET("/api/images/{image_id}", { params: { path: { image_id }, query: filter } })),
@@ -291,6 +291,7 @@ function toError(response: Response, body: unknown): ApiError {
     typeof error === "string" ? error : "HttpError",
     typeof detail === "string" ? detail : `The server answered ${response.status} ${response.statusText}`.trim(),
     current ?? null,
+    typeof error === "string" && typeof detail === "string",
   );
 }
 

@@ -1316,6 +1316,12 @@ export interface components {
              * @default false
              */
             by_model: boolean;
+            /**
+             * Unseen
+             * @description accept: also of images that give neither version nor predicted, whatever the head says of them; with a filter it is always so
+             * @default false
+             */
+            unseen: boolean;
         };
         /**
          * BulkImage
@@ -1331,7 +1337,7 @@ export interface components {
             revision?: number | null;
             /**
              * Version
-             * @description accept: of the prediction in sight
+             * @description accept: of the prediction in sight, 0: none
              */
             version?: number | null;
             /**

@@ -6,7 +6,7 @@ export type BulkAction = "label" | "add" | "remove" | "accept" | "confirm" | "sk
 export interface BulkImage {
   readonly id: number;
   readonly revision?: number;
-  /** What was in sight of the prediction. */
+  /** What was in sight of the prediction; 0: that there is none. */
   readonly version?: number;
   readonly predicted?: number[];
 }
@@ -17,6 +17,8 @@ export interface BulkChange {
   readonly class_id?: number;
   readonly class_ids?: number[];
   readonly by_model?: boolean;
+  /** Accepted, too, is what nobody saw. */
+  readonly unseen?: boolean;
 }
 
 export interface BulkOutcome {
@@ -72,11 +74,17 @@ export function outcomeText({ changed, unchanged, conflicts, refused }: BulkOutc
   return `${[first, ...rest].join("; ")}.`;
 }
 
-/** What the person saw of an image whose prediction is to be accepted; of one that was not in sight, nothing. */
-export function seenPrediction(id: number, image: ImageInfo | null): BulkImage {
-  if (image === null) return { id };
-  const predicted = image.predicted_class_ids ?? (image.predicted_class_id === null ? null : [image.predicted_class_id]);
-  return predicted === null ? { id } : { id, predicted: [...predicted] };
+/** What the person saw of an image: what others made of it since is not overwritten, nor another prediction accepted. */
+export function seenOf({ id, revision, predicted_class_id, predicted_class_ids }: ImageInfo): BulkImage {
+  const predicted = predicted_class_ids ?? (predicted_class_id === null ? null : [predicted_class_id]);
+  return predicted === null ? { id, revision, version: 0 } : { id, revision, predicted: [...predicted] };
+}
+
+/** Which of these can be accepted as seen, and of which nobody saw what is predicted. */
+export function bySight(ids: readonly number[], seen: (id: number) => BulkImage): { seen: BulkImage[]; unseen: number[] } {
+  const images = ids.map(seen);
+  const is_seen = ({ version, predicted }: BulkImage): boolean => version !== undefined || predicted !== undefined;
+  return { seen: images.filter(is_seen), unseen: images.filter((image) => !is_seen(image)).map(({ id }) => id) };
 }
 
 function countOf(count: number): string {

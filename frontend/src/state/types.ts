@@ -65,6 +65,8 @@ export interface ImageInfo {
   readonly status: ImageStatus;
   readonly features: FeatureState;
   readonly failure: string | null;
+  /** Of its annotation. */
+  readonly revision: number;
   readonly class_id: number | null;
   readonly class_ids: readonly number[] | null;
   readonly point_count: number;
@@ -240,4 +242,5 @@ export type Draft =
   /** In place of any answer. */
   | { readonly kind: "aside"; readonly as: "skipped" | "undetermined" };
 
-export type SaveStatus = "saved" | "saving" | "offline";
+/** "refused": the server is there, and will not take something as it is. */
+export type SaveStatus = "saved" | "saving" | "offline" | "refused";

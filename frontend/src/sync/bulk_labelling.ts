@@ -15,7 +15,7 @@ export class BulkLabelling {
     private readonly api: Api,
     private readonly saves: SaveQueue,
     private readonly toasts: ToastStore,
-    private readonly onChanged: (image_ids: readonly number[]) => void,
+    private readonly onChanged: (changed: BulkOutcome["changed"]) => void,
   ) {}
 
   /** `what`: in words, as "labelled lion". False if nothing was changed. */
@@ -64,10 +64,12 @@ export class BulkLabelling {
     if (this.busy.value) return null;
     this.busy.set(true);
     try {
-      // What was done to one of these images before comes before.
-      await this.saves.settled().catch(() => undefined);
+      if (!(await this.#isSaved())) {
+        this.toasts.show("warning", "Not now: the server does not answer, and what you did last is not saved yet.");
+        return null;
+      }
       const outcome = await this.api.changeMany(change);
-      this.onChanged(outcome.changed.map(({ id }) => id));
+      this.onChanged(outcome.changed);
       return outcome;
     } catch (error) {
       this.toasts.show("error", `Nothing was changed: ${explain(error)}`);
@@ -75,5 +77,20 @@ export class BulkLabelling {
     } finally {
       this.busy.set(false);
     }
+  }
+
+  /** What was done to one of these images before comes before. False: it cannot, as the server does not answer. */
+  async #isSaved(): Promise<boolean> {
+    const { status } = this.saves;
+    if (status.value === "offline") return false;
+    let stop = (): void => undefined;
+    const gone = new Promise<boolean>((resolve) => {
+      stop = status.subscribe((now) => {
+        if (now === "offline") resolve(false);
+      });
+    });
+    // What was refused has been told of.
+    const settled = this.saves.settled().then(() => true, () => true);
+    return Promise.race([settled, gone]).finally(stop);
   }
 }

@@ -1,5 +1,6 @@
 import type { Api, ImageQuery } from "../api/client";
 import { explain } from "../api/errors";
+import { seenOf, type BulkImage } from "../state/bulk";
 import { Signal } from "../state/signal";
 import type { ImageInfo } from "../state/types";
 import { throttled } from "./polling";
@@ -36,6 +37,8 @@ export class GallerySource {
   #token = 0;
   readonly #ids = new Map<number, Int32Array | null>();
   readonly #images = new Map<number, ImageInfo>();
+  /** What was in memory once, however the list changes: changes are made to what the person saw. */
+  readonly #seen = new Map<number, BulkImage>();
   readonly #outdated = new Set<number>();
   #fetching: Fetching[] = [];
   #in_sight: readonly [number, number] = [0, -1];
@@ -68,6 +71,16 @@ export class GallerySource {
 
   image(image_id: number): ImageInfo | null {
     return this.#images.get(image_id) ?? null;
+  }
+
+  /** What was seen last of the image; of one that never was, its id. */
+  seen(image_id: number): BulkImage {
+    return this.#seen.get(image_id) ?? { id: image_id };
+  }
+
+  /** The person changed these images: they know of it, whether the tiles are in sight or not. */
+  changedHere(changed: readonly { readonly id: number; readonly revision: number }[]): void {
+    for (const { id, revision } of changed) this.#seen.set(id, { ...this.seen(id), revision });
   }
 
   /** These places are in sight: what is missing of them is fetched, and what is no longer is not. */
@@ -157,7 +170,11 @@ export class GallerySource {
     try {
       const { items } = await this.api.images({ ids: [...ids], limit: ids.length, count: false }, signal);
       if (token !== this.#token) return;
-      for (const image of items) this.#images.set(image.id, image);
+      for (const image of items) {
+        this.#images.set(image.id, image);
+        // An answer may have been on its way while the person changed the image.
+        if (image.revision >= (this.seen(image.id).revision ?? 0)) this.#seen.set(image.id, seenOf(image));
+      }
       this.#forget();
       this.#tell({ error: null });
     } catch (error) {

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 
-import { BulkHistory, outcomeText, seenPrediction, type BulkOutcome } from "../../src/state/bulk";
+import { BulkHistory, bySight, outcomeText, seenOf, type BulkOutcome } from "../../src/state/bulk";
 import type { ImageInfo } from "../../src/state/types";
 
 const NOTHING: BulkOutcome = { changed: [], unchanged: 0, conflicts: [], refused: [] };
@@ -27,10 +27,15 @@ test("BulkHistory: a step is undone once, redone once, and forgotten by a new on
   expect([history.toUndo, history.toRedo]).toEqual([null, null]);
 });
 
-test("seenPrediction: what was in sight, of images that were", () => {
-  const image = { id: 4, predicted_class_id: 2 } as ImageInfo;
-  expect(seenPrediction(4, image)).toEqual({ id: 4, predicted: [2] });
-  expect(seenPrediction(4, { ...image, predicted_class_ids: [] })).toEqual({ id: 4, predicted: [] });
-  expect(seenPrediction(4, { ...image, predicted_class_id: null })).toEqual({ id: 4 });
-  expect(seenPrediction(4, null)).toEqual({ id: 4 });
+test("seenOf: revision and prediction that were in sight, or that there was none", () => {
+  const image = { id: 4, revision: 3, predicted_class_id: 2 } as ImageInfo;
+  expect(seenOf(image)).toEqual({ id: 4, revision: 3, predicted: [2] });
+  expect(seenOf({ ...image, predicted_class_ids: [] })).toEqual({ id: 4, revision: 3, predicted: [] });
+  expect(seenOf({ ...image, predicted_class_id: null })).toEqual({ id: 4, revision: 3, version: 0 });
+});
+
+test("bySight: images of which nobody saw what is predicted come apart", () => {
+  const known = new Map([[1, { id: 1, revision: 0, predicted: [2] }], [2, { id: 2, revision: 0, version: 0 }], [3, { id: 3, revision: 4 }]]);
+  const { seen, unseen } = bySight([1, 2, 3, 4], (id) => known.get(id) ?? { id });
+  expect([seen.map(({ id }) => id), unseen]).toEqual([[1, 2], [3, 4]]);
 });

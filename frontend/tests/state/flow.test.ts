@@ -7,7 +7,7 @@ import type { ImageInfo, LabelClass } from "../../src/state/types";
 const CLASSES: readonly LabelClass[] = ["dog", "cat", "cow"].map((name, i) => ({ id: i + 1, name, color: "#000000", group: null }));
 const IMAGE: ImageInfo = {
   id: 1, path: "1.png", width: 8, height: 8, status: "unlabeled", features: "ready", failure: null, class_id: null, class_ids: null,
-  point_count: 0, uncertainty: 0.25, predicted_class_id: null,
+  revision: 0, point_count: 0, uncertainty: 0.25, predicted_class_id: null,
 }; // prettier-ignore
 const SAVED: SaveReport = { status: "saved", trouble: null, is_kept: true };
 
@@ -34,5 +34,9 @@ test("saveSign: the worst of all that saves itself", () => {
   expect(saveSign([saving, away])).toMatchObject({ status: "offline", text: "Offline – kept here" });
   expect(saveSign([full, SAVED]).text).toBe("Server cannot save – kept here");
   expect(saveSign([full, SAVED]).title).toContain("the disk is full");
+  const refused: SaveReport = { status: "refused", trouble: { kind: "refused", reason: "no class 5" }, is_kept: true };
+  expect(saveSign([saving, refused])).toMatchObject({ status: "refused", text: "Refused – kept here" });
+  expect(saveSign([refused]).title).toContain("no class 5");
+  expect(saveSign([refused, away]).status).toBe("offline");
   expect(saveSign([{ ...away, is_kept: false }]).text).toBe("Offline – keep this page open");
 });

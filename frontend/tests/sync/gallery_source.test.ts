@@ -8,9 +8,10 @@ const TOTAL = 12_000;
 let order: number[];
 let asked: { ids: number[]; signal: AbortSignal | undefined; answer: () => void }[];
 let portions: number[];
+let revision: number;
 
 function imageOf(id: number): ImageInfo {
-  return { id, path: `${id}.png` } as ImageInfo;
+  return { id, path: `${id}.png`, revision, predicted_class_id: null as number | null } as ImageInfo;
 }
 
 function source(answers_at_once = true): GallerySource {
@@ -37,6 +38,7 @@ beforeEach(() => {
   order = Array.from({ length: TOTAL }, (_, place) => TOTAL - place);
   asked = [];
   portions = [];
+  revision = 1;
 });
 
 describe("GallerySource", () => {
@@ -106,5 +108,31 @@ describe("GallerySource", () => {
     await gallery.show({});
     const ids = await gallery.idsIn(4_990, 5_009);
     expect([ids.length, ids[0], ids.at(-1)]).toEqual([20, TOTAL - 4_990, TOTAL - 5_009]);
+  });
+
+  test("what was seen stays known out of sight, whoever changes it, and follows what is done here", async () => {
+    const gallery = source();
+    await gallery.show({});
+    gallery.need(0, 9);
+    await soon();
+    const [id] = order as [number];
+    expect(gallery.seen(id)).toEqual({ id, revision: 1, version: 0 });
+    gallery.need(5_000, 5_009);
+    revision = 2;
+    vi.useFakeTimers();
+    gallery.hear([id]);
+    await vi.advanceTimersByTimeAsync(1_000);
+    vi.useRealTimers();
+    expect(gallery.image(id)).toBeNull();
+    expect(gallery.seen(id).revision).toBe(1);
+    gallery.changedHere([{ id, revision: 4 }, { id: 1, revision: 1 }]);
+    expect(gallery.seen(id)).toEqual({ id, revision: 4, version: 0 });
+    expect(gallery.seen(1)).toEqual({ id: 1, revision: 1 });
+    // An answer that was made before the change.
+    gallery.need(0, 9);
+    await soon();
+    expect(gallery.seen(id).revision).toBe(4);
+    await gallery.show({ status: "labeled" });
+    expect(gallery.seen(id).revision).toBe(4);
   });
 });

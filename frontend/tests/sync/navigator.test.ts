@@ -25,7 +25,7 @@ let changed: Map<number, Partial<ImageDetails>>;
 function image(id: number): ImageDetails {
   return {
     id, path: `folder/${id}.png`, width: 8, height: 8, status: "unlabeled", features: "ready", failure: null,
-    class_id: null, class_ids: null, point_count: 0, uncertainty: null, predicted_class_id: null,
+    revision: 0, class_id: null, class_ids: null, point_count: 0, uncertainty: null, predicted_class_id: null,
     previous_id: id > 1 ? id - 1 : null, next_id: id < 9 ? id + 1 : null,
   }; // prettier-ignore
 }

@@ -76,8 +76,8 @@ def test_bulk__accepts_what_was_in_sight(cla: TestClient, classification_session
         {"id": 1, "version": 1},
         {"id": 2, "version": 7, "predicted": [2]},
         {"id": 3, "predicted": [1]},
-        {"id": 4},
-        {"id": 5},
+        {"id": 4, "predicted": [1]},
+        {"id": 5, "version": 0},
     ]
     found = cla.post(URL, json={"action": "accept", "images": images}).json()
     assert ([image["id"] for image in found["changed"]], found["conflicts"], found["unchanged"]) == ([1, 2], [3], 2)
@@ -89,6 +89,46 @@ def test_bulk__accepts_what_was_in_sight(cla: TestClient, classification_session
     assert len(bulk(cla, "confirm", [1, 4])["changed"]) == 1
     cla.put("/api/images/2/annotations", json={"class_id": 2})
     assert {origin for _class, origin in labels(cla).values()} == {"human"}
+
+
+def test_bulk__accept_of_what_nobody_saw_must_say_so(cla: TestClient, classification_session: Any) -> None:
+    predict(classification_session, {1: [0.8, 0.1, 0.1], 2: [0.1, 0.8, 0.1]})
+    refused = cla.post(URL, json={"action": "accept", "images": [{"id": 1, "predicted": [1]}, {"id": 2}]})
+    assert (refused.status_code, "unseen: true" in refused.text) == (422, True)
+    # The tile had no prediction when it was looked at.
+    found = cla.post(URL, json={"action": "accept", "images": [{"id": 1, "version": 0}, {"id": 2, "predicted": []}]})
+    assert found.json()["conflicts"] == [1, 2]
+    assert labels(cla) == {}
+    assert len(bulk(cla, "accept", [1, 2], unseen=True)["changed"]) == 2
+
+
+def test_bulk__leaves_alone_what_somebody_else_labelled_meanwhile(cla: TestClient) -> None:
+    seen = {image["id"]: image["revision"] for image in cla.get("/api/images").json()["items"]}
+    cla.put("/api/images/2/annotations", json={"class_id": 1})
+    images = [{"id": image_id, "revision": seen[image_id]} for image_id in (1, 2)]
+    found = cla.post(URL, json={"action": "label", "images": images, "class_id": 3}).json()
+    assert ([image["id"] for image in found["changed"]], found["conflicts"]) == ([1], [2])
+    assert labels(cla) == {1: (3, "human"), 2: (1, "human")}
+
+
+def test_bulk__only_what_changes_counts_as_picked_by_the_model(cla: TestClient, classification_session: Any) -> None:
+    predict(classification_session, {1: [0.8, 0.1, 0.1], 2: [0.1, 0.8, 0.1]})
+    images = [{"id": 1, "predicted": [1]}, {"id": 2, "predicted": [1]}, {"id": 3, "version": 0}]
+    found = cla.post(URL, json={"action": "accept", "images": images}).json()
+    assert ([image["id"] for image in found["changed"]], found["conflicts"], found["unchanged"]) == ([1], [2], 1)
+    with classification_session.database.read() as db_session:
+        assert [i.id for i in db_session.query(Image) if i.picked_by_model] == [1]
+
+
+def test_bulk__undo_of_the_first_and_of_a_later_step(cla: TestClient) -> None:
+    bulk(cla, "label", [1], class_id=1)
+    bulk(cla, "label", [1, 2], class_id=2)
+    bulk(cla, "undo", [1, 2, 3])
+    assert labels(cla) == {1: (1, "human")}
+    bulk(cla, "undo", [1, 2])
+    assert labels(cla) == {}
+    bulk(cla, "redo", [1, 2])
+    assert labels(cla) == {1: (1, "human"), 2: (2, "human")}
 
 
 def test_bulk__by_filter(cla: TestClient, classification_session: Any) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import text, update
 from starlette.testclient import TestClient
 
 from backend.schemas.session import TrainingPatch
@@ -151,6 +151,11 @@ def test_start_page__lists_served_sessions_and_those_of_the_root(
     before = sorted(path.name for path in other.folder.iterdir())
     (root / "broken").mkdir()
     (root / "broken" / "annotations.db").write_bytes(b"no database")
+    newer = make_session(root / "newer", Task.CLASSIFICATION)
+    with newer.database.write() as db_session:
+        db_session.execute(text("PRAGMA ignore_check_constraints = 1"))
+        db_session.execute(text("UPDATE images SET status = 'a status of tomorrow'"))
+    newer.database.close()
     client = serve(segmentation_session, sessions_root=root)
     client.post("/api/images/1/annotations/skip")
     found = client.get("/api/start").json()
@@ -161,6 +166,7 @@ def test_start_page__lists_served_sessions_and_those_of_the_root(
     by_folder = {entry["folder"]: entry for entry in others}
     assert by_folder["birds"]["progress"]["task"] == "classification"
     assert by_folder["birds"]["command"].startswith("fewclick up --session ")
+    assert by_folder["newer"]["problem"].startswith("it holds values that this version")
     assert by_folder["broken"]["problem"] == "its database cannot be read"
     assert str(tmp_path) not in str(found)
     assert sorted(path.name for path in other.folder.iterdir()) == before

@@ -2,7 +2,7 @@ import { BadgeCheck, CheckCheck, CircleDashed, SkipForward, Tag, Trash2, X } fro
 import { html, nothing, type TemplateResult } from "lit";
 
 import type { App } from "../../../app";
-import { seenPrediction, type BulkAction, type BulkImage } from "../../../state/bulk";
+import { bySight, type BulkAction, type BulkImage } from "../../../state/bulk";
 import { asksModel } from "../../../state/image_filter";
 import type { Command } from "../../../state/keymap";
 import { MOST_SELECTED, type Selection } from "../../../state/selection";
@@ -75,13 +75,29 @@ export class GalleryActions {
   }
 
   async #accept(ids: readonly number[]): Promise<void> {
+    const { gallery, bulk, toasts } = this.of();
+    const { seen, unseen } = bySight(ids, (id) => gallery.seen(id));
+    if (seen.length > 0) await bulk.change({ action: "accept", images: seen, by_model: true }, "accepted as predicted");
+    if (unseen.length === 0) return;
+    const what = unseen.length === 1 ? "1 image was" : `${grouped(unseen.length)} images were`;
+    toasts.show("warning", `${what} never in sight and left alone.`, {
+      action: { text: "Accept unseen", run: () => void this.#acceptUnseen(unseen) },
+    });
+  }
+
+  /** The person said so; what has come into sight meanwhile is accepted as seen. */
+  async #acceptUnseen(ids: readonly number[]): Promise<void> {
     const { gallery, bulk } = this.of();
-    const images = ids.map((id) => seenPrediction(id, gallery.image(id)));
-    await bulk.change({ action: "accept", images, by_model: true }, "accepted as predicted");
+    const images = ids.map((id) => gallery.seen(id));
+    await bulk.change({ action: "accept", images, unseen: true, by_model: true }, "accepted unseen");
   }
 
   #images(): BulkImage[] {
-    return [...this.selection().ids].map((id) => ({ id }));
+    const { gallery } = this.of();
+    return [...this.selection().ids].map((id) => {
+      const { revision } = gallery.seen(id);
+      return revision === undefined ? { id } : { id, revision };
+    });
   }
 
   #byModel(): boolean {

@@ -1,0 +1,65 @@
+import { beforeEach, expect, test } from "vitest";
+
+import type { Api } from "../../src/api/client";
+import type { BulkChange } from "../../src/state/bulk";
+import { ToastStore } from "../../src/state/toasts";
+import type { Annotation } from "../../src/state/types";
+import { BulkLabelling } from "../../src/sync/bulk_labelling";
+import { SaveQueue, type SaveListener } from "../../src/sync/save_queue";
+
+const CHANGE: BulkChange = { action: "label", images: [{ id: 1, revision: 0 }], class_id: 2 };
+const DEAF: SaveListener = { saved: () => undefined, changed: () => undefined, conflict: () => undefined, rejected: () => undefined };
+
+let sent: BulkChange[];
+let changed: unknown[];
+let saves: SaveQueue;
+let toasts: ToastStore;
+let bulk: BulkLabelling;
+let answer: (annotation: Annotation) => void;
+let fail: (error: Error) => void;
+
+beforeEach(() => {
+  sent = [];
+  changed = [];
+  const put = (): Promise<Annotation> =>
+    new Promise((resolve, reject) => {
+      answer = resolve;
+      fail = reject;
+    });
+  const storage = { getItem: () => null, setItem: () => undefined, removeItem: () => undefined, key: () => null, length: 0 };
+  saves = new SaveQueue(put, DEAF, storage, "unsaved");
+  toasts = new ToastStore();
+  const changeMany = (change: BulkChange): Promise<unknown> => {
+    sent.push(change);
+    return Promise.resolve({ changed: [{ id: 1, revision: 1 }], unchanged: 0, conflicts: [], refused: [] });
+  };
+  bulk = new BulkLabelling({ changeMany } as unknown as Api, saves, toasts, (images) => changed.push(...images));
+});
+
+const told = (): string[] => toasts.value.map(({ text }) => text);
+const label = (): void => saves.enqueue(3, { kind: "label", class_id: 1 }, 0);
+
+test("change: tells the new revisions", async () => {
+  expect(await bulk.change(CHANGE, "labelled lion")).toBe(true);
+  expect([sent, changed]).toEqual([[CHANGE], [{ id: 1, revision: 1 }]]);
+});
+
+test("change: comes after what is being saved", async () => {
+  label();
+  const done = bulk.change(CHANGE, "labelled lion");
+  await Promise.resolve();
+  expect([sent, bulk.busy.value]).toEqual([[], true]);
+  answer({ revision: 1 } as Annotation);
+  expect(await done).toBe(true);
+});
+
+test("change: while the server is away it says so, and waits for nothing", async () => {
+  label();
+  const done = bulk.change(CHANGE, "labelled lion");
+  await Promise.resolve();
+  fail(new TypeError("Failed to fetch"));
+  expect(await done).toBe(false);
+  expect(await bulk.change(CHANGE, "labelled lion")).toBe(false);
+  expect([sent, bulk.busy.value]).toEqual([[], false]);
+  expect(told()).toEqual(["Not now: the server does not answer, and what you did last is not saved yet."]);
+});
