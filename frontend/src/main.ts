@@ -61,7 +61,7 @@ async function start(root: HTMLElement): Promise<void> {
 
 /** A fault of the page itself: said, and kept for a report. */
 function tellOfFaults(app: App): void {
-  const tell = (what: string): void => app.toasts.show("error", "Something went wrong on this page. What you labelled is kept.", { detail: what });
+  const tell = (what: string): number => app.toasts.show("error", "Something went wrong on this page. What you labelled is kept.", { detail: what });
   addEventListener("error", ({ message, filename, lineno, colno, error }) => {
     // What the browser says of an observer that needs another frame is no fault.
     if (message.startsWith("ResizeObserver loop")) return;

@@ -7,13 +7,17 @@ export class ApiError extends Error {
     readonly error: string,
     detail: string,
     readonly current: unknown = null,
+    /** Made by Fewclick, not by something between here and it: a proxy, a login page. */
+    readonly is_own = true,
   ) {
     super(detail);
   }
 
   /** Worth trying again as it is: the server or something before it is in trouble, not the request. */
   get isTransient(): boolean {
-    return this.status >= 500 || this.status === 408 || this.status === 429;
+    if (this.status >= 500 || this.status === 408 || this.status === 429) return true;
+    // What is too large for a proxy stays so; anything else of a proxy says nothing about the request.
+    return !this.is_own && this.status !== 413;
   }
 }
 
@@ -23,7 +27,7 @@ export class UnreachableError extends Error {
 }
 
 /** Whether sending the same again is pointless: the server has understood the request, and refuses it. */
-export function isFinal(error: unknown): boolean {
+export function isFinal(error: unknown): error is ApiError {
   return error instanceof ApiError && error.status >= 400 && !error.isTransient;
 }
 

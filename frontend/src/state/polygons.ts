@@ -2,6 +2,7 @@
 import type { Vec2 } from "./geometry";
 import type { PolygonGeometry } from "./regions";
 import { distanceToSegment, rounded, signedArea } from "./shapes";
+import type { Size } from "./viewport";
 
 /** A corner, or with `insert` the place on a side where a new one comes. */
 export interface Corner {
@@ -52,6 +53,20 @@ export function withoutCorner(polygon: PolygonGeometry, { ring, index }: Corner)
   return polygon.rings.length > 1 ? { rings: polygon.rings.toSpliced(ring, 1) } : null;
 }
 
+/** Whether the middle of any pixel is inside: what covers none is no region. */
+export function coversPixel({ rings }: PolygonGeometry, { width, height }: Size): boolean {
+  const ys = rings.flatMap((ring) => ring.map(([, y]) => y));
+  const last = Math.min(Math.max(...ys), height);
+  for (let y = Math.max(Math.floor(Math.min(...ys)), 0) + 0.5; y < last; y++) {
+    const crossings = rings.flatMap((ring) => crossingsAt(ring, y)).sort((a, b) => a - b);
+    for (let i = 0; i + 1 < crossings.length; i += 2) {
+      const first = Math.max(Math.ceil((crossings[i] ?? 0) - 0.5), 0);
+      if (first < width && first + 0.5 < (crossings[i + 1] ?? 0)) return true;
+    }
+  }
+  return false;
+}
+
 /** The polygon of clicked corners; null while it has no area. */
 export function closed(corners: readonly Vec2[]): PolygonGeometry | null {
   const ring = corners.map(rounded).filter(([x, y], i, all) => {
@@ -59,6 +74,13 @@ export function closed(corners: readonly Vec2[]): PolygonGeometry | null {
     return all.length === 1 || before?.[0] !== x || before[1] !== y;
   });
   return ring.length >= FEWEST_CORNERS && Math.abs(signedArea(ring)) >= 0.5 ? { rings: [ring] } : null;
+}
+
+function crossingsAt(ring: readonly Vec2[], y: number): number[] {
+  return ring.flatMap(([ax, ay], i) => {
+    const [bx, by] = ring[(i + 1) % ring.length] ?? [ax, ay];
+    return ay > y !== by > y ? [((bx - ax) * (y - ay)) / (by - ay) + ax] : [];
+  });
 }
 
 function inRing(polygon: PolygonGeometry, ring: number, change: (points: readonly Vec2[]) => readonly Vec2[]): PolygonGeometry {

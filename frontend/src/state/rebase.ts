@@ -74,6 +74,20 @@ export function replacing(mine: Draft, current: Annotation): Draft {
   return { kind: "points", points: kept, regions: replacingRegions(mine.regions, current.regions ?? NO_REGIONS) };
 }
 
+/** The draft without what is of such classes; null where nothing of it is, or nothing would be left to say. */
+export function withoutClasses(draft: Draft, isGone: (class_id: number) => boolean): Draft | null {
+  if (draft.kind === "classes") {
+    const class_ids = draft.class_ids?.filter((class_id) => !isGone(class_id)) ?? [];
+    // No class left would say that none holds.
+    return class_ids.length === 0 || class_ids.length === draft.class_ids?.length ? null : { kind: "classes", class_ids };
+  }
+  if (draft.kind !== "points") return null;
+  const points = draft.points.filter(({ class_id }) => !isGone(class_id));
+  const regions = draft.regions?.filter(({ class_id }) => class_id === null || !isGone(class_id));
+  if (points.length === draft.points.length && regions?.length === draft.regions?.length) return null;
+  return regions === undefined ? { kind: "points", points } : { kind: "points", points, regions };
+}
+
 /** Two points are the same to a person if they have the same place and class. */
 export function placeKey(point: Point): string {
   return `${point.x},${point.y},${point.class_id}`;

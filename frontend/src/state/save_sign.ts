@@ -24,6 +24,11 @@ export function saveSign(reports: readonly SaveReport[]): SaveSign {
     const what = stuck.trouble?.kind === "refused" ? "Server cannot save" : "Offline";
     return { status: "offline", text: is_kept ? `${what} – kept here` : `${what} – keep this page open`, title: `${stuck.trouble?.reason ?? ""} ${kept}`.trim() };
   }
+  const refused = reports.find(({ status }) => status === "refused");
+  if (refused) {
+    const kept = refused.is_kept ? "It is kept in this browser until you send it again, change it or discard it." : "This browser stores nothing more: keep this page open.";
+    return { status: "refused", text: refused.is_kept ? "Refused – kept here" : "Refused – keep this page open", title: `${refused.trouble?.reason ?? ""} ${kept}`.trim() };
+  }
   if (reports.some(({ status }) => status === "saving")) return { status: "saving", text: "Saving…", title: "On its way to the server" };
   return { status: "saved", text: "Saved", title: "The server has everything that you did" };
 }

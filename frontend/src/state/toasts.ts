@@ -3,13 +3,20 @@ import { Signal } from "./signal";
 
 export type ToastKind = "info" | "success" | "warning" | "error";
 
+export interface ToastAction {
+  readonly text: string;
+  readonly run: () => void;
+}
+
 export interface Toast {
   readonly id: number;
   readonly kind: ToastKind;
   readonly text: string;
   /** What went wrong, whole: for the curious and for reports. */
   readonly detail?: string;
-  readonly action?: { readonly text: string; readonly run: () => void };
+  readonly action?: ToastAction;
+  /** Other ways out, beside `action`. */
+  readonly more_actions?: readonly ToastAction[];
   /** Stays until a person has answered: work of theirs hangs on it. */
   readonly keep?: boolean;
 }
@@ -23,12 +30,14 @@ export class ToastStore extends Signal<readonly Toast[]> {
     super([]);
   }
 
-  show(kind: ToastKind, text: string, more: Pick<Toast, "detail" | "action" | "keep"> = {}): void {
+  show(kind: ToastKind, text: string, more: Pick<Toast, "detail" | "action" | "more_actions" | "keep"> = {}): number {
     // The same words again replace the first: a failing poll must not fill the screen.
-    const all = [...this.value.filter((toast) => toast.keep === true || toast.text !== text), { id: this.#next++, kind, text, ...more }];
+    const id = this.#next++;
+    const all = [...this.value.filter((toast) => toast.keep === true || toast.text !== text), { id, kind, text, ...more }];
     const passing = all.filter(({ keep }) => keep !== true);
     const too_many = new Set(passing.slice(0, Math.min(all.length - MOST, passing.length - 1)).map(({ id }) => id));
-    this.set(all.length > MOST ? all.filter(({ id }) => !too_many.has(id)) : all);
+    this.set(all.length > MOST ? all.filter((toast) => !too_many.has(toast.id)) : all);
+    return id;
   }
 
   dismiss(id: number): void {

@@ -31,7 +31,13 @@ export class Commenting {
             keep: true,
           });
         },
-        rejected: (image_id, _mine, reason) => toasts.show("error", `The comment on image ${image_id} was not saved: ${reason}`),
+        rejected: (image_id, mine, reason) => {
+          toasts.show("error", `The comment on image ${image_id} was not saved, but is kept here: ${reason}`, {
+            action: { text: "Try again", run: () => this.write(image_id, mine) },
+            more_actions: [{ text: "Discard", run: () => this.saves.discard(image_id) }],
+            keep: true,
+          });
+        },
       },
       storage,
       storage_key,

@@ -8,6 +8,7 @@ export interface CommentListener {
   saved(comment: ImageComment): void;
   /** Somebody else wrote `current` meanwhile; `mine` was not saved. */
   conflict(mine: string, current: ImageComment): void;
+  /** The server will not take it: it stays in local storage until it is written anew or discarded. */
   rejected(image_id: number, mine: string, reason: string): void;
 }
 
@@ -21,11 +22,15 @@ interface Waiting {
 
 const RETRY_MS = 3_000;
 
-/** Comments on their way to the server: kept in local storage from the first letter on until they are acknowledged. */
+/**
+ * Comments on their way to the server: kept in local storage from the first letter on until they are acknowledged, one
+ * key per image and tab.
+ */
 export class CommentSaves {
   readonly status = new Signal<SaveStatus>("saved");
   readonly trouble = new Signal<SaveTrouble | null>(null);
   readonly #waiting = new Map<number, Waiting>();
+  readonly #tab = Math.random().toString(36).slice(2, 10);
   #timer: ReturnType<typeof setTimeout> | null = null;
 
   constructor(
@@ -49,17 +54,27 @@ export class CommentSaves {
     this.#send(image_id, waiting);
   }
 
+  /** Forget what was refused. */
+  discard(image_id: number): void {
+    if (!this.#waiting.has(image_id)) this.#drop(image_id);
+  }
+
   retryNow(): void {
     for (const [image_id, waiting] of [...this.#waiting]) this.#send(image_id, waiting);
   }
 
-  /** Send what an earlier visit could not. */
+  /** Send what an earlier visit, or another tab, could not. */
   restore(): void {
     const keys = Array.from({ length: this.storage.length }, (_, i) => this.storage.key(i) ?? "");
     for (const key of keys.filter((found) => found.startsWith(`${this.prefix}:`))) {
-      const image_id = Number(key.slice(this.prefix.length + 1));
-      const stored = parse(this.storage.getItem(key) ?? "");
-      if (stored !== null && Number.isInteger(image_id)) this.write(image_id, stored.text, stored.revision);
+      const image_id = Number(key.slice(this.prefix.length + 1).split(":")[0]);
+      const text = this.storage.getItem(key) ?? "";
+      const stored = parse(text);
+      // Of two for one image the second stays where it is: the next visit takes it over, and meets the conflict.
+      if (stored === null || !Number.isInteger(image_id) || this.#waiting.has(image_id)) continue;
+      this.write(image_id, stored.text, stored.revision);
+      const is_copied = this.storage.getItem(this.#key(image_id)) !== null;
+      if (is_copied && key !== this.#key(image_id)) this.#attempt(() => this.storage.removeItem(key));
     }
   }
 
@@ -80,6 +95,7 @@ export class CommentSaves {
     waiting.revision = answer.revision;
     this.trouble.set(null);
     if (waiting.text.trim() === sent.trim()) this.#drop(answer.image_id);
+    else this.#store(answer.image_id, waiting);
     this.listener.saved(answer);
     if (this.#waiting.get(answer.image_id) === waiting) this.#send(answer.image_id, waiting);
     this.#updateStatus();
@@ -88,10 +104,22 @@ export class CommentSaves {
   #notSaved(image_id: number, waiting: Waiting, sent: string, error: unknown): void {
     waiting.in_flight = false;
     if (isFinal(error)) {
-      this.#drop(image_id);
-      const current = error instanceof ApiError && error.status === 409 ? (error.current as ImageComment | null) : null;
-      if (current !== null) this.listener.conflict(waiting.text, current);
-      else this.listener.rejected(image_id, sent, explain(error));
+      const current = error.status === 409 ? (error.current as ImageComment | null) : null;
+      if (current !== null && current.text.trim() === sent.trim()) {
+        // The answer to an earlier try was lost, or another tab has sent the same.
+        this.#saved(waiting, sent, current);
+        return;
+      }
+      if (current !== null) {
+        this.#drop(image_id);
+        this.listener.conflict(waiting.text, current);
+      } else if (waiting.text !== sent) {
+        // What was typed since may be sound.
+        this.#send(image_id, waiting);
+      } else {
+        this.#waiting.delete(image_id);
+        this.listener.rejected(image_id, sent, explain(error));
+      }
     } else {
       this.trouble.set({ kind: error instanceof ApiError ? "refused" : "unreachable", reason: error instanceof Error ? error.message : String(error) });
       this.#timer ??= setTimeout(() => {
@@ -104,11 +132,15 @@ export class CommentSaves {
 
   #drop(image_id: number): void {
     this.#waiting.delete(image_id);
-    this.#attempt(() => this.storage.removeItem(`${this.prefix}:${image_id}`));
+    this.#attempt(() => this.storage.removeItem(this.#key(image_id)));
   }
 
   #store(image_id: number, { text, revision }: Waiting): void {
-    this.#attempt(() => this.storage.setItem(`${this.prefix}:${image_id}`, JSON.stringify({ text, revision })));
+    this.#attempt(() => this.storage.setItem(this.#key(image_id), JSON.stringify({ text, revision })));
+  }
+
+  #key(image_id: number): string {
+    return `${this.prefix}:${image_id}:${this.#tab}`;
   }
 
   /** A storage that is full or forbidden only means that it does not outlive the page. */

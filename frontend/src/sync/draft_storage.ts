@@ -16,7 +16,8 @@ export interface TakenDraft {
 /** Much larger than a `KeyValueStorage`, and slower. */
 export interface SlowStorage {
   put(key: string, text: string): Promise<void>;
-  remove(key: string): Promise<void>;
+  /** With `text`: only while it is that. */
+  remove(key: string, text?: string): Promise<void>;
   entries(prefix: string): Promise<readonly (readonly [key: string, text: string])[]>;
 }
 
@@ -77,7 +78,7 @@ export class DraftStorage {
       }
     });
     for (const [key, text] of (await this.overflow?.entries(`${this.prefix}:`)) ?? []) {
-      this.#take(found, key, text, () => void this.overflow?.remove(key));
+      this.#take(found, key, text, () => void this.overflow?.remove(key, text));
     }
     return found;
   }

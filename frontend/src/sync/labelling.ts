@@ -3,7 +3,7 @@ import { ApiError, explain } from "../api/errors";
 import { nearestPoint, type AnnotationStore } from "../state/annotations";
 import type { PreferenceStore } from "../state/preferences";
 import { toggled } from "../state/class_sets";
-import { asideOf, heldClasses, replacing } from "../state/rebase";
+import { asideOf, heldClasses, replacing, withoutClasses } from "../state/rebase";
 import { Signal, type Readable } from "../state/signal";
 import type { ToastStore } from "../state/toasts";
 import type { Annotation, Draft, LabelClass, Task } from "../state/types";
@@ -30,6 +30,8 @@ export class Labelling {
   readonly advances = new Signal<readonly Advance[]>([]);
   /** The open image was changed since it came up. */
   #touched = false;
+  /** The messages of what was refused, by image. */
+  readonly #refusals = new Map<number, number>();
 
   constructor(
     private readonly api: Api,
@@ -187,6 +189,7 @@ export class Labelling {
         this.annotations.acknowledge(image_id, sent, answer);
         this.predictions.expect(image_id, answer.revision);
         this.navigator.invalidate(image_id);
+        this.#forgetRefusal(image_id);
       },
       changed: (image_id, answer, pending) => {
         this.annotations.receive(image_id, answer, pending);
@@ -195,12 +198,12 @@ export class Labelling {
       },
       conflict: (image_id, mine, current) => {
         this.navigator.forget(image_id);
+        this.#forgetRefusal(image_id);
         this.#tellConflict(image_id, mine, current);
       },
-      rejected: (image_id, _mine, reason) => {
+      rejected: (image_id, mine, reason) => {
         this.navigator.forget(image_id);
-        this.toasts.show("error", `Image ${image_id} was not saved: ${reason}`);
-        void this.reload(image_id);
+        void this.#tellRefusal(image_id, mine, reason);
       },
     };
   }
@@ -273,6 +276,51 @@ export class Labelling {
       action: { text: "Use mine instead", run: () => this.#overwrite(image_id, mine, current) },
       keep: true,
     });
+  }
+
+  /** It stays on screen and in the browser: only the person may throw it away. */
+  async #tellRefusal(image_id: number, mine: Draft, reason: string): Promise<void> {
+    const isGone = await this.#removedClasses();
+    if (this.saves.pending(image_id) === null) return;
+    this.#forgetRefusal(image_id);
+    const without = withoutClasses(mine, isGone) === null ? [] : [{ text: "Save without removed classes", run: () => this.#saveRest(image_id, isGone) }];
+    const id = this.toasts.show("error", `Image ${image_id} was not saved, but is kept here: ${reason}`, {
+      action: { text: "Try again", run: () => this.saves.retry(image_id) },
+      more_actions: [...without, { text: "Discard", run: () => void this.#discard(image_id) }],
+      keep: true,
+    });
+    this.#refusals.set(image_id, id);
+  }
+
+  /** Tells of a draft whether its class is gone: the list here may be older than the refusal. */
+  async #removedClasses(): Promise<(class_id: number) => boolean> {
+    const present = new Set(this.classes.value.map(({ id }) => id));
+    try {
+      const removed = new Set((await this.api.removedClasses()).map(({ id }) => id));
+      return (class_id) => removed.has(class_id);
+    } catch (error) {
+      explain(error);
+      return (class_id) => !present.has(class_id);
+    }
+  }
+
+  #saveRest(image_id: number, isGone: (class_id: number) => boolean): void {
+    const mine = this.saves.pending(image_id);
+    const rest = mine === null ? null : withoutClasses(mine, isGone);
+    if (rest === null) return;
+    if (image_id === this.annotations.image_id.value) this.annotations.reapply(rest);
+    this.saves.enqueue(image_id, rest, null);
+  }
+
+  async #discard(image_id: number): Promise<void> {
+    this.saves.discard(image_id);
+    await this.reload(image_id);
+  }
+
+  #forgetRefusal(image_id: number): void {
+    const id = this.#refusals.get(image_id);
+    if (id !== undefined) this.toasts.dismiss(id);
+    this.#refusals.delete(image_id);
   }
 
   /** `found`: what the conflict brought, if the image is no longer open. */

@@ -11,8 +11,16 @@ export class OverflowStorage implements SlowStorage {
     await this.#run("readwrite", (store) => store.put(text, key));
   }
 
-  async remove(key: string): Promise<void> {
-    await this.#run("readwrite", (store) => store.delete(key));
+  async remove(key: string, text?: string): Promise<void> {
+    await this.#run("readwrite", (store) => {
+      if (text === undefined) return store.delete(key);
+      const found = store.get(key);
+      // In the same transaction: another tab may write between two.
+      found.onsuccess = () => {
+        if (found.result === text) store.delete(key);
+      };
+      return found;
+    });
   }
 
   async entries(prefix: string): Promise<readonly (readonly [string, string])[]> {
@@ -30,21 +38,41 @@ export class OverflowStorage implements SlowStorage {
   }
 
   async #run<T>(mode: IDBTransactionMode, work: (store: IDBObjectStore) => IDBRequest<T>): Promise<T> {
-    this.#opening ??= open();
-    const transaction = (await this.#opening).transaction(STORE, mode);
+    const transaction = (await this.#open()).transaction(STORE, mode);
     const request = work(transaction.objectStore(STORE));
     return new Promise((resolve, reject) => {
       transaction.oncomplete = () => resolve(request.result);
       transaction.onabort = () => reject(transaction.error ?? new DOMException("the browser stored nothing", "AbortError"));
     });
   }
+
+  /** One that failed, or was closed since, is opened anew by the next who asks. */
+  #open(): Promise<IDBDatabase> {
+    if (this.#opening !== null) return this.#opening;
+    const opening = open(() => {
+      if (this.#opening === opening) this.#opening = null;
+    });
+    this.#opening = opening;
+    return opening;
+  }
 }
 
-function open(): Promise<IDBDatabase> {
+function open(onGone: () => void): Promise<IDBDatabase> {
   return new Promise((resolve, reject) => {
     const request = indexedDB.open(DATABASE, 1);
     request.onupgradeneeded = () => request.result.createObjectStore(STORE);
-    request.onsuccess = () => resolve(request.result);
-    request.onerror = () => reject(request.error ?? new DOMException("the browser opened no storage", "UnknownError"));
+    request.onsuccess = () => {
+      const database = request.result;
+      database.onclose = onGone;
+      database.onversionchange = () => {
+        database.close();
+        onGone();
+      };
+      resolve(database);
+    };
+    request.onerror = () => {
+      onGone();
+      reject(request.error ?? new DOMException("the browser opened no storage", "UnknownError"));
+    };
   });
 }

@@ -1,11 +1,13 @@
 import type { AnnotationStore } from "../state/annotations";
 import type { Vec2 } from "../state/geometry";
 import { changedBy, completed, isFromServer, newRegion, NO_REGIONS, shapeOf, type Geometry, type Region, type Shape } from "../state/regions";
+import { coversPixel } from "../state/polygons";
 import { moved, rounded } from "../state/shapes";
 import type { Readable } from "../state/signal";
 import type { ToastStore } from "../state/toasts";
 import { isEmpty, NOTHING_SELECTED, type Correction, type Selection, type ToolState } from "../state/tools";
 import type { Annotation, Draft, LabelClass, Point } from "../state/types";
+import type { Size } from "../state/viewport";
 import type { Api } from "../api/client";
 import type { Labelling } from "./labelling";
 import type { PredictionWatch } from "./prediction_watch";
@@ -61,7 +63,12 @@ export class RegionWork {
     this.#add(newRegion(shape, null));
   }
 
-  reshape(region: Region, geometry: Geometry): void {
+  /** `size`: of the image, where it is known. */
+  reshape(region: Region, geometry: Geometry, size: Size | null): void {
+    if ("rings" in geometry && !coversPixel(geometry, size ?? { width: Infinity, height: Infinity })) {
+      this.toasts.show("info", "Nothing would be left of the polygon: it stays as it was. To remove it, press Delete.");
+      return;
+    }
     const regions = this.annotations.regions.map((other) => (other.id === region.id ? changedBy(other, { geometry }) : other));
     this.annotations.edit({ regions });
   }

@@ -13,7 +13,7 @@ export interface SaveListener {
   changed(image_id: number, answer: Annotation, pending: Draft | null): void;
   /** Another change came first: `current` stands, `mine` was not saved. */
   conflict(image_id: number, mine: Draft, current: Annotation): void;
-  /** The server will never take it. */
+  /** The server will not take it as it is: it stays here until the person sends it again, changes it or discards it. */
   rejected(image_id: number, mine: Draft, reason: string): void;
 }
 
@@ -59,6 +59,11 @@ export class SaveQueue {
   /** `revision` is the one that the draft was made on; ignored while an earlier step of the image is on its way. */
   enqueue(image_id: number, draft: Draft, revision: number | null, is_step = false): void {
     const entry = this.#entry(image_id, revision);
+    if (entry.refused !== null) {
+      entry.refused = null;
+      // What was refused is not sent again on the way to what stands in its place.
+      entry.steps.length = 0;
+    }
     const last = entry.steps.at(-1);
     const is_sent = entry.in_flight && entry.steps.length === 1;
     if (last?.kind === "save" && !is_sent && !last.is_step && !is_step) last.draft = draft;
@@ -70,6 +75,7 @@ export class SaveQueue {
   /** A change by the server, in its turn; `base` is what is on screen now. Rejects if it was not made. */
   change(image_id: number, base: Draft, revision: number | null, run: Change): Promise<Annotation> {
     const entry = this.#entry(image_id, revision);
+    if (entry.refused !== null) return Promise.reject(entry.refused);
     return new Promise((resolve, reject) => {
       entry.steps.push({ kind: "change", base, run, resolve, reject });
       this.#advance(image_id, entry);
@@ -93,9 +99,29 @@ export class SaveQueue {
     return this.#newest.get(image_id)?.revision ?? -1;
   }
 
-  /** Resolves when nothing of the image (of any image) waits or is under way; rejects if something was not taken. */
+  /** Send again what was refused. */
+  retry(image_id: number): void {
+    const entry = this.#entries.get(image_id);
+    if (!entry?.refused) return;
+    entry.refused = null;
+    this.#advance(image_id, entry);
+  }
+
+  /** Forget what was refused. */
+  discard(image_id: number): void {
+    if (!this.#entries.get(image_id)?.refused) return;
+    this.#drop(image_id);
+    this.#updateStatus();
+  }
+
+  /**
+   * Resolves when nothing of the image (of any image) waits or is under way; rejects if something was not taken. What
+   * was refused before does not count among all images: it waits for the person.
+   */
   async settled(image_id?: number): Promise<void> {
-    const entries = [...this.#entries].filter(([id]) => image_id === undefined || id === image_id);
+    const refused = image_id === undefined ? null : (this.#entries.get(image_id)?.refused ?? null);
+    if (refused !== null) throw refused;
+    const entries = [...this.#entries].filter(([id, entry]) => entry.refused === null && (image_id === undefined || id === image_id));
     const wait = ([, entry]: [number, Entry]) =>
       new Promise<void>((resolve, reject) => entry.waiters.push({ resolve, reject }));
     await Promise.all(entries.map(wait));
@@ -121,7 +147,8 @@ export class SaveQueue {
     for (const taken of later) {
       // What was refused has been told of.
       await this.settled(taken.stored.image_id).catch(() => undefined);
-      this.#restoreOne(taken);
+      // Beside a refused one it stays where it is kept: the next visit takes it over.
+      if (!this.#entries.get(taken.stored.image_id)?.refused) this.#restoreOne(taken);
     }
   }
 
@@ -145,14 +172,14 @@ export class SaveQueue {
   #entry(image_id: number, revision: number | null): Entry {
     const found = this.#entries.get(image_id);
     if (found) return found;
-    const entry: Entry = { revision, steps: [], in_flight: false, failures: 0, blocks: false, turn: "free", timer: null, waiters: [] };
+    const entry: Entry = { revision, steps: [], in_flight: false, failures: 0, blocks: false, turn: "free", refused: null, timer: null, waiters: [] };
     this.#entries.set(image_id, entry);
     return entry;
   }
 
   /** Send the first step; with none left the image is done. */
   #advance(image_id: number, entry: Entry): void {
-    if (!entry.in_flight) this.#sendFirst(image_id, entry);
+    if (!entry.in_flight && entry.refused === null) this.#sendFirst(image_id, entry);
     this.#updateStatus();
   }
 
@@ -209,7 +236,7 @@ export class SaveQueue {
     if (!isFinal(error)) {
       const wait_ms = BACKOFF_MS[Math.min(entry.failures, BACKOFF_MS.length - 1)] ?? 15_000;
       entry.failures += 1;
-      entry.blocks = !(error instanceof ApiError) || CANNOT_SAVE.has(error.status);
+      entry.blocks = !(error instanceof ApiError) || !error.is_own || CANNOT_SAVE.has(error.status);
       this.trouble.set({ kind: error instanceof ApiError ? "refused" : "unreachable", reason: reasonOf(error) });
       this.store();
       entry.timer = setTimeout(() => this.#advance(image_id, entry), wait_ms);
@@ -219,7 +246,29 @@ export class SaveQueue {
     const current = currentOf(error);
     // The answer to an earlier try was lost: the server has it already.
     if (current !== null && matches(current, sent)) this.#saved(image_id, entry, sent, current);
-    else this.#giveUp(image_id, entry, error);
+    else if (current !== null) this.#giveUp(image_id, entry, error, current);
+    else this.#refuse(image_id, entry, sent, error);
+  }
+
+  /** Of what waits behind what was refused the newest may be sound: a person has mended it. If not, it stays. */
+  #refuse(image_id: number, entry: Entry, sent: Draft, error: ApiError): void {
+    const mine = pendingDraft(entry) ?? sent;
+    const steps = entry.steps.splice(0);
+    for (const step of steps) if (step.kind === "change") step.reject(error);
+    entry.steps.push({ kind: "save", draft: mine, is_step: true });
+    entry.failures = 0;
+    entry.blocks = false;
+    entry.turn = "free";
+    if (mine !== sent) {
+      this.#advance(image_id, entry);
+      return;
+    }
+    entry.refused = error;
+    this.store();
+    this.#wakeOthers();
+    this.#updateStatus();
+    this.#listener.rejected(image_id, mine, explain(error));
+    for (const { reject } of entry.waiters.splice(0)) reject(error);
   }
 
   #changed(image_id: number, entry: Entry, { base, resolve }: ChangeStep, answer: Annotation): void {
@@ -243,7 +292,7 @@ export class SaveQueue {
     entry.steps.shift();
     reject(error);
     const current = currentOf(error);
-    if (current !== null && current.revision !== entry.revision) this.#giveUp(image_id, entry, error);
+    if (current !== null && current.revision !== entry.revision) this.#giveUp(image_id, entry, error, current);
     else this.#advance(image_id, entry);
   }
 
@@ -260,13 +309,11 @@ export class SaveQueue {
   }
 
   /** Nothing that waits here may be done to a state that the person has not seen. */
-  #giveUp(image_id: number, entry: Entry, error: unknown): void {
+  #giveUp(image_id: number, entry: Entry, error: unknown, current: Annotation): void {
     const mine = pendingDraft(entry);
-    const current = currentOf(error);
     this.#drop(image_id);
     this.#updateStatus();
-    if (mine !== null && current !== null) this.#listener.conflict(image_id, mine, current);
-    else if (mine !== null) this.#listener.rejected(image_id, mine, explain(error));
+    if (mine !== null) this.#listener.conflict(image_id, mine, current);
     for (const step of entry.steps) if (step.kind === "change") step.reject(error);
     for (const { reject } of entry.waiters.splice(0)) reject(error);
   }
@@ -274,24 +321,30 @@ export class SaveQueue {
   #drop(image_id: number): void {
     this.#entries.delete(image_id);
     this.#drafts.remove(image_id);
-    for (const [id, entry] of [...this.#entries]) if (entry.turn === "waits") this.#advance(id, entry);
+    this.#wakeOthers();
     if (this.#entries.size === 0 && this.#store_timer !== null) {
       clearTimeout(this.#store_timer);
       this.#store_timer = null;
     }
   }
 
+  #wakeOthers(): void {
+    for (const [id, entry] of [...this.#entries]) if (entry.turn === "waits") this.#advance(id, entry);
+  }
+
   #updateStatus(): void {
     const entries = [...this.#entries.values()];
     const is_stuck = entries.some((entry) => entry.failures > 0);
-    if (!is_stuck) this.trouble.set(null);
+    const refused = entries.find((entry) => entry.refused !== null)?.refused ?? null;
+    if (!is_stuck) this.trouble.set(refused === null ? null : { kind: "refused", reason: reasonOf(refused) });
     if (entries.length === 0) this.status.set("saved");
+    else if (!is_stuck && refused !== null) this.status.set("refused");
     else this.status.set(is_stuck ? "offline" : "saving");
   }
 
   #scheduleStore(): void {
     // With nobody to take it, the storage is the only place.
-    if (this.status.value === "offline") this.store();
+    if (this.status.value === "offline" || this.status.value === "refused") this.store();
     else this.#store_timer ??= setTimeout(() => this.store(), STORE_AFTER_MS);
   }
 }

@@ -38,6 +38,8 @@ export interface Entry {
   blocks: boolean;
   /** Behind an image that could not be saved: not sent yet, or sent since, in its turn. */
   turn: "free" | "waits" | "came";
+  /** Why the server will not take it as it is; nothing is sent until the person has answered. null while it may. */
+  refused: Error | null;
   timer: ReturnType<typeof setTimeout> | null;
   readonly waiters: Waiter[];
 }

@@ -6,8 +6,8 @@ import type { Size } from "../state/viewport";
 
 /** Of 512 x 512 pixels: 160 MB. */
 const MOST_TILES = 160;
-/** What a browser asks for at once over one connection; more would only be in the way of labels. */
-const MOST_REQUESTS = 5;
+/** A browser asks a host for six things at once; one is the events, and labels must not wait for tiles. */
+const MOST_REQUESTS = 3;
 const RETRY_AFTER_MS = 3_000;
 
 /** Tiles of large pictures: fetched as they come into sight, those used last are kept. */
@@ -19,6 +19,8 @@ export class TileSource {
   readonly #running = new Map<string, AbortController>();
   /** When a tile that could not be had may be asked for again. */
   readonly #refused = new Map<string, number>();
+  /** Pictures in one look of which a tile has come: the first one makes the server prepare all, and others would wait for it. */
+  readonly #begun = new Set<string>();
   #wanted: readonly string[] = [];
   #addresses = new Map<string, { readonly image_id: number; readonly tile: TileAddress; readonly look: string }>();
 
@@ -58,8 +60,13 @@ export class TileSource {
     for (const key of this.#wanted) {
       if (this.#running.size >= MOST_REQUESTS) return;
       const is_due = (this.#refused.get(key) ?? 0) <= performance.now();
-      if (is_due && !this.#running.has(key) && !this.#tiles.has(key)) void this.#fetch(key);
+      if (is_due && !this.#running.has(key) && !this.#tiles.has(key) && this.#mayAsk(key)) void this.#fetch(key);
     }
+  }
+
+  #mayAsk(key: string): boolean {
+    const picture = pictureOf(key);
+    return this.#begun.has(picture) || ![...this.#running.keys()].some((other) => pictureOf(other) === picture);
   }
 
   async #fetch(key: string): Promise<void> {
@@ -69,6 +76,7 @@ export class TileSource {
     this.#running.set(key, controller);
     try {
       const blob = await this.#api.imageTile(address.image_id, address.tile, address.look, controller.signal);
+      this.#begun.add(pictureOf(key));
       this.#keep(key, await createImageBitmap(blob));
       this.onArrival();
     } catch (error) {
@@ -94,4 +102,9 @@ export class TileSource {
       tile.close();
     }
   }
+}
+
+/** Image and look of a tile's key. */
+function pictureOf(key: string): string {
+  return key.slice(0, key.lastIndexOf("@"));
 }

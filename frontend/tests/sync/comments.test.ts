@@ -72,3 +72,42 @@ test("somebody else's comment is not overwritten", async () => {
   expect(listener.conflict).toHaveBeenCalledExactlyOnceWith("mine", theirs);
   expect([saves.status.value, saves.pending(1), storage.map.size]).toEqual(["saved", null, 0]);
 });
+
+test("what was typed while a comment was refused is sent, and the refused one stays for the next visit", async () => {
+  const saves = makeSaves();
+  saves.write(1, "too long", 0);
+  saves.write(1, "short", 0);
+  calls[0]?.fail(new ApiError(422, "RequestValidationError", "text: too long"));
+  await flush();
+  expect(listener.rejected).not.toHaveBeenCalled();
+  expect(calls[1]?.args).toEqual([1, "short", 0]);
+  calls[1]?.fail(new ApiError(422, "RequestValidationError", "text: too long"));
+  await flush();
+  expect(listener.rejected).toHaveBeenCalledExactlyOnceWith(1, "short", "text: too long");
+  expect([saves.status.value, storage.map.size]).toEqual(["saved", 1]);
+  saves.discard(1);
+  expect(storage.map.size).toBe(0);
+});
+
+test("what was typed since is kept on the revision that came back", async () => {
+  makeSaves().write(1, "a", 0);
+  const saves = makeSaves();
+  saves.write(2, "b", 0);
+  saves.write(2, "bc", 0);
+  calls[1]?.answer({ image_id: 2, text: "b", revision: 5 });
+  await flush();
+  const kept = [...storage.map].filter(([key]) => key.startsWith("comments:2:")).map(([, text]) => JSON.parse(text) as unknown);
+  expect(kept).toEqual([{ text: "bc", revision: 5 }]);
+});
+
+test("tabs leave each other's comments alone; the same comment sent by both is saved, not in conflict", async () => {
+  const [mine, other] = [makeSaves(), makeSaves()];
+  mine.write(1, "mine", 0);
+  other.write(1, "theirs", 0);
+  expect(storage.map.size).toBe(2);
+  calls[1]?.fail(new ApiError(409, "ConflictError", "stale", { image_id: 1, text: "theirs", revision: 1 }));
+  await flush();
+  expect([...storage.map.values()].map((text) => JSON.parse(text) as unknown)).toEqual([{ text: "mine", revision: 0 }]);
+  expect(listener.conflict).not.toHaveBeenCalled();
+  expect(other.status.value).toBe("saved");
+});

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 
 import type { Api } from "../../src/api/client";
+import type { RemovedClass } from "../../src/state/classes";
 import { ApiError } from "../../src/api/errors";
 import { AnnotationStore, EMPTY_ANNOTATION } from "../../src/state/annotations";
 import { PreferenceStore } from "../../src/state/preferences";
@@ -88,7 +89,8 @@ beforeEach(() => {
   annotations = new AnnotationStore();
   toasts = new ToastStore();
   next = vi.fn(() => Promise.resolve());
-  const api: Pick<Api, "undo" | "annotation"> = {
+  const api: Pick<Api, "undo" | "annotation" | "removedClasses"> = {
+    removedClasses: () => Promise.resolve([{ id: 9 } as RemovedClass]),
     undo: (_id, revision) => server.undo(revision),
     annotation: async () => {
       await sleep(5);
@@ -234,4 +236,34 @@ describe("Labelling", () => {
     expect(toasts.value.map(({ action }) => action?.text)).toContain("Use mine instead");
     expect(toasts.value).toHaveLength(4);
   });
+});
+
+test("a draft that the server refuses stays on screen; its points of removed classes can be left out", async () => {
+  labelling.addPoint(1, 1, 1);
+  labelling.addPoint(2, 2, 9);
+  const put = vi.spyOn(server, "put").mockRejectedValue(new ApiError(400, "InvalidInputError", "there is no class 9"));
+  await pass();
+  labelling.addPoint(3, 3, 1);
+  await pass();
+  expect(places(annotations.current.value.points)).toEqual([1, 2, 3]);
+  expect(saves.status.value).toBe("refused");
+  put.mockRestore();
+  const kept = toasts.value.filter(({ keep }) => keep === true);
+  expect(kept.map(({ action, more_actions = [] }) => [action, ...more_actions].map((way) => way?.text))).toEqual([
+    ["Try again", "Save without removed classes", "Discard"],
+  ]);
+  kept[0]?.more_actions?.[0]?.run();
+  await pass();
+  expect([places(server.points), saves.status.value]).toEqual([[1, 3], "saved"]);
+});
+
+test("discard: the server's state comes back", async () => {
+  await haveOnePoint();
+  const put = vi.spyOn(server, "put").mockRejectedValue(new ApiError(400, "InvalidInputError", "no"));
+  labelling.addPoint(2, 2, 1);
+  await pass();
+  put.mockRestore();
+  toasts.value.at(-1)?.more_actions?.at(-1)?.run();
+  await pass();
+  expect([places(annotations.current.value.points), saves.status.value]).toEqual([[1], "saved"]);
 });

@@ -143,13 +143,85 @@ describe("SaveQueue", () => {
     expect(call(1)).toMatchObject({ draft: label(6), revision: 1 });
   });
 
-  test("what the server refuses is dropped and told, not sent for ever", async () => {
+  const REFUSAL = new ApiError(400, "InvalidInputError", "no class 5");
+
+  async function refused(): Promise<SaveQueue> {
     const queue = makeQueue();
     queue.enqueue(1, label(5), 0);
-    call(0).fail(new ApiError(422, "InvalidInputError", "no class 5"));
+    call(0).fail(REFUSAL);
+    await flush();
+    return queue;
+  }
+
+  test("what the server refuses is kept and told, not sent for ever", async () => {
+    const queue = await refused();
+    queue.retryNow();
     await vi.advanceTimersByTimeAsync(60_000);
     expect(listener.rejected).toHaveBeenCalledExactlyOnceWith(1, label(5), "no class 5");
-    expect(calls).toHaveLength(1);
+    expect([calls.length, queue.status.value, queue.pending(1), stored(1).length]).toEqual([1, "refused", label(5), 1]);
+    expect(queue.trouble.value?.reason).toBe("no class 5");
+  });
+
+  test("what was refused comes back in the next visit", async () => {
+    await refused();
+    await makeQueue().restore();
+    expect(call(1)).toMatchObject({ image_id: 1, draft: label(5), revision: 0 });
+  });
+
+  test("retry: what was refused is sent again, as it was", async () => {
+    const queue = await refused();
+    queue.retry(1);
+    expect(call(1)).toMatchObject({ draft: label(5), revision: 0 });
+    call(1).answer(saved(1, 5));
+    await flush();
+    expect([queue.status.value, storage.map.size]).toEqual(["saved", 0]);
+  });
+
+  test("discard: what was refused is forgotten, and only that", async () => {
+    const queue = await refused();
+    queue.enqueue(2, label(5), 0);
+    queue.discard(2);
+    queue.discard(1);
+    expect([queue.pending(1), queue.pending(2), stored(1)]).toEqual([null, label(5), []]);
+  });
+
+  test("what is done in place of a refused draft is sent at once", async () => {
+    const queue = await refused();
+    queue.enqueue(1, label(6), 0, true);
+    expect(calls.slice(1)).toMatchObject([{ draft: label(6), revision: 0 }]);
+  });
+
+  test("of what waits behind a refused draft the newest is tried, and kept if it is refused too", async () => {
+    const queue = makeQueue();
+    for (const class_id of [5, 6, 7]) queue.enqueue(1, label(class_id), 0, true);
+    call(0).fail(REFUSAL);
+    await flush();
+    expect(calls.slice(1)).toMatchObject([{ draft: label(7) }]);
+    call(1).fail(REFUSAL);
+    await flush();
+    expect(listener.rejected).toHaveBeenCalledExactlyOnceWith(1, label(7), "no class 5");
+    expect(queue.pending(1)).toEqual(label(7));
+  });
+
+  test("other images are saved beside a refused one, and all of them settle", async () => {
+    const queue = await refused();
+    queue.enqueue(2, label(5), 0);
+    call(1).answer(saved(1, 5));
+    await queue.settled();
+    await expect(queue.settled(1)).rejects.toBe(REFUSAL);
+    await expect(queue.change(1, label(5), 0, () => Promise.resolve(saved(1, 5)))).rejects.toBe(REFUSAL);
+    expect(queue.status.value).toBe("refused");
+  });
+
+  test.each([401, 403, 404])("what something before the server answers is no refusal: %i", async (status) => {
+    const queue = makeQueue();
+    queue.enqueue(1, label(5), 0);
+    call(0).fail(new ApiError(status, "HttpError", "sign in", null, false));
+    await vi.advanceTimersByTimeAsync(300);
+    expect(listener.rejected).not.toHaveBeenCalled();
+    call(1).answer(saved(1, 5));
+    await flush();
+    expect(queue.status.value).toBe("saved");
   });
 
   test("restore: what an earlier visit could not send is sent with its revision", async () => {
@@ -267,7 +339,7 @@ describe("SaveQueue", () => {
     const slow = new Map<string, string>();
     const overflow = {
       put: (key: string, text: string) => Promise.resolve(void slow.set(key, text)),
-      remove: (key: string) => Promise.resolve(void slow.delete(key)),
+      remove: (key: string, text?: string) => Promise.resolve(text === undefined || text === slow.get(key) ? void slow.delete(key) : undefined),
       entries: () => Promise.resolve([...slow]),
     };
     const put = (): Promise<Annotation> => Promise.reject(new UnreachableError("down"));
@@ -283,6 +355,24 @@ describe("SaveQueue", () => {
     expect(calls).toMatchObject([{ image_id: 4, draft: label(2), revision: 7 }]);
     await flush();
     expect([slow.size, stored(4).length]).toEqual([0, 1]);
+  });
+
+  test("a draft that another tab wrote anew in the larger storage is not removed", async () => {
+    const [key, old] = [`${KEY}:4:other`, JSON.stringify({ image_id: 4, revision: 7, draft: label(2) })];
+    const slow = new Map([[key, old]]);
+    const overflow = {
+      put: (at: string, text: string) => Promise.resolve(void slow.set(at, text)),
+      remove: (at: string, text?: string) => Promise.resolve(text === undefined || text === slow.get(at) ? void slow.delete(at) : undefined),
+      entries: () => {
+        const found = [...slow];
+        slow.set(key, old.replace("7", "8"));
+        return Promise.resolve(found);
+      },
+    };
+    const queue = new SaveQueue((image_id, draft, revision) => new Promise((answer, fail) => calls.push({ image_id, draft, revision, answer, fail })), listener, storage, KEY, overflow);
+    await queue.restore();
+    await flush();
+    expect([...slow.keys()]).toEqual([key]);
   });
 
   test("with no storage at all the page can say so", async () => {

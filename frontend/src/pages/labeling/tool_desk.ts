@@ -161,7 +161,7 @@ export class ToolDesk {
       select: (selection) => tools.selection.set(selection),
       colorOf: (class_id) => (class_id === null ? NEUTRAL : this.#color(class_id)),
       move: (by) => regions.moveSelected(by),
-      reshape: (region, geometry) => regions.reshape(region, geometry),
+      reshape: (region, geometry) => regions.reshape(region, geometry, this.#imageSize()),
       remove: () => regions.removeSelected(),
       tooFewCorners: () => toasts.show("info", "A polygon keeps three corners. To remove it, press Escape, select it and press Delete."),
       changed,

@@ -17,7 +17,7 @@ const TASK_NAMES: Readonly<Record<Task, string>> = {
   classification: "Classification",
   multilabel: "Multi-label",
 };
-const SAVE_ICONS = { saved: CloudCheck, saving: RefreshCw, offline: CloudOff } as const;
+const SAVE_ICONS = { saved: CloudCheck, saving: RefreshCw, offline: CloudOff, refused: CloudOff } as const;
 
 /** Session, progress, the saved sign, and what concerns the whole session. */
 export class AppHeader extends AppView {

@@ -35,16 +35,16 @@ export class Toasts extends AppView {
     }
   }
 
-  #toast({ id, kind, text, detail, action }: Toast): TemplateResult {
+  #toast({ id, kind, text, detail, action, more_actions = [] }: Toast): TemplateResult {
     return html`<div class="toast is-${kind}" data-testid="toast" data-kind=${kind}>
       ${icon(ICONS[kind])}
       <div class="toast-text">${text}${detail ? html`<details><summary>Details</summary><pre>${detail}</pre></details>` : nothing}</div>
-      ${action
-        ? html`<button class="button small" @click=${() => {
-            action.run();
-            this.#dismiss(id);
-          }}>${action.text}</button>`
-        : nothing}
+      ${(action ? [action, ...more_actions] : more_actions).map(
+        (way) => html`<button class="button small" @click=${() => {
+          this.#dismiss(id);
+          way.run();
+        }}>${way.text}</button>`,
+      )}
       ${kind === "error"
         ? html`<button class="button ghost icon-only small" data-testid="toast-copy" aria-label="Copy details for a report" title="Copy details for a report"
             @click=${() => void copyDetails(this.app)}>${icon(ClipboardCopy, 14)}</button>`
