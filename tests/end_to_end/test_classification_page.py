@@ -139,9 +139,9 @@ def test_backend_gone__not_saved_then_sent_again(
     labeling.watch.network_errors_allowed = True
     product.kill("backend")
     labeling.part(f"class-{classes[1]['id']}").click()
-    expect(sign).to_contain_text("ot saved")
+    expect(sign).to_contain_text("Offline")
     labeling.page.wait_for_timeout(1000)
-    expect(sign).to_contain_text("ot saved")
+    expect(sign).to_contain_text("Offline")
     product.start_backend()
     expect(sign).to_have_text("Saved", timeout=30_000)
     with Client(product.url) as client:

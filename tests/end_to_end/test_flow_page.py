@@ -118,6 +118,7 @@ def test_undo__a_skip_and_a_label_after_a_reload(page: Page, url: str) -> None:
     expect_image(page, 3)
     expect_sign(page, "Saved")
     page.goto(f"{url}#/image/2")
+    expect_image(page, 2)
     page.reload()
     expect_image(page, 2)
     page.keyboard.press("Control+z")
