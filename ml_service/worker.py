@@ -33,6 +33,7 @@ from ml_service.provenance import code_version
 from ml_service.quality_measurement import QualityMeasurement
 from ml_service.run_beginning import begin_next_run
 from ml_service.run_execution import RunExecution
+from ml_service.shape_collector import ShapeCollector
 from ml_service.sweeping import Sweep
 from models.errors import ModelsError
 
@@ -56,7 +57,7 @@ class Worker:
         self._stopping = threading.Event()
         self._keeper = HeadKeeper(context)
         self._quality = QualityMeasurement(context)
-        self._collector = MapCollector(context.db, context.session_dir)
+        self._collectors = (ShapeCollector(context.db), MapCollector(context.db, context.session_dir))
         self._may_have_work = True
         self._has_unread_news = False
         """Those that a look of the sweep has used up, and a run beside it has yet to hear."""
@@ -157,7 +158,7 @@ class Worker:
             return True
         if (has_ticked and self._keeper.look_for_features()) or self._save_live_if_due():
             return True
-        return has_ticked and self._collector.step()
+        return has_ticked and any(collector.step() for collector in self._collectors)
 
     def _save_live_if_due(self) -> bool:
         # The checkpoint holds what was measured.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -13,13 +13,12 @@ from sqlalchemy.orm import Session
 from db.enums import ImageStatus
 from db.errors import ConflictError, InvalidInputError, SessionNotFoundError
 from db.queries.annotation_rows import read_state, write_rows
-from db.queries.annotation_state import ClassMark, State, marks, with_parents
+from db.queries.annotation_state import ClassMark, State, StoredRegion, marks, with_hidden, with_parents
 from db.queries.class_groups import class_groups
-from db.queries.class_tree import read_tree
+from db.queries.class_tree import ClassTree, read_tree
 from db.queries.events import add_event
 from db.queries.jobs import request_refit
 from db.queries.outcomes import record_outcome
-from db.queries.region_rows import forget_shapes
 from db.queries.splits import draw_split, rarest_class
 from db.tables.annotations import AnnotationState
 from db.tables.images import Image
@@ -30,9 +29,6 @@ PAYLOADS = {Annotates.POINTS: "points", Annotates.IMAGE: "class_id", Annotates.C
 """What a request about such an annotation brings."""
 HISTORY_LENGTH = 200
 """States kept of an image; undo reaches no further."""
-
-SHAPES_SWEPT_EVERY = 50
-"""Steps of the history, after which shapes that no state names any more are looked for."""
 
 # Built once: every click runs all of these, and putting a statement together takes longer than running it.
 _PRESENT_CLASSES = (
@@ -76,6 +72,10 @@ class Change:
         """Group by class id, of the classes that exclude others."""
         return class_groups(self.db_session)
 
+    def tree(self) -> ClassTree:
+        """Which class stands below which."""
+        return read_tree(self.db_session)
+
     def hidden(self) -> State:
         """Annotations of removed classes, which every change leaves in place.
 
@@ -101,30 +101,36 @@ class Change:
         visible, hidden = after.visible(self.present), self.hidden()
         classes = self.answer(visible.classes) if after.classes else ()
         label = after.label or hidden.label
-        regions = hidden.regions + visible.regions
+        regions = self._beside_hidden_regions(after, visible, hidden)
         return replace(after, points=hidden.points + visible.points, label=label, classes=classes, regions=regions)
 
+    def _beside_hidden_regions(self, after: State, visible: State, hidden: State) -> tuple[StoredRegion, ...]:
+        # A region that shows now and had a class then that is removed is hidden again, as that class.
+        shown = {region.id for region in self.before.regions}.difference(region.id for region in hidden.regions)
+        back = tuple(r for r in after.regions if r.id in shown and r not in visible.regions)
+        return with_hidden(visible.regions, hidden.regions + back, after.regions, self.before.regions)
+
     def answer(self, visible: Iterable[ClassMark]) -> tuple[ClassMark, ...]:
-        """These classes and the hidden ones, without those that they exclude.
+        """These classes and the hidden ones, without those that they exclude, or stand below such.
 
         Of two that exclude each other by now, as an earlier state may have them, the first by class order stays.
         """
-        groups = self.groups()
-        by_class = dict(visible)
-        first_of: dict[str, int] = {}
-        for class_id, group in groups.items():
-            if class_id in by_class:
-                first_of.setdefault(group, class_id)
-        chosen = tuple(
-            (class_id, origin)
-            for class_id, origin in by_class.items()
-            if class_id is None or class_id not in groups or first_of[groups[class_id]] == class_id
-        )
-        taken = set(first_of)
+        groups, tree = self.groups(), self.tree()
+        order = {class_id: place for place, class_id in enumerate(tree.parents)}
+        chosen: list[ClassMark] = []
+        taken: dict[str, int] = {}
+        for class_id, origin in sorted(dict(visible).items(), key=lambda mark: order.get(mark[0] or 0, -1)):
+            implied = () if class_id is None else (class_id, *tree.above(class_id))
+            if _fits(implied, groups, taken):
+                chosen.append((class_id, origin))
+        # What is hidden may come back together with removed classes above it, and above those that were chosen.
+        for class_id, _origin in chosen:
+            if class_id is not None:
+                _fits(tuple(tree.line(class_id)), groups, taken)
         kept = (
             (class_id, origin)
             for class_id, origin in self.hidden().classes
-            if class_id is not None and (class_id not in groups or groups[class_id] not in taken)
+            if class_id is not None and _fits((class_id, *tree.line(class_id)), groups, taken)
         )
         return marks((*kept, *chosen))
 
@@ -172,8 +178,6 @@ class Change:
         connection = self.db_session.connection()
         connection.execute(FORGET_STATES, {"image_id": image_id, "next": position, "oldest": position - HISTORY_LENGTH})
         connection.execute(INSERT_STATE, {"image_id": image_id, "position": position, "state": after.to_json()})
-        if position % SHAPES_SWEPT_EVERY == 0 and (self.before.regions or after.regions):
-            forget_shapes(self.db_session, image_id)
         return self.put_in_force(after, position)
 
     def answer_again(self) -> dict[str, Any]:
@@ -211,6 +215,15 @@ class Change:
         request_refit(self.db_session, image.id)
         add_event(self.db_session, "annotation", image_id=image.id, revision=image.revision)
         return describe(self.db_session, image, stored, self.present)
+
+
+def _fits(class_ids: Collection[int], groups: Mapping[int, str], taken: dict[str, int]) -> bool:
+    """Whether none of the classes is excluded by what was `taken`, by group; if so they take theirs."""
+    own = {groups[class_id]: class_id for class_id in class_ids if class_id in groups}
+    if any(taken.get(group, class_id) != class_id for group, class_id in own.items()):
+        return False
+    taken |= own
+    return True
 
 
 def present_classes(db_session: Session) -> dict[int, str]:

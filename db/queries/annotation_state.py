@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -135,6 +135,32 @@ def marks(found: Iterable[ClassMark]) -> tuple[ClassMark, ...]:
     if len(by_class) > 1:
         by_class.pop(None, None)
     return tuple(sorted(by_class.items(), key=lambda mark: mark[0] or 0))
+
+
+def with_hidden(
+    visible: Sequence[StoredRegion], hidden: Iterable[StoredRegion], *orders: Sequence[StoredRegion]
+) -> tuple[StoredRegion, ...]:
+    """Regions of removed classes at their old places among those that show.
+
+    Args:
+        visible: those that show, in their order; of a region that is in both, this is the one.
+        hidden: in their order.
+        orders: where a hidden one lay, in the first of them that has it: right above the nearest of those below it
+            that are still there.
+    """
+    merged = list(visible)
+    ids = {region.id for region in merged}
+    places = [{region.id: place for place, region in enumerate(order)} for order in orders]
+    for region in hidden:
+        if region.id in ids:
+            continue
+        n = next((n for n, found in enumerate(places) if region.id in found), None)
+        below = () if n is None else orders[n][: places[n][region.id]][::-1]
+        nearest = next((other.id for other in below if other.id in ids), None)
+        place = next((n + 1 for n, other in enumerate(merged) if nearest is not None and other.id == nearest), 0)
+        merged.insert(place, region)
+        ids.add(region.id)
+    return tuple(merged)
 
 
 def with_parents(tree: ClassTree, classes: Iterable[ClassMark]) -> tuple[ClassMark, ...]:

@@ -99,6 +99,18 @@ def require_no_rivals_above(db_session: Session, label_class: LabelClass, parent
             _require_no_rivals(db_session, label_class, tree.below(label_class.id), above, groups[above])
 
 
+def require_no_rivals_restored(db_session: Session, label_class: LabelClass) -> None:
+    """Refuse to bring a removed class back if it, or one above it, is excluded by what the images have by now.
+
+    Raises:
+        ConflictError: images have the class, or one below it, together with such a class.
+    """
+    tree, groups = read_tree(db_session), class_groups(db_session)
+    for holder in (label_class.id, *tree.above(label_class.id)):
+        if holder in groups:
+            _require_no_rivals(db_session, label_class, tree.below(label_class.id), holder, groups[holder])
+
+
 def merge_image_classes(db_session: Session, source: LabelClass, target: LabelClass) -> None:
     """Give the images of one class to another; those that have both keep the latter.
 

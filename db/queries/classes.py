@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import replace
-from typing import Any
-
-from sqlalchemy import Text, case, cast, exists, func, insert, select, update
+from sqlalchemy import case, exists, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from db.clock import utc_now
 from db.enums import ImageStatus, JobKind
 from db.errors import ConflictError, InvalidInputError, NotFoundError
 from db.palette import distinct_color
-from db.queries.annotation_state import State, marks
-from db.queries.class_groups import merge_image_classes, put_into_group, require_no_rivals_above
+from db.queries.class_groups import (
+    merge_image_classes,
+    put_into_group,
+    require_no_rivals_above,
+    require_no_rivals_restored,
+)
+from db.queries.class_histories import merge_histories
 from db.queries.class_tree import check_parent, number, place_before, read_tree
 from db.queries.jobs import request_job
 from db.queries.session_info import get_session_info
-from db.tables.annotations import AnnotationState, ImageClass, Label, Point, Region
+from db.tables.annotations import ImageClass, Label, Point, Region
 from db.tables.images import Image
 from db.tables.learning import Agreement, PredictionOutcome
 from db.tables.processes import Event
@@ -133,7 +134,7 @@ def merge_class(db_session: Session, class_id: int, into_id: int) -> tuple[Label
     count, images = _count(db_session, class_id), _affected(db_session, *read_tree(db_session).below(class_id))
     merge_image_classes(db_session, source, target)
     _merge_branches(db_session, source, target)
-    _merge_histories(db_session, class_id, into_id)
+    merge_histories(db_session, class_id, into_id)
     for table in (Point, Label, Region, PredictionOutcome, Agreement):
         db_session.execute(update(table).where(table.class_id == class_id).values(class_id=into_id))
     for foretold in (PredictionOutcome, Agreement):
@@ -186,7 +187,8 @@ def restore_class(db_session: Session, class_id: int) -> tuple[LabelClass, int]:
 
     Raises:
         NotFoundError: there never was such a class.
-        ConflictError: it is not removed, was merged, or another class has its name now.
+        ConflictError: it is not removed, was merged, another class has its name now, or images have classes by now that
+            it would exclude.
     """
     label_class = db_session.get(LabelClass, class_id)
     if label_class is None:
@@ -199,6 +201,7 @@ def restore_class(db_session: Session, class_id: int) -> tuple[LabelClass, int]:
             "annotations now: add a new class instead"
         )
     _require_free_name(db_session, label_class.name)
+    require_no_rivals_restored(db_session, label_class)
     label_class.removed_at = None
     until = get_session_info(db_session).label_sequence
     label_class.unasked = [[first, until if last is None else last] for first, last in label_class.unasked]
@@ -262,27 +265,3 @@ def _note_change(db_session: Session, image_ids: list[int]) -> None:
         events = [{"kind": "annotation", "payload": {"image_id": row.id, "revision": row.revision}} for row in changed]
         db_session.execute(insert(Event), events)
     request_job(db_session, JobKind.REFIT)
-
-
-def _merge_histories(db_session: Session, class_id: int, into_id: int) -> None:
-    # The text filter only narrows the search ("class_id": 1 is also found in 12); the rewriting is exact.
-    marked = cast(AnnotationState.state, Text).like(f"%{json.dumps({'class_id': class_id})[1:-1]}%")
-    for row in db_session.scalars(select(AnnotationState).where(marked)):
-        row.state = _with_class(row.state, class_id, into_id)
-
-
-def _with_class(state: dict[str, Any], class_id: int, into_id: int) -> dict[str, Any]:
-    def moved(item: dict[str, Any]) -> dict[str, Any]:
-        return {**item, "class_id": into_id} if item["class_id"] == class_id else item
-
-    label = state["label"]
-    merged = State.from_json(
-        {
-            **state,
-            "points": [moved(point) for point in state["points"]],
-            "label": None if label is None else moved(label),
-            "classes": [moved(mark) for mark in state.get("classes", ())],
-            "regions": [moved(region) for region in state.get("regions", ())],
-        }
-    )
-    return replace(merged, classes=marks(merged.classes)).to_json()

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from db.clock import utc_now
 from db.enums import RegionKind
 from db.queries.annotation_state import StoredRegion
-from db.tables.annotations import AnnotationState, Region, RegionShape
+from db.tables.annotations import Region, RegionShape
 from db.tables.images import Image
 
 IDS_PER_QUERY = 500
@@ -98,16 +98,6 @@ def read_geometries(db_session: Session, shape_ids: Collection[int]) -> dict[int
         rows = select(RegionShape.id, RegionShape.geometry).where(RegionShape.id.in_(chunk))
         found |= dict(db_session.execute(rows).all())
     return found
-
-
-def forget_shapes(db_session: Session, image_id: int) -> None:
-    """Delete the shapes that no state of the image names any more."""
-    states = db_session.scalars(select(AnnotationState.state).where(AnnotationState.image_id == image_id))
-    named = {region["shape_id"] for state in states for region in state.get("regions", ())}
-    named |= set(db_session.scalars(select(Region.shape_id).where(Region.image_id == image_id)))
-    known = set(db_session.scalars(select(RegionShape.id).where(RegionShape.image_id == image_id)))
-    for chunk in _chunks(sorted(known - named)):
-        db_session.connection().execute(delete(RegionShape).where(RegionShape.id.in_(chunk)))
 
 
 def _chunks(values: Sequence[int]) -> Iterable[Sequence[int]]:

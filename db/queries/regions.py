@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from db.enums import Origin, RegionKind, RegionOrigin
 from db.errors import InvalidInputError
 from db.queries.annotation_change import Change
-from db.queries.annotation_state import State, StoredRegion
+from db.queries.annotation_state import State, StoredRegion, with_hidden
 from db.queries.annotations import NewPoint, points_to_store
 from db.queries.region_rows import keep_shape, new_region_id, read_geometries
 from db.tables.images import Image
@@ -83,7 +83,8 @@ def replace_regions(
     if len(set(ids)) < len(ids):
         raise InvalidInputError("a region is named twice: give each id once")
     after = _kept(change) if points is None else State(points=points_to_store(change, points, origin))
-    return change.apply(replace(after, regions=hidden + _with_ids(change, stored)))
+    merged = with_hidden(_with_ids(change, stored), hidden, change.before.regions)
+    return change.apply(replace(after, regions=merged))
 
 
 def edit_regions(
@@ -93,13 +94,14 @@ def edit_regions(
     change = _begin(db_session, image, (*edit.add, *edit.change), expected_revision)
     known = {region.id: region for region in change.before.visible(change.present).regions}
     changed = {region.id: region for region in edit.change}
-    for region_id in (*edit.remove, *changed):
+    removed = set(edit.remove)
+    for region_id in (*removed, *changed):
         _existing(known, region_id, image)
     stored = []
     for existing in change.before.regions:
         if existing.id in changed:
             stored.append(_stored(db_session, image, changed[existing.id], existing))
-        elif existing.id not in edit.remove:
+        elif existing.id not in removed:
             stored.append(existing)
     added = [_stored(db_session, image, region, None) for region in edit.add]
     place = _below_people(stored) if edit.below_people else len(stored)
@@ -183,6 +185,6 @@ def _with_ids(change: Change, regions: Sequence[StoredRegion]) -> tuple[StoredRe
 
 
 def _below_people(regions: Sequence[StoredRegion]) -> int:
-    """Place below the first region that a person drew."""
-    by_people = (RegionOrigin.HUMAN, RegionOrigin.CORRECTED)
+    """Place below the first region that a person drew, or accepted by itself: of those only such are left."""
+    by_people = (RegionOrigin.HUMAN, RegionOrigin.CORRECTED, RegionOrigin.ACCEPTED)
     return next((n for n, region in enumerate(regions) if region.origin in by_people), len(regions))

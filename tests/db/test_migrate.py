@@ -148,3 +148,22 @@ def test_migrate__rows_that_refer_to_nothing_are_told_and_nothing_is_changed(dat
         migrate(database.engine)
     with database.engine.connect() as connection:
         assert MigrationContext.configure(connection).get_current_revision() == "0001"
+
+
+def test_migrate__back_before_regions_leaves_no_trace_of_them(database: Database) -> None:
+    migrate(database.engine, "0013")
+    fill(database.engine)
+    schema = sa.MetaData()
+    schema.reflect(database.engine)
+    states, images = schema.tables["annotation_states"], schema.tables["images"]
+    said: dict[str, Any] = {"points": [], "label": None, "skipped": False}
+    with database.engine.begin() as connection:
+        connection.execute(sa.delete(schema.tables["points"]))
+        connection.execute(sa.update(states).values(state={**said, "regions": [{"id": 1, "shape_id": 1}]}))
+    config = alembic_config()
+    with database.engine.connect() as connection, connection.begin():
+        config.attributes["connection"] = connection
+        command.downgrade(config, "0012")
+    with database.engine.connect() as connection:
+        assert connection.execute(sa.select(states.c.state)).scalar_one() == said
+        assert connection.execute(sa.select(images.c.status)).scalar_one() == "unlabeled"

@@ -8,6 +8,7 @@ down_revision = "0012"
 branch_labels = None
 depends_on = None
 
+STATES_PER_PORTION = 100
 KINDS = sa.Enum(
     "stroke", "polygon", "box", "mask", name="region_kind", native_enum=False, create_constraint=True, length=24
 )
@@ -60,7 +61,27 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Revert."""
+    """Revert: regions go, from the histories too, and images that had nothing else are not labelled any more."""
+    _forget_regions_of_states()
+    op.execute(
+        "UPDATE images SET status = 'unlabeled' WHERE status = 'labeled' AND region_count > 0 AND NOT EXISTS ("
+        "SELECT 1 FROM points JOIN classes ON classes.id = points.class_id "
+        "WHERE points.image_id = images.id AND classes.removed_at IS NULL)"
+    )
     op.drop_column("images", "region_count")
     op.drop_table("regions")
     op.drop_table("region_shapes")
+
+
+def _forget_regions_of_states() -> None:
+    """Their shapes go, and other shapes may get the same numbers one day."""
+    states = sa.table("annotation_states", sa.column("id", sa.Integer), sa.column("state", sa.JSON))
+    connection = op.get_bind()
+    last_id = 0
+    portion = sa.select(states.c.id, states.c.state).order_by(states.c.id).limit(STATES_PER_PORTION)
+    while rows := connection.execute(portion.where(states.c.id > last_id)).all():
+        last_id = rows[-1].id
+        for row in rows:
+            if "regions" in row.state:
+                state = {name: value for name, value in row.state.items() if name != "regions"}
+                connection.execute(sa.update(states).where(states.c.id == row.id).values(state=state))
