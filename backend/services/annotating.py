@@ -20,6 +20,7 @@ from backend.task_handlers.base import PredictedImage, Proposal
 from db.enums import Origin
 from db.errors import ConflictError
 from db.queries import annotations as annotation_queries
+from db.queries.accepted_wholes import accepted_one_by_one
 from db.queries.feature_requests import OPEN, is_behind, request_features
 from db.queries.images import get_image
 from db.queries.regions import NewRegion, RegionEdit, with_geometry
@@ -188,6 +189,7 @@ def _read_source(context: AppContext, image_id: int, accept: AcceptPrediction) -
         if prediction is None:
             raise no_prediction(image_id)
         annotation = with_geometry(db_session, annotation_queries.current_state(db_session, image))
+        one_by_one = accepted_one_by_one(db_session, image_id) if annotation["regions"] else frozenset()
     config = context.config
     return PredictedImage(
         image=image,
@@ -199,6 +201,7 @@ def _read_source(context: AppContext, image_id: int, accept: AcceptPrediction) -
         training=config.training,
         session_dir=config.session_dir,
         wanted=accept,
+        accepted_one_by_one=one_by_one,
         read_label_map=partial(read_label_map, context, image, prediction),
     )
 

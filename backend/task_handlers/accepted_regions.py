@@ -17,7 +17,7 @@ def accepted_regions(source: PredictedImage) -> RegionEdit:
     """What an acceptance does to the regions of the image.
 
     The whole prediction becomes a mask for each class, in place of what was accepted as a whole before and below what
-    people drew. A single region lies on top.
+    people drew or accepted one by one. A single region lies on top.
 
     Raises:
         ConflictError: the prediction is no base for it.
@@ -29,7 +29,15 @@ def accepted_regions(source: PredictedImage) -> RegionEdit:
     if source.wanted.x is not None and source.wanted.y is not None:
         return RegionEdit(add=[_region_at(source, indices, class_ids, source.wanted.x, source.wanted.y)])
     masks = (_region(indices == index, class_id, RegionOrigin.ACCEPTED) for index, class_id in enumerate(class_ids))
-    earlier = [r["id"] for r in source.annotation["regions"] if r["origin"] == RegionOrigin.ACCEPTED]
+    # A mask of all pixels would hide the new ones, whichever way it came.
+    everything = mask_of(np.ones(indices.shape, dtype=bool))
+    assert everything is not None
+    earlier = [
+        region["id"]
+        for region in source.annotation["regions"]
+        if region["origin"] == RegionOrigin.ACCEPTED
+        and (region["id"] not in source.accepted_one_by_one or region["geometry"] == everything.to_json())
+    ]
     return RegionEdit(add=[mask for mask in masks if mask is not None], below_people=True, remove=earlier)
 
 

@@ -44,6 +44,8 @@ class PredictedImage:
     session_dir: Path
     wanted: AcceptPrediction = field(default_factory=AcceptPrediction)
     """What of the prediction is to be accepted."""
+    accepted_one_by_one: frozenset[int] = frozenset()
+    """Ids of regions that stay when the whole is accepted anew."""
     read_label_map: Callable[[], LabelMap] | None = None
     """The most probable class of each pixel, where the task has maps; takes a while."""
 

@@ -15,6 +15,7 @@ from sqlalchemy import event
 from starlette.testclient import TestClient
 
 from backend.services import region_edits
+from models.region_checks import checked_shape
 from models.region_shapes import Polygon, compose
 from models.run_lengths import decode_runs
 
@@ -248,6 +249,27 @@ def test_accept_prediction__one_region_right_or_corrected(seg: TestClient, segme
     assert moved["regions"][0]["origin"] == "corrected"
 
 
+def test_accept_prediction__the_whole_keeps_what_was_accepted_one_by_one(
+    seg: TestClient, segmentation_session: Any
+) -> None:
+    segmentation_session.add_prediction(1)
+    alone = seg.post(f"{IMAGE}/accept-prediction", json={"x": 2.5, "y": 2.5}).json()["regions"]
+    state = seg.post(f"{IMAGE}/accept-prediction").json()
+    assert len(state["regions"]) == 3
+    assert state["regions"][-1:] == alone, "on top of the whole"
+    # The whole goes with the next whole.
+    assert seg.post(f"{IMAGE}/accept-prediction").json() == state
+    segmentation_session.add_prediction(1, version=2, logits=np.stack([np.full((6, 8), v) for v in (-8.0, 8.0, -8.0)]))
+    state = seg.post(f"{IMAGE}/accept-prediction").json()
+    assert state["regions"][-1:] == alone
+    assert len(state["regions"]) == 2
+    # A whole of one region goes with the next whole as well.
+    segmentation_session.add_prediction(1, version=3)
+    state = seg.post(f"{IMAGE}/accept-prediction").json()
+    assert state["regions"][-1:] == alone
+    assert len(state["regions"]) == 3
+
+
 def test_accept_prediction__holes_are_filled(seg: TestClient, segmentation_session: Any) -> None:
     ring = np.full((3, 6, 8), -8.0)
     ring[0] = 8.0
@@ -405,14 +427,13 @@ def test_post_regions__shapes_are_looked_at_while_others_write(
 ) -> None:
     region_id = add(seg, STROKE)["regions"][0]["id"]
     other = {"add": [BOX]}
-    check = region_edits.checked_shape
     written: list[int] = []
 
     def check_while_another_writes(kind: str, geometry: Any, width: int, height: int) -> Any:
         if not written:
             written.append(0)
             written[0] = seg.post("/api/images/2/regions", json=other).status_code
-        return check(kind, geometry, width, height)
+        return checked_shape(kind, geometry, width, height)
 
     monkeypatch.setattr(region_edits, "checked_shape", check_while_another_writes)
     for change in ({"add": [MASK]}, {"change": [{"id": region_id, "dx": 2.0}]}):
@@ -426,14 +447,13 @@ def test_post_regions__shapes_are_looked_at_while_others_write(
 
 def test_post_regions__a_move_starts_from_what_another_left(seg: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
     region_id = add(seg, BOX)["regions"][0]["id"]
-    check = region_edits.checked_shape
     moved: list[int] = []
 
     def check_while_another_moves(kind: str, geometry: Any, width: int, height: int) -> Any:
         if not moved:
             moved.append(0)
             moved[0] = seg.post(REGIONS, json={"change": [{"id": region_id, "dx": -5.0}]}).status_code
-        return check(kind, geometry, width, height)
+        return checked_shape(kind, geometry, width, height)
 
     monkeypatch.setattr(region_edits, "checked_shape", check_while_another_moves)
     state = seg.post(REGIONS, json={"change": [{"id": region_id, "dy": 3.0}]}).json()
