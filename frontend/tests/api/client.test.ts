@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 
 import { createApi } from "../../src/api/client";
-import { ApiError, UnreachableError } from "../../src/api/errors";
+import { ApiError, isFinal, UnreachableError } from "../../src/api/errors";
 
 const PAGE = "http://127.0.0.1:8000/s/tissue/?a=1#/image/12";
 
@@ -83,6 +83,17 @@ describe("createApi", () => {
     const failing = createApi(PAGE, answering(json(body, 409))).undo(1, 3);
     await expect(failing).rejects.toMatchObject({ status: 409, error: "ConflictError", message: "revision 3 is stale", current: { revision: 4 } });
     await expect(failing).rejects.toBeInstanceOf(ApiError);
+  });
+
+  test.each([
+    [json({ error: "InvalidInputError", detail: "there is no class 9" }, 400), true],
+    [json({ detail: "Not authenticated" }, 401), false],
+    [() => new Response("<h1>404</h1>", { status: 404 }), false],
+    [() => new Response("<h1>too large</h1>", { status: 413 }), true],
+  ])("a refusal is final if it is Fewclick's own, or its size is in the way: %#", async (response, is_final) => {
+    const error: unknown = await createApi(PAGE, answering(response)).putAnnotation(1, { kind: "points", points: [] }, 0).catch((found: unknown) => found);
+    expect(error).toBeInstanceOf(ApiError);
+    expect(isFinal(error)).toBe(is_final);
   });
 
   test("an error without our body still says something", async () => {
