@@ -13,7 +13,7 @@ from db.enums import FeatureState
 from db.tables.images import Image
 from db.tables.learning import Prediction
 from tests.conftest import ReadySession
-from tests.end_to_end.labeling_page import Watch
+from tests.end_to_end.labeling_page import LabelingPage, Watch
 
 SURE = {1: (1, 0.9), 2: (2, 0.6), 3: (1, 0.7), 4: (3, 0.8), 5: (2, 0.95), 6: (1, 0.5)}
 """Predicted class and its probability by image."""
@@ -117,6 +117,20 @@ def test_labels__one_request_and_one_step_back(page: Page, url: str) -> None:
     page.keyboard.press("Enter")
     expect(page.get_by_test_id("tile-label").first).to_contain_text(name)
     expect(page.get_by_test_id("class-palette")).to_be_hidden()
+
+
+def test_labels__are_shown_on_opening_though_no_event_says_so(page: Page, url: str, labeling: LabelingPage) -> None:
+    silence = {"content_type": "text/event-stream", "body": "retry: 600000\n\n"}
+    page.route("**/api/events*", lambda route: route.fulfill(**silence))
+    page.goto(url)
+    labeling.wait_for_image()
+    opened = labeling.image_id
+    page.keyboard.press("g")
+    page.get_by_test_id(f"gallery-item-{opened}").click()
+    page.keyboard.press("3")
+    expect(page.get_by_test_id("tile-label")).to_have_count(1)
+    page.keyboard.press("g")
+    expect(page.get_by_test_id("class-3")).to_have_attribute("aria-checked", "true")
 
 
 def test_accept__what_is_shown_and_nothing_else(page: Page, url: str, classification_session: ReadySession) -> None:
