@@ -20,6 +20,8 @@ PREFERENCES = {"overlay_opacity": 1, "overlay_style": "confidence", "hint_dismis
 RED, AMBER, GREEN = 40 - 214, 201 - 247, 176 - 38
 """Green minus red in the colours of the confidence overlay: the other class, equally likely, the first class."""
 NARROW_PX = 3
+STEP_ERROR_PX = (GREEN - AMBER) / (GREEN - RED) + 0.01
+"""A step that falls between the centres of two screen pixels is found where the line through both passes amber."""
 BOUNDARIES = (
     Boundary(641, 479, 8, vertical=True),
     Boundary(641, 479, 471, vertical=False),
@@ -83,7 +85,7 @@ def test_overlay__boundary_is_within_half_a_pixel_of_the_picture_shown(page: Pag
         scale = box[2:].max() / max(boundary.width, boundary.height)
         off = abs(shown_at(boundary, pixels, box) - boundary.at * scale)
         # A pixel of the picture as shown: one of the screen, or one of the image where that is larger.
-        if off >= 0.5 * max(1, scale):
+        if off >= (0.5 * scale if scale > 1 else STEP_ERROR_PX):
             far_off[boundary] = off
     assert far_off == {}
 
