@@ -64,6 +64,14 @@ def test_import__a_mask_becomes_regions_pixel_by_pixel(tmp_path: Path) -> None:
     assert (label_map(state) == np.where(mask == 1, FOREGROUND, BACKGROUND)).all()
 
 
+def test_import__a_mask_is_cropped_like_its_image(tmp_path: Path) -> None:
+    PillowImage.new("RGB", (WIDTH + 4, HEIGHT + 3)).save(save_picture(tmp_path / "images/a.png"))
+    mask = np.random.default_rng(4).integers(0, 2, (HEIGHT + 3, WIDTH + 4)).astype(np.uint8)
+    save_mask(tmp_path / "labels/a.png", mask)
+    state = brought(tmp_path, preprocessing={"crop": {"left": 4, "top": 1, "bottom": 2}})["a.png"]
+    assert (label_map(state) == np.where(mask[1:-2, 4:] == 1, FOREGROUND, BACKGROUND)).all()
+
+
 def test_import__coco(tmp_path: Path) -> None:
     disc = np.zeros((HEIGHT, WIDTH), dtype=bool)
     disc[3:9, 2:7] = True

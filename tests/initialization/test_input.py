@@ -134,7 +134,7 @@ def test_init__masks_are_cropped_like_their_images(tmp_path: Path, size: tuple[i
     left, top = (0, 0) if size == (24, 16) else (4, 1)
     PillowImage.fromarray(mask[top : top + size[1], left : left + size[0]]).save(tmp_path / "masks/a.png")
     crop = {"left": 4, "top": 1, "bottom": 2}
-    config = write_config(tmp_path, preprocessing={"crop": crop}, labels_dir="masks")
+    config = write_config(tmp_path, preprocessing={"crop": crop}, labels_dir="masks", import_masks="points")
     assert init(config, "--yes") == 0
     points = annotations(tmp_path / "session")["a.png"]
     foreground = [(x, y) for x, y, class_id, _ in points if class_id == 1]
