@@ -100,6 +100,12 @@ def test_editor__mouse_alone_and_undo_after_a_reload(page: Page, editor: Locator
         expect(page.get_by_test_id("toast")).to_contain_text("Class “dog” removed, with 1 image.")
         wait_for_names(labeling, editor, ["cat", "bird", "fish"])
         assert client.annotations(1)["label"] is None
+        page.get_by_test_id("toast").get_by_role("button", name="Undo").click()
+        wait_for_names(labeling, editor, ["cat", "bird", "dog", "fish"])
+        expect(editor).to_be_visible()
+        editor.get_by_test_id(f"remove-class-{DOG}").click()
+        editor.get_by_test_id("confirm-remove-class").click()
+        wait_for_names(labeling, editor, ["cat", "bird", "fish"])
 
         labeling.open(url)
         page.get_by_test_id("edit-classes").click()

@@ -131,15 +131,15 @@ export class SegmentationUI extends AppView {
   }
 
   #shares(): readonly number[] {
-    const shown = this.app.predictions.shown.value;
-    if (shown !== this.#shares_of) {
-      this.#shares_of = shown;
-      this.#known_shares = areaShares(this.app.classes.value, shown?.maps ?? []);
+    const of = [this.app.predictions.shown.value, this.app.classes.value] as const;
+    if (of[0] !== this.#shares_of[0] || of[1] !== this.#shares_of[1]) {
+      this.#shares_of = of;
+      this.#known_shares = areaShares(of[1], of[0]?.maps ?? []);
     }
     return this.#known_shares;
   }
 
-  #shares_of: unknown = null;
+  #shares_of: readonly [unknown, unknown] = [null, null];
   #known_shares: readonly number[] = [];
 
   readonly #setOpacity = (event: Event): void => {

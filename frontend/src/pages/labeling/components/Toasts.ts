@@ -16,6 +16,18 @@ const SHOWN_MS = { info: 4_000, success: 4_000, warning: 9_000, error: 12_000 } 
 /** Short messages in a corner; they go by themselves, later the graver they are. */
 export class Toasts extends AppView {
   readonly #timers = new Map<number, ReturnType<typeof setTimeout>>();
+  #box: HTMLElement | null = null;
+
+  override connectedCallback(): void {
+    super.connectedCallback();
+    // Neither bubbles.
+    for (const name of ["toggle", "close"]) document.addEventListener(name, this.#followDialog, true);
+  }
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    for (const name of ["toggle", "close"]) document.removeEventListener(name, this.#followDialog, true);
+  }
 
   protected watched(): readonly Readable<unknown>[] {
     return [this.app.toasts];
@@ -53,12 +65,20 @@ export class Toasts extends AppView {
     </div>`;
   }
 
-  /** Above a dialog that is open: only what was shown last lies on top of it. */
+  /** Into the dialog that is open: all else is out of reach then, also what lies above it. */
   #bringToFront(): void {
-    const box = this.querySelector<HTMLElement>(".toasts");
-    if (box?.matches(":popover-open") === true) box.hidePopover();
-    if (this.app.toasts.value.length > 0) box?.showPopover();
+    this.#box ??= this.querySelector<HTMLElement>(".toasts");
+    const box = this.#box;
+    if (box === null) return;
+    if (box.matches(":popover-open")) box.hidePopover();
+    const home = [...document.querySelectorAll<HTMLElement>("dialog:modal")].at(-1) ?? this;
+    if (box.parentElement !== home) home.append(box);
+    if (this.app.toasts.value.length > 0) box.showPopover();
   }
+
+  readonly #followDialog = ({ target }: Event): void => {
+    if (target instanceof HTMLDialogElement) this.#bringToFront();
+  };
 
   #dismiss(id: number): void {
     clearTimeout(this.#timers.get(id));
