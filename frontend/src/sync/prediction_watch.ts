@@ -56,6 +56,8 @@ export class PredictionWatch {
   #exists = false;
   #asked = false;
   #missing_since_ms = 0;
+  /** Counts how often all predictions went: what was asked for before is of no use then. */
+  #removals = 0;
   #fetching = false;
   #fetch_again = false;
   #polls = 0;
@@ -119,7 +121,10 @@ export class PredictionWatch {
   /** The server says that there is none any more: no label is left to learn from. */
   announceRemoved(): void {
     this.#shelf.clear();
+    this.#removals += 1;
     this.#exists = false;
+    this.#wanted_version = 0;
+    this.#stopRefining();
     this.shown.set(null);
     this.reviewBehind();
   }
@@ -181,7 +186,7 @@ export class PredictionWatch {
       if (!is_time_to_ask && found.uncertainty === null) return null;
     }
     const loaded = await this.#load(image.id, this.shown.value);
-    if (image.id === this.#image?.id) this.#exists ||= loaded !== null;
+    if (image.id === this.#image?.id && loaded !== null) this.#exists = true;
     return loaded;
   }
 
@@ -199,9 +204,10 @@ export class PredictionWatch {
     image_id: number,
     before: ShownPrediction | null,
   ): Promise<Loaded | null> {
+    const removals = this.#removals;
     try {
       const ahead = image_id === this.#image?.id ? this.#loadAhead(image_id, before) : null;
-      const prediction = await this.#api.prediction(image_id);
+      const prediction = await this.#predictionOf(image_id);
       const { version, annotation_revision } = prediction;
       const is_same = before?.image_id === image_id && before.version === version;
       const class_ids = neededMaps(this.#classes.value, prediction.map?.class_ids ?? []);
@@ -211,10 +217,24 @@ export class PredictionWatch {
       const maps = is_same ? before.maps : await load();
       const refined = is_same && before.refined;
       const probabilities = prediction.probabilities ?? [];
+      if (removals !== this.#removals) return null;
       return { shown: { image_id, version, annotation_revision, probabilities, maps, refined }, prediction };
     } catch (error) {
       report(error);
       return null;
+    }
+  }
+
+  /** Where the server has none any more, what is on screen is nobody's. */
+  async #predictionOf(image_id: number): Promise<Prediction> {
+    try {
+      return await this.#api.prediction(image_id);
+    } catch (error) {
+      if (error instanceof ApiError && error.status === 404 && image_id === this.#image?.id) {
+        this.#exists = false;
+        this.shown.set(null);
+      }
+      throw error;
     }
   }
 

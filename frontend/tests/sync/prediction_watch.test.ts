@@ -163,6 +163,28 @@ describe("PredictionWatch", () => {
     watch.announceRemoved();
     expect(watch.shown.value).toBeNull();
   });
+
+  test("an answer from before the last label went is not shown", async () => {
+    server = predicted(1, 0);
+    watch.open(PREDICTED_IMAGE, 0);
+    watch.announceRemoved();
+    server = null;
+    await vi.advanceTimersByTimeAsync(0);
+    expect(watch.shown.value).toBeNull();
+  });
+
+  test("what the server has no more leaves the screen, though nobody said so, and is not asked for again", async () => {
+    server = predicted(1, 0);
+    watch.open(PREDICTED_IMAGE, 0);
+    await vi.advanceTimersByTimeAsync(0);
+    server = null;
+    watch.expect(5, 2);
+    await vi.advanceTimersByTimeAsync(2_000);
+    expect(watch.shown.value).toBeNull();
+    requests = [];
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect(requests).not.toContain("prediction");
+  });
 });
 
 test("neededMaps: the first of two classes, all that are known of more", () => {
