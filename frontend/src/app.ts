@@ -12,7 +12,7 @@ import { Signal } from "./state/signal";
 import { ToolState } from "./state/tools";
 import { UiState } from "./state/ui";
 import { noteErrors, ToastStore } from "./state/toasts";
-import type { Config, ExportFormat, LabelClass, SessionLink, Task } from "./state/types";
+import type { Config, LabelClass, SessionLink, Task } from "./state/types";
 import { CheckpointShelf } from "./sync/checkpoint_shelf";
 import { FinetuningWatch } from "./sync/finetuning";
 import { ClassEditing } from "./sync/class_editor";
@@ -232,7 +232,7 @@ export function createApp(page_url: string, config: Config, sessions: readonly S
       gallery_sort.set(found.sort);
     },
     thumbnailUrl: (image_id: number, size: number): string => api.thumbnailUrl(image_id, size),
-    exportUrl: (format: ExportFormat): string => api.exportUrl(format),
+    exportUrl: (query: string): string => api.exportUrl(query),
 
     async start(image_id: number | null): Promise<void> {
       events.open();

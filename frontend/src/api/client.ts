@@ -3,7 +3,7 @@ import createClient, { type Client } from "openapi-fetch";
 
 import type { Checkpoint, CheckpointComparison, CheckpointDetails, CheckpointList, Measurement, PrunePlan } from "../state/checkpoints";
 import type {
-  Annotation, Config, Draft, ExportFormat, HeadKind, Health, ImageComment, ImageDetails, ImageInfo, LabelClass, Prediction, SessionLink, Stats, Strategy,
+  Annotation, Config, Draft, HeadKind, Health, ImageComment, ImageDetails, ImageInfo, LabelClass, Prediction, SessionLink, Stats, Strategy,
   Training,
 } from "../state/types"; // prettier-ignore
 import type { BulkAction, BulkChange, BulkOutcome } from "../state/bulk";
@@ -196,7 +196,7 @@ export function createApi(page_url: string, fetcher: typeof fetch = (...args) =>
       unwrap(client.POST("/api/checkpoints/prune", { body })),
 
     thumbnailUrl: (image_id: number, size: number): string => at(`api/images/${image_id}/thumbnail?size=${size}`),
-    exportUrl: (format: ExportFormat): string => at(`api/export?format=${format}`),
+    exportUrl: (query: string): string => at(`api/export?${query}`),
     eventsUrl: (): string => at("api/events"),
   };
 }

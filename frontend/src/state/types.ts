@@ -223,7 +223,7 @@ export interface Stats {
   readonly live_accuracy: readonly { readonly at: string; readonly labeled: number; readonly count: number; readonly accuracy: number }[];
 }
 
-export type ExportFormat = "json" | "csv" | "png-masks" | "coco";
+export type ExportFormat = "json" | "csv" | "png-masks" | "coco" | "yolo-segment";
 
 export interface SessionLink {
   readonly name: string;

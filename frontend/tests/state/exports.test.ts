@@ -1,10 +1,25 @@
 import { expect, test } from "vitest";
 
-import { exportsFor } from "../../src/state/exports";
+import { exportQuery, exportsFor } from "../../src/state/exports";
+
+type Tasks = Parameters<typeof exportsFor>[0];
 
 test("exportsFor: COCO for every task, masks for segmentation alone", () => {
-  const formats = (task: Parameters<typeof exportsFor>[0]): string[] => exportsFor(task).map(({ format }) => format);
-  expect(formats("segmentation")).toEqual(["json", "csv", "png-masks", "coco"]);
-  expect(formats("classification")).toEqual(["json", "csv", "coco"]);
-  expect(formats("multilabel")).toEqual(["json", "csv", "coco"]);
+  const ids = (task: Tasks): string[] => exportsFor(task).map(({ id }) => id);
+  expect(ids("segmentation")).toEqual(["json", "csv", "png-masks", "coco", "coco-polygons", "yolo-segment"]);
+  expect(ids("classification")).toEqual(["json", "csv", "coco"]);
+  expect(ids("multilabel")).toEqual(["json", "csv", "coco"]);
+});
+
+test("exportQuery: what masks say goes with those that have some", () => {
+  const queries = exportsFor("segmentation").map((offer) => exportQuery(offer, "merged"));
+  expect(queries).toEqual([
+    "format=json",
+    "format=csv",
+    "format=png-masks&masks=merged",
+    "format=coco&masks=merged",
+    "format=coco&masks=merged&outlines=polygons",
+    "format=yolo-segment&masks=merged",
+  ]);
+  expect(exportsFor("segmentation").map((offer) => exportQuery(offer, ""))[2]).toBe("format=png-masks");
 });

@@ -1,7 +1,7 @@
 import { CircleHelp, CloudCheck, CloudOff, Download, Images, Moon, RefreshCw, Sun, SunMoon } from "lucide";
 import { html, nothing, type TemplateResult } from "lit";
 
-import { exportsFor } from "../../../state/exports";
+import { exportQuery, exportsFor, MASK_CHOICES, type MaskChoice } from "../../../state/exports";
 import { saveSign } from "../../../state/save_sign";
 import type { Theme } from "../../../state/preferences";
 import type { Readable } from "../../../state/signal";
@@ -53,9 +53,10 @@ export class AppHeader extends AppView {
         </button>
         <div id="export-menu" class="menu" popover aria-label="Export as" @click=${this.#closeMenu}>
           ${exportsFor(config.task).map(
-            ({ format, name, note }) => html`<a data-testid="export-${format}" download
-              href=${this.app.exportUrl(format)}><strong>${name}</strong><span>${note}</span></a>`,
+            (offer) => html`<a data-testid="export-${offer.id}" download
+              href=${this.app.exportUrl(exportQuery(offer, this.#masks))}><strong>${offer.name}</strong><span>${offer.note}</span></a>`,
           )}
+          ${config.task === "segmentation" ? this.#maskChoice() : nothing}
         </div>
         <button class="button ghost icon-only" data-testid="theme" aria-label="Colours: ${THEME_NAMES[theme]}"
           title=${this.tip(`Colours: ${THEME_NAMES[theme]}`, "theme")} @click=${() => this.command("theme")}>${icon(THEME_ICONS[theme])}</button>
@@ -125,8 +126,22 @@ export class AppHeader extends AppView {
     </span>`;
   }
 
+  #masks: MaskChoice = "";
+
+  #maskChoice(): TemplateResult {
+    const choose = ({ target }: Event): void => {
+      this.#masks = (target as HTMLSelectElement).value as MaskChoice;
+      this.requestUpdate();
+    };
+    return html`<label class="menu-choice"><span>Masks say</span>
+      <select data-testid="export-masks" @change=${choose}>
+        ${Object.entries(MASK_CHOICES).map(([value, text]) => html`<option value=${value} ?selected=${value === this.#masks}>${text}</option>`)}
+      </select></label>`;
+  }
+
   readonly #closeMenu = (event: Event): void => {
-    if (event.currentTarget instanceof HTMLElement) event.currentTarget.hidePopover();
+    const is_choice = event.target instanceof Element && event.target.closest("a") !== null;
+    if (is_choice && event.currentTarget instanceof HTMLElement) event.currentTarget.hidePopover();
   };
 
   readonly #switchSession = (event: Event): void => {
