@@ -44,8 +44,6 @@ export function exportsFor(task: Task): ExportOffer[] {
 
 /** Query of GET /api/export. */
 export function exportQuery({ format, outlines, has_masks }: ExportOffer, masks: MaskChoice): string {
-  const query = new URLSearchParams({ format });
-  if (has_masks && masks !== "") query.set("masks", masks);
-  if (outlines) query.set("outlines", outlines);
-  return query.toString();
+  const said = [["format", format], ["masks", has_masks ? masks : ""], ["outlines", outlines ?? ""]] as const;
+  return said.filter(([, value]) => value !== "").map((pair) => pair.join("=")).join("&");
 }
