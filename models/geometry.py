@@ -97,6 +97,11 @@ def scale_between(source: tuple[int, int], target: tuple[int, int]) -> npt.NDArr
     return np.array([target[0] / source[0], target[1] / source[1]])
 
 
+def halved(width: int, height: int) -> tuple[int, int]:
+    """(width, height) of the next level of a pyramid: an odd last column or row is kept."""
+    return (width + 1) // 2, (height + 1) // 2
+
+
 def fit_within(width: int, height: int, max_side: int, *, least: tuple[int, int] = (1, 1)) -> tuple[int, int]:
     """(width, height) with the longest side at most `max_side`, of nearly the same shape; never enlarged.
 

@@ -105,7 +105,8 @@ class Refinement:
 
     def _band_rows(self) -> int:
         height, width = self.guide.height, self.guide.width
-        cells_a_row = self.logits.shape[1] / height
+        grid_rows, grid_columns = self.logits.shape[1:]
+        cells_a_row = float(scale_between((width, height), (grid_columns, grid_rows))[1])
         # Rows x columns x rows of cells needed, which are two more than the rows cover.
         within_product = (np.sqrt(1 + cells_a_row * PRODUCT_VALUES / width) - 1) / cells_a_row
         return max(1, min(BAND_VALUES // (width * (6 + self.n_classes)), int(within_product)))

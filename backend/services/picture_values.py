@@ -25,6 +25,7 @@ from backend.context import AppContext
 from backend.services.image_paths import image_path
 from db.errors import ConflictError
 from db.tables.images import Image
+from models.geometry import halved
 from models.images import read_bands, read_image
 from models.rendering import display_range
 
@@ -118,8 +119,8 @@ def halve(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
     even = values
     if height % 2 or width % 2:
         even = np.asarray(cv2.copyMakeBorder(values, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE))
-    size = ((width + 1) // 2, (height + 1) // 2)
-    return np.asarray(cv2.resize(even, size, interpolation=cv2.INTER_AREA)).reshape(size[1], size[0], channels)
+    columns, rows = halved(width, height)
+    return np.asarray(cv2.resize(even, (columns, rows), interpolation=cv2.INTER_AREA)).reshape(rows, columns, channels)
 
 
 def _read(

@@ -154,6 +154,7 @@ def test_page__loses_nothing_on_small_screens(
     open_page(page, serve_page(segmentation_session))
     assert page.evaluate(OUTSIDE) == []
     for key in ("?", "i", "q"):
+        page.wait_for_timeout(250)
         page.keyboard.press(key)
         expect(page.locator("dialog[open]")).to_be_visible()
         assert page.evaluate(OUTSIDE) == []

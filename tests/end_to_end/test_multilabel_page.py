@@ -30,6 +30,12 @@ def held(client: Client, image_id: int) -> list[int] | None:
     return None if labels is None else [label["class_id"] for label in labels]
 
 
+def shows_newest(labeling: LabelingPage, client: Client) -> bool:
+    """Whether the prediction on screen has learned from all: accepting an older one is refused."""
+    newest = client.json("GET", f"images/{labeling.image_id}/prediction")
+    return not newest["stale"] and labeling.canvas.get_attribute("data-prediction-version") == str(newest["version"])
+
+
 def answer_by_keys(labeling: LabelingPage, client: Client, count: int) -> dict[int, list[int]]:
     """Give `count` images their true classes with the keyboard alone; class ids by image id."""
     given: dict[int, list[int]] = {}
@@ -55,6 +61,7 @@ def test_answer__keyboard_alone_then_suggestions(
         given = answer_by_keys(labeling, client, 12)
         labeling.wait_until(lambda: labeling.prediction_revision >= 0, "a prediction of an unlabelled image")
         image_id = labeling.image_id
+        labeling.wait_until(lambda: shows_newest(labeling, client), "the newest prediction on screen")
         expect(labeling.part("answer-state")).to_have_attribute("data-state", "suggested")
         assert labeling.confidence(BRICK) + labeling.confidence(GRASS) <= 1.01
         suggested = [i for i in NAMES.values() if labeling.part(f"class-{i}").get_attribute("data-suggested") == "true"]

@@ -1,4 +1,5 @@
 import { parseColor, type Rgb } from "../state/color";
+import { scaleBetween } from "../state/geometry";
 import type { ClassMap } from "../state/prediction";
 import { EDGE_ALPHA, heatMapOf, INSIDE_ALPHA, paletteOrder, type OverlayInput } from "./colormap";
 import { coverVisible, type Frame } from "./frame";
@@ -74,8 +75,9 @@ export class WebglOverlay implements OverlayPainter {
     this.#upload(input.maps);
     const { image, view } = frame;
     const { left, top, right, bottom } = window.part;
-    gl.uniform4f(this.#at("part"), left / image.width, top / image.height, (right - left) / image.width, (bottom - top) / image.height);
-    gl.uniform2f(this.#at("pixel"), 1 / (view.scale * image.width), 1 / (view.scale * image.height));
+    const [across, down] = scaleBetween(image, { width: 1, height: 1 });
+    gl.uniform4f(this.#at("part"), left * across, top * down, (right - left) * across, (bottom - top) * down);
+    gl.uniform2f(this.#at("pixel"), across / view.scale, down / view.scale);
     this.#setStyle(input);
     gl.drawArrays(gl.TRIANGLES, 0, 3);
   }

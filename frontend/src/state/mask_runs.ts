@@ -82,19 +82,19 @@ const anchors = new WeakMap<MaskGeometry, Vec2>();
 export function anchorOf(mask: MaskGeometry): Vec2 {
   const known = anchors.get(mask);
   if (known) return known;
-  const height = Math.max(mask.size[0], 1);
+  const rows = Math.max(mask.size[0], 1);
   let [place, longest, at] = [0, 0, 0];
   decodeRuns(mask).forEach((run, i) => {
     const end = place + run;
     // A run may go on in the next column.
     for (let from = place; i % 2 === 1 && from < end; ) {
-      const to = Math.min(end, (Math.floor(from / height) + 1) * height);
+      const to = Math.min(end, (Math.floor(from / rows) + 1) * rows);
       if (to - from > longest) [longest, at] = [to - from, from + Math.floor((to - from) / 2)];
       from = to;
     }
     place = end;
   });
-  const anchor: Vec2 = [mask.x + Math.floor(at / height) + 0.5, mask.y + (at % height) + 0.5];
+  const anchor: Vec2 = [mask.x + Math.floor(at / rows) + 0.5, mask.y + (at % rows) + 0.5];
   anchors.set(mask, anchor);
   return anchor;
 }

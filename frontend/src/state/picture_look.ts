@@ -77,10 +77,10 @@ export interface ToneCurve {
 
 /** What the screen still has to do to a picture that was rendered with the window `shown`. */
 export function toneCurve(wanted: ContrastWindow, shown: ContrastWindow, gamma: number): ToneCurve {
-  const width = Math.max(wanted.high - wanted.low, 1e-6);
+  const range = Math.max(wanted.high - wanted.low, 1e-6);
   return {
-    slope: (shown.high - shown.low) / width,
-    intercept: (shown.low - wanted.low) / width,
+    slope: (shown.high - shown.low) / range,
+    intercept: (shown.low - wanted.low) / range,
     exponent: 1 / clamp(gamma, 1 / GAMMA_LIMIT, GAMMA_LIMIT),
   };
 }

@@ -1,5 +1,5 @@
 /** The predicted region around a place: what a click would accept. */
-import type { Vec2 } from "./geometry";
+import { scaleBetween, type Vec2 } from "./geometry";
 import type { ShownPrediction } from "./prediction";
 import type { LabelClass } from "./types";
 import type { Size } from "./viewport";
@@ -28,8 +28,9 @@ export function predictedRegionAt(
   const first = maps[0]?.map;
   if (first === undefined || first.width * first.height > MOST_CELLS) return null;
   const { width, height } = first;
+  const [across, down] = scaleBetween(image, first);
   const place = ([x, y]: Vec2): number => {
-    const [column, row] = [Math.floor((x / image.width) * width), Math.floor((y / image.height) * height)];
+    const [column, row] = [Math.floor(x * across), Math.floor(y * down)];
     return column < 0 || row < 0 || column >= width || row >= height ? -1 : row * width + column;
   };
   const other = classes.length === 2 && maps.length === 1 ? (classes.find(({ id }) => id !== maps[0]?.class_id)?.id ?? -1) : null;

@@ -62,8 +62,8 @@ export class ClassDrag {
 }
 
 function partOf(row: HTMLElement, y: number): DropPart {
-  const { top, height } = row.getBoundingClientRect();
-  const share = (y - top) / height;
+  const { top, bottom } = row.getBoundingClientRect();
+  const share = (y - top) / (bottom - top);
   return share < 0.3 ? "before" : share > 0.7 ? "after" : "inside";
 }
 
