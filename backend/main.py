@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, FastAPI
+from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
 from backend.errors import ERROR_RESPONSES, add_error_handlers
@@ -52,10 +52,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         openapi_url="/api/openapi.json",
     )
     app.state.settings = settings
-    api = APIRouter(prefix="/api", responses=ERROR_RESPONSES)
     for module in ROUTERS:
-        api.include_router(module.router)
-    app.include_router(api)
+        app.include_router(module.router, prefix="/api", responses=ERROR_RESPONSES)
     # Not a mount, which would take a wrong method at a right path for a file of the page.
     app.router.default = Page(settings.frontend_dist, settings.session_links())
     add_error_handlers(app)
