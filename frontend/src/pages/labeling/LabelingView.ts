@@ -1,11 +1,8 @@
 import { html, nothing, type PropertyValues, type TemplateResult } from "lit";
 
 import { ImageStage } from "../../render/image_stage";
-import { filterToSearch } from "../../state/image_filter";
+import { imageIdInHash, isGallery, newHash } from "../../state/address";
 import type { Command } from "../../state/keymap";
-import type { OverlayStyle, Theme } from "../../state/preferences";
-import { START_HASH } from "../../state/start";
-import { isTiled } from "../../state/tiles";
 import type { Readable } from "../../state/signal";
 import "./components/Announcer";
 import { AppView } from "./components/AppView";
@@ -24,22 +21,23 @@ import "./components/ToolPalette";
 import "./components/Toolbar";
 import "./components/TrainingPanel";
 import "./components/ViewPanel";
+import { Commands } from "./commands";
 import { Keyboard } from "./keyboard";
 import { LazyDialogs } from "./lazy_dialogs";
 import { emptyState, stageChips, stageNotices } from "./notices";
 import { roveFocusIn } from "./roving_focus";
+import { StageFeed } from "./stage_feed";
 import { ToolDesk } from "./tool_desk";
 
-const ZOOM_STEP = 1.25;
-const OPACITY_STEP = 0.1;
-const OVERLAY_STYLES: readonly OverlayStyle[] = ["confidence", "classes", "uncertainty", "contour"];
 const BESIDE_GALLERY: ReadonlySet<Command> = new Set<Command>(["gallery", "theme", "help", "escape", "save", "class-palette", "classes"]);
 
-/** The page: puts the parts together, turns commands into actions and state into what the stage shows. */
+/** The page: puts the parts together, and keys, clicks and the address where they belong. */
 export class LabelingView extends AppView {
   readonly #stage = new ImageStage();
+  #feed: StageFeed | null = null;
   /** In segmentation sessions. */
   #desk: ToolDesk | null = null;
+  #commands: Commands | null = null;
   readonly #keyboard = new Keyboard({
     bindings: () => this.app.keys.here,
     command: (command) => this.#run(command),
@@ -64,17 +62,19 @@ export class LabelingView extends AppView {
 
   override connectedCallback(): void {
     super.connectedCallback();
+    const feed = new StageFeed(this.app, this.#stage);
+    this.#feed = feed;
     this.#stage.handlers = {
-      needDetail: (image_id) => void this.#showDetail(image_id),
+      needDetail: (image_id) => void feed.showDetail(image_id),
       zoomed: (zoom) => this.app.ui.zoom.set(zoom),
     };
     this.app.tiles.onArrival = () => this.#stage.tilesArrived();
     if (this.app.config.task === "segmentation") this.#desk = new ToolDesk(this.app, this.#stage);
+    this.#commands = new Commands(this.app, this.#stage, this.#desk, this);
     this.#keyboard.listen();
     roveFocusIn(this);
     this.addEventListener("fewclick-class", ({ detail }) => this.#choose(detail));
     this.addEventListener("fewclick-command", ({ detail }) => this.#run(detail));
-    this.addEventListener("fewclick-class", ({ detail }) => this.#desk?.chooseClass(detail));
     // A clicked button must not catch Space and Enter afterwards: those are keys of the image.
     this.addEventListener("click", (event) => {
       const button = event.target instanceof Element ? event.target.closest("button") : null;
@@ -124,29 +124,15 @@ export class LabelingView extends AppView {
 
   protected override updated(changed: PropertyValues): void {
     super.updated(changed);
-    const { navigator, annotations, predictions, classes, preferences, ui, picture_view } = this.app;
-    const opened = navigator.opened.value;
-    this.#showPicture();
-    this.#stage.setClasses(classes.value);
-    this.#stage.setAnnotation(annotations.current.value);
-    this.#stage.setPrediction(predictions.shown.value);
-    this.#stage.setRenderer(preferences.value.renderer);
-    this.#stage.setTones(picture_view.tones.value);
-    this.#stage.setStyle(preferences.value.overlay_style, picture_view.confidence_class_id);
-    this.#stage.setOpacity(preferences.value.overlay_opacity);
-    this.#stage.setHidden(ui.overlay_hidden.value);
-    this.#stage.toggleAttribute("busy", navigator.loading.value);
+    const { preferences, navigator, ui, filter, gallery_sort } = this.app;
+    this.#feed?.show();
     if (this.#desk) this.#desk.show();
     else this.#stage.setTool(null);
-    this.#stage.wheel_pans = preferences.value.wheel_pans;
     document.documentElement.dataset.theme = preferences.value.theme;
-    if (opened && location.hash !== START_HASH) history.replaceState(null, "", this.#address(opened.image.id));
-  }
-
-  /** With the filter, so that a reload and a link keep it. */
-  #address(image_id: number): string {
-    const { ui, filter, gallery_sort } = this.app;
-    return ui.gallery_open.value ? `#/gallery${filterToSearch(filter.value, gallery_sort.value)}` : `#/image/${image_id}${filterToSearch(filter.value)}`;
+    const hash = newHash(location.hash, {
+      image_id: navigator.image?.id ?? null, in_gallery: ui.gallery_open.value, filter: filter.value, sort: gallery_sort.value,
+    }); // prettier-ignore
+    if (hash !== null) history.replaceState(null, "", hash);
   }
 
   get #gallery(): Gallery | null {
@@ -163,43 +149,6 @@ export class LabelingView extends AppView {
       case "multilabel":
         return html`<fewclick-multilabel-ui .app=${app}></fewclick-multilabel-ui>`;
     }
-  }
-
-  #shown_picture: unknown = null;
-  #shown_look = "";
-
-  #showPicture(): void {
-    const opened = this.app.navigator.opened.value;
-    const look = this.app.picture_view.shown_look.value;
-    if (opened === this.#shown_picture && look === this.#shown_look) return;
-    this.#shown_picture = opened;
-    this.#shown_look = look;
-    if (opened === null) {
-      this.#stage.setPicture(null);
-      return;
-    }
-    const { image, bitmap } = opened;
-    const size = { width: image.width ?? bitmap?.width ?? 1, height: image.height ?? bitmap?.height ?? 1 };
-    const tiles = isTiled(size) && bitmap ? this.app.tiles.of(image.id, size, look) : null;
-    this.#stage.setPicture({ image_id: image.id, size, bitmap, tiles });
-    this.#measureOpening(image.id);
-  }
-
-  #measured_id = 0;
-
-  /** From the wish to see an image to the frame that shows it: for benchmarks, and for the browser's own tools. */
-  #measureOpening(image_id: number): void {
-    if (image_id === this.#measured_id) return;
-    this.#measured_id = image_id;
-    const { asked_at_ms: start } = this.app.navigator;
-    // The stage has asked for this frame before.
-    requestAnimationFrame(() => performance.measure("fewclick:image-shown", { start, detail: { image_id } }));
-  }
-
-  async #showDetail(image_id: number): Promise<void> {
-    const bitmap = await this.app.navigator.detail(image_id);
-    const opened = this.app.navigator.opened.value;
-    if (bitmap && opened?.image.id === image_id) this.app.navigator.opened.set({ ...opened, bitmap });
   }
 
   #chooseClass(index: number): void {
@@ -227,7 +176,7 @@ export class LabelingView extends AppView {
     if (this.app.ui.gallery_open.value && (this.#gallery?.run(command) === true || !BESIDE_GALLERY.has(command))) return;
     this.#desk?.settle();
     this.querySelector("fewclick-hint")?.did(command);
-    this.#actions[command]();
+    this.#commands?.run(command);
   }
 
   #toImage(): void {
@@ -240,95 +189,6 @@ export class LabelingView extends AppView {
     for (const menu of menus) menu.hidePopover();
     return menus.length > 0;
   }
-
-  readonly #actions: Readonly<Record<Command, () => void>> = {
-    next: () => void this.app.navigator.next(),
-    previous: () => void this.app.navigator.previous(),
-    "next-in-order": () => void this.app.navigator.step(1),
-    "previous-in-order": () => void this.app.navigator.step(-1),
-    skip: () => void this.app.labelling.skip(),
-    undetermined: () => void this.app.labelling.markUndetermined(),
-    classes: () => this.app.ui.classes_open.set(!this.app.ui.classes_open.value),
-    "class-palette": () => this.app.ui.class_palette_open.set(true),
-    undo: () => void this.app.labelling.undo(),
-    redo: () => void this.app.labelling.redo(),
-    save: () => void this.app.training.start(),
-    accept: () => void this.app.labelling.accept(false),
-    "accept-next": () => void this.app.labelling.accept(true),
-    none: () => this.app.labelling.chooseNone(),
-    remove: () => (this.#desk ? this.#desk.remove() : this.app.labelling.removeNearest(null)),
-    extract: () => {
-      if (this.app.config.task === "segmentation") void this.app.labelling.extractPoints();
-    },
-    "point-mode": () => this.#desk?.choose("points"),
-    "tool-select": () => this.#desk?.choose("select"),
-    "tool-brush": () => this.#desk?.choose("brush"),
-    "tool-eraser": () => this.#desk?.choose("eraser"),
-    "tool-polygon": () => this.#desk?.choose("polygon"),
-    "tool-box": () => this.#desk?.choose("box"),
-    "tool-correct": () => this.#desk?.choose("correct"),
-    "select-all": () => this.app.regions.selectAll(),
-    "accept-region": () => this.#desk?.acceptRegion(),
-    "hide-overlay": () => this.app.ui.overlay_hidden.set(!this.app.ui.overlay_hidden.value),
-    "opacity-down": () => this.#stepSizeOrOpacity(-1),
-    "opacity-up": () => this.#stepSizeOrOpacity(1),
-    "overlay-style": () =>
-      this.app.preferences.change({ overlay_style: after(OVERLAY_STYLES, this.app.preferences.value.overlay_style) }),
-    fit: () => this.#stage.fit(),
-    "actual-size": () => this.#stage.actualSize(),
-    "zoom-in": () => this.#stage.zoomBy(ZOOM_STEP),
-    "zoom-out": () => this.#stage.zoomBy(1 / ZOOM_STEP),
-    comment: () => this.app.ui.comment_open.set(!this.app.ui.comment_open.value),
-    strategy: () => this.querySelector<HTMLSelectElement>("[data-testid=strategy]")?.focus(),
-    jump: () => this.querySelector<HTMLInputElement>("[data-testid=jump-to-image]")?.select(),
-    gallery: () => this.app.ui.gallery_open.set(!this.app.ui.gallery_open.value),
-    theme: () => this.app.preferences.change({ theme: otherTheme(this.app.preferences.value.theme) }),
-    help: () => this.app.ui.help_open.set(!this.app.ui.help_open.value),
-    progress: () => this.app.ui.progress_open.set(!this.app.ui.progress_open.value),
-    checkpoints: () => this.app.ui.checkpoints_open.set(!this.app.ui.checkpoints_open.value),
-    quality: () => this.app.ui.quality_open.set(!this.app.ui.quality_open.value),
-    "view-panel": () => this.app.picture_view.panel_open.set(!this.app.picture_view.panel_open.value),
-    escape: () => this.#escape(),
-  };
-
-  /** Whatever lies on top goes first. */
-  #escape(): void {
-    this.#stage.cancelTool();
-    if (this.app.ui.gallery_open.value) this.app.ui.gallery_open.set(false);
-    else if (this.app.ui.comment_open.value) this.app.ui.comment_open.set(false);
-    else this.app.picture_view.panel_open.set(false);
-  }
-
-  /** Of the brush where one is in hand, else of the overlay. */
-  #stepSizeOrOpacity(direction: 1 | -1): void {
-    if (this.#desk?.hasSize) {
-      this.app.tools.stepBrush(direction);
-      return;
-    }
-    const opacity = Math.round((this.app.preferences.value.overlay_opacity + direction * OPACITY_STEP) * 20) / 20;
-    this.app.preferences.change({ overlay_opacity: Math.min(Math.max(opacity, 0), 1) });
-  }
-}
-
-/** The image that an address such as #/image/12 names. */
-export function imageIdInHash(hash: string): number | null {
-  const id = /^#\/image\/(\d+)(?:\?|$)/.exec(hash)?.[1];
-  return id === undefined ? null : Number(id);
-}
-
-export function isGallery(hash: string): boolean {
-  return hash === "#/gallery" || hash.startsWith("#/gallery?");
-}
-
-function after<T>(values: readonly T[], value: T): T {
-  return values[(values.indexOf(value) + 1) % values.length] ?? value;
 }
 
 customElements.define("labeling-view", LabelingView);
-
-/** The look that is not shown now; where that is what the system asks for, the system goes on deciding. */
-function otherTheme(theme: Theme): Theme {
-  const system = matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
-  const other = (theme === "auto" ? system : theme) === "dark" ? "light" : "dark";
-  return other === system ? "auto" : other;
-}

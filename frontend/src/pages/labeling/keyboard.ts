@@ -98,5 +98,10 @@ function isForTools({ tag, editable }: { tag: string; editable: boolean }, key: 
 function focused(event: KeyboardEvent): { tag: string; editable: boolean } {
   const target = event.composedPath()[0];
   if (!(target instanceof HTMLElement)) return { tag: "", editable: false };
+  // The focus stays in what has just been closed, such as the search of a dialog, until the next frame: nobody types there.
+  if (!target.checkVisibility()) {
+    target.blur();
+    return { tag: "", editable: false };
+  }
   return { tag: target.localName, editable: target.isContentEditable };
 }

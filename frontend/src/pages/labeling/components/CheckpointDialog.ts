@@ -8,7 +8,7 @@ import type { Readable } from "../../../state/signal";
 import { AppView } from "./AppView";
 import { comparisonTables } from "./checkpoint_comparison";
 import { detailsTables } from "./checkpoint_details";
-import { closeOnBackdrop, showDialog } from "./dialog";
+import { closeOnBackdrop, showDialog, whenClosed } from "./dialog";
 import { icon } from "./icon";
 
 const KEEP = 20;
@@ -24,7 +24,7 @@ export class CheckpointDialog extends AppView {
     const { ui, shelf } = this.app;
     const { kind } = shelf.view.value;
     return html`<dialog class="dialog wide shelf" data-testid="checkpoints" aria-labelledby="checkpoints-title"
-      @close=${() => ui.checkpoints_open.set(false)} @click=${closeOnBackdrop}>
+      @close=${whenClosed(ui.checkpoints_open)} @click=${closeOnBackdrop}>
       <div class="dialog-head">
         <div class="shelf-title">
           ${kind === "list" ? nothing : html`<button class="button ghost icon-only" aria-label="Back to the list" title="Back to the list"

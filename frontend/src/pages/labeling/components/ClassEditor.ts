@@ -14,7 +14,7 @@ import { AppView } from "./AppView";
 import { ClassDrag, type ClassDrop } from "./class_drag";
 import { classPanel } from "./class_panels";
 import { classCount, groupField, inputOf, keyHint, removedClasses } from "./class_parts";
-import { closeOnBackdrop, showDialog } from "./dialog";
+import { closeOnBackdrop, showDialog, whenClosed } from "./dialog";
 import { icon } from "./icon";
 
 const SEARCH_FROM = 10;
@@ -80,7 +80,7 @@ export class ClassEditor extends AppView {
     const all = classRows(classes.value);
     const rows = searchRows(all, this.words);
     const active_id = rows.some(({ label_class }) => label_class.id === this.active_id) ? this.active_id : rows[0]?.label_class.id;
-    return html`<dialog class="dialog class-editor" aria-labelledby="class-editor-title" @close=${() => ui.classes_open.set(false)}
+    return html`<dialog class="dialog class-editor" aria-labelledby="class-editor-title" @close=${whenClosed(ui.classes_open)}
       @click=${closeOnBackdrop}>
       <div class="dialog-head">
         <h2 id="class-editor-title">Classes <span class="class-total">${all.length}</span></h2>

@@ -4,7 +4,7 @@ import { html, nothing, type PropertyDeclarations, type PropertyValues, type Tem
 import { searchClasses, type FoundClass } from "../../../state/class_search";
 import type { Readable } from "../../../state/signal";
 import { AppView } from "./AppView";
-import { closeOnBackdrop, showDialog } from "./dialog";
+import { closeOnBackdrop, showDialog, whenClosed } from "./dialog";
 import { icon } from "./icon";
 
 /** As many as a person reads; a letter more narrows the list down. */
@@ -118,10 +118,10 @@ export class ClassPalette extends AppView {
     }
   };
 
-  readonly #closed = (): void => {
+  readonly #closed = (event: Event): void => {
     this.words = "";
     this.place = 0;
-    this.app.ui.class_palette_open.set(false);
+    whenClosed(this.app.ui.class_palette_open)(event);
   };
 }
 

@@ -10,7 +10,7 @@ import type { Readable } from "../../../state/signal";
 import type { Task } from "../../../state/types";
 import { copyDetails } from "../problem_details";
 import { AppView } from "./AppView";
-import { closeOnBackdrop, showDialog } from "./dialog";
+import { closeOnBackdrop, showDialog, whenClosed } from "./dialog";
 import { icon } from "./icon";
 
 const DIGITS: Readonly<Record<Task, string>> = {
@@ -251,10 +251,10 @@ export class KeyHelp extends AppView {
     this.capture = null;
   };
 
-  readonly #closed = (): void => {
+  readonly #closed = (event: Event): void => {
     this.capture = null;
     this.wanted = "";
-    this.app.ui.help_open.set(false);
+    whenClosed(this.app.ui.help_open)(event);
   };
 }
 

@@ -9,7 +9,7 @@ import type { Readable } from "../../../state/signal";
 import type { ClassCount, LabelClass, Pace, Stats } from "../../../state/types";
 import { isActive } from "../../../sync/polling";
 import { AppView } from "./AppView";
-import { closeOnBackdrop, showDialog } from "./dialog";
+import { closeOnBackdrop, showDialog, whenClosed } from "./dialog";
 import { icon } from "./icon";
 import "./LossChart";
 import { duration, extractionLine, extractionNote, grouped, outcomeLine, percent, trainingLine } from "./text";
@@ -25,7 +25,7 @@ export class ProgressDialog extends AppView {
     const { progress_open } = this.app.ui;
     const stats = this.app.stats.stats.value;
     return html`<dialog class="dialog wide progress-dialog" data-testid="progress-dialog" aria-labelledby="progress-title"
-      @close=${() => progress_open.set(false)} @click=${closeOnBackdrop}>
+      @close=${whenClosed(progress_open)} @click=${closeOnBackdrop}>
       <div class="dialog-head">
         <h2 id="progress-title">Progress</h2>
         <button class="button ghost icon-only" aria-label="Close" @click=${() => progress_open.set(false)}>${icon(X)}</button>

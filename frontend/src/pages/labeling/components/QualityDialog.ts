@@ -22,7 +22,7 @@ import {
 } from "../../../state/quality";
 import type { Readable } from "../../../state/signal";
 import { AppView } from "./AppView";
-import { closeOnBackdrop, showDialog } from "./dialog";
+import { closeOnBackdrop, showDialog, whenClosed } from "./dialog";
 import { icon } from "./icon";
 import { linePlot, plotTable, reliabilityPlot } from "./plots";
 import { percent } from "./text";
@@ -41,7 +41,7 @@ export class QualityDialog extends AppView {
     const { quality_open } = this.app.ui;
     const quality = this.app.stats.stats.value?.quality ?? null;
     return html`<dialog class="dialog wide quality-dialog" data-testid="quality" aria-labelledby="quality-dialog-title"
-      @close=${() => quality_open.set(false)} @click=${closeOnBackdrop}>
+      @close=${whenClosed(quality_open)} @click=${closeOnBackdrop}>
       <div class="dialog-head">
         <h2 id="quality-dialog-title">Quality</h2>
         <button class="button ghost icon-only" aria-label="Close" @click=${() => quality_open.set(false)}>${icon(X)}</button>
