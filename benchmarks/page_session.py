@@ -57,11 +57,6 @@ class Opened:
             "document.querySelector('[data-testid=image-canvas]')?.dataset.imageId !== undefined", timeout=LIMIT_MS
         )
 
-    @property
-    def image_id(self) -> int:
-        """Of the image on screen."""
-        return int(self.page.get_by_test_id("image-canvas").get_attribute("data-image-id") or 0)
-
     def wait_for_prediction(self, image_id: int | None = None) -> None:
         """Return once the image, or the open one, is shown with a prediction."""
         self.page.wait_for_function("(id) => fewclickProbe.hasPrediction(id)", arg=image_id, timeout=LIMIT_MS)

@@ -138,11 +138,8 @@ def mask_points(
     Raises:
         MaskError: the mask holds nothing known.
     """
-    regions = _regions(mask, values)
-    if not regions:
-        raise MaskError(f"holds no known class, found the values {_some_values(mask)}")
     points: dict[str, list[tuple[float, float]]] = {}
-    for name, region in regions:
+    for name, region in _regions(mask, values):
         points.setdefault(name, []).extend(inner_points(region, count))
     return points
 
@@ -153,10 +150,7 @@ def mask_regions(mask: MaskPixels, values: MaskValues) -> list[tuple[str, Mask]]
     Raises:
         MaskError: the mask holds nothing known.
     """
-    regions = _regions(mask, values)
-    if not regions:
-        raise MaskError(f"holds no known class, found the values {_some_values(mask)}")
-    masks = ((name, mask_of(region)) for name, region in regions)
+    masks = ((name, mask_of(region)) for name, region in _regions(mask, values))
     return [(name, shape) for name, shape in masks if shape is not None]
 
 
@@ -178,13 +172,17 @@ def inner_points(region: npt.NDArray[np.bool_], count: int) -> list[tuple[float,
 
 
 def _regions(mask: MaskPixels, values: MaskValues) -> list[tuple[str, npt.NDArray[np.bool_]]]:
+    """The pixels (H, W) of each class in a mask; raises as `mask_points`."""
     if mask.ndim == 3 and (mask == mask[:, :, :1]).all() and not _has_color(mask, values):
         mask = mask[:, :, 0]  # a grey mask saved as RGB
     if mask.ndim == 2:
         found = [(name, mask == value) for value, name in values.by_index.items()]
     else:
         found = [(name, (mask == np.array(color)).all(axis=2)) for color, name in values.by_color.items()]
-    return [(name, region) for name, region in found if region.any()]
+    regions = [(name, region) for name, region in found if region.any()]
+    if not regions:
+        raise MaskError(f"holds no known class, found the values {_some_values(mask)}")
+    return regions
 
 
 def _has_color(mask: MaskPixels, values: MaskValues) -> bool:

@@ -10,6 +10,7 @@ import numpy as np
 
 from models.errors import ShapeError
 from models.region_shapes import Polygon, Shape, mask_of, shape_of
+from models.run_lengths import pixels_of_runs
 
 OWN_FORMAT = "fewclick"
 MOST_PIXELS = 1 << 30
@@ -108,11 +109,7 @@ def _coco_shape(part: Any) -> Shape:
     runs = np.array(part["counts"], dtype=np.int64)
     if height * width > MOST_PIXELS:
         raise ShapeError(f"size names {height} x {width} pixels, more than an image has")
-    if (runs < 0).any() or int(runs.sum()) != height * width:
-        raise ShapeError(f"counts do not tell of the {height} x {width} pixels that size names")
-    values = np.zeros(len(runs), dtype=bool)
-    values[1::2] = True
-    mask = mask_of(np.repeat(values, runs).reshape((height, width), order="F"))
+    mask = mask_of(pixels_of_runs(runs, height, width))
     if mask is None:
         raise ShapeError("a mask has no pixel set")
     return mask

@@ -9,7 +9,7 @@ import numpy as np
 
 from db.queries.training_data import LabelledImage
 from ml_service.coming_curvature import curvature_of
-from ml_service.data_loaders.base import FloatArray, ImageSamples
+from ml_service.data_loaders.base import FloatArray, ImageSamples, answer_targets
 from ml_service.heads.exclusive_groups import GroupOf
 from ml_service.heads.live import LiveHeadConfig, prepare_inputs
 from ml_service.heads.multilabel_head import (
@@ -81,7 +81,7 @@ class AnswerRows:
             self._class_ids = class_ids
             self._targets = np.full((len(self._inputs), len(class_ids)), np.nan, np.float32)
             for image_id, samples in self._samples.items():
-                self._targets[self._row_of[image_id]] = self._targets_of(samples.image)
+                self._targets[self._row_of[image_id]] = answer_targets(samples.image, class_ids)
         if np.isnan(self._targets[: self._used]).all():
             return None
         for subject in [subject for subject, coming in self._coming.items() if coming.done()]:
@@ -143,7 +143,7 @@ class AnswerRows:
             return
         if before is None or before.inputs is not samples.inputs:
             self._put_inputs(image_id, prepare_inputs(samples.inputs, scaler, self._config)[0])
-        self._targets[self._row_of[image_id]] = self._targets_of(samples.image)
+        self._targets[self._row_of[image_id]] = answer_targets(samples.image, self._class_ids)
         self._samples[image_id] = samples
         self._content += _digest(samples.image)
 
@@ -159,14 +159,6 @@ class AnswerRows:
             self._inputs_stay = False
             self._curvatures, self._coming = {}, {}
         self._inputs[row] = inputs
-
-    def _targets_of(self, image: LabelledImage) -> FloatArray:
-        """(K,), as in `Samples`."""
-        held = {target.class_id for target in image.targets}
-        unasked = set(image.unasked)
-        return np.array(
-            [np.nan if class_id in unasked else float(class_id in held) for class_id in self._class_ids], np.float32
-        )
 
 
 def _digest(image: LabelledImage) -> int:

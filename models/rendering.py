@@ -140,11 +140,7 @@ def display_range(values: npt.NDArray[np.generic], contrast: Contrast = "auto") 
 
 def percentile_range(values: npt.NDArray[np.generic]) -> tuple[float, float]:
     """The values that the automatic contrast makes black and white, whatever their type."""
-    numbers = _as_floats(values)
-    finite = np.isfinite(numbers)
-    if not finite.any():
-        return 0.0, 0.0
-    return _widened(numbers[finite], _plain_percentiles(numbers[finite], AUTO_PERCENTILES))
+    return display_range(values, Percentiles(*AUTO_PERCENTILES))
 
 
 def stretch(values: npt.NDArray[np.generic], low: float, high: float) -> npt.NDArray[np.uint8]:
@@ -167,11 +163,16 @@ def _stretch(
     return np.asarray(np.clip(np.rint(np.nan_to_num(scaled)), 0, 255), dtype=np.uint8)
 
 
+def _plain_percentiles(numbers: npt.NDArray[np.floating], percentiles: tuple[float, float]) -> tuple[float, float]:
+    low, high = (float(value) for value in np.percentile(numbers, percentiles))
+    return low, high
+
+
 def _black_and_white(
     numbers: npt.NDArray[np.floating],
     dtype: np.dtype[np.generic],
     contrast: Contrast,
-    percentiles: Callable[[npt.NDArray[np.floating], tuple[float, float]], tuple[float, float]] | None = None,
+    percentiles: Callable[[npt.NDArray[np.floating], tuple[float, float]], tuple[float, float]] = _plain_percentiles,
 ) -> tuple[float, float]:
     """The values that become black and white.
 
@@ -183,7 +184,7 @@ def _black_and_white(
         case ValueRange(low, high):
             return low, high
         case Percentiles(low, high):
-            return _widened(numbers, (percentiles or _plain_percentiles)(numbers, (low, high)))
+            return _widened(numbers, percentiles(numbers, (low, high)))
         case "none":
             return 0.0, 1.0 if is_float else float(np.iinfo(dtype).max)  # type: ignore[type-var]
         case _:
@@ -192,12 +193,7 @@ def _black_and_white(
                 return 0.0, 1.0
             if low >= 0 and high <= 255:
                 return 0.0, 255.0
-            return _widened(numbers, (percentiles or _plain_percentiles)(numbers, AUTO_PERCENTILES))
-
-
-def _plain_percentiles(numbers: npt.NDArray[np.floating], percentiles: tuple[float, float]) -> tuple[float, float]:
-    low, high = (float(value) for value in np.percentile(numbers, percentiles))
-    return low, high
+            return _widened(numbers, percentiles(numbers, AUTO_PERCENTILES))
 
 
 def _widened(numbers: npt.NDArray[np.floating], found: tuple[float, float]) -> tuple[float, float]:

@@ -84,7 +84,16 @@ def decode_runs(text: str, height: int, width: int) -> Bools:
     Raises:
         ShapeError: it is no such text, or one of another number of pixels.
     """
-    runs = _checked_runs(text, height, width)
+    return pixels_of_runs(_runs(text), height, width)
+
+
+def pixels_of_runs(runs: npt.NDArray[np.int64], height: int, width: int) -> Bools:
+    """The mask (H, W) of runs of 0 and 1 in turn, beginning with 0, down the columns.
+
+    Raises:
+        ShapeError: they make another number of pixels.
+    """
+    _require_fit(runs, height, width)
     values = np.zeros(len(runs), dtype=bool)
     values[1::2] = True
     return np.repeat(values, runs).reshape((height, width), order="F")
@@ -92,10 +101,14 @@ def decode_runs(text: str, height: int, width: int) -> Bools:
 
 def _checked_runs(text: str, height: int, width: int) -> npt.NDArray[np.int64]:
     runs = _runs(text)
+    _require_fit(runs, height, width)
+    return runs
+
+
+def _require_fit(runs: npt.NDArray[np.int64], height: int, width: int) -> None:
     is_possible = bool(((runs >= 0) & (runs <= height * width)).all())
     if not is_possible or int(runs.sum()) != height * width:
         raise ShapeError(f"counts do not tell of the {height} x {width} pixels that size names: expected as many")
-    return runs
 
 
 def _runs(text: str) -> npt.NDArray[np.int64]:

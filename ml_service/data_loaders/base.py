@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -64,7 +64,7 @@ def collect(images: Iterable[ImageSamples], class_ids: Sequence[int], extracted_
     index_of = {class_id: index for index, class_id in enumerate(class_ids)}
     images = list(images)
     if any(samples.image.answered for samples in images):
-        return _collect_answers(images, index_of)
+        return _collect_answers(images, class_ids)
     inputs, class_index, weights, image_ids = [], [], [], []
     for samples in images:
         chosen = teaching(samples.image, index_of, extracted_weight)
@@ -84,23 +84,25 @@ def collect(images: Iterable[ImageSamples], class_ids: Sequence[int], extracted_
     )
 
 
-def _collect_answers(images: Iterable[ImageSamples], index_of: Mapping[int, int]) -> Samples | None:
+def _collect_answers(images: Iterable[ImageSamples], class_ids: Sequence[int]) -> Samples | None:
     answers = [
-        samples for samples in images if samples.image.answered and not index_of.keys() <= set(samples.image.unasked)
+        samples for samples in images if samples.image.answered and not set(class_ids) <= set(samples.image.unasked)
     ]
     if not answers:
         return None
-    targets = np.zeros((len(answers), len(index_of)), dtype=np.float32)
-    for row, samples in enumerate(answers):
-        held = [index_of[target.class_id] for target in samples.image.targets if target.class_id in index_of]
-        targets[row, held] = 1.0
-        targets[row, [index_of[class_id] for class_id in samples.image.unasked if class_id in index_of]] = np.nan
     return Samples(
         inputs=np.concatenate([samples.inputs for samples in answers]),
-        targets=targets,
+        targets=np.stack([answer_targets(samples.image, class_ids) for samples in answers]),
         weights=np.ones(len(answers), dtype=np.float32),
         image_ids=np.array([samples.image.id for samples in answers], dtype=np.intp),
     )
+
+
+def answer_targets(image: LabelledImage, class_ids: Sequence[int]) -> FloatArray:
+    """(K,) of an image that is answered for all classes at once, as in `Samples`."""
+    held = {target.class_id for target in image.targets}
+    unasked = set(image.unasked)
+    return np.array([np.nan if class_id in unasked else class_id in held for class_id in class_ids], np.float32)
 
 
 def teaching(image: LabelledImage, class_ids: Collection[int], extracted_weight: float) -> list[int]:

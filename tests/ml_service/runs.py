@@ -7,11 +7,11 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import select
 
-from db.queries.runs import request_run
+from db.queries.runs import request_run, request_stop
 from db.tables.learning import RunEpoch
 from db.tables.processes import Event
 from ml_service.worker import Worker
-from tests.ml_service.toy_session import ToySession
+from tests.ml_service.toy_session import ToySession, work_off
 
 
 def save(session: ToySession, image_id: int | None = None) -> int:
@@ -30,6 +30,22 @@ def epochs_of(session: ToySession, run_id: int) -> list[tuple[int, float, float 
     with session.db.read() as db_session:
         rows = db_session.scalars(select(RunEpoch).where(RunEpoch.run_id == run_id).order_by(RunEpoch.epoch))
         return [(row.epoch, row.train_loss, row.val_loss) for row in rows]
+
+
+def stop_run(session: ToySession) -> None:
+    with session.db.write() as db_session:
+        request_stop(db_session)
+
+
+def leave_run(session: ToySession, monkeypatch: pytest.MonkeyPatch, step: int) -> int:
+    """A service begins a run and is stopped at a given batch of it; returns the run's id."""
+    worker = session.worker()
+    work_off(worker)
+    interrupt_at(monkeypatch, worker, step, worker.stop)
+    run_id = save(session)
+    worker.step()
+    worker.close()
+    return run_id
 
 
 def interrupt_at(monkeypatch: pytest.MonkeyPatch, worker: Worker, *steps: int | Callable[[], object]) -> None:

@@ -9,7 +9,7 @@ from db.enums import RunState
 from db.tables.images import Image
 from db.tables.learning import Checkpoint
 from ml_service.checkpoint_description import read_description
-from tests.ml_service.runs import epochs_of, interrupt_at, save, states_told
+from tests.ml_service.runs import epochs_of, interrupt_at, leave_run, save, states_told
 from tests.ml_service.toy_session import LEFT, RIGHT, ToySession, work_off
 
 
@@ -128,12 +128,7 @@ def test_execute__labels_taken_away_during_a_run_fail_it(labelled: ToySession, m
 def test_execute__run_that_was_left_goes_on_with_the_labels_that_came_since(
     labelled: ToySession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    worker = labelled.worker()
-    work_off(worker)
-    interrupt_at(monkeypatch, worker, 30, worker.stop)
-    run_id = save(labelled)
-    worker.step()
-    worker.close()
+    run_id = leave_run(labelled, monkeypatch, 30)
     left = labelled.run(run_id).epoch
     assert left > 5
     labelled.click(6, (12.0, 26.0, LEFT), (52.0, 26.0, RIGHT), (30.0, 40.0, 3))
@@ -149,12 +144,7 @@ def test_execute__run_that_keeps_to_its_labels_begins_anew_when_they_changed_whi
     labelled: ToySession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     labelled.tune(follow_labels=False)
-    worker = labelled.worker()
-    work_off(worker)
-    interrupt_at(monkeypatch, worker, 30, worker.stop)
-    run_id = save(labelled)
-    worker.step()
-    worker.close()
+    run_id = leave_run(labelled, monkeypatch, 30)
     labelled.click(6, (12.0, 26.0, LEFT))
     work_off(labelled.worker())
     run = labelled.run(run_id)

@@ -9,9 +9,8 @@ import pytest
 from sqlalchemy import select
 
 from db.enums import JobState, RunState
-from db.queries.runs import request_stop
 from db.tables.learning import Checkpoint
-from tests.ml_service.runs import epochs_of, interrupt_at, save, states_told
+from tests.ml_service.runs import epochs_of, interrupt_at, leave_run, save, states_told, stop_run
 from tests.ml_service.toy_session import ToySession, work_off
 
 
@@ -28,12 +27,7 @@ def test_execute__stop_ends_at_the_next_batch_and_keeps_the_best(
     labelled: ToySession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     worker = labelled.worker()
-
-    def stop() -> None:
-        with labelled.db.write() as db_session:
-            request_stop(db_session)
-
-    interrupt_at(monkeypatch, worker, 14, stop)
+    interrupt_at(monkeypatch, worker, 14, lambda: stop_run(labelled))
     run_id = save(labelled)
     work_off(worker)
     run = labelled.run(run_id)
@@ -79,9 +73,7 @@ def test_execute__a_restarted_run_keeps_the_checkpoints_there_are(
     work_off(worker)
     with labelled.db.read() as db_session:
         before = {checkpoint.id: checkpoint.path for checkpoint in db_session.scalars(select(Checkpoint))}
-    interrupt_at(monkeypatch, worker, 5, worker.stop)
-    second = save(labelled)
-    worker.step()
+    second = leave_run(labelled, monkeypatch, 5)
     assert labelled.run(second).state is RunState.QUEUED
     with labelled.db.read() as db_session:
         after = {checkpoint.id: checkpoint.path for checkpoint in db_session.scalars(select(Checkpoint))}
@@ -94,12 +86,7 @@ def test_execute__stop_while_the_labels_are_read(labelled: ToySession, monkeypat
     labelled.tune(head="conv")
     worker = labelled.worker()
     work_off(worker)
-
-    def stop() -> None:
-        with labelled.db.write() as db_session:
-            request_stop(db_session)
-
-    interrupt_at(monkeypatch, worker, 4, stop)
+    interrupt_at(monkeypatch, worker, 4, lambda: stop_run(labelled))
     run_id = save(labelled)
     work_off(worker)
     run = labelled.run(run_id)
@@ -133,12 +120,7 @@ def test_execute__handed_from_service_to_service_equals_an_unbroken_run(
 def test_execute__run_that_was_left_begins_anew_with_another_extractor(
     labelled: ToySession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    worker = labelled.worker()
-    work_off(worker)
-    interrupt_at(monkeypatch, worker, 30, worker.stop)
-    run_id = save(labelled)
-    worker.step()
-    worker.close()
+    run_id = leave_run(labelled, monkeypatch, 30)
     assert labelled.run(run_id).epoch > 5
     path = labelled.folder / "runs" / f"run-{run_id}.json"
     content = json.loads(path.read_text())
