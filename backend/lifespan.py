@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 
 from backend.context import AppContext
 from backend.services.event_stream import EventBroker
+from backend.services.prediction_push import prediction_in_event
 from backend.services.session_snapshot import read_snapshot
 from backend.settings import Settings
 from backend.task_handlers.registry import get_handler
@@ -25,7 +27,7 @@ async def open_session(app: FastAPI) -> AsyncIterator[None]:
         SessionNotFoundError: there is no session where the settings point to.
     """
     context = await run_in_threadpool(_open, app.state.settings)
-    context.events.start()
+    context.events.start(partial(prediction_in_event, context))
     app.state.context = context
     try:
         yield

@@ -23,6 +23,9 @@ class ServiceSettings(BaseSettings):
     run_save_interval_s: float = Field(default=1.0, gt=0, description="training that a kill of the service may lose")
     threads: int = Field(default=1, ge=1, description="of torch and BLAS: for small matrices one is the fastest")
     sweep_threads: int = Field(default=0, ge=0, description="of the background predictions; 0: as many as cores, to 4")
+    quiet_s: float = Field(
+        default=0.25, ge=0, description="without background work after a click was answered: the page paints then"
+    )
     finetune_threads: int = Field(default=0, ge=0, description="of the process that fine-tunes; 0 takes all processors")
     finetune_niceness: int = Field(default=10, ge=0, le=19, description="how much it stands back behind the others")
     seed: int = 0

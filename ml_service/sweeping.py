@@ -50,8 +50,13 @@ class Sweep:
             self._n_helpers, thread_name_prefix="sweep", initializer=None if is_under_lock else give_way
         )
 
-    def step(self, model: Model, open_image_id: int | None) -> bool:
-        """Predict and record some images; False if all are predicted."""
+    def step(self, model: Model, open_image_id: int | None, *, is_attended: bool = False) -> bool:
+        """Predict and record some images; False if all are predicted.
+
+        Args:
+            is_attended: Somebody is clicking. Half of the processors are left to the page and the server then: their
+                priorities count for nothing against those of other login sessions (Linux's autogroups).
+        """
         if self._ahead_of != (model.version, open_image_id):
             self._look_ahead(model, open_image_id)
             self._ahead_of = (model.version, open_image_id)
@@ -59,7 +64,7 @@ class Sweep:
             image, is_kept = self._ahead.pop(0)
             self._record(model, [self._predict(model, [image], keep=is_kept)])
             return True
-        return self._predict_rest(model)
+        return self._predict_rest(model, max(1, self._n_helpers // 2) if is_attended else self._n_helpers + 1)
 
     def close(self) -> None:
         """End the helpers."""
@@ -76,7 +81,7 @@ class Sweep:
             if version < model.version or (is_kept and not context.parts.predictor.is_kept(context.reader, image)):
                 self._ahead.append((image, is_kept))
 
-    def _predict_rest(self, model: Model) -> bool:
+    def _predict_rest(self, model: Model, most_at_once: int) -> bool:
         size = self._context.parts.predictor.chunk_size
         with self._context.db.read() as db_session:
             share = rank_among_learners(db_session, self._worker_id)
@@ -86,7 +91,7 @@ class Sweep:
         done: list[Predicted] = []
         began = time.monotonic()
         portions = [images[start : start + size] for start in range(0, len(images), size)]
-        waiting = {self._submit(model, portions.pop(0)) for _ in range(min(self._n_helpers + 1, len(portions)))}
+        waiting = {self._submit(model, portions.pop(0)) for _ in range(min(most_at_once, len(portions)))}
         while waiting:
             finished, waiting = wait(waiting, LOOK_INTERVAL_S, FIRST_COMPLETED)
             if self._is_wanted():
@@ -95,7 +100,7 @@ class Sweep:
                     future.cancel()
                 return True
             done += [future.result() for future in finished]
-            while portions and len(waiting) <= self._n_helpers and time.monotonic() < began + CHUNK_S:
+            while portions and len(waiting) < most_at_once and time.monotonic() < began + CHUNK_S:
                 waiting.add(self._submit(model, portions.pop(0)))
         self._record_in_portions(model, done)
         return True

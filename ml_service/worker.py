@@ -29,6 +29,7 @@ from ml_service.head_keeper import HeadKeeper
 from ml_service.heartbeat import Heartbeat
 from ml_service.job_ends import give_back, record_failure
 from ml_service.map_collector import MapCollector
+from ml_service.pacing import Pacing
 from ml_service.provenance import code_version
 from ml_service.quality_measurement import QualityMeasurement
 from ml_service.run_beginning import begin_next_run
@@ -42,8 +43,6 @@ URGENT = (JobKind.REFIT, JobKind.PREDICT)
 """A person waits for these; a run gives way to them."""
 PASSING = (OperationalError, OSError)
 """A full disk, a database out of reach: no fault of the work, which is worth another try in better times."""
-BUSY_INTERVAL_S, BUSY_S = 0.001, 5.0
-"""How often to look for a job, and for how long, after one was done: clicks come in series."""
 SHORTEST_REST_S, LONGEST_REST_S = 0.25, 30.0
 """Before what failed by a passing error is tried again: doubled each time."""
 
@@ -63,7 +62,7 @@ class Worker:
         """Those that a look of the sweep has used up, and a run beside it has yet to hear."""
         self._job_ids: list[int] = []
         self._rest_s = 0.0
-        self._busy_until = -float("inf")
+        self._pacing = Pacing(context.settings)
         self._resting_until = self._idle_until = -float("inf")
         self.worker_id = f"{socket.gethostname()[:40]}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
         self._heartbeat = Heartbeat(context, self.worker_id)
@@ -92,13 +91,9 @@ class Worker:
                 self._stopping.wait(self._context.settings.tick_interval_s)
                 continue
             if not has_worked:
-                self._stopping.wait(self._pause_s())
+                self._stopping.wait(self._pacing.pause_s)
         self.close()
         return is_outdated and not self._stopping.is_set()
-
-    def _pause_s(self) -> float:
-        interval_s = self._context.settings.poll_interval_s
-        return min(BUSY_INTERVAL_S, interval_s) if time.monotonic() < self._busy_until else interval_s
 
     def start(self) -> None:
         """Announce this worker, take over what a dead one left, and be ready for the first click."""
@@ -154,7 +149,7 @@ class Worker:
         # Quality too: it is told after a second of rest, and a sweep of a large session takes longer than people rest.
         if self._keeper.forget_some() or self._keeper.gather() or self._quality.step(self._keeper.measured_scaler):
             return True
-        if self._may_have_work and self._sweep_on():
+        if self._may_have_work and not self._pacing.is_quiet and self._sweep_on():
             return True
         if (has_ticked and self._keeper.look_for_features()) or self._save_live_if_due():
             return True
@@ -169,7 +164,9 @@ class Worker:
         self._may_have_work = False
         self._keeper.ensure_current()
         model = self._keeper.model
-        if model is None or not self._sweep.step(model, self._keeper.open_image_id):
+        if model is None:
+            return False
+        if not self._sweep.step(model, self._keeper.open_image_id, is_attended=self._pacing.is_attended):
             return False
         self._may_have_work = True
         return True
@@ -242,7 +239,7 @@ class Worker:
             self._rest_s = 0.0
         finally:
             self._job_ids.remove(job.id)
-            self._busy_until = time.monotonic() + BUSY_S
+            self._pacing.note_job(is_urgent=job.kind in URGENT)
         return True
 
     def _rest(self, error: Exception) -> None:

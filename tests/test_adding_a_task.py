@@ -68,7 +68,7 @@ def client(session: ReadySession, tmp_path: Path) -> Iterator[TestClient]:
 @pytest.fixture
 def worker(session: ReadySession) -> Iterator[Worker]:
     """The real ML service, step by step."""
-    context = open_context(session.folder, ServiceSettings(live_checkpoint_delay_s=0))
+    context = open_context(session.folder, ServiceSettings(live_checkpoint_delay_s=0, quiet_s=0))
     worker = Worker(context)
     worker.start()
     yield worker

@@ -8,7 +8,9 @@ import json
 import logging
 import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from typing import Any
 
 import anyio
 from sqlalchemy.exc import SQLAlchemyError
@@ -30,7 +32,19 @@ REPLAY_BATCH = 500
 
 BUSY_INTERVAL_S, BUSY_S = 0.001, 0.5
 """How often to look, and for how long, once an annotation has changed: its prediction follows at any moment."""
-Listener = asyncio.Queue[Event | None]
+
+
+@dataclass(frozen=True)
+class Told:
+    """An event on its way to the listeners."""
+
+    event: Event
+    pushed: dict[str, Any] = field(default_factory=dict)
+    """What those gain besides who want predictions in full."""
+
+
+Listener = asyncio.Queue[Told | None]
+Push = Callable[[Event], dict[str, Any] | None]
 
 
 class EventBroker:
@@ -41,14 +55,23 @@ class EventBroker:
         self._interval_s = poll_interval_s
         self._keep = dt.timedelta(seconds=keep_s)
         self._listeners: set[Listener] = set()
+        self._wanting: set[Listener] = set()
+        """Those of them who want predictions in full."""
+        self._push: Push | None = None
         self._stop = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = threading.Thread(target=self._poll, name="fewclick-events", daemon=True)
         self._last_id = 0
         self._busy_until = -float("inf")
 
-    def start(self) -> None:
-        """Begin to look; to be called on the event loop that serves the listeners."""
+    def start(self, push: Push | None = None) -> None:
+        """Begin to look; to be called on the event loop that serves the listeners.
+
+        Args:
+            push: What an event gains for listeners who want predictions in full; called once for all of them, on a
+                thread of its own.
+        """
+        self._push = push
         self._loop = asyncio.get_running_loop()
         with self.database.read() as db_session:
             self._last_id = last_event_id(db_session)
@@ -61,10 +84,12 @@ class EventBroker:
             self._end(listener)
         await run_in_threadpool(self._thread.join)
 
-    def listen(self) -> Listener:
+    def listen(self, *, in_full: bool) -> Listener:
         """A queue of the events from now on; None ends it. To be given back with `leave`."""
         listener: Listener = asyncio.Queue(QUEUE_LENGTH)
         self._listeners.add(listener)
+        if in_full:
+            self._wanting.add(listener)
         if self._stop.is_set():
             listener.put_nowait(None)
         return listener
@@ -72,6 +97,7 @@ class EventBroker:
     def leave(self, listener: Listener) -> None:
         """Stop hearing."""
         self._listeners.discard(listener)
+        self._wanting.discard(listener)
 
     def _poll(self) -> None:
         detector = ChangeDetector(self.database.engine)
@@ -100,13 +126,16 @@ class EventBroker:
             if any(event.kind == "annotation" for event in events):
                 self._busy_until = time.monotonic() + BUSY_S
             if self._loop is not None and not self._stop.is_set():
-                self._loop.call_soon_threadsafe(self._deliver, events)
+                self._loop.call_soon_threadsafe(self._deliver, [Told(event, self._pushed(event)) for event in events])
             if len(events) < REPLAY_BATCH:
                 return
             with self.database.read() as db_session:
                 events = events_after(db_session, self._last_id, REPLAY_BATCH)
 
-    def _deliver(self, events: list[Event]) -> None:
+    def _pushed(self, event: Event) -> dict[str, Any]:
+        return (self._push(event) or {}) if self._push is not None and self._wanting else {}
+
+    def _deliver(self, events: list[Told]) -> None:
         for listener in list(self._listeners):
             if listener.qsize() + len(events) >= QUEUE_LENGTH:
                 self._end(listener)
@@ -115,22 +144,24 @@ class EventBroker:
                 listener.put_nowait(event)
 
     def _end(self, listener: Listener) -> None:
-        self._listeners.discard(listener)
+        self.leave(listener)
         while listener.full():
             listener.get_nowait()
         listener.put_nowait(None)
 
 
 async def stream_events(
-    broker: EventBroker, after: int | None, shutdown: anyio.Event
+    broker: EventBroker, after: int | None, shutdown: anyio.Event, *, in_full: bool = False, root_path: str = ""
 ) -> AsyncIterator[ServerSentEvent]:
     """The events behind `after` that are still kept, then new ones as they come.
 
     Args:
         after: id of the last event the client knows; None to begin with what comes next.
         shutdown: set when the server is about to end, so that the stream ends first and in good order.
+        in_full: with the predictions themselves in their events; those of the past come without.
+        root_path: prefix under which the application is mounted.
     """
-    listener = broker.listen()
+    listener = broker.listen(in_full=in_full)
     ending = asyncio.create_task(_end_on(shutdown, listener))
     try:
         last_id = await run_in_threadpool(_newest_id, broker.database)
@@ -146,9 +177,9 @@ async def stream_events(
                     yield _encode(event)
                 last_id = events[-1].id
         while (new := await listener.get()) is not None:
-            if new.id > last_id:
-                last_id = new.id
-                yield _encode(new)
+            if new.event.id > last_id:
+                last_id = new.event.id
+                yield _encode(new.event, _mounted(new.pushed, root_path) if in_full else {})
     finally:
         ending.cancel()
         broker.leave(listener)
@@ -159,9 +190,18 @@ async def _end_on(shutdown: anyio.Event, listener: Listener) -> None:
     await listener.put(None)
 
 
-def _encode(event: Event) -> ServerSentEvent:
+def _encode(event: Event, pushed: dict[str, Any] | None = None) -> ServerSentEvent:
     payload = {key: without_folders(value) if isinstance(value, str) else value for key, value in event.payload.items()}
-    return ServerSentEvent(id=str(event.id), event=event.kind, data=json.dumps(payload))
+    return ServerSentEvent(id=str(event.id), event=event.kind, data=json.dumps({**payload, **(pushed or {})}))
+
+
+def _mounted(pushed: dict[str, Any], root_path: str) -> dict[str, Any]:
+    """The same with addresses as this client sees them."""
+    prediction = pushed.get("prediction")
+    if not root_path or prediction is None or prediction["map"] is None:
+        return pushed
+    of_map = {**prediction["map"], "url": root_path + prediction["map"]["url"]}
+    return {**pushed, "prediction": {**prediction, "map": of_map}}
 
 
 def _newest_id(database: Database) -> int:

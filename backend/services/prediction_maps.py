@@ -41,11 +41,23 @@ def send_map(context: AppContext, image_id: int, class_id: int | None, size: Map
     image, prediction, logits = read_logits(context, image_id)
     wanted = _wanted_class(context, prediction, class_id)
     if size is MapSize.GRID:
-        data = encode_png(to_grey(_class_plane(softmax(logits, axis=0), prediction, wanted)))
+        data = encode_png(grid_greys(prediction, logits, [wanted])[0])
     else:
         data = _full_size_png(context, image, prediction, logits, wanted)
     headers = {"Cache-Control": "private, no-cache", "X-Prediction-Version": str(prediction.version)}
     return Response(data, media_type="image/png", headers=headers)
+
+
+def grid_greys(
+    prediction: Prediction, logits: npt.NDArray[np.float32], class_ids: Iterable[int]
+) -> list[npt.NDArray[np.uint8]]:
+    """255 x P (Hp, Wp) of each of the classes, from logits (K, Hp, Wp); one that the head does not know is nowhere."""
+    probabilities = softmax(logits, axis=0)
+    nowhere = np.zeros(logits.shape[1:], np.uint8)
+    return [
+        to_grey(probabilities[prediction.class_ids.index(class_id)]) if class_id in prediction.class_ids else nowhere
+        for class_id in class_ids
+    ]
 
 
 def read_logits(context: AppContext, image_id: int) -> tuple[Image, Prediction, npt.NDArray[np.float32]]:
@@ -142,15 +154,6 @@ def _wanted_class(context: AppContext, prediction: Prediction, class_id: int | N
         listed = ", ".join(f"{c.id} ({c.name})" for c in context.config.classes)
         raise NotFoundError(f"there is no class {class_id}: the classes are {listed}")
     return class_id
-
-
-def _class_plane(
-    probabilities: npt.NDArray[np.float32], prediction: Prediction, class_id: int
-) -> npt.NDArray[np.float32]:
-    if class_id not in prediction.class_ids:
-        return np.zeros(probabilities.shape[1:], np.float32)
-    plane: npt.NDArray[np.float32] = probabilities[prediction.class_ids.index(class_id)]
-    return plane
 
 
 def _full_size_png(

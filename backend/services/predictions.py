@@ -13,6 +13,7 @@ from db.queries.class_tree import ClassTree
 from db.queries.images import get_image
 from db.queries.jobs import request_job
 from db.queries.predictions import is_prediction_requested, prediction_status
+from db.tables.learning import Prediction
 from db.tasks import Annotates
 
 
@@ -36,9 +37,16 @@ def get_prediction(context: AppContext, image_id: int, root_path: str) -> Predic
             request_job(db_session, JobKind.PREDICT, image_id)
     if found.prediction is None:
         raise no_prediction(image_id)
+    return describe_prediction(context, image_id, found.prediction, stale=found.stale, root_path=root_path)
+
+
+def describe_prediction(
+    context: AppContext, image_id: int, prediction: Prediction, *, stale: bool, root_path: str
+) -> PredictionOut:
+    """A prediction as clients get it; parameters as in `get_prediction`."""
     encoded = context.handler.encode_prediction(
-        found.prediction,
-        stale=found.stale,
+        prediction,
+        stale=stale,
         class_ids=context.config.class_ids,
         map_url=f"{root_path}/api/images/{image_id}/prediction/map",
     )

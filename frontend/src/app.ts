@@ -15,8 +15,10 @@ import { noteErrors, ToastStore } from "./state/toasts";
 import type { Config, LabelClass, SessionLink, Task } from "./state/types";
 import { CheckpointShelf } from "./sync/checkpoint_shelf";
 import { FinetuningWatch } from "./sync/finetuning";
+import { Calm } from "./sync/calm";
 import { ClassEditing } from "./sync/class_editor";
 import { Commenting } from "./sync/commenting";
+import { newsFor, type Watched } from "./sync/event_news";
 import { EventStream, type ServerEvent } from "./sync/event_stream";
 import { Labelling } from "./sync/labelling";
 import { Navigator } from "./sync/navigator";
@@ -48,7 +50,8 @@ export function createApp(page_url: string, config: Config, sessions: readonly S
   noteErrors(diagnostics, toasts);
   const annotations = new AnnotationStore();
   const events = new EventStream(api.eventsUrl());
-  const stats = new StatsWatch(api);
+  const calm: Calm = new Calm(() => predictions.behind.value);
+  const stats = new StatsWatch(api, calm);
   const has_labels = (): boolean => {
     const { points, label } = annotations.current.value;
     return points.length > 0 || annotations.regions.length > 0 || label !== null || (stats.stats.value?.by_status.labeled ?? 0) > 0;
@@ -80,16 +83,16 @@ export function createApp(page_url: string, config: Config, sessions: readonly S
   const filter = new Signal<ImageFilter>(NO_FILTER);
   const gallery_sort = new Signal<GallerySort>("id");
   const recent_classes = new Signal<readonly number[]>([]);
-  const navigator = new Navigator(filteredApi(api, filter), annotations, pictures, predictions, saves, toasts);
+  const navigator = new Navigator(filteredApi(api, filter), annotations, pictures, predictions, saves, toasts, calm);
   const commenting = new Commenting(api, navigator, toasts, storage, unsaved_key.replace("unsaved", "comments"));
   const picture_view = new PictureView(api, navigator, pictures, preferences, config.session.created_at);
   const labelling = new Labelling(api, task, classes, annotations, saves, navigator, predictions, preferences, toasts);
   const listener = labelling.saveListener();
   const tools = new ToolState();
   const regions = new RegionWork(annotations, labelling, tools, classes, predictions, toasts);
-  const training = new TrainingWatch(api, saves, events.connected, toasts);
+  const training = new TrainingWatch(api, saves, events.connected, toasts, calm);
   // All that the page knows of features and predictions is void then.
-  const finetuning = new FinetuningWatch(api, toasts, () => location.reload());
+  const finetuning = new FinetuningWatch(api, toasts, () => location.reload(), calm);
   const class_editing = new ClassEditing(api, config.task, classes, toasts, () => {
     stats.refreshSoon();
     if (annotations.image_id.value !== null) void labelling.reload(annotations.image_id.value);
@@ -116,8 +119,23 @@ export function createApp(page_url: string, config: Config, sessions: readonly S
     predictions.refresh();
     // Events of the meantime may be lost.
     if (annotations.image_id.value !== null) void labelling.reload(annotations.image_id.value);
-  });
+  }, calm);
+  const refreshers: Readonly<Record<Watched, () => void>> = {
+    training: training.refreshSoon,
+    finetuning: finetuning.refreshSoon,
+    stats: stats.refreshSoon,
+    health: health.refreshSoon,
+    checkpoints: () => shelf.hear(),
+  };
 
+  annotations.onChange(({ origin }) => {
+    if (origin === "LOCAL") calm.acted();
+  });
+  // What the server does for the person, such as undo, is on its way then, too.
+  saves.status.subscribe((status) => {
+    if (status === "saving") calm.acted();
+  });
+  annotations.image_id.subscribe(() => calm.movedOn());
   navigator.strategy.set(config.training.strategy);
   training.head.set(config.training.head);
   classes.set(config.classes);
@@ -136,10 +154,13 @@ export function createApp(page_url: string, config: Config, sessions: readonly S
   stats.stats.subscribe((found) => {
     if (!isAllDone(found)) ui.all_done_read.set(false);
   });
+  gallery.setOpen(ui.gallery_open.value);
+  ui.gallery_open.subscribe((is_open) => gallery.setOpen(is_open));
   noticeOtherVersion(health.health, ui.page_outdated);
   tellWhenLiveHeadTakesOver(stats, toasts, (checkpoint_id) => api.activateCheckpoint(checkpoint_id));
   events.listen((event) => hear(event));
   function hear(event: ServerEvent): void {
+    for (const watched of newsFor(event)) refreshers[watched]();
     switch (event.kind) {
       case "prediction":
         hearPrediction(event);
@@ -148,36 +169,26 @@ export function createApp(page_url: string, config: Config, sessions: readonly S
         if (event.image_id !== undefined) hearAnnotation(event.image_id, event.revision ?? 0);
         if (event.image_id !== undefined && event.comment_revision !== undefined) void commenting.hear(event.image_id, event.comment_revision);
         break;
-      case "training":
-      case "job":
-        shelf.hear();
-        training.refreshSoon();
-        finetuning.refreshSoon();
-        stats.refreshSoon();
-        break;
       case "classes":
         void class_editing.refresh();
-        stats.refreshSoon();
         break;
       case "features":
-        stats.refreshSoon();
-        health.refreshSoon();
         void navigator.hearFeatures(event.all_named === false ? null : (event.image_ids ?? []));
     }
   }
 
-  function hearPrediction({ image_id, image_ids, version, removed }: ServerEvent): void {
+  function hearPrediction({ image_id, image_ids, version, removed, prediction, maps = [] }: ServerEvent): void {
     const ids = image_ids ?? (image_id === undefined ? [] : [image_id]);
     if (removed === true) predictions.announceRemoved();
     else if (ids.length === 0) predictions.announceHead();
+    // First, as a person waits for it.
+    for (const id of removed === true ? [] : ids) predictions.announce(id, version ?? 0, prediction ? { prediction, maps } : null);
     gallery.hear(ids.length === 0 ? null : ids);
-    for (const id of removed === true ? [] : ids) predictions.announce(id, version ?? 0);
     navigator.refreshAhead(ids);
     navigator.reconsider();
   }
 
   function hearAnnotation(image_id: number, revision: number): void {
-    stats.refreshSoon();
     navigator.hearAnnotation(image_id, revision);
     gallery.hear([image_id]);
     void labelling.hear(image_id, revision);

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -94,6 +97,35 @@ def test_step__reaches_everything(session: ToySession, learned: Worker) -> None:
     sweep.close()
 
 
+def test_step__leaves_processors_alone_while_somebody_clicks(session: ToySession) -> None:
+    worker = session.worker(sweep_threads=4)
+    session.click_halves(1) if session.task is Task.SEGMENTATION else session.label_rightly([1, 2])
+    assert worker._do_next_job(None)
+    sweep = make_sweep(worker._context)
+    at_work = most = 0
+    lock, predict = threading.Lock(), sweep._predict
+
+    def counted(*args: Any, **options: Any) -> Any:
+        nonlocal at_work, most
+        with lock:
+            at_work += 1
+            most = max(most, at_work)
+        try:
+            time.sleep(0.01)  # long enough that the others begin too
+            return predict(*args, **options)
+        finally:
+            with lock:
+                at_work -= 1
+
+    sweep._predict = counted  # type: ignore[method-assign]
+    model = model_of(worker)
+    sweep._ahead_of = (model.version, 1)  # none ahead
+    assert sweep.step(model, 1, is_attended=True)
+    assert most <= 2
+    sweep.close()
+    worker.close()
+
+
 def test_step__gives_way_without_recording(session: ToySession, learned: Worker) -> None:
     sweep = make_sweep(learned._context)
     for _ in range(AHEAD):
@@ -160,7 +192,7 @@ def test_step__two_workers_take_different_images(session: ToySession, learned: W
     for sweep in (first, second):
         sweep._ahead_of = (model_of(learned).version, 1)
         before = predicted(session)
-        assert sweep._predict_rest(model_of(learned))
+        assert sweep._predict_rest(model_of(learned), 2)
         recorded.append(sorted(predicted(session) - before))
         sweep.close()
     assert {image_id % 2 for image_id in recorded[0]} == {0}

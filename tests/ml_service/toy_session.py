@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
 import hashlib
+import shutil
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +55,7 @@ class ToySession:
 
     def context(self, **settings: Any) -> Context:
         """As the service opens it; impatient, so that tests need not wait."""
-        defaults = {"live_checkpoint_delay_s": 0.0, "tick_interval_s": 0.2}
+        defaults = {"live_checkpoint_delay_s": 0.0, "tick_interval_s": 0.2, "quiet_s": 0.0}
         return open_context(self.folder, ServiceSettings(**{**defaults, **settings}))
 
     def worker(self, **settings: Any) -> Worker:
@@ -135,10 +139,17 @@ def true_class(image_id: int) -> int:
 
 def make_session(folder: Path, task: Task, n_images: int, *, n_ready: int | None = None) -> ToySession:
     """A new session with `n_images`, of which `n_ready` (all by default) have their features."""
-    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copytree(_template(task, n_images, n_images if n_ready is None else n_ready), folder, dirs_exist_ok=True)
+    return ToySession(folder, Database(f"sqlite:///{folder / DATABASE_FILE_NAME}"), task)
+
+
+@cache
+def _template(task: Task, n_images: int, n_ready: int) -> Path:
+    """Folder of such a session, to be copied: made once in each process."""
+    folder = Path(tempfile.mkdtemp(prefix="fewclick-template-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     db = Database(f"sqlite:///{folder / DATABASE_FILE_NAME}")
     Base.metadata.create_all(db.engine)
-    session = ToySession(folder, db, task)
     with db.write() as db_session:
         db_session.add(
             SessionInfo(
@@ -158,14 +169,18 @@ def make_session(folder: Path, task: Task, n_images: int, *, n_ready: int | None
                 LabelClass(id=3, name="other", color="#0000FF", position=2),
             ]
         )
-    add_images(session, range(1, n_images + 1), n_ready=n_images if n_ready is None else n_ready)
-    return session
+    add_images(ToySession(folder, db, task), range(1, n_images + 1), n_ready=n_ready)
+    db.close()
+    return folder
 
 
 def add_images(session: ToySession, image_ids: Sequence[int], *, n_ready: int) -> None:
     """Register images; the first `n_ready` of them have their features."""
-    for position, image_id in enumerate(image_ids):
-        with session.db.write() as db_session:
+    store = FeatureStore(session.folder, EXTRACTOR)
+    for image_id in image_ids[:n_ready]:
+        store.write(content_hash(image_id), toy_features(image_id))
+    with session.db.write() as db_session:
+        for position, image_id in enumerate(image_ids):
             db_session.add(
                 Image(
                     id=image_id,
@@ -174,10 +189,9 @@ def add_images(session: ToySession, image_ids: Sequence[int], *, n_ready: int) -
                     width=WIDTH,
                     height=HEIGHT,
                     random_key=(image_id * 0.618) % 1,
+                    features=FeatureState.READY if position < n_ready else FeatureState.PENDING,
                 )
             )
-        if position < n_ready:
-            make_ready(session, image_id)
 
 
 def make_ready(session: ToySession, image_id: int) -> None:

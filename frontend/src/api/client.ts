@@ -197,7 +197,7 @@ export function createApi(page_url: string, fetcher: typeof fetch = (...args) =>
 
     thumbnailUrl: (image_id: number, size: number): string => at(`api/images/${image_id}/thumbnail?size=${size}`),
     exportUrl: (query: string): string => at(`api/export?${query}`),
-    eventsUrl: (): string => at("api/events"),
+    eventsUrl: (): string => at("api/events?predictions=true"),
   };
 }
 

@@ -7843,6 +7843,8 @@ export interface operations {
             query?: {
                 /** @description as Last-Event-ID, for a first call */
                 after?: number | null;
+                /** @description prediction events of one image carry the prediction itself and the maps of the feature grid */
+                predictions?: boolean;
             };
             header?: {
                 /** @description go on after this event */

@@ -1,4 +1,6 @@
 import { Signal } from "../state/signal";
+import type { Prediction } from "../state/types";
+import type { PushedMap } from "./map_loader";
 
 export const EVENT_KINDS = ["annotation", "prediction", "training", "features", "job", "classes"] as const;
 export type EventKind = (typeof EVENT_KINDS)[number];
@@ -16,6 +18,14 @@ export interface ServerEvent {
   readonly all_named?: boolean;
   /** The prediction is gone. */
   readonly removed?: boolean;
+  /** Of a prediction event that names one image: the prediction itself, and its maps where they are small. */
+  readonly prediction?: Prediction;
+  readonly maps?: readonly PushedMap[];
+  /** Of training that concerns a run. */
+  readonly run_id?: number;
+  /** Of a run, or of a job. */
+  readonly state?: string;
+  readonly job_kind?: string;
 }
 
 const REOPEN_AFTER_MS = 2_000;

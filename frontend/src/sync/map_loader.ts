@@ -10,6 +10,18 @@ export function neededMaps(classes: readonly LabelClass[], head_class_ids: reado
   return classes.length === 2 ? known.slice(0, 1) : known;
 }
 
+/** A map inside an event: 255 x P, row by row, bytes in base64. */
+export interface PushedMap {
+  readonly class_id: number;
+  readonly width: number;
+  readonly height: number;
+  readonly values: string;
+}
+
+export function decodePushed({ class_id, width, height, values }: PushedMap): ClassMap {
+  return { class_id, map: { width, height, values: Uint8Array.from(atob(values), (byte) => byte.charCodeAt(0)) } };
+}
+
 /** The maps of one prediction, side by side. */
 export async function loadMaps(
   api: Api,

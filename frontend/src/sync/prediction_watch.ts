@@ -3,17 +3,13 @@ import type { Api } from "../api/client";
 import type { ClassMap, ShownPrediction } from "../state/prediction";
 import { Signal, type Readable } from "../state/signal";
 import type { ImageInfo, LabelClass, Prediction } from "../state/types";
-import { loadMaps, neededMaps } from "./map_loader";
+import { decodePushed, loadMaps, neededMaps, type PushedMap } from "./map_loader";
 import { PredictionShelf } from "./prediction_shelf";
+import { Refining } from "./refining";
 
 const POLL_MS = [60, 100, 160, 250, 400, 700, 1_000, 2_000];
 /** With events coming in, a poll is only the net below: it may wait. */
 const POLL_WITH_EVENTS_MS = [250, 500, 1_000, 2_000, 5_000];
-/** Long enough that a person who clicks on is not slowed down by it. */
-const REFINE_AFTER_MS = 400;
-const REFINE_MOST_PX = 4_000_000;
-const REFINE_MOST_CLASSES = 4;
-
 /** How long a prediction is missing before the server is asked for it outright: a first one takes a moment. */
 const ASK_AFTER_MS = 5_000;
 
@@ -30,10 +26,10 @@ interface Loaded {
   readonly prediction: Prediction;
 }
 
-interface Ahead {
-  readonly version: number;
-  readonly class_ids: readonly number[];
-  readonly maps: Promise<readonly ClassMap[]>;
+/** A prediction inside the event that announces it, with its maps where they are small. */
+export interface Pushed {
+  readonly prediction: Prediction;
+  readonly maps: readonly PushedMap[];
 }
 
 /**
@@ -62,8 +58,7 @@ export class PredictionWatch {
   #fetch_again = false;
   #polls = 0;
   #timer: ReturnType<typeof setTimeout> | null = null;
-  #refining: AbortController | null = null;
-  #refine_timer: ReturnType<typeof setTimeout> | null = null;
+  readonly #refining: Refining;
 
   constructor(
     api: Api,
@@ -75,6 +70,7 @@ export class PredictionWatch {
     this.#hasLabels = has_labels;
     this.#classes = classes;
     this.#hasEvents = has_events;
+    this.#refining = new Refining(api, this.shown);
     has_events.subscribe(() => this.refresh());
   }
 
@@ -87,14 +83,14 @@ export class PredictionWatch {
     this.#exists = image.uncertainty !== null || this.#shelf.get(image.id) !== null;
     this.#asked = false;
     this.#missing_since_ms = Date.now();
-    this.#stopRefining();
+    this.#refining.stop();
     this.shown.set(this.#shelf.get(image.id));
     this.refresh();
   }
 
   close(): void {
     this.#image = null;
-    this.#stopRefining();
+    this.#refining.stop();
     this.#stopPolling();
     this.shown.set(null);
   }
@@ -105,17 +101,24 @@ export class PredictionWatch {
     this.#wanted_revision = revision;
     this.#polls = 0;
     this.#missing_since_ms = Date.now();
-    this.#stopRefining();
+    this.#refining.stop();
     this.#plan();
   }
 
-  /** The server says that there is a prediction. */
-  announce(image_id: number, version: number): void {
+  /** The server says that there is a prediction, and may have sent it along: then nothing is asked for. */
+  announce(image_id: number, version: number, pushed: Pushed | null = null): void {
     this.#shelf.outdate(image_id);
     if (image_id !== this.#image?.id || version <= (this.shown.value?.version ?? 0)) return;
     this.#exists = true;
     this.#wanted_version = Math.max(this.#wanted_version, version);
-    this.refresh();
+    const maps = pushed && this.#mapsOf(pushed);
+    if (pushed === null || maps === null) {
+      this.refresh();
+      return;
+    }
+    this.#show(shownOf(image_id, pushed.prediction, maps, false), pushed.prediction);
+    // A request under way is older, and plans when it is answered.
+    if (!this.#fetching) this.#plan(pushed.prediction);
   }
 
   /** The server says that there is none any more: no label is left to learn from. */
@@ -124,7 +127,7 @@ export class PredictionWatch {
     this.#removals += 1;
     this.#exists = false;
     this.#wanted_version = 0;
-    this.#stopRefining();
+    this.#refining.stop();
     this.shown.set(null);
     this.reviewBehind();
   }
@@ -206,19 +209,12 @@ export class PredictionWatch {
   ): Promise<Loaded | null> {
     const removals = this.#removals;
     try {
-      const ahead = image_id === this.#image?.id ? this.#loadAhead(image_id, before) : null;
       const prediction = await this.#predictionOf(image_id);
-      const { version, annotation_revision } = prediction;
-      const is_same = before?.image_id === image_id && before.version === version;
+      const is_same = before?.image_id === image_id && before.version === prediction.version;
       const class_ids = neededMaps(this.#classes.value, prediction.map?.class_ids ?? []);
-      const is_ahead_right = ahead?.version === version && ahead.class_ids.join() === class_ids.join();
-      const load = (): Promise<readonly ClassMap[]> =>
-        is_ahead_right ? ahead.maps : loadMaps(this.#api, image_id, class_ids, "grid", version);
-      const maps = is_same ? before.maps : await load();
-      const refined = is_same && before.refined;
-      const probabilities = prediction.probabilities ?? [];
+      const maps = is_same ? before.maps : await loadMaps(this.#api, image_id, class_ids, "grid", prediction.version);
       if (removals !== this.#removals) return null;
-      return { shown: { image_id, version, annotation_revision, probabilities, maps, refined }, prediction };
+      return { shown: shownOf(image_id, prediction, maps, is_same && before.refined), prediction };
     } catch (error) {
       report(error);
       return null;
@@ -238,15 +234,11 @@ export class PredictionWatch {
     }
   }
 
-  /** The maps of a version that was announced, for the classes known so far: asked for beside the prediction itself. */
-  #loadAhead(image_id: number, before: ShownPrediction | null): Ahead | null {
-    const version = this.#wanted_version;
-    if (before?.image_id !== image_id || before.maps.length === 0 || version <= before.version) return null;
-    const class_ids = neededMaps(this.#classes.value, before.maps.map(({ class_id }) => class_id));
-    const maps = loadMaps(this.#api, image_id, class_ids, "grid", version);
-    // Whoever needs them sees the failure; if nobody does, it does not matter.
-    maps.catch(() => undefined);
-    return { version, class_ids, maps };
+  /** null: not all that an overlay needs was sent. */
+  #mapsOf({ prediction, maps }: Pushed): readonly ClassMap[] | null {
+    const needed = neededMaps(this.#classes.value, prediction.map?.class_ids ?? []);
+    const is_all = needed.join() === maps.map(({ class_id }) => class_id).join();
+    return is_all ? maps.map((map) => decodePushed(map)) : null;
   }
 
   /** Poll again while something newer must come; else refine what is there. */
@@ -263,50 +255,30 @@ export class PredictionWatch {
       value.version < this.#wanted_version ||
       prediction?.stale === true;
     this.behind.set(behind && this.#hasLabels() && (value !== null || this.#wanted_revision > 0));
+    this.#stopPolling();
     if (!behind) {
-      this.#refineSoon(value);
+      if (this.#image !== null) this.#refining.begin(value, this.#image);
       return;
     }
     const waits = this.#hasEvents.value ? POLL_WITH_EVENTS_MS : POLL_MS;
     const wait_ms = waits[Math.min(this.#polls, waits.length - 1)];
     this.#polls += 1;
-    this.#stopPolling();
     this.#timer = setTimeout(() => this.refresh(), wait_ms);
-  }
-
-  #refineSoon(shown: ShownPrediction): void {
-    const { width, height } = this.#image ?? { width: null, height: null };
-    const is_small = width !== null && height !== null && width * height <= REFINE_MOST_PX;
-    if (shown.refined || shown.maps.length === 0 || shown.maps.length > REFINE_MOST_CLASSES || !is_small) return;
-    this.#stopRefining();
-    this.#refine_timer = setTimeout(() => void this.#refine(shown), REFINE_AFTER_MS);
-  }
-
-  async #refine(shown: ShownPrediction): Promise<void> {
-    const controller = new AbortController();
-    this.#refining = controller;
-    const class_ids = shown.maps.map(({ class_id }) => class_id);
-    try {
-      const maps = await loadMaps(this.#api, shown.image_id, class_ids, "image", shown.version, controller.signal);
-      if (this.shown.value === shown) this.shown.set({ ...shown, maps, refined: true });
-    } catch (error) {
-      // The grid stays on screen: refinement is a comfort, whatever the reason that it failed.
-      const is_expected = error instanceof ApiError || error instanceof UnreachableError || controller.signal.aborted;
-      if (!is_expected) throw error;
-    }
-  }
-
-  #stopRefining(): void {
-    if (this.#refine_timer !== null) clearTimeout(this.#refine_timer);
-    this.#refine_timer = null;
-    this.#refining?.abort();
-    this.#refining = null;
   }
 
   #stopPolling(): void {
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;
   }
+}
+
+function shownOf(
+  image_id: number,
+  { version, annotation_revision, probabilities }: Prediction,
+  maps: readonly ClassMap[],
+  refined: boolean,
+): ShownPrediction {
+  return { image_id, version, annotation_revision, probabilities: probabilities ?? [], maps, refined };
 }
 
 /** What the server refuses, or a map that cannot be decoded, must not end the polling: the next poll may bring better. */

@@ -70,6 +70,46 @@ describe("PredictionWatch", () => {
     expect(watch.behind.value).toBe(false);
   });
 
+  test("asks for nothing when the event holds the prediction and all maps that an overlay needs", async () => {
+    has_labels = true;
+    watch.open(NEW_IMAGE, 0);
+    await vi.advanceTimersByTimeAsync(0);
+    const count = requests.length;
+    watch.expect(5, 1);
+    const prediction = { ...predicted(1, 1), map: { width: 2, height: 1, class_ids: [1, 2] } };
+    const maps = [1, 2].map((class_id) => ({ class_id, width: 2, height: 1, values: btoa("\u00ff\u0000") }));
+    watch.announce(5, 1, { prediction, maps });
+    const shown = watch.shown.value;
+    expect(shown).toMatchObject({ image_id: 5, version: 1, annotation_revision: 1, refined: false });
+    expect(shown?.maps.map(({ class_id, map }) => [class_id, map.width, [...map.values]])).toEqual([
+      [1, 2, [255, 0]],
+      [2, 2, [255, 0]],
+    ]);
+    expect(watch.behind.value).toBe(false);
+    await vi.advanceTimersByTimeAsync(300);
+    expect(requests).toHaveLength(count);
+  });
+
+  test("asks where the event does not hold all maps", async () => {
+    watch.open(NEW_IMAGE, 0);
+    await vi.advanceTimersByTimeAsync(0);
+    server = predicted(1, 1);
+    const prediction = { ...predicted(1, 1), map: { width: 2, height: 1, class_ids: [1, 2] } };
+    watch.announce(5, 1, { prediction, maps: [] });
+    expect(watch.shown.value).toBeNull();
+    await vi.advanceTimersByTimeAsync(0);
+    expect(watch.shown.value?.version).toBe(1);
+  });
+
+  test("an answer that was under way takes nothing from what an event brought", async () => {
+    server = predicted(1, 1);
+    watch.open(PREDICTED_IMAGE, 0);
+    watch.announce(5, 2, { prediction: predicted(2, 2), maps: [] });
+    expect(watch.shown.value?.version).toBe(2);
+    await vi.advanceTimersByTimeAsync(0);
+    expect(watch.shown.value?.version).toBe(2);
+  });
+
   test("without events, polling finds it", async () => {
     connected.set(false);
     watch.open(NEW_IMAGE, 0);

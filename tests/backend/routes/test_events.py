@@ -16,6 +16,8 @@ from typing import Any
 import httpx
 import pytest
 
+from db.queries.events import add_event
+
 ROOT = Path(__file__).resolve().parents[3]
 
 
@@ -97,3 +99,27 @@ def test_events__live_resumed_and_ended_with_the_server(server: tuple[str, subpr
             assert read_events(lines, 1) == [], "the stream ends whole"
         assert process.wait(timeout=15) in (0, -signal.SIGTERM)
         assert b"ERROR" not in process.stderr.read()
+
+
+def test_events__with_the_prediction_itself_for_those_who_want_it(
+    server: tuple[str, subprocess.Popen[bytes]], segmentation_session: Any
+) -> None:
+    url, _process = server
+    with (
+        httpx.Client(timeout=20) as client,
+        client.stream("GET", f"{url}/events?predictions=true") as full,
+        client.stream("GET", f"{url}/events") as plain,
+    ):
+        full_lines, plain_lines = full.iter_lines(), plain.iter_lines()
+        assert next(full_lines).startswith(":")
+        assert next(plain_lines).startswith(":")
+        segmentation_session.add_prediction(1)
+        with segmentation_session.database.write() as db_session:
+            add_event(db_session, "prediction", image_id=1, version=1)
+        (event,), (other,) = read_events(full_lines, 1), read_events(plain_lines, 1)
+        assert other["data"] == {"image_id": 1, "version": 1}
+        assert event["data"]["prediction"] == client.get(f"{url}/images/1/prediction").json()
+        assert [found["class_id"] for found in event["data"]["maps"]] == [1]
+        # Past events come as they were: what they announced may be out of date.
+        with client.stream("GET", f"{url}/events?predictions=true&after={int(event['id']) - 1}") as late:
+            assert read_events(late.iter_lines(), 1) == [other]

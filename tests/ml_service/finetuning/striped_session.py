@@ -95,6 +95,7 @@ class StripedSession:
         defaults = {
             "live_checkpoint_delay_s": 0.0,
             "tick_interval_s": 0.2,
+            "quiet_s": 0.0,
             "finetune_threads": 1,
             "finetune_niceness": 0,
         }
