@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import atexit
 import hashlib
+import shutil
+import sqlite3
+import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +18,7 @@ import numpy as np
 import pytest
 from PIL import Image as PillowImage
 
-from db.database import Database, database_url
+from db.database import DATABASE_FILE_NAME, Database
 from db.enums import FeatureState
 from db.migrate import migrate
 from db.queries.session_info import TrainingSettings
@@ -102,9 +108,24 @@ class ReadySession:
 def make_session(folder: Path, task: Task, *, features: bool = True) -> ReadySession:
     """A session with six small images beside it; `features` stores random ones and marks the images ready."""
     image_root = folder.parent / f"{folder.name}_images"
-    image_root.mkdir(parents=True)
+    template, image_ids, class_ids = _template(task, features)
+    shutil.copytree(template / "images", image_root)
+    shutil.copytree(template / "session", folder)
+    with closing(sqlite3.connect(folder / DATABASE_FILE_NAME)) as connection, connection:
+        connection.execute("UPDATE session_info SET image_root = ?", [str(image_root)])
+    database = Database(f"sqlite:///{(folder / DATABASE_FILE_NAME).resolve()}")
+    return ReadySession(folder, database, image_root, image_ids, class_ids)
+
+
+@cache
+def _template(task: Task, features: bool) -> tuple[Path, tuple[int, ...], tuple[int, ...]]:
+    """Folder with a session and its images, to be copied: migrated once in each process. Ids of images and classes."""
+    home = Path(tempfile.mkdtemp(prefix="fewclick-template-"))
+    atexit.register(shutil.rmtree, home, ignore_errors=True)
+    image_root, folder = home / "images", home / "session"
+    image_root.mkdir()
     folder.mkdir()
-    database = Database(database_url(folder))
+    database = Database(f"sqlite:///{folder / DATABASE_FILE_NAME}")
     migrate(database.engine)
     random = np.random.default_rng(7)
     store = FeatureStore(folder, EXTRACTOR) if features else None
@@ -147,8 +168,9 @@ def make_session(folder: Path, task: Task, *, features: bool = True) -> ReadySes
             )
         db_session.add_all(images)
         db_session.flush()
-        image_ids, class_ids = tuple(image.id for image in images), tuple(c.id for c in classes)
-    return ReadySession(folder, database, image_root, image_ids, class_ids)
+        ids = tuple(image.id for image in images), tuple(c.id for c in classes)
+    database.close()
+    return home, *ids
 
 
 @pytest.fixture

@@ -91,12 +91,16 @@ def require_no_rivals_above(db_session: Session, label_class: LabelClass, parent
     """Refuse to put a class below another one if that, or one above it, is excluded by what the images have.
 
     Raises:
-        ConflictError: images have the class, or one below it, together with such a class.
+        ConflictError: images have the class, or one below it, together with such a class, or it excludes one of those
+            above itself.
     """
     tree, groups = read_tree(db_session), class_groups(db_session)
     for above in (parent_id, *tree.line(parent_id)):
-        if above in groups:
-            _require_no_rivals(db_session, label_class, tree.below(label_class.id), above, groups[above])
+        if above not in groups:
+            continue
+        if groups[above] == label_class.exclusive_group:
+            raise _one_above_the_other(label_class.name, db_session.get_one(LabelClass, above).name, groups[above])
+        _require_no_rivals(db_session, label_class, tree.below(label_class.id), above, groups[above])
 
 
 def require_no_rivals_restored(db_session: Session, label_class: LabelClass) -> None:
@@ -146,10 +150,7 @@ def _require_no_rivals(
     rivals = dict(db_session.execute(of_group.where(LabelClass.id.not_in([holder_id, label_class.id]))).all())
     in_line = rivals.keys() & {*tree.line(holder_id), *class_ids}
     if in_line:
-        raise ConflictError(
-            f"{label_class.name} and {rivals[min(in_line)]} would exclude each other (group {group!r}), though an "
-            "image with the one has the other, as one of them stands above: take one out of the group, or the two apart"
-        )
+        raise _one_above_the_other(label_class.name, rivals[min(in_line)], group)
     count = _count_with_both(db_session, class_ids, set().union(*(tree.below(rival) for rival in rivals)))
     if count:
         is_own = holder_id == label_class.id
@@ -159,6 +160,13 @@ def _require_no_rivals(
             f"{_images(count)} {label_class.name} together with {with_what} the group {group!r}: take one of the two "
             "off them first"
         )
+
+
+def _one_above_the_other(name: str, other: str, group: str) -> ConflictError:
+    return ConflictError(
+        f"{name} and {other} would exclude each other (group {group!r}), though an image with the one has the other, "
+        "as one of them stands above: take one out of the group, or the two apart"
+    )
 
 
 def _known_spelling(db_session: Session, group: str) -> str:

@@ -8,20 +8,29 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from starlette.routing import BaseRoute
 from starlette.testclient import TestClient
 
 from backend.main import create_app
 from backend.settings import Settings
 
 
+@pytest.fixture(scope="session")
+def routes(tmp_path_factory: pytest.TempPathFactory) -> list[BaseRoute]:
+    """Those of an application. They hold nothing of a session, and to work them out anew costs more than most tests."""
+    folder = tmp_path_factory.mktemp("no_session")
+    return create_app(Settings(session=folder, frontend_dist=folder)).router.routes
+
+
 @pytest.fixture
-def serve(tmp_path: Path) -> Iterator[Callable[..., TestClient]]:
+def serve(tmp_path: Path, routes: list[BaseRoute]) -> Iterator[Callable[..., TestClient]]:
     """`serve(session, **settings)`: a client of the application, which runs until the test ends."""
     with ExitStack() as stack:
 
         def start(session: Any, **settings: Any) -> TestClient:
             values = {"session": session.folder, "frontend_dist": tmp_path / "dist"} | settings
             app = create_app(Settings(**values))
+            app.router.routes = routes
             return stack.enter_context(TestClient(app, base_url="http://127.0.0.1", raise_server_exceptions=False))
 
         yield start
