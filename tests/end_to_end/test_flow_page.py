@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from benchmarks.client import Client
 from benchmarks.product import Product
@@ -93,6 +93,28 @@ def test_next__shown_at_once_with_its_prediction(
     assert (int(back["imageId"]), int(back["predictionRevision"])) == (before, 2)
     shown = labeling.page.evaluate("performance.getEntriesByName('fewclick:image-shown').map(e => e.detail.image_id)")
     assert shown == [before, int(found["imageId"]), before]
+
+
+def test_digits__count_for_the_image_on_screen_however_fast(page: Page, url: str) -> None:
+    def late(route: Route) -> None:
+        page.wait_for_timeout(300)
+        route.continue_()
+
+    page.goto(f"{url}#/image/1")
+    expect_image(page, 1)
+    page.route("**/api/images/next?*", late)
+    for key in ("1", "3", "2"):
+        page.keyboard.press(key)
+    expect(page.get_by_text("went to image 1: it was still on screen").first).to_be_visible()
+    expect_image(page, 2)
+    page.unroute_all(behavior="wait")
+    page.wait_for_timeout(100)  # a frame has shown it
+    page.keyboard.press("3")
+    expect_image(page, 3)
+    expect_sign(page, "Saved")
+    with Client(url) as client:
+        labels = [client.annotations(image_id)["label"] for image_id in (1, 2, 3)]
+    assert [label and label["class_id"] for label in labels] == [2, 3, None]
 
 
 def test_server_cannot_save__said_and_sent_again(page: Page, url: str) -> None:

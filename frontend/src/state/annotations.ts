@@ -189,7 +189,7 @@ function humanLabel(class_id: number): ImageLabel {
 }
 
 /** The annotation as it will be once the draft is saved. */
-function withDraft(annotation: Annotation, draft: Draft): Annotation {
+export function withDraft(annotation: Annotation, draft: Draft): Annotation {
   const after = { ...annotation, skipped: false, undetermined: false, can_undo: true, can_redo: false };
   if (draft.kind === "aside") {
     return { ...after, points: [], regions: NO_REGIONS, label: null, labels: null, [draft.as]: true };

@@ -1,6 +1,6 @@
 import type { AcceptedRegion, Api } from "../api/client";
 import { ApiError, explain } from "../api/errors";
-import { nearestPoint, type AnnotationStore } from "../state/annotations";
+import { nearestPoint, withDraft, type AnnotationStore } from "../state/annotations";
 import type { PreferenceStore } from "../state/preferences";
 import { toggled } from "../state/class_sets";
 import { asideOf, heldClasses, replacing, withoutClasses } from "../state/rebase";
@@ -8,6 +8,7 @@ import { Signal, type Readable } from "../state/signal";
 import type { ToastStore } from "../state/toasts";
 import type { Annotation, Draft, LabelClass, Task } from "../state/types";
 import type { Navigator } from "./navigator";
+import type { LeftImage } from "./on_screen";
 import type { PredictionWatch } from "./prediction_watch";
 import type { SaveListener, SaveQueue } from "./save_queue";
 
@@ -53,17 +54,47 @@ export class Labelling {
     classes.subscribe(() => this.#keepSelectionValid());
   }
 
-  /** A digit or a click on a class: the whole image's class, one of several, or the class of the points to come. */
-  chooseClass(class_id: number): void {
+  /**
+   * A digit or a click on a class: the whole image's class, one of several, or the class of the points to come. It
+   * counts for the image that was on screen at `at_ms`, also while the next one is on its way; now, if it is not given.
+   */
+  chooseClass(class_id: number, at_ms = Infinity): void {
     this.selected_class_id.set(class_id);
-    if (this.task.value === "segmentation") return;
-    if (this.navigator.image === null || this.navigator.loading.value || this.isUnusable()) return;
+    if (this.task.value === "segmentation" || this.navigator.image === null) return;
+    const left = this.navigator.on_screen.leftAt(at_ms);
+    if (left !== null) {
+      this.#chooseFor(left, class_id);
+      return;
+    }
+    if (this.isUnusable()) return;
     if (this.task.value === "multilabel") {
       this.annotations.setClasses(toggled(this.classes.value, heldClasses(this.annotations.current.value), class_id));
       return;
     }
-    this.annotations.setLabel(class_id);
-    if (this.preferences.value.auto_advance) void this.#goOn(this.annotations.image_id.value);
+    const had = this.annotations.current.value.label;
+    const is_leaving = this.navigator.loading.value;
+    if (this.annotations.setLabel(class_id) && had !== null && is_leaving) this.#tellWhose(this.annotations.image_id.value, class_id);
+    // The way to the next image has begun already.
+    if (this.preferences.value.auto_advance && !is_leaving) void this.#goOn(this.annotations.image_id.value);
+  }
+
+  /** For an image that no longer is the open one, but was still on screen. */
+  #chooseFor({ image, annotation }: LeftImage, class_id: number): void {
+    if (image.features === "failed") return;
+    const pending = this.saves.pending(image.id);
+    const now = pending === null ? this.saves.newer(image.id, annotation) : withDraft(annotation, pending);
+    if (this.task.value === "classification" && now.label?.class_id === class_id) return;
+    const draft: Draft = this.task.value === "classification"
+      ? { kind: "label", class_id }
+      : { kind: "classes", class_ids: toggled(this.classes.value, heldClasses(now), class_id) };
+    this.saves.enqueue(image.id, draft, now.revision);
+    this.navigator.forget(image.id);
+    this.#tellWhose(image.id, class_id);
+  }
+
+  #tellWhose(image_id: number | null, class_id: number): void {
+    const name = this.classes.value.find(({ id }) => id === class_id)?.name ?? "";
+    this.toasts.show("info", `“${name}” went to image ${image_id ?? ""}: it was still on screen.`);
   }
 
   /** None of the classes holds: an answer, too. Said again it is taken back. */

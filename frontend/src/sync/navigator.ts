@@ -5,8 +5,10 @@ import { VisitHistory } from "../state/history";
 import { Signal } from "../state/signal";
 import type { ToastStore } from "../state/toasts";
 import type { Annotation, Arrival, ImageInfo, Strategy } from "../state/types";
+import { Calm } from "./calm";
 import { findImages, imageToJumpTo } from "./image_search";
 import { NextAhead, savesSettled } from "./next_ahead";
+import { OnScreen } from "./on_screen";
 import { SCREEN_SIDE_PX, type PictureCache } from "./picture_cache";
 import type { PredictionWatch } from "./prediction_watch";
 import { ReadyImages } from "./ready_images";
@@ -30,6 +32,7 @@ export class Navigator {
   readonly visited = new Signal<readonly number[]>([]);
   /** How the open image came. */
   readonly arrival = new Signal<Arrival>({ kind: "chosen" });
+  readonly on_screen = new OnScreen();
   /** When the open image was asked for, as `performance.now` has it. */
   asked_at_ms = 0;
   readonly #history = new VisitHistory();
@@ -45,9 +48,10 @@ export class Navigator {
     private readonly predictions: PredictionWatch,
     private readonly saves: SaveQueue,
     private readonly toasts: ToastStore,
+    calm = new Calm(),
   ) {
     this.#ready = new ReadyImages(api, pictures, predictions);
-    this.#ahead = new NextAhead(api, this.#ready, predictions, saves, () => {
+    this.#ahead = new NextAhead(api, this.#ready, predictions, saves, calm, () => {
       const { image, strategy, reviewing } = this;
       if (image === null || this.#history.canGoForward) return null;
       return { image_id: image.id, strategy: strategy.value, reviewing: reviewing.value };
@@ -150,7 +154,8 @@ export class Navigator {
 
   /** The annotation of an image was changed, here or elsewhere. */
   hearAnnotation(image_id: number, revision: number): void {
-    if (this.saves.newest(image_id) < revision) this.#ready.hear(image_id, revision);
+    // What is on its way here may be what the server speaks of; if it is refused, what is known of the image goes then.
+    if (this.saves.pending(image_id) === null && this.saves.newest(image_id) < revision) this.#ready.hear(image_id, revision);
     this.invalidate(image_id);
   }
 
@@ -308,7 +313,9 @@ export class Navigator {
     // Something may have been acknowledged since it was asked for.
     const annotation = this.saves.newer(image.id, fetched);
     const left = this.opened.value?.image;
-    if (left?.id === this.annotations.image_id.value) this.#ready.keep(left, this.annotations.current.value);
+    const kept = left?.id === this.annotations.image_id.value ? left : undefined;
+    if (kept) this.#ready.keep(kept, this.annotations.current.value);
+    if (left?.id !== image.id) this.on_screen.changes(kept ? { image: kept, annotation: this.annotations.current.value } : null);
     this.#ahead.drop();
     this.problem.set(null);
     this.visited.set([...this.#history.ids]);

@@ -8,6 +8,7 @@ import { ToastStore } from "../../src/state/toasts";
 import type { Annotation, Draft, LabelClass, Task } from "../../src/state/types";
 import { Labelling } from "../../src/sync/labelling";
 import type { Navigator } from "../../src/sync/navigator";
+import { OnScreen } from "../../src/sync/on_screen";
 import type { PredictionWatch } from "../../src/sync/prediction_watch";
 import { SaveQueue } from "../../src/sync/save_queue";
 import { memoryStorage } from "../memory_storage";
@@ -51,7 +52,7 @@ beforeEach(() => {
     memoryStorage(),
     "unsaved",
   );
-  const navigator = { image: { id: 1 }, loading: new Signal(false), invalidate: () => undefined, next };
+  const navigator = { image: { id: 1 }, loading: new Signal(false), on_screen: new OnScreen(), invalidate: () => undefined, next };
   const predictions = { expect: () => undefined, shown: new Signal({ image_id: 1, version: 4 }) };
   labelling = new Labelling(
     { acceptPrediction } as unknown as Api, new Signal<Task>("multilabel"), new Signal(CLASSES), annotations, saves,

@@ -9,6 +9,7 @@ import { ToastStore } from "../../src/state/toasts";
 import type { Annotation, Draft, Task } from "../../src/state/types";
 import { Labelling } from "../../src/sync/labelling";
 import type { Navigator } from "../../src/sync/navigator";
+import { OnScreen } from "../../src/sync/on_screen";
 import type { PredictionWatch } from "../../src/sync/prediction_watch";
 import { SaveQueue, type SaveListener } from "../../src/sync/save_queue";
 import { memoryStorage } from "../memory_storage";
@@ -99,7 +100,7 @@ function visit(server: Server, storage: ReturnType<typeof memoryStorage>): { lab
     redo: (_id, revision) => server.step(1, revision),
     annotation: () => Promise.resolve(server.state()),
   };
-  const navigator = { image: { id: 1 }, loading: new Signal(false), invalidate: () => undefined, forget: () => undefined, next: () => Promise.resolve() };
+  const navigator = { image: { id: 1 }, loading: new Signal(false), on_screen: new OnScreen(), invalidate: () => undefined, forget: () => undefined, next: () => Promise.resolve() };
   const classes = [1, 2, 3].map((id) => ({ id, name: `class ${id}`, color: "#ffffff", group: null }));
   const labelling = new Labelling(
     api as Api, new Signal<Task>("classification"), new Signal(classes), annotations, saves, navigator as unknown as Navigator,

@@ -41,7 +41,7 @@ export class LabelingView extends AppView {
   readonly #keyboard = new Keyboard({
     bindings: () => this.app.keys.here,
     command: (command) => this.#run(command),
-    chooseClass: (index) => this.#chooseClass(index),
+    chooseClass: (index, at_ms) => this.#chooseClass(index, at_ms),
     toolKey: (key) => !this.app.ui.gallery_open.value && (this.#desk?.key(key) ?? false),
     hide: (hidden) => this.app.ui.overlay_hidden.set(hidden),
     isHidden: () => this.app.ui.overlay_hidden.value,
@@ -151,16 +151,16 @@ export class LabelingView extends AppView {
     }
   }
 
-  #chooseClass(index: number): void {
+  #chooseClass(index: number, at_ms: number): void {
     const label_class = this.app.classes.value[index];
-    if (label_class !== undefined) this.#choose(label_class.id);
+    if (label_class !== undefined) this.#choose(label_class.id, at_ms);
   }
 
   /** For the open image, or for the selection of the gallery. */
-  #choose(class_id: number): void {
+  #choose(class_id: number, at_ms?: number): void {
     if (this.app.ui.gallery_open.value) this.#gallery?.chooseClass(class_id);
     else if (this.#desk) this.#desk.chooseClass(class_id);
-    else this.app.labelling.chooseClass(class_id);
+    else this.app.labelling.chooseClass(class_id, at_ms);
   }
 
   readonly #followHash = (): void => {

@@ -3,7 +3,8 @@ import { actionFor, type Binding, type Command } from "../../state/keymap";
 export interface KeyboardHandlers {
   bindings(): readonly Binding[];
   command(command: Command): void;
-  chooseClass(index: number): void;
+  /** `at_ms`: when the key was pressed; a busy page hears of it later. */
+  chooseClass(index: number, at_ms: number): void;
   /** The tool at work is asked first: Escape, Enter, arrows and the like may be its. */
   toolKey(key: { readonly key: string; readonly ctrl: boolean; readonly shift: boolean; readonly alt: boolean }): boolean;
   hide(hidden: boolean): void;
@@ -56,7 +57,7 @@ export class Keyboard {
     event.preventDefault();
     if (action.kind === "class") {
       // A digit held down must not label one image after the other.
-      if (!event.repeat) this.handlers.chooseClass(action.index);
+      if (!event.repeat) this.handlers.chooseClass(action.index, event.timeStamp);
     } else if (action.command === "hide-overlay") this.#hideDown(event);
     else if (!event.repeat || repeats(action.command)) this.handlers.command(action.command);
   };

@@ -56,8 +56,12 @@ export class StageFeed {
   #measureOpening(image_id: number): void {
     if (image_id === this.#measured_id) return;
     this.#measured_id = image_id;
-    const { asked_at_ms: start } = this.app.navigator;
+    const { navigator } = this.app;
+    const { asked_at_ms: start } = navigator;
     // The stage has asked for this frame before.
-    requestAnimationFrame(() => performance.measure("fewclick:image-shown", { start, detail: { image_id } }));
+    requestAnimationFrame(() => {
+      performance.measure("fewclick:image-shown", { start, detail: { image_id } });
+      if (navigator.image?.id === image_id) navigator.on_screen.shown();
+    });
   }
 }
