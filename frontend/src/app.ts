@@ -161,20 +161,10 @@ export function createApp(page_url: string, config: Config, sessions: readonly S
   events.listen((event) => hear(event));
   function hear(event: ServerEvent): void {
     for (const watched of newsFor(event)) refreshers[watched]();
-    switch (event.kind) {
-      case "prediction":
-        hearPrediction(event);
-        break;
-      case "annotation":
-        if (event.image_id !== undefined) hearAnnotation(event.image_id, event.revision ?? 0);
-        if (event.image_id !== undefined && event.comment_revision !== undefined) void commenting.hear(event.image_id, event.comment_revision);
-        break;
-      case "classes":
-        void class_editing.refresh();
-        break;
-      case "features":
-        void navigator.hearFeatures(event.all_named === false ? null : (event.image_ids ?? []));
-    }
+    if (event.kind === "prediction") hearPrediction(event);
+    else if (event.kind === "annotation") hearAnnotation(event);
+    else if (event.kind === "classes") void class_editing.refresh();
+    else if (event.kind === "features") void navigator.hearFeatures(event.all_named === false ? null : (event.image_ids ?? []));
   }
 
   function hearPrediction({ image_id, image_ids, version, removed, prediction, maps = [] }: ServerEvent): void {
@@ -188,10 +178,12 @@ export function createApp(page_url: string, config: Config, sessions: readonly S
     navigator.reconsider();
   }
 
-  function hearAnnotation(image_id: number, revision: number): void {
+  function hearAnnotation({ image_id, revision = 0, comment_revision }: ServerEvent): void {
+    if (image_id === undefined) return;
     navigator.hearAnnotation(image_id, revision);
     gallery.hear([image_id]);
     void labelling.hear(image_id, revision);
+    if (comment_revision !== undefined) void commenting.hear(image_id, comment_revision);
   }
 
   return {

@@ -3,20 +3,23 @@ import { explain } from "../api/errors";
 import type { Finetuning } from "../state/finetuning";
 import { Signal } from "../state/signal";
 import type { ToastStore } from "../state/toasts";
-import { throttled } from "./polling";
+import { Calm, inCalm } from "./calm";
 
 /** Whether the extractor can be fine-tuned, what is offered, and the change to it. */
 export class FinetuningWatch {
   readonly state = new Signal<Finetuning | null>(null);
   readonly busy = new Signal(false);
-  readonly refreshSoon = throttled(() => this.refresh(), 250);
+  readonly refreshSoon: () => void;
 
   /** `onAdopted`: every feature and prediction is another one from now on. */
   constructor(
     private readonly api: Api,
     private readonly toasts: ToastStore,
     private readonly onAdopted: () => void,
-  ) {}
+    calm = new Calm(),
+  ) {
+    this.refreshSoon = inCalm(calm, () => this.refresh(), { after_ms: 250, every_ms: 1_000 });
+  }
 
   async refresh(): Promise<void> {
     try {

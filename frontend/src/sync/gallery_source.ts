@@ -39,9 +39,12 @@ export class GallerySource {
   readonly #images = new Map<number, ImageInfo>();
   /** What was in memory once, however the list changes: changes are made to what the person saw. */
   readonly #seen = new Map<number, BulkImage>();
+  /** Of the session, when the first portion of the list was asked for. */
+  #label_sequence: number | undefined;
   readonly #outdated = new Set<number>();
   #fetching: Fetching[] = [];
   #in_sight: readonly [number, number] = [0, -1];
+  #is_open = true;
   readonly #renewSoon = throttled(() => this.#renew(), 300);
 
   constructor(private readonly api: Api) {}
@@ -49,6 +52,7 @@ export class GallerySource {
   async show(query: ImageQuery): Promise<void> {
     this.#query = query;
     this.#token += 1;
+    this.#label_sequence = undefined;
     this.#ids.clear();
     this.#images.clear();
     this.#outdated.clear();
@@ -73,9 +77,9 @@ export class GallerySource {
     return this.#images.get(image_id) ?? null;
   }
 
-  /** What was seen last of the image; of one that never was, its id. */
+  /** What was seen last of the image; of one that never was, when its list was asked for. */
   seen(image_id: number): BulkImage {
-    return this.#seen.get(image_id) ?? { id: image_id };
+    return this.#seen.get(image_id) ?? { id: image_id, label_sequence: this.#label_sequence };
   }
 
   /** The person changed these images: they know of it, whether the tiles are in sight or not. */
@@ -113,20 +117,27 @@ export class GallerySource {
     return found;
   }
 
+  /** While the gallery is closed, news of its images waits. */
+  setOpen(is_open: boolean): void {
+    this.#is_open = is_open;
+    if (is_open && this.#outdated.size > 0) this.#renewSoon();
+  }
+
   /** Something was said or predicted of these images; null: of any. Those in sight are fetched again. */
   hear(image_ids: readonly number[] | null): void {
     if (this.#images.size === 0) return;
     for (const id of image_ids ?? this.#images.keys()) if (this.#images.has(id)) this.#outdated.add(id);
-    if (this.#outdated.size > 0) this.#renewSoon();
+    if (this.#is_open && this.#outdated.size > 0) this.#renewSoon();
   }
 
   async #loadIds(chunk: number): Promise<void> {
     const token = this.#token;
     this.#ids.set(chunk, null);
     try {
-      const { ids, total } = await this.api.imageIds(this.#query, chunk * IDS_AT_ONCE, IDS_AT_ONCE);
+      const { ids, total, label_sequence } = await this.api.imageIds(this.#query, chunk * IDS_AT_ONCE, IDS_AT_ONCE);
       if (token !== this.#token) return;
       this.#ids.set(chunk, Int32Array.from(ids));
+      this.#label_sequence = Math.min(this.#label_sequence ?? label_sequence, label_sequence);
       this.#tell({ loading: false, error: null, ...(chunk === 0 ? { total } : {}) });
     } catch (error) {
       if (token !== this.#token) return;

@@ -1,6 +1,7 @@
 import type { Api } from "../api/client";
 import { explain } from "../api/errors";
 import type { ImageInfo, Strategy } from "../state/types";
+import type { Calm } from "./calm";
 import { SCREEN_SIDE_PX } from "./picture_cache";
 import type { PredictionWatch } from "./prediction_watch";
 import type { ReadyImages } from "./ready_images";
@@ -44,6 +45,7 @@ export class NextAhead {
     private readonly ready: ReadyImages,
     private readonly predictions: PredictionWatch,
     private readonly saves: SaveQueue,
+    private readonly calm: Calm,
     private readonly place: () => Place | null,
   ) {}
 
@@ -75,7 +77,7 @@ export class NextAhead {
     const next_id = this.#candidate?.image_id;
     if (next_id === undefined || !image_ids.includes(next_id)) return;
     if (this.#prediction_timer !== null) clearTimeout(this.#prediction_timer);
-    this.#prediction_timer = setTimeout(() => void this.predictions.prefetch(next_id), PREDICTION_AFTER_MS);
+    this.#prediction_timer = setTimeout(() => void this.#prefetchPrediction(next_id), PREDICTION_AFTER_MS);
   }
 
   lookSoon(): void {
@@ -83,7 +85,13 @@ export class NextAhead {
     this.#look_timer = setTimeout(() => void this.#look(), LOOK_AFTER_MS);
   }
 
+  async #prefetchPrediction(image_id: number): Promise<void> {
+    await this.calm.come();
+    if (this.#candidate?.image_id === image_id) await this.predictions.prefetch(image_id);
+  }
+
   async #look(): Promise<void> {
+    await this.calm.come();
     const at = this.place();
     if (at === null) return;
     const token = ++this.#token;
@@ -109,11 +117,14 @@ export class NextAhead {
     await this.ready.prepare(next);
     if (isOver()) return;
     this.#candidate = { image_id: next.id, at };
+    await this.calm.come();
+    if (isOver()) return;
     const upcoming = await this.api.upcomingImages(at.strategy, at.image_id, AHEAD);
     this.#upcoming_ids = [next.id, ...upcoming.map(({ id }) => id)];
     let pixels = shownPixels(next);
     for (const image of upcoming.filter(({ id }) => id !== next.id).slice(0, AHEAD - 1)) {
       pixels += shownPixels(image);
+      await this.calm.come();
       if (isOver() || pixels > AHEAD_MOST_PIXELS) return;
       await this.ready.prepare(image);
     }

@@ -3,6 +3,7 @@ import { ApiError, explain, UnreachableError } from "../api/errors";
 import { Signal, type Readable } from "../state/signal";
 import type { ToastStore } from "../state/toasts";
 import type { HeadKind, Health, Stats, Training, TrainingState } from "../state/types";
+import { Calm, inCalm } from "./calm";
 import type { SaveQueue } from "./save_queue";
 
 const HEALTH_EVERY_MS = 4_000;
@@ -26,16 +27,21 @@ export function throttled(work: () => Promise<void>, interval_ms: number): () =>
 /** Whether the server and the ML service are there; "unreachable" when nothing answers. */
 export class HealthWatch {
   readonly health = new Signal<Health | "unreachable" | null>(null);
-  readonly refreshSoon = throttled(() => this.refresh(), 500);
+  readonly refreshSoon: () => void;
+  readonly #calm: Calm;
 
   constructor(
     private readonly api: Api,
     private readonly onBack: () => void,
-  ) {}
+    calm = new Calm(),
+  ) {
+    this.#calm = calm;
+    this.refreshSoon = inCalm(calm, () => this.refresh(), { after_ms: 500, every_ms: 500 });
+  }
 
   async run(): Promise<void> {
     await this.refresh();
-    setTimeout(() => void this.run(), HEALTH_EVERY_MS);
+    setTimeout(() => void this.#calm.come().then(() => this.run()), HEALTH_EVERY_MS);
   }
 
   async refresh(): Promise<void> {
@@ -66,14 +72,17 @@ export class TrainingWatch {
   readonly starting = new Signal(false);
   /** What the next run trains. */
   readonly head = new Signal<HeadKind>("linear");
-  readonly refreshSoon = throttled(() => this.refresh(), 100);
+  readonly refreshSoon: () => void;
 
   constructor(
     private readonly api: Api,
     private readonly saves: SaveQueue,
     private readonly hasEvents: Readable<boolean>,
     private readonly toasts: ToastStore,
-  ) {}
+    calm = new Calm(),
+  ) {
+    this.refreshSoon = inCalm(calm, () => this.refresh(), { after_ms: 100, every_ms: 100 });
+  }
 
   async refresh(): Promise<void> {
     try {
@@ -120,11 +129,17 @@ export class TrainingWatch {
   }
 }
 
+/** Counts and quality: news once a second is soon enough, however fast somebody labels. */
 export class StatsWatch {
   readonly stats = new Signal<Stats | null>(null);
-  readonly refreshSoon = throttled(() => this.refresh(), 250);
+  readonly refreshSoon: () => void;
 
-  constructor(private readonly api: Api) {}
+  constructor(
+    private readonly api: Api,
+    calm = new Calm(),
+  ) {
+    this.refreshSoon = inCalm(calm, () => this.refresh(), { after_ms: 250, every_ms: 1_000 });
+  }
 
   async refresh(): Promise<void> {
     try {
