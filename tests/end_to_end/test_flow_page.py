@@ -96,18 +96,17 @@ def test_next__shown_at_once_with_its_prediction(
 
 
 def test_digits__count_for_the_image_on_screen_however_fast(page: Page, url: str) -> None:
-    def late(route: Route) -> None:
-        page.wait_for_timeout(300)
-        route.continue_()
-
+    held: list[Route] = []
+    page.route("**/api/images/next?*", held.append)
     page.goto(f"{url}#/image/1")
     expect_image(page, 1)
-    page.route("**/api/images/next?*", late)
     for key in ("1", "3", "2"):
         page.keyboard.press(key)
     expect(page.get_by_text("went to image 1: it was still on screen").first).to_be_visible()
+    for route in held:
+        route.continue_()
+    page.unroute_all()
     expect_image(page, 2)
-    page.unroute_all(behavior="wait")
     page.wait_for_timeout(100)  # a frame has shown it
     page.keyboard.press("3")
     expect_image(page, 3)
