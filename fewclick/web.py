@@ -28,6 +28,8 @@ from fewclick.sessions import SessionMount, describe_sessions
 
 SHUTDOWN_LIMIT_S = 2
 """How long open event streams may hold up the end."""
+KEEP_ALIVE_S = 75
+"""People think between clicks: a click should not wait for a new connection."""
 
 
 def create_apps(mounts: Sequence[SessionMount]) -> list[FastAPI]:
@@ -82,6 +84,7 @@ def serve(mounts: Sequence[SessionMount], listener: socket.socket, log_level: st
         combine(mounts, create_apps(mounts)),
         log_level=log_level,
         timeout_graceful_shutdown=SHUTDOWN_LIMIT_S,
+        timeout_keep_alive=KEEP_ALIVE_S,
         lifespan="on",
     )
     server = uvicorn.Server(config)
