@@ -1,4 +1,4 @@
-/** The one place that speaks HTTP. Every address is relative to the page, so that it works under a mount prefix. */
+/** The one place that knows the server's routes. Every address is relative to the page, so that it works under a mount prefix. */
 import createClient, { type Client } from "openapi-fetch";
 
 import type { Checkpoint, CheckpointComparison, CheckpointDetails, CheckpointList, Measurement, PrunePlan } from "../state/checkpoints";
@@ -10,13 +10,13 @@ import type { BulkAction, BulkChange, BulkOutcome } from "../state/bulk";
 import type { FilterQuery, GallerySort } from "../state/image_filter";
 import type { ClassUsage, RemovedClass } from "../state/classes";
 import type { Vec2 } from "../state/geometry";
-import type { Region } from "../state/regions";
 import type { StartPage } from "../state/start";
 import type { Finetuning } from "../state/finetuning";
 import type { PictureDisplay } from "../state/picture_look";
 import type { TileAddress } from "../state/tiles";
-import { ApiError, UnreachableError } from "./errors";
-import type { components, paths } from "./schema";
+import { draftBody, from, saysNothing } from "./bodies";
+import type { paths } from "./schema";
+import { getBlob, send, unwrap } from "./transport";
 
 export interface ImageQuery extends FilterQuery {
   readonly cursor?: string;
@@ -25,6 +25,13 @@ export interface ImageQuery extends FilterQuery {
   readonly ids?: number[];
   /** false leaves the total out. */
   readonly count?: boolean;
+}
+
+export interface ImageIds {
+  readonly ids: number[];
+  readonly total: number;
+  /** How many changes the session had. */
+  readonly label_sequence: number;
 }
 
 export interface ImagePage {
@@ -52,10 +59,8 @@ export interface AcceptedRegion {
 }
 
 export type MapSize = "grid" | "image";
-type RegionIn = NonNullable<components["schemas"]["AnnotationPut"]["regions"]>[number];
 
 const LARGEST_PAGE = 500;
-const CUT_OFF = "The server's answer did not come through whole.";
 
 export type Api = ReturnType<typeof createApi>;
 
@@ -96,7 +101,7 @@ export function createApi(page_url: string, fetcher: typeof fetch = (...args) =>
 
     images: async (query: ImageQuery, signal?: AbortSignal): Promise<ImagePage> =>
       unwrap(client.GET("/api/images", { params: { query }, signal: signal ?? null })),
-    imageIds: async (query: ImageQuery, offset: number, limit: number): Promise<{ readonly ids: number[]; readonly total: number }> =>
+    imageIds: async (query: ImageQuery, offset: number, limit: number): Promise<ImageIds> =>
       unwrap(client.GET("/api/images/ids", { params: { query: { ...query, offset, limit } } })),
     imageMetadata: async (): Promise<Readonly<Record<string, readonly string[]>>> =>
       (await unwrap(client.GET("/api/images/metadata"))).keys,
@@ -214,92 +219,12 @@ async function checkpointPages(client: Client<paths>, wanted: number): Promise<O
   }
 }
 
-/** What is taken back altogether; no point at all is a state of its own, and so is none of the classes. */
-function saysNothing(draft: Draft): boolean {
-  return (draft.kind === "label" && draft.class_id === null) || (draft.kind === "classes" && draft.class_ids === null);
-}
-
-function draftBody(draft: Exclude<Draft, { kind: "aside" }>, regions_stay: boolean) {
-  if (draft.kind === "label") return draft.class_id === null ? {} : { class_id: draft.class_id };
-  if (draft.kind === "classes") return draft.class_ids === null ? {} : { class_ids: [...draft.class_ids] };
-  const points = draft.points.map(({ id, x, y, class_id }) => (id === null ? { x, y, class_id } : { id, x, y, class_id }));
-  return draft.regions === undefined || regions_stay ? { points } : { points, regions: draft.regions.map(regionBody) };
-}
-
-/** A geometry that the server has need not be sent again. */
-function regionBody({ id, shape_id, kind, class_id, geometry }: Region): RegionIn {
-  const item = { kind, class_id, ...(id > 0 ? { id } : {}), ...(shape_id === null ? { geometry } : {}) };
-  return item as RegionIn;
-}
-
-/** The revision that a change starts from; without one it is made to whatever stands. */
-function from(revision: number | null): { revision?: number } {
-  return revision === null ? {} : { revision };
-}
-
-function asQuery(...parts: readonly string[]): string {
-  const all = parts.filter((part) => part !== "").join("&");
-  return all === "" ? "" : `?${all}`;
-}
-
-async function send(fetcher: typeof fetch, request: Request | string, init?: RequestInit): Promise<Response> {
-  try {
-    return await fetcher(request, init);
-  } catch (error) {
-    if (isAbort(error)) throw error;
-    throw new UnreachableError("The server does not answer. Is `uvicorn` or `fewclick up` still running?");
-  }
-}
-
-async function getBlob(fetcher: typeof fetch, url: string, init: RequestInit): Promise<Blob> {
-  const response = await send(fetcher, url, init);
-  if (response.ok) return whole(response.blob());
-  const text = await whole(response.text());
-  throw toError(response, parseJson(text) ?? text);
-}
-
 /** The schema's arrays know no lengths. */
 async function annotationFrom(request: Promise<{ data?: object; error?: unknown; response: Response }>): Promise<Annotation> {
   return (await unwrap(request)) as Annotation;
 }
 
-async function unwrap<T>(request: Promise<{ data?: T; error?: unknown; response: Response }>): Promise<T> {
-  const { data, error, response } = await whole(request);
-  if (!response.ok) throw toError(response, error);
-  if (data === undefined && response.status !== 204) throw new UnreachableError(CUT_OFF);
-  return data as T;
-}
-
-/** A body that is cut off, or that something between here and the server made up, is no answer. */
-async function whole<T>(reading: Promise<T>): Promise<T> {
-  try {
-    return await reading;
-  } catch (error) {
-    if (error instanceof UnreachableError || isAbort(error)) throw error;
-    throw new UnreachableError(CUT_OFF, { cause: error });
-  }
-}
-
-function isAbort(error: unknown): boolean {
-  return error instanceof DOMException && error.name === "AbortError";
-}
-
-function toError(response: Response, body: unknown): ApiError {
-  const { error, detail, current } = (typeof body === "object" && body !== null ? body : {}) as Record<string, unknown>;
-  return new ApiError(
-    response.status,
-    typeof error === "string" ? error : "HttpError",
-    typeof detail === "string" ? detail : `The server answered ${response.status} ${response.statusText}`.trim(),
-    current ?? null,
-    typeof error === "string" && typeof detail === "string",
-  );
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    if (error instanceof SyntaxError) return null;
-    throw error;
-  }
+function asQuery(...parts: readonly string[]): string {
+  const all = parts.filter((part) => part !== "").join("&");
+  return all === "" ? "" : `?${all}`;
 }

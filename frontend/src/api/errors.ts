@@ -36,7 +36,3 @@ export function explain(error: unknown): string {
   if (error instanceof ApiError || error instanceof UnreachableError) return error.message;
   throw error;
 }
-
-export function isNotFound(error: unknown): boolean {
-  return error instanceof ApiError && error.status === 404;
-}

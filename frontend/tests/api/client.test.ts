@@ -23,7 +23,7 @@ describe("createApi", () => {
     await api.config();
     expect(seen[0]?.url).toBe("http://127.0.0.1:8000/s/tissue/api/config");
     expect(api.thumbnailUrl(3, 96)).toBe("http://127.0.0.1:8000/s/tissue/api/images/3/thumbnail?size=96");
-    expect(api.eventsUrl()).toBe("http://127.0.0.1:8000/s/tissue/api/events");
+    expect(api.eventsUrl()).toBe("http://127.0.0.1:8000/s/tissue/api/events?predictions=true");
   });
 
   test("putAnnotation: sends neither origin nor null ids", async () => {
