@@ -97,7 +97,7 @@ def test_next__shown_at_once_with_its_prediction(
 
 def test_digits__count_for_the_image_on_screen_however_fast(page: Page, url: str) -> None:
     held: list[Route] = []
-    page.route("**/api/images/next?*", held.append)
+    page.route("**/api/images/next?*", lambda route: held.append(route))
     page.goto(f"{url}#/image/1")
     expect_image(page, 1)
     for key in ("1", "3", "2"):
