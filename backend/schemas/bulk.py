@@ -39,6 +39,10 @@ class BulkImage(RequestModel):
 
     id: Id
     revision: Revision | None = Field(default=None, description="left alone where it is at another one")
+    label_sequence: Revision | None = Field(
+        default=None,
+        description="without a revision: that of the list of ids which named it; left alone where it changed since",
+    )
     version: Revision | None = Field(default=None, description="accept: of the prediction in sight, 0: none")
     predicted: Annotated[list[Id], Field(max_length=MAX_CLASSES)] | None = Field(
         default=None, description="accept: the class or classes in sight; a newer prediction that says the same is fine"

@@ -71,6 +71,7 @@ class ImageIds(ResponseModel):
 
     ids: list[int]
     total: int = Field(description="images that match")
+    label_sequence: int = Field(description="changes of the session so far: what a bulk change says of unseen images")
 
 
 class PictureDisplay(ResponseModel):

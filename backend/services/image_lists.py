@@ -18,7 +18,7 @@ from db.queries.image_filters import ImageFilter, conditions, metadata_values
 from db.queries.image_lists import ImageSort, count_images, list_ids, list_images, list_images_at
 from db.queries.images import ImageRow, get_image_row, neighbours
 from db.queries.next_image import next_image, note_model_pick
-from db.queries.session_info import Strategy
+from db.queries.session_info import Strategy, get_session_info
 from db.queries.upcoming import upcoming_images
 from db.tables.images import Image
 from db.tables.learning import Prediction
@@ -62,7 +62,8 @@ def list_image_ids(context: AppContext, wanted: ImageFilter, *, sort: ImageSort,
     """Ids alone."""
     with context.database.read() as db_session:
         ids = list_ids(db_session, wanted, sort=sort, offset=offset, limit=limit)
-        return ImageIds(ids=ids, total=count_images(db_session, wanted))
+        total = count_images(db_session, wanted)
+        return ImageIds(ids=ids, total=total, label_sequence=get_session_info(db_session).label_sequence)
 
 
 def describe_metadata(context: AppContext) -> ImageMetadata:

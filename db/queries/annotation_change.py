@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -13,16 +11,16 @@ from sqlalchemy.orm import Session
 from db.enums import ImageStatus
 from db.errors import ConflictError, InvalidInputError, SessionNotFoundError
 from db.queries.annotation_rows import read_state, write_rows
-from db.queries.annotation_state import ClassMark, State, StoredRegion, marks, with_hidden, with_parents
-from db.queries.class_groups import class_groups
-from db.queries.class_tree import ClassTree, read_tree
+from db.queries.annotation_rules import ClassRules, Standing, present_classes
+from db.queries.annotation_state import State, with_parents
+from db.queries.class_tree import read_tree
 from db.queries.events import add_event
 from db.queries.jobs import request_refit
 from db.queries.outcomes import record_outcome
 from db.queries.splits import draw_split, rarest_class
 from db.tables.annotations import AnnotationState
 from db.tables.images import Image
-from db.tables.session import LabelClass, SessionInfo
+from db.tables.session import SessionInfo
 from db.tasks import Annotates
 
 PAYLOADS = {Annotates.POINTS: "points", Annotates.IMAGE: "class_id", Annotates.CLASSES: "class_ids"}
@@ -31,11 +29,6 @@ HISTORY_LENGTH = 200
 """States kept of an image; undo reaches no further."""
 
 # Built once: every click runs all of these, and putting a statement together takes longer than running it.
-_PRESENT_CLASSES = (
-    select(LabelClass.id, LabelClass.name)
-    .where(LabelClass.removed_at.is_(None))
-    .order_by(LabelClass.position, LabelClass.id)
-)
 _HISTORY_RANGE = select(func.min(AnnotationState.position), func.max(AnnotationState.position)).where(
     AnnotationState.image_id == bindparam("image_id")
 )
@@ -46,7 +39,7 @@ FORGET_STATES = delete(AnnotationState).where(
 INSERT_STATE = insert(AnnotationState).inline()
 
 
-class Change:
+class Change(Standing):
     """One change of one image: what was before, what is allowed, and the writing."""
 
     def __init__(
@@ -59,80 +52,13 @@ class Change:
         if annotates is not None and annotates is not self.task.annotates:
             wanted, found = PAYLOADS[self.task.annotates], PAYLOADS[annotates]
             raise InvalidInputError(f"this is a {self.task.name} session: send {wanted}, found {found}")
-        self.before = read_state(db_session, image, self.task)
-        self.present = present_classes(db_session)
+        super().__init__(ClassRules(db_session), read_state(db_session, image, self.task))
         if expected_revision is not None and expected_revision != image.revision:
             raise ConflictError(
                 f"image {image.id} is at revision {image.revision}, the request replaces {expected_revision}: "
                 "look at the current state and send the change again",
                 current=describe(db_session, image, self.before),
             )
-
-    def groups(self) -> dict[int, str]:
-        """Group by class id, of the classes that exclude others."""
-        return class_groups(self.db_session)
-
-    def tree(self) -> ClassTree:
-        """Which class stands below which."""
-        return read_tree(self.db_session)
-
-    def hidden(self) -> State:
-        """Annotations of removed classes, which every change leaves in place.
-
-        Among several classes of an image they are part of an answer: where that goes as a whole, they go with it.
-        """
-        label = self.before.label
-        return State(
-            tuple(point for point in self.before.points if point.class_id not in self.present),
-            label if label is not None and label[0] not in self.present else None,
-            classes=tuple(mark for mark in self.before.classes if mark[0] is not None and mark[0] not in self.present),
-            regions=tuple(
-                region
-                for region in self.before.regions
-                if region.class_id is not None and region.class_id not in self.present
-            ),
-        )
-
-    def beside_hidden(self, after: State) -> State:
-        """An earlier state, with the hidden points and regions left as they are now.
-
-        A label stands alone in its image: the earlier one comes back, hidden or not, in place of a hidden one.
-        """
-        visible, hidden = after.visible(self.present), self.hidden()
-        classes = self.answer(visible.classes) if after.classes else ()
-        label = after.label or hidden.label
-        regions = self._beside_hidden_regions(after, visible, hidden)
-        return replace(after, points=hidden.points + visible.points, label=label, classes=classes, regions=regions)
-
-    def _beside_hidden_regions(self, after: State, visible: State, hidden: State) -> tuple[StoredRegion, ...]:
-        # A region that shows now and had a class then that is removed is hidden again, as that class.
-        shown = {region.id for region in self.before.regions}.difference(region.id for region in hidden.regions)
-        back = tuple(r for r in after.regions if r.id in shown and r not in visible.regions)
-        return with_hidden(visible.regions, hidden.regions + back, after.regions, self.before.regions)
-
-    def answer(self, visible: Iterable[ClassMark]) -> tuple[ClassMark, ...]:
-        """These classes and the hidden ones, without those that they exclude, or stand below such.
-
-        Of two that exclude each other by now, as an earlier state may have them, the first by class order stays.
-        """
-        groups, tree = self.groups(), self.tree()
-        order = {class_id: place for place, class_id in enumerate(tree.parents)}
-        chosen: list[ClassMark] = []
-        taken: dict[str, int] = {}
-        for class_id, origin in sorted(dict(visible).items(), key=lambda mark: order.get(mark[0] or 0, -1)):
-            implied = () if class_id is None else (class_id, *tree.above(class_id))
-            if _fits(implied, groups, taken):
-                chosen.append((class_id, origin))
-        # What is hidden may come back together with removed classes above it, and above those that were chosen.
-        for class_id, _origin in chosen:
-            if class_id is not None:
-                _fits(tuple(tree.line(class_id)), groups, taken)
-        kept = (
-            (class_id, origin)
-            for class_id, origin in self.hidden().classes
-            if class_id is not None and _fits((class_id, *tree.line(class_id)), groups, taken)
-        )
-        return marks((*kept, *chosen))
 
     def require_readable(self) -> None:
         """Refuse to label what nobody can see."""
@@ -141,31 +67,6 @@ class Change:
                 f"image {self.image.id} could not be read ({self.image.failure or 'no reason recorded'}) "
                 "and cannot be labelled: skip it, or repair the file and run init_session.py again with --append"
             )
-
-    def require_classes(self, class_ids: set[int]) -> None:
-        """Refuse classes that cannot be assigned."""
-        unknown = sorted(class_ids - self.present.keys())
-        if unknown:
-            listed = ", ".join(f"{class_id} ({name})" for class_id, name in self.present.items()) or "none"
-            raise InvalidInputError(f"there is no class {unknown[0]}: the classes are {listed}")
-
-    def require_compatible(self, class_ids: Collection[int]) -> None:
-        """Refuse a class that is named twice, and classes that exclude each other, or are below such."""
-        twice = [class_id for class_id, count in Counter(class_ids).items() if count > 1]
-        if twice:
-            raise InvalidInputError(f"class {twice[0]} ({self.present[twice[0]]}) is named twice: name it once")
-        taken: dict[str, int] = {}
-        implied = read_tree(self.db_session).with_parents(class_ids)
-        for class_id, group in class_groups(self.db_session).items():
-            if class_id not in implied:
-                continue
-            if group in taken:
-                first = taken[group]
-                raise InvalidInputError(
-                    f"classes {first} ({self.present[first]}) and {class_id} ({self.present[class_id]}) exclude each "
-                    f"other, as both are of the group {group!r}: choose one of them"
-                )
-            taken[group] = class_id
 
     def apply(self, after: State) -> dict[str, Any]:
         """Make `after` the state in force and the newest step of the history."""
@@ -215,20 +116,6 @@ class Change:
         request_refit(self.db_session, image.id)
         add_event(self.db_session, "annotation", image_id=image.id, revision=image.revision)
         return describe(self.db_session, image, stored, self.present)
-
-
-def _fits(class_ids: Collection[int], groups: Mapping[int, str], taken: dict[str, int]) -> bool:
-    """Whether none of the classes is excluded by what was `taken`, by group; if so they take theirs."""
-    own = {groups[class_id]: class_id for class_id in class_ids if class_id in groups}
-    if any(taken.get(group, class_id) != class_id for group, class_id in own.items()):
-        return False
-    taken |= own
-    return True
-
-
-def present_classes(db_session: Session) -> dict[int, str]:
-    """Name by id of the classes that can be assigned, in their order."""
-    return dict(db_session.connection().execute(_PRESENT_CLASSES).all())
 
 
 def status_of(visible: State) -> ImageStatus:

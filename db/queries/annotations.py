@@ -22,7 +22,6 @@ from db.queries.annotation_change import Change, describe, session_info
 from db.queries.annotation_rows import read_state
 from db.queries.annotation_state import State, StoredPoint, with_parents
 from db.queries.class_groups import unasked_classes
-from db.queries.class_tree import read_tree
 from db.tables.annotations import AnnotationState
 from db.tables.images import Image
 from db.tasks import Annotates
@@ -74,7 +73,7 @@ def points_to_store(change: Change, points: Sequence[NewPoint], origin: Origin) 
     """The points of an image as `replace_points` means them, beside hidden ones; raises as that."""
     for index, point in enumerate(points):
         _check_point(change.image, index, point)
-    change.require_classes({point.class_id for point in points})
+    change.classes.require_present({point.class_id for point in points})
     by_id = {point.id: point for point in change.before.points}
     kept = tuple(point for point in change.before.points if point.class_id not in change.present)
     return kept + tuple(_stored(point, by_id, origin) for point in points)
@@ -98,7 +97,7 @@ def set_label(
     """
     change = Change(db_session, image, Annotates.IMAGE, expected_revision)
     change.require_readable()
-    change.require_classes({class_id})
+    change.classes.require_present({class_id})
     before = change.before.label
     if before is not None and before[0] == class_id and origin is not Origin.HUMAN:
         return describe(db_session, image, change.before)
@@ -127,10 +126,10 @@ def set_classes(
     """
     change = Change(db_session, image, Annotates.CLASSES, expected_revision)
     change.require_readable()
-    change.require_classes(set(class_ids))
-    change.require_compatible(class_ids)
+    change.classes.require_present(set(class_ids))
+    change.classes.require_compatible(class_ids)
     known = dict(change.before.classes)
-    tree = read_tree(db_session)
+    tree = change.classes.tree
     held = tree.with_parents(class_ids)
     wanted: set[int | None] = set(held)
     visible = with_parents(tree, change.before.visible(change.present).classes)

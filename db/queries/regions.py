@@ -125,7 +125,7 @@ def _begin(db_session: Session, image: Image, regions: Sequence[NewRegion], expe
     change = Change(db_session, image, Annotates.POINTS, expected_revision)
     change.require_readable()
     _require_few(len(regions))
-    change.require_classes({region.class_id for region in regions if region.class_id is not None})
+    change.classes.require_present({region.class_id for region in regions if region.class_id is not None})
     return change
 
 

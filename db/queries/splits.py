@@ -33,7 +33,7 @@ def draw_split(db_session: Session, image: Image, class_id: int | None) -> Split
     """
     if image.picked_by_model:
         return Split.TRAIN
-    return _decide(image, _counts_by_split(db_session, image.id, class_id))
+    return _decide(image.id, _counts_by_split(db_session, image.id, class_id))
 
 
 class SplitDrawer:
@@ -45,20 +45,21 @@ class SplitDrawer:
         self._by_split: dict[int | None, Counter[Split | None]] = {}
         self._images: dict[int, int] = {}
 
-    def draw(self, image: Image, class_ids: Collection[int]) -> Split:
-        """As `draw_split`, with all classes of the image."""
-        if image.picked_by_model:
-            return Split.TRAIN
+    def draw(self, image_id: int, class_ids: Collection[int]) -> Split:
+        """As `draw_split`, of an image that the model had not picked, with all of its classes."""
         if len(class_ids) > 1:
             self._images |= count_images(self._db_session, [found for found in class_ids if found not in self._images])
-        class_id = min(class_ids, key=lambda found: (self._images.get(found, 0), found), default=None)
+            class_id: int | None = min(class_ids, key=lambda found: (self._images.get(found, 0), found))
+        else:
+            class_id = next(iter(class_ids), None)
         if class_id not in self._by_split:
-            self._by_split[class_id] = _counts_by_split(self._db_session, image.id, class_id)
-        split = _decide(image, self._by_split[class_id])
-        for found in {*class_ids, class_id} & self._by_split.keys():
-            self._by_split[found][split] += 1
-        for found in self._images.keys() & set(class_ids):
-            self._images[found] += 1
+            self._by_split[class_id] = _counts_by_split(self._db_session, image_id, class_id)
+        split = _decide(image_id, self._by_split[class_id])
+        for found in class_ids or (None,):
+            if found in self._by_split:
+                self._by_split[found][split] += 1
+            if found in self._images:
+                self._images[found] += 1
         return split
 
 
@@ -73,12 +74,12 @@ def _counts_by_split(db_session: Session, image_id: int, class_id: int | None) -
     return Counter(dict(db_session.execute(counts.where(Image.id != image_id).group_by(Image.split)).all()))
 
 
-def _decide(image: Image, by_split: Counter[Split | None]) -> Split:
+def _decide(image_id: int, by_split: Counter[Split | None]) -> Split:
     labelled = sum(by_split.values())
     if labelled == 0:
         return Split.TRAIN
     lag = (labelled + 1) * VALIDATION_SHARE - by_split[Split.VALIDATION]
-    is_drawn = _draw(image.id) < (VALIDATION_SHARE if labelled >= MANY - 1 else lag)
+    is_drawn = _draw(image_id) < (VALIDATION_SHARE if labelled >= MANY - 1 else lag)
     return Split.VALIDATION if is_drawn else Split.TRAIN
 
 

@@ -1336,6 +1336,11 @@ export interface components {
              */
             revision?: number | null;
             /**
+             * Label Sequence
+             * @description without a revision: that of the list of ids which named it; left alone where it changed since
+             */
+            label_sequence?: number | null;
+            /**
              * Version
              * @description accept: of the prediction in sight, 0: none
              */
@@ -2569,6 +2574,11 @@ export interface components {
              * @description images that match
              */
             total: number;
+            /**
+             * Label Sequence
+             * @description changes of the session so far: what a bulk change says of unseen images
+             */
+            label_sequence: number;
         };
         /**
          * ImageMetadata

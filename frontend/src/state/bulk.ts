@@ -6,6 +6,8 @@ export type BulkAction = "label" | "add" | "remove" | "accept" | "confirm" | "sk
 export interface BulkImage {
   readonly id: number;
   readonly revision?: number;
+  /** Of one that was never in sight: how far the session was when its list was asked for. */
+  readonly label_sequence?: number;
   /** What was in sight of the prediction; 0: that there is none. */
   readonly version?: number;
   readonly predicted?: number[];

@@ -40,7 +40,7 @@ export class GallerySource {
   /** What was in memory once, however the list changes: changes are made to what the person saw. */
   readonly #seen = new Map<number, BulkImage>();
   /** Of the session, when the first portion of the list was asked for. */
-  #label_sequence: number | undefined;
+  #label_sequence: number | null = null;
   readonly #outdated = new Set<number>();
   #fetching: Fetching[] = [];
   #in_sight: readonly [number, number] = [0, -1];
@@ -52,7 +52,7 @@ export class GallerySource {
   async show(query: ImageQuery): Promise<void> {
     this.#query = query;
     this.#token += 1;
-    this.#label_sequence = undefined;
+    this.#label_sequence = null;
     this.#ids.clear();
     this.#images.clear();
     this.#outdated.clear();
@@ -79,12 +79,13 @@ export class GallerySource {
 
   /** What was seen last of the image; of one that never was, when its list was asked for. */
   seen(image_id: number): BulkImage {
-    return this.#seen.get(image_id) ?? { id: image_id, label_sequence: this.#label_sequence };
+    const label_sequence = this.#label_sequence;
+    return this.#seen.get(image_id) ?? (label_sequence === null ? { id: image_id } : { id: image_id, label_sequence });
   }
 
   /** The person changed these images: they know of it, whether the tiles are in sight or not. */
   changedHere(changed: readonly { readonly id: number; readonly revision: number }[]): void {
-    for (const { id, revision } of changed) this.#seen.set(id, { ...this.seen(id), revision });
+    for (const { id, revision } of changed) this.#seen.set(id, { id, ...this.#seen.get(id), revision });
   }
 
   /** These places are in sight: what is missing of them is fetched, and what is no longer is not. */

@@ -18,7 +18,7 @@ function source(answers_at_once = true): GallerySource {
   const api = {
     imageIds: (_query: ImageQuery, offset: number, limit: number) => {
       portions.push(offset);
-      return Promise.resolve({ ids: order.slice(offset, offset + limit), total: TOTAL });
+      return Promise.resolve({ ids: order.slice(offset, offset + limit), total: TOTAL, label_sequence: 40 + portions.length });
     },
     images: ({ ids = [] }: ImageQuery, signal?: AbortSignal) =>
       new Promise((resolve, reject) => {
@@ -53,6 +53,16 @@ describe("GallerySource", () => {
     expect(gallery.image(gallery.idAt(150) ?? 0)?.id).toBe(TOTAL - 150);
     gallery.need(150, 230);
     expect(asked).toHaveLength(2);
+  });
+
+  test("of images that were never in sight it knows when the list was asked for", async () => {
+    const gallery = source();
+    await gallery.show({});
+    await gallery.idsIn(0, TOTAL - 1);
+    expect(portions).toHaveLength(3);
+    expect(gallery.seen(1)).toEqual({ id: 1, label_sequence: 41 });
+    await gallery.reload();
+    expect(gallery.seen(1)).toEqual({ id: 1, label_sequence: 44 });
   });
 
   test("cancels what was scrolled by", async () => {

@@ -111,6 +111,18 @@ def test_bulk__leaves_alone_what_somebody_else_labelled_meanwhile(cla: TestClien
     assert labels(cla) == {1: (3, "human"), 2: (1, "human")}
 
 
+def test_bulk__leaves_alone_what_was_labelled_since_an_unseen_image_was_listed(cla: TestClient) -> None:
+    cla.put("/api/images/1/annotations", json={"class_id": 1})
+    listed = cla.get("/api/images/ids").json()
+    cla.put("/api/images/2/annotations", json={"class_id": 1})
+    images = [{"id": image_id, "label_sequence": listed["label_sequence"]} for image_id in listed["ids"]]
+    found = cla.post(URL, json={"action": "label", "images": images, "class_id": 3}).json()
+    assert ([image["id"] for image in found["changed"]], found["conflicts"]) == ([1, 3, 4, 5, 6], [2])
+    # What was seen of an image says more than its list.
+    images = [{"id": 2, "label_sequence": 0, "revision": 1}]
+    assert cla.post(URL, json={"action": "label", "images": images, "class_id": 3}).json()["changed"]
+
+
 def test_bulk__only_what_changes_counts_as_picked_by_the_model(cla: TestClient, classification_session: Any) -> None:
     predict(classification_session, {1: [0.8, 0.1, 0.1], 2: [0.1, 0.8, 0.1]})
     images = [{"id": 1, "predicted": [1]}, {"id": 2, "predicted": [1]}, {"id": 3, "version": 0}]

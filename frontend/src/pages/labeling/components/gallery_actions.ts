@@ -95,8 +95,8 @@ export class GalleryActions {
   #images(): BulkImage[] {
     const { gallery } = this.of();
     return [...this.selection().ids].map((id) => {
-      const { revision } = gallery.seen(id);
-      return revision === undefined ? { id } : { id, revision };
+      const known = gallery.seen(id);
+      return known.revision === undefined ? known : { id, revision: known.revision };
     });
   }
 
