@@ -63,17 +63,17 @@ export function createApp(page_url: string, config: Config, sessions: readonly S
     (image_id, draft, revision) => putWithRegions(api, image_id, draft, revision),
     {
       saved: (...args) => {
-        listener.saved(...args);
+        outcomes.saved(...args);
         gallery.changedHere([{ id: args[0], revision: args[2].revision }]);
         stats.refreshSoon();
       },
       changed: (...args) => {
-        listener.changed(...args);
+        outcomes.changed(...args);
         gallery.changedHere([{ id: args[0], revision: args[1].revision }]);
         stats.refreshSoon();
       },
-      conflict: (...args) => listener.conflict(...args),
-      rejected: (...args) => listener.rejected(...args),
+      conflict: (...args) => outcomes.conflict(...args),
+      rejected: (...args) => outcomes.rejected(...args),
     },
     storage,
     unsaved_key,
@@ -87,7 +87,7 @@ export function createApp(page_url: string, config: Config, sessions: readonly S
   const commenting = new Commenting(api, navigator, toasts, storage, unsaved_key.replace("unsaved", "comments"));
   const picture_view = new PictureView(api, navigator, pictures, preferences, config.session.created_at);
   const labelling = new Labelling(api, task, classes, annotations, saves, navigator, predictions, preferences, toasts);
-  const listener = labelling.saveListener();
+  const { outcomes } = labelling;
   const tools = new ToolState();
   const regions = new RegionWork(annotations, labelling, tools, classes, predictions, toasts);
   const training = new TrainingWatch(api, saves, events.connected, toasts, calm);
@@ -95,7 +95,7 @@ export function createApp(page_url: string, config: Config, sessions: readonly S
   const finetuning = new FinetuningWatch(api, toasts, () => location.reload(), calm);
   const class_editing = new ClassEditing(api, config.task, classes, toasts, () => {
     stats.refreshSoon();
-    if (annotations.image_id.value !== null) void labelling.reload(annotations.image_id.value);
+    if (annotations.image_id.value !== null) void outcomes.reload(annotations.image_id.value);
   });
   const shelf = new CheckpointShelf(api, toasts, () => {
     stats.refreshSoon();
@@ -108,7 +108,7 @@ export function createApp(page_url: string, config: Config, sessions: readonly S
     // The events that say so may be lost.
     for (const { id, revision } of changed) {
       navigator.forget(id);
-      void labelling.hear(id, revision);
+      void outcomes.hear(id, revision);
     }
     stats.refreshSoon();
     navigator.invalidate();
@@ -118,7 +118,7 @@ export function createApp(page_url: string, config: Config, sessions: readonly S
     commenting.saves.retryNow();
     predictions.refresh();
     // Events of the meantime may be lost.
-    if (annotations.image_id.value !== null) void labelling.reload(annotations.image_id.value);
+    if (annotations.image_id.value !== null) void outcomes.reload(annotations.image_id.value);
   }, calm);
   const refreshers: Readonly<Record<Watched, () => void>> = {
     training: training.refreshSoon,
@@ -182,7 +182,7 @@ export function createApp(page_url: string, config: Config, sessions: readonly S
     if (image_id === undefined) return;
     navigator.hearAnnotation(image_id, revision);
     gallery.hear([image_id]);
-    void labelling.hear(image_id, revision);
+    void outcomes.hear(image_id, revision);
     if (comment_revision !== undefined) void commenting.hear(image_id, comment_revision);
   }
 

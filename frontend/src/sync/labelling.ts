@@ -3,14 +3,15 @@ import { ApiError, explain } from "../api/errors";
 import { nearestPoint, withDraft, type AnnotationStore } from "../state/annotations";
 import type { PreferenceStore } from "../state/preferences";
 import { toggled } from "../state/class_sets";
-import { asideOf, heldClasses, replacing, withoutClasses } from "../state/rebase";
+import { asideOf, heldClasses } from "../state/rebase";
 import { Signal, type Readable } from "../state/signal";
 import type { ToastStore } from "../state/toasts";
 import type { Annotation, Draft, LabelClass, Task } from "../state/types";
 import type { Navigator } from "./navigator";
 import type { LeftImage } from "./on_screen";
 import type { PredictionWatch } from "./prediction_watch";
-import type { SaveListener, SaveQueue } from "./save_queue";
+import { SaveOutcomes } from "./save_outcomes";
+import type { SaveQueue } from "./save_queue";
 
 /** An image that was labelled, and the one that came up by itself. */
 interface Advance {
@@ -31,8 +32,8 @@ export class Labelling {
   readonly advances = new Signal<readonly Advance[]>([]);
   /** The open image was changed since it came up. */
   #touched = false;
-  /** The messages of what was refused, by image. */
-  readonly #refusals = new Map<number, number>();
+  /** What became of all this on the server. */
+  readonly outcomes: SaveOutcomes;
 
   constructor(
     private readonly api: Api,
@@ -45,6 +46,7 @@ export class Labelling {
     private readonly preferences: PreferenceStore,
     private readonly toasts: ToastStore,
   ) {
+    this.outcomes = new SaveOutcomes(api, classes, annotations, saves, navigator, predictions, toasts);
     annotations.onChange(({ image_id, origin, is_step }) => {
       if (origin !== "LOCAL") return;
       this.#touched = true;
@@ -213,56 +215,8 @@ export class Labelling {
     if (answer !== null && (go_on || advance)) await this.#goOn(image_id);
   }
 
-  /** What the save queue reports. */
-  saveListener(): SaveListener {
-    return {
-      saved: (image_id, sent, answer) => {
-        this.annotations.acknowledge(image_id, sent, answer);
-        this.predictions.expect(image_id, answer.revision);
-        this.navigator.invalidate(image_id);
-        this.#forgetRefusal(image_id);
-      },
-      changed: (image_id, answer, pending) => {
-        this.annotations.receive(image_id, answer, pending);
-        this.predictions.expect(image_id, answer.revision);
-        this.navigator.invalidate(image_id);
-      },
-      conflict: (image_id, mine, current) => {
-        this.navigator.forget(image_id);
-        this.#forgetRefusal(image_id);
-        this.#tellConflict(image_id, mine, current);
-      },
-      rejected: (image_id, mine, reason) => {
-        this.navigator.forget(image_id);
-        void this.#tellRefusal(image_id, mine, reason);
-      },
-    };
-  }
-
-  /** The server says that the image is at `revision`: by a change made here, or elsewhere. */
-  async hear(image_id: number, revision: number): Promise<void> {
-    if (!this.#isNews(image_id, revision)) return;
-    // What is under way here may be what the server speaks of; if it is refused, the conflict has brought the news.
-    await this.saves.settled(image_id).catch(() => undefined);
-    if (this.#isNews(image_id, revision)) await this.reload(image_id);
-  }
-
-  /** Take the server's state of the image, if it is the open one. */
-  async reload(image_id: number): Promise<void> {
-    if (image_id !== this.annotations.image_id.value) return;
-    try {
-      this.#take(image_id, await this.api.annotation(image_id));
-    } catch (error) {
-      this.toasts.show("error", explain(error));
-    }
-  }
-
   get #kind(): Draft["kind"] {
     return DRAFT_KINDS[this.task.value];
-  }
-
-  #isNews(image_id: number, revision: number): boolean {
-    return image_id === this.annotations.image_id.value && revision > this.annotations.current.value.revision;
   }
 
   /** To the next image, unless the person has gone elsewhere meanwhile. */
@@ -295,74 +249,6 @@ export class Labelling {
     return false;
   }
 
-  #take(image_id: number, annotation: Annotation): void {
-    if (this.saves.pending(image_id) !== null) return;
-    this.annotations.receive(image_id, annotation);
-    this.predictions.expect(image_id, annotation.revision);
-  }
-
-  #tellConflict(image_id: number, mine: Draft, current: Annotation): void {
-    this.annotations.receive(image_id, current);
-    this.toasts.show("warning", `Image ${image_id} was changed elsewhere. What was saved there is shown now.`, {
-      action: { text: "Use mine instead", run: () => this.#overwrite(image_id, mine, current) },
-      keep: true,
-    });
-  }
-
-  /** It stays on screen and in the browser: only the person may throw it away. */
-  async #tellRefusal(image_id: number, mine: Draft, reason: string): Promise<void> {
-    const isGone = await this.#removedClasses();
-    if (this.saves.pending(image_id) === null) return;
-    this.#forgetRefusal(image_id);
-    const without = withoutClasses(mine, isGone) === null ? [] : [{ text: "Save without removed classes", run: () => this.#saveRest(image_id, isGone) }];
-    const id = this.toasts.show("error", `Image ${image_id} was not saved, but is kept here: ${reason}`, {
-      action: { text: "Try again", run: () => this.saves.retry(image_id) },
-      more_actions: [...without, { text: "Discard", run: () => void this.#discard(image_id) }],
-      keep: true,
-    });
-    this.#refusals.set(image_id, id);
-  }
-
-  /** Tells of a draft whether its class is gone: the list here may be older than the refusal. */
-  async #removedClasses(): Promise<(class_id: number) => boolean> {
-    const present = new Set(this.classes.value.map(({ id }) => id));
-    try {
-      const removed = new Set((await this.api.removedClasses()).map(({ id }) => id));
-      return (class_id) => removed.has(class_id);
-    } catch (error) {
-      explain(error);
-      return (class_id) => !present.has(class_id);
-    }
-  }
-
-  #saveRest(image_id: number, isGone: (class_id: number) => boolean): void {
-    const mine = this.saves.pending(image_id);
-    const rest = mine === null ? null : withoutClasses(mine, isGone);
-    if (rest === null) return;
-    if (image_id === this.annotations.image_id.value) this.annotations.reapply(rest);
-    this.saves.enqueue(image_id, rest, null);
-  }
-
-  async #discard(image_id: number): Promise<void> {
-    this.saves.discard(image_id);
-    await this.reload(image_id);
-  }
-
-  #forgetRefusal(image_id: number): void {
-    const id = this.#refusals.get(image_id);
-    if (id !== undefined) this.toasts.dismiss(id);
-    this.#refusals.delete(image_id);
-  }
-
-  /** `found`: what the conflict brought, if the image is no longer open. */
-  #overwrite(image_id: number, mine: Draft, found: Annotation): void {
-    const is_open = image_id === this.annotations.image_id.value;
-    const current = is_open ? this.annotations.current.value : this.saves.newer(image_id, found);
-    const draft = replacing(mine, current);
-    if (is_open) this.annotations.reapply(draft);
-    this.saves.enqueue(image_id, draft, current.revision);
-  }
-
   /** A change that the server makes, in its turn after all that was done here before. null if it was not made. */
   async #onServer(run: (image_id: number, revision: number | null) => Promise<Annotation>): Promise<Annotation | null> {
     const image_id = this.annotations.image_id.value;
@@ -379,7 +265,7 @@ export class Labelling {
     } catch (error) {
       const is_conflict = error instanceof ApiError && error.status === 409;
       this.toasts.show(is_conflict ? "info" : "error", explain(error));
-      await this.reload(image_id);
+      await this.outcomes.reload(image_id);
       return null;
     }
   }

@@ -59,10 +59,10 @@ async function start(task: Task): Promise<void> {
   };
   const annotations = new AnnotationStore();
   const listener: SaveListener = {
-    saved: (...args) => labelling.saveListener().saved(...args),
-    changed: (...args) => labelling.saveListener().changed(...args),
-    conflict: (...args) => labelling.saveListener().conflict(...args),
-    rejected: (...args) => labelling.saveListener().rejected(...args),
+    saved: (...args) => labelling.outcomes.saved(...args),
+    changed: (...args) => labelling.outcomes.changed(...args),
+    conflict: (...args) => labelling.outcomes.conflict(...args),
+    rejected: (...args) => labelling.outcomes.rejected(...args),
   };
   toasts = new ToastStore();
   const saves = new SaveQueue(put, listener, memoryStorage(), "unsaved");

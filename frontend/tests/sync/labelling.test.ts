@@ -98,10 +98,10 @@ beforeEach(() => {
     },
   };
   const listener: SaveListener = {
-    saved: (...args) => labelling.saveListener().saved(...args),
-    changed: (...args) => labelling.saveListener().changed(...args),
-    conflict: (...args) => labelling.saveListener().conflict(...args),
-    rejected: (...args) => labelling.saveListener().rejected(...args),
+    saved: (...args) => labelling.outcomes.saved(...args),
+    changed: (...args) => labelling.outcomes.changed(...args),
+    conflict: (...args) => labelling.outcomes.conflict(...args),
+    rejected: (...args) => labelling.outcomes.rejected(...args),
   };
   saves = new SaveQueue((_id, draft, revision) => server.put(draft, revision), listener, memoryStorage(), "unsaved");
   const navigator = { image: { id: 1 }, loading: new Signal(false), invalidate: () => undefined, forget: () => undefined, next };
@@ -183,7 +183,7 @@ describe("Labelling", () => {
     labelling.addPoint(2, 2, 1);
     await pass(15);
     server.write([...server.points, point(77)]);
-    void labelling.hear(1, server.revision);
+    void labelling.outcomes.hear(1, server.revision);
     await pass();
     expect(annotations.current.value).toEqual(server.state());
   });

@@ -44,8 +44,8 @@ beforeEach(() => {
   saves = new SaveQueue(
     put,
     {
-      saved: (...args) => labelling.saveListener().saved(...args),
-      changed: (...args) => labelling.saveListener().changed(...args),
+      saved: (...args) => labelling.outcomes.saved(...args),
+      changed: (...args) => labelling.outcomes.changed(...args),
       conflict: () => undefined,
       rejected: () => undefined,
     },

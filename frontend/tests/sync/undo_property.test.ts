@@ -89,10 +89,10 @@ function visit(server: Server, storage: ReturnType<typeof memoryStorage>): { lab
   const annotations = new AnnotationStore();
   const toasts = new ToastStore();
   const listener: SaveListener = {
-    saved: (...args) => labelling.saveListener().saved(...args),
-    changed: (...args) => labelling.saveListener().changed(...args),
-    conflict: (...args) => labelling.saveListener().conflict(...args),
-    rejected: (...args) => labelling.saveListener().rejected(...args),
+    saved: (...args) => labelling.outcomes.saved(...args),
+    changed: (...args) => labelling.outcomes.changed(...args),
+    conflict: (...args) => labelling.outcomes.conflict(...args),
+    rejected: (...args) => labelling.outcomes.rejected(...args),
   };
   const saves = new SaveQueue((_id, draft, revision) => server.put(draft, revision), listener, storage, "unsaved");
   const api: Pick<Api, "undo" | "redo" | "annotation"> = {
