@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.client import Client
+from benchmarks.client import Client, ProductError
 from benchmarks.generated_session import CELL_PX, class_at
 from benchmarks.page_session import Opened, percentiles
 from benchmarks.report import verdict
@@ -27,6 +27,7 @@ DRAGS = 8
 DRAG_STEPS = 90
 DRAG_PX = 320
 WHEELS = 60
+WHEEL_PX = 20
 FRAME_60_MS = 1000 / 60
 LATE_MS = 1.5 * FRAME_60_MS
 """A frame that comes later than this was left out once."""
@@ -137,9 +138,11 @@ def _put_points(here: Opened, count: int) -> None:
 def _drag(here: Opened, drags: int, steps: int) -> Mapping[str, Any]:
     """To and fro with the middle button."""
     mouse = here.page.mouse
-    box = here.page.get_by_test_id("image-canvas").bounding_box()
+    # Of the stage: the middle of an enlarged image may lie beside it, and a drag there would move nothing.
+    box = here.page.locator("image-stage").bounding_box()
     assert box is not None
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    before = _place(here)
     mouse.move(x, y)
     mouse.down(button="middle")
     here.probe("watchFrames")
@@ -148,15 +151,29 @@ def _drag(here: Opened, drags: int, steps: int) -> Mapping[str, Any]:
         mouse.move(x + there, y + there / 4, steps=steps)
     seen: Mapping[str, Any] = here.probe("takeFrames")
     mouse.up(button="middle")
+    _check_moved(here, before)
     return seen
 
 
 def _wheel(here: Opened) -> Mapping[str, Any]:
+    before = _place(here)
+    here.page.mouse.wheel(0, -WHEEL_PX)
+    here.page.wait_for_function("(before) => fewclickProbe.place() !== before", arg=before)
     here.probe("watchFrames")
     for number in range(WHEELS):
-        here.page.mouse.wheel(0, -20 if number < WHEELS / 2 else 20)
+        here.page.mouse.wheel(0, -WHEEL_PX if number < WHEELS / 2 else WHEEL_PX)
     seen: Mapping[str, Any] = here.probe("takeFrames")
     return seen
+
+
+def _place(here: Opened) -> str:
+    """Where the image lies and how large it is."""
+    return str(here.probe("place"))
+
+
+def _check_moved(here: Opened, before: str) -> None:
+    if _place(here) == before:
+        raise ProductError(f"the image lies where it did ({before}): expected that the pointer moves it")
 
 
 def _row(what: str, seen: Mapping[str, Any], judge: Any) -> Frames:

@@ -102,6 +102,11 @@
       });
       observer.observe(document, { subtree: true, attributes: true, attributeFilter: MARKS });
     },
+    /** Where the image lies on the stage, and how large. */
+    place() {
+      const { transform, width } = document.querySelector(".stage-world").style;
+      return `${transform} ${width}`;
+    },
     isArmed: () => waiting !== null && waiting.record.began !== null,
     hasPrediction: (image_id) => {
       const { imageId, predictionVersion } = marks();

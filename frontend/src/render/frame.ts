@@ -49,6 +49,17 @@ export function coverVisible(canvas: HTMLCanvasElement, { view, stage, image, ra
   return { part: { left: left / device, top: top / device, right: right / device, bottom: bottom / device }, width, height };
 }
 
+/**
+ * Whether the canvas is to be painted. An empty one is taken away: without a GPU the browser copies each canvas of the
+ * document in every frame, and blends it with what lies beneath.
+ */
+export function showCanvas(canvas: HTMLCanvasElement, has_ink: boolean): boolean {
+  if (canvas.hidden === has_ink) canvas.hidden = !has_ink;
+  // Emptied, and its pixels given back.
+  if (!has_ink && canvas.width > 1) canvas.width = canvas.height = 1;
+  return has_ink;
+}
+
 /** The surface of a canvas as large as the stage. */
 export function stageSurface(canvas: HTMLCanvasElement, frame: Frame): PaintSurface | null {
   const { view, stage, image, ratio } = frame;

@@ -5,7 +5,7 @@ import type { OverlayStyle, Renderer } from "../state/preferences";
 import type { Annotation, LabelClass } from "../state/types";
 import { centred, fit, imageToStage, pan, stageToImage, zoomAt, type Size, type Viewport } from "../state/viewport";
 import type { OverlayInput } from "./colormap";
-import { stageSurface, type Frame } from "./frame";
+import { showCanvas, stageSurface, type Frame } from "./frame";
 import { Gestures } from "./gestures";
 import { OverlayLayer } from "./overlay_layer";
 import { PictureFilter } from "./picture_filter";
@@ -122,7 +122,6 @@ export class ImageStage extends HTMLElement {
   setAnnotation(annotation: Annotation): void {
     if (annotation === this.#annotation) return;
     this.#annotation = annotation;
-    this.#points.invalidate();
     this.#invalidate("points", "tool", "marks");
   }
 
@@ -304,16 +303,16 @@ export class ImageStage extends HTMLElement {
   }
 
   #paintLayers(frame: Frame): void {
-    this.#layers_canvas.hidden = this.#layers.size === 0 || this.#picture === null;
-    if (this.#layers_canvas.hidden) return;
+    const layers = this.#picture === null ? [] : [...this.#layers].filter(({ isEmpty }) => isEmpty !== true);
+    if (!showCanvas(this.#layers_canvas, layers.length > 0)) return;
     const surface = stageSurface(this.#layers_canvas, frame);
-    if (surface) for (const layer of this.#layers) layer.paint(surface);
+    if (surface) for (const layer of layers) layer.paint(surface);
   }
 
   #paintTool(frame: Frame): void {
     const { tool } = this.#tools;
-    this.#tool_canvas.hidden = tool?.paint === undefined || this.#picture === null;
-    if (this.#tool_canvas.hidden) return;
+    const has_ink = tool?.paint !== undefined && tool.isEmpty !== true;
+    if (!showCanvas(this.#tool_canvas, has_ink && this.#picture !== null)) return;
     const surface = stageSurface(this.#tool_canvas, frame);
     if (surface) tool?.paint?.(surface);
   }

@@ -37,9 +37,11 @@ export class PointTool implements StageTool {
     this.handlers.changed();
   }
 
+  get isEmpty(): boolean {
+    return this.#hovered === null || !this.handlers.points().includes(this.#hovered);
+  }
+
   paint({ context, toStage }: PaintSurface): void {
-    if (this.#hovered && this.handlers.points().includes(this.#hovered)) {
-      paintHoveredPoint(context, toStage([this.#hovered.x, this.#hovered.y]));
-    }
+    if (this.#hovered && !this.isEmpty) paintHoveredPoint(context, toStage([this.#hovered.x, this.#hovered.y]));
   }
 }

@@ -1,17 +1,38 @@
 import type { Point } from "../state/types";
-import type { Viewport } from "../state/viewport";
-import type { Frame } from "./frame";
-import { PointsPainter } from "./points_painter";
+import { imageToStage, type Size, type Viewport } from "../state/viewport";
+import { showCanvas, type Frame } from "./frame";
+import { inOrder, isExtracted, PointsPainter, REACH_PX } from "./points_painter";
 
-/** How far beyond the stage points are painted, CSS pixels: a pan this long moves the canvas and paints nothing. */
-const MARGIN_PX = 256;
+/** How far beyond the stage many points are painted while the image is moved, CSS pixels: so far it paints nothing anew. */
+const MARGIN_PX = 160;
+/** So few are painted anew sooner than a wider canvas is copied into a frame. */
+const FEW = 300;
+/** Points that need little more room than the stage has are painted all, wherever the image lies. */
+const WHOLE_UP_TO = 1.25;
 
-/** The points on a canvas somewhat larger than the stage. */
+/** CSS pixels of the stage, or pixels of the image. */
+export interface Box {
+  readonly left: number;
+  readonly top: number;
+  readonly right: number;
+  readonly bottom: number;
+}
+
+interface Painted {
+  readonly view: Viewport;
+  readonly ratio: number;
+  readonly points: readonly Point[];
+  /** What the canvas covers as the image lay when it was painted, CSS pixels of the stage. */
+  readonly window: Box;
+}
+
+/** The points, on a canvas that is as small as they allow: without a GPU every canvas is copied into every frame. */
 export class PointsLayer {
   readonly canvas = document.createElement("canvas");
   readonly #painter = new PointsPainter();
-  /** How the image lay when the points were painted; null: they must be painted anew. */
-  #painted: Viewport | null = null;
+  #bounds: { readonly points: readonly Point[]; readonly box: Box | null } = { points: [], box: null };
+  /** null: all must be painted anew. */
+  #painted: Painted | null = null;
 
   constructor() {
     this.canvas.className = "stage-points";
@@ -20,35 +41,133 @@ export class PointsLayer {
     this.canvas.style.willChange = "transform";
   }
 
-  /** The points or the canvas have changed. */
+  /** Colours or the stage have changed; other points are noticed. */
   invalidate(): void {
     this.#painted = null;
   }
 
   paint(frame: Frame, points: readonly Point[], colorOf: (class_id: number) => string): void {
-    const { view, ratio } = frame;
-    const painted = this.#painted;
-    const [dx, dy] = painted ? [view.x - painted.x, view.y - painted.y] : [0, 0];
-    const only_moved = painted?.scale === view.scale && Math.max(Math.abs(dx), Math.abs(dy)) <= MARGIN_PX;
-    if (!only_moved) this.#repaint(frame, points, colorOf);
-    // On whole pixels of the screen the points stay as crisp as they were painted.
-    const snap = (by: number): number => Math.round(by * ratio) / ratio;
-    const [x, y] = only_moved ? [snap(dx), snap(dy)] : [0, 0];
-    this.canvas.style.transform = `translate(${x - MARGIN_PX}px, ${y - MARGIN_PX}px)`;
+    if (this.#bounds.points !== points) this.#bounds = { points, box: boundsOf(points) };
+    const { box } = this.#bounds;
+    const all = box && onStage(box, frame.view);
+    const needed = all && common(all, { left: 0, top: 0, right: frame.stage.width, bottom: frame.stage.height });
+    if (!showCanvas(this.canvas, needed !== null) || all === null || needed === null) {
+      this.#painted = null;
+      return;
+    }
+    const known = this.#painted;
+    const is_moved = known?.ratio === frame.ratio && known.view.scale === frame.view.scale;
+    if (!is_moved || !covers(moved(known.window, known.view, frame.view), needed) || !this.#addOnTop(known, points, colorOf)) {
+      const margin = is_moved && known.points === points && points.length > FEW ? MARGIN_PX : 0;
+      this.#repaint(frame, all, margin, points, colorOf);
+    }
+    this.#place(frame);
   }
 
-  #repaint({ view, stage, ratio }: Frame, points: readonly Point[], colorOf: (class_id: number) => string): void {
-    const area = { width: stage.width + 2 * MARGIN_PX, height: stage.height + 2 * MARGIN_PX };
-    const [width, height] = [Math.round(area.width * ratio), Math.round(area.height * ratio)];
-    if (this.canvas.width !== width || this.canvas.height !== height) {
-      this.canvas.width = width;
-      this.canvas.height = height;
-      this.canvas.style.width = `${area.width}px`;
-      this.canvas.style.height = `${area.height}px`;
-    }
+  /** Paints what has come on top of what is there; false if more has changed. */
+  #addOnTop(known: Painted, points: readonly Point[], colorOf: (class_id: number) => string): boolean {
+    if (known.points === points) return true;
+    const added = addedOnTop(known.points, points);
+    const context = this.canvas.getContext("2d");
+    if (added === null || context === null) return false;
+    this.#painter.paint(context, origin(known), known.ratio, added, colorOf);
+    this.#painted = { ...known, points };
+    return true;
+  }
+
+  #repaint({ view, stage, ratio }: Frame, all: Box, margin: number, points: readonly Point[], colorOf: (class_id: number) => string): void {
+    const window = windowFor(all, stage, ratio, margin);
+    const [width, height] = [window.right - window.left, window.bottom - window.top];
+    const [columns, rows] = [Math.max(1, Math.round(width * ratio)), Math.max(1, Math.round(height * ratio))];
+    // Setting a size empties a canvas, and costs even if it is the same.
+    if (this.canvas.width !== columns) this.canvas.width = columns;
+    if (this.canvas.height !== rows) this.canvas.height = rows;
+    this.canvas.style.width = `${width}px`;
+    this.canvas.style.height = `${height}px`;
     const context = this.canvas.getContext("2d");
     if (context === null) return;
-    this.#painter.paint(context, area, { ...view, x: view.x + MARGIN_PX, y: view.y + MARGIN_PX }, ratio, points, colorOf);
-    this.#painted = view;
+    context.setTransform(1, 0, 0, 1, 0, 0);
+    context.clearRect(0, 0, columns, rows);
+    this.#painted = { view, ratio, points, window };
+    this.#painter.paint(context, origin(this.#painted), ratio, inOrder(points), colorOf);
   }
+
+  #place({ view, ratio }: Frame): void {
+    const known = this.#painted;
+    if (known === null) return;
+    // On whole pixels of the screen the points stay as crisp as they were painted.
+    const snap = (by: number): number => Math.round(by * ratio) / ratio;
+    const [x, y] = [known.window.left + snap(view.x - known.view.x), known.window.top + snap(view.y - known.view.y)];
+    this.canvas.style.transform = `translate(${x}px, ${y}px)`;
+  }
+}
+
+/** What a canvas has to cover, on whole pixels of the screen: all, or what is within `margin` of the stage. */
+export function windowFor(all: Box, stage: Size, ratio: number, margin: number): Box {
+  const is_small = (all.right - all.left) * (all.bottom - all.top) <= WHOLE_UP_TO * stage.width * stage.height;
+  const around = { left: -margin, top: -margin, right: stage.width + margin, bottom: stage.height + margin };
+  const { left, top, right, bottom } = is_small ? all : (common(all, around) ?? all);
+  return {
+    left: Math.floor(left * ratio) / ratio,
+    top: Math.floor(top * ratio) / ratio,
+    right: Math.ceil(right * ratio) / ratio,
+    bottom: Math.ceil(bottom * ratio) / ratio,
+  };
+}
+
+/** Points that were put on top of those before; null if others went or changed, or some belong beneath. */
+export function addedOnTop(before: readonly Point[], now: readonly Point[]): readonly Point[] | null {
+  if (now.length < before.length || !before.every((point, i) => isSame(point, now[i]))) return null;
+  const added = now.slice(before.length);
+  return added.some(isExtracted) ? null : added;
+}
+
+function isSame(a: Point, b: Point | undefined): boolean {
+  return a === b || (a.x === b?.x && a.y === b.y && a.class_id === b.class_id && a.origin === b.origin);
+}
+
+/** null where there are none. */
+export function boundsOf(points: readonly Point[]): Box | null {
+  if (points.length === 0) return null;
+  let [left, top, right, bottom] = [Infinity, Infinity, -Infinity, -Infinity];
+  for (const { x, y } of points) {
+    left = Math.min(left, x);
+    top = Math.min(top, y);
+    right = Math.max(right, x);
+    bottom = Math.max(bottom, y);
+  }
+  return { left, top, right, bottom };
+}
+
+/** Where points within the bounds leave ink, CSS pixels of the stage. */
+function onStage({ left, top, right, bottom }: Box, view: Viewport): Box {
+  const [x0, y0] = imageToStage(view, [left, top]);
+  const [x1, y1] = imageToStage(view, [right, bottom]);
+  return { left: x0 - REACH_PX, top: y0 - REACH_PX, right: x1 + REACH_PX, bottom: y1 + REACH_PX };
+}
+
+/** The view as the canvas has it. */
+function origin({ view, window }: Painted): Viewport {
+  return { ...view, x: view.x - window.left, y: view.y - window.top };
+}
+
+function moved(box: Box, from: Viewport, to: Viewport): Box {
+  const [dx, dy] = [to.x - from.x, to.y - from.y];
+  return { left: box.left + dx, top: box.top + dy, right: box.right + dx, bottom: box.bottom + dy };
+}
+
+/** null where they do not meet. */
+function common(a: Box, b: Box): Box | null {
+  const [left, top] = [Math.max(a.left, b.left), Math.max(a.top, b.top)];
+  const [right, bottom] = [Math.min(a.right, b.right), Math.min(a.bottom, b.bottom)];
+  return left < right && top < bottom ? { left, top, right, bottom } : null;
+}
+
+/** But for what rounding may do. */
+function covers(outer: Box, inner: Box): boolean {
+  const slack = 0.01;
+  return (
+    outer.left <= inner.left + slack && outer.top <= inner.top + slack &&
+    outer.right >= inner.right - slack && outer.bottom >= inner.bottom - slack
+  ); // prettier-ignore
 }

@@ -38,11 +38,15 @@ export interface StageTool {
   hover?(pointer: ToolPointer | null): void;
   /** What only the tool shows: a brush's circle, an unfinished polygon. Asked for by `ImageStage.repaintTool`. */
   paint?(surface: PaintSurface): void;
+  /** Nothing would be painted now: without its canvas each frame costs less. */
+  readonly isEmpty?: boolean;
 }
 
 /** Paints between the prediction and the points, for example masks. */
 export interface StageLayer {
   paint(surface: PaintSurface): void;
+  /** Nothing would be painted now. */
+  readonly isEmpty?: boolean;
 }
 
 export interface PaintSurface {

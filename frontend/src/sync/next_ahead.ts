@@ -114,9 +114,17 @@ export class NextAhead {
     await savesSettled(this.saves);
     const next = await this.api.nextImage(at.strategy, at.image_id);
     if (next === null || isOver()) return;
-    await this.ready.prepare(next);
+    // From now on "next" need not ask again which image that is, and joins what is being fetched of it.
+    const candidate = { image_id: next.id, at };
+    this.#candidate = candidate;
+    try {
+      await this.ready.prepare(next);
+    } catch (error) {
+      // What cannot be had is no next image: without a server, one that is at hand is.
+      if (this.#candidate === candidate) this.drop();
+      throw error;
+    }
     if (isOver()) return;
-    this.#candidate = { image_id: next.id, at };
     await this.calm.come();
     if (isOver()) return;
     const upcoming = await this.api.upcomingImages(at.strategy, at.image_id, AHEAD);

@@ -14,6 +14,7 @@ import { memoryStorage } from "../memory_storage";
 let queue: number[];
 let stored: Annotation;
 let asked: (number | null)[];
+let searches: string[];
 let answer_save: ((annotation: Annotation) => void) | null;
 let annotations: AnnotationStore;
 let saves: SaveQueue;
@@ -35,12 +36,17 @@ beforeEach(() => {
   vi.stubGlobal("createImageBitmap", () => Promise.resolve({ width: 8, height: 8 }));
   queue = [];
   asked = [];
+  searches = [];
   stored = EMPTY_ANNOTATION;
   answer_save = null;
   changed = new Map();
   const api: Pick<Api, "image" | "images" | "annotation" | "imageFile" | "nextImage" | "upcomingImages"> = {
     image: (id) => Promise.resolve({ ...image(id), ...changed.get(id) }),
-    images: ({ q }) => Promise.resolve({ items: q === "seven" ? [image(7)] : [], next_cursor: null, total: 0 }),
+    images: ({ q, ids = [] }) => {
+      searches.push(q ?? `ids ${ids.join()}`);
+      const items = q === "seven" ? [image(7)] : ids.filter((id) => id <= 9).map((id) => image(id));
+      return Promise.resolve({ items, next_cursor: null, total: null });
+    },
     annotation: () => Promise.resolve(stored),
     imageFile: () => Promise.resolve(new Blob()),
     upcomingImages: () => Promise.resolve(queue.map(image)),
@@ -179,6 +185,11 @@ describe("Navigator", () => {
     expect(navigator.image?.id).toBe(7);
     expect(await navigator.jump("nowhere")).toBe(false);
     expect(toasts.value.at(-1)?.text).toContain("nowhere");
+  });
+
+  test("jump: an id is looked up alone, without a search in all paths", async () => {
+    await navigator.jump("9");
+    expect(searches).toEqual(["ids 9"]);
   });
 
   test("when none is left it says so and stays", async () => {

@@ -56,6 +56,10 @@ export class BoxTool implements KeyTool {
     this.handlers.changed();
   }
 
+  get isEmpty(): boolean {
+    return this.#from === null || this.#to === null;
+  }
+
   paint({ context, toStage }: PaintSurface): void {
     if (!this.#from || !this.#to) return;
     const [[ax, ay], [bx, by]] = [toStage(this.#from), toStage(this.#to)];

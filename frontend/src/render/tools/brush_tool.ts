@@ -78,6 +78,10 @@ export class BrushTool implements KeyTool {
     this.#last_end = null;
   }
 
+  get isEmpty(): boolean {
+    return this.#stroke === null && this.#hovered === null;
+  }
+
   paint(surface: PaintSurface): void {
     const { context, view, toStage } = surface;
     this.#stroke?.paint(surface);

@@ -53,6 +53,10 @@ export class CorrectTool implements KeyTool {
     this.hover(this.#pointer);
   }
 
+  get isEmpty(): boolean {
+    return this.#region === null;
+  }
+
   paint({ context, inImage, image }: PaintSurface): void {
     if (this.#region === null) return;
     this.#draw(this.#region, this.handlers.colorFor(this.#region, this.#correction));

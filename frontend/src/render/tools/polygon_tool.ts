@@ -65,6 +65,10 @@ export class PolygonTool implements KeyTool {
     this.handlers.changed();
   }
 
+  get isEmpty(): boolean {
+    return this.#corners.length === 0;
+  }
+
   paint({ context, toStage }: PaintSurface): void {
     if (this.#corners.length === 0) return;
     const color = this.handlers.color();

@@ -52,8 +52,12 @@ export class RegionsLayer implements StageLayer {
     this.repaint();
   }
 
+  get isEmpty(): boolean {
+    return this.#shown.regions.length === 0;
+  }
+
   paint(surface: PaintSurface): void {
-    if (this.#shown.regions.length === 0) {
+    if (this.isEmpty) {
       this.#painted = null;
       return;
     }

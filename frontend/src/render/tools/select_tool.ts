@@ -117,6 +117,11 @@ export class SelectTool implements KeyTool {
     if (by[0] !== 0 || by[1] !== 0) this.handlers.move(by);
   }
 
+  get isEmpty(): boolean {
+    const { points, regions } = this.handlers.selection();
+    return this.#drag === null && points.length === 0 && regions.length === 0;
+  }
+
   paint(surface: PaintSurface): void {
     const drag = this.#drag;
     const marks: SelectionMarks = {
