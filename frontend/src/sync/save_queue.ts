@@ -1,11 +1,15 @@
 import { ApiError, explain, isFinal } from "../api/errors";
 import { matches } from "../state/annotations";
 import type { KeyValueStorage } from "../state/preferences";
-import { draftOf, rebase, withIds } from "../state/rebase";
 import { Signal } from "../state/signal";
 import type { Annotation, Draft, SaveStatus } from "../state/types";
-import { currentOf, pendingDraft, reasonOf, type Change, type ChangeStep, type Entry, type Put } from "./save_steps";
-import { DraftStorage, type SlowStorage, type TakenDraft } from "./draft_storage";
+import { DraftKeeper } from "./draft_keeper";
+import { DraftStorage, type SlowStorage } from "./draft_storage";
+import { NewestAnswers } from "./newest_answers";
+import {
+  addSave, answerToChange, answerToSave, backoffMs, currentOf, newEntry, pendingDraft, reasonOf, saysNothingCanBeSaved, type Change,
+  type ChangeStep, type Entry, type Put,
+} from "./save_steps"; // prettier-ignore
 
 export interface SaveListener {
   saved(image_id: number, sent: Draft, answer: Annotation): void;
@@ -23,14 +27,6 @@ export interface SaveTrouble {
   readonly reason: string;
 }
 
-/** Answers that say so of everything, not of one image: gateways, a database that is locked, a full disk. */
-const CANNOT_SAVE: ReadonlySet<number> = new Set([502, 503, 504, 507]);
-const BACKOFF_MS = [300, 1_000, 2_000, 4_000, 8_000, 15_000];
-/** A save that is answered sooner is never written to local storage. */
-const STORE_AFTER_MS = 150;
-/** Images whose newest answer is remembered: a race over more of them does not happen. */
-const REMEMBERED = 32;
-
 /**
  * One ordered queue per image for everything that changes its annotation: one request in flight, of several saves in a
  * row the newest wins, a change by the server (undo, skip, ...) waits for the saves before it, and the saves after it
@@ -44,16 +40,16 @@ export class SaveQueue {
   /** Whether all that waits would outlive the page. */
   readonly is_kept = new Signal(true);
   readonly #entries = new Map<number, Entry>();
-  readonly #newest = new Map<number, Annotation>();
+  readonly #answers = new NewestAnswers();
   readonly #put: Put;
   readonly #listener: SaveListener;
-  readonly #drafts: DraftStorage;
-  #store_timer: ReturnType<typeof setTimeout> | null = null;
+  readonly #keeper: DraftKeeper;
 
   constructor(put: Put, listener: SaveListener, storage: KeyValueStorage, storage_key: string, overflow: SlowStorage | null = null) {
     this.#put = put;
     this.#listener = listener;
-    this.#drafts = new DraftStorage(storage, storage_key, overflow, () => this.is_kept.set(this.#drafts.is_kept));
+    const drafts = new DraftStorage(storage, storage_key, overflow, () => this.is_kept.set(drafts.is_kept));
+    this.#keeper = new DraftKeeper(drafts, this.#entries);
   }
 
   /** `revision` is the one that the draft was made on; ignored while an earlier step of the image is on its way. */
@@ -64,10 +60,7 @@ export class SaveQueue {
       // What was refused is not sent again on the way to what stands in its place.
       entry.steps.length = 0;
     }
-    const last = entry.steps.at(-1);
-    const is_sent = entry.in_flight && entry.steps.length === 1;
-    if (last?.kind === "save" && !is_sent && !last.is_step && !is_step) last.draft = draft;
-    else entry.steps.push({ kind: "save", draft, is_step });
+    addSave(entry, draft, is_step);
     this.#scheduleStore();
     this.#advance(image_id, entry);
   }
@@ -90,13 +83,12 @@ export class SaveQueue {
 
   /** Of `annotation` and the last answer to a change made here, the newer one. */
   newer(image_id: number, annotation: Annotation): Annotation {
-    const newest = this.#newest.get(image_id);
-    return newest !== undefined && newest.revision > annotation.revision ? newest : annotation;
+    return this.#answers.newer(image_id, annotation);
   }
 
   /** Revision of the last answer to a change made here; -1 without one. */
   newest(image_id: number): number {
-    return this.#newest.get(image_id)?.revision ?? -1;
+    return this.#answers.revision(image_id);
   }
 
   /** Send again what was refused. */
@@ -134,45 +126,18 @@ export class SaveQueue {
 
   /** Send what an earlier visit, or another tab, could not; of one image one after the other. */
   async restore(): Promise<void> {
-    const found = await this.#drafts.takeOver();
-    const later: TakenDraft[] = [];
-    for (const taken of found) {
-      if (this.#entries.has(taken.stored.image_id)) later.push(taken);
-      else this.#restoreOne(taken);
-    }
-    void this.#restoreLater(later);
-  }
-
-  async #restoreLater(later: readonly TakenDraft[]): Promise<void> {
-    for (const taken of later) {
-      // What was refused has been told of.
-      await this.settled(taken.stored.image_id).catch(() => undefined);
-      // Beside a refused one it stays where it is kept: the next visit takes it over.
-      if (!this.#entries.get(taken.stored.image_id)?.refused) this.#restoreOne(taken);
-    }
-  }
-
-  #restoreOne({ stored: { image_id, revision, draft }, release }: TakenDraft): void {
-    this.enqueue(image_id, draft, revision);
-    this.store();
-    release();
+    await this.#keeper.restore(this);
   }
 
   /** Keep what is not acknowledged, at once: the page is going away. */
   store(): void {
-    if (this.#store_timer !== null) clearTimeout(this.#store_timer);
-    this.#store_timer = null;
-    for (const [image_id, entry] of this.#entries) {
-      const draft = pendingDraft(entry);
-      if (draft === null) this.#drafts.remove(image_id);
-      else this.#drafts.write({ image_id, revision: entry.revision, draft });
-    }
+    this.#keeper.store();
   }
 
   #entry(image_id: number, revision: number | null): Entry {
     const found = this.#entries.get(image_id);
     if (found) return found;
-    const entry: Entry = { revision, steps: [], in_flight: false, failures: 0, blocks: false, turn: "free", refused: null, timer: null, waiters: [] };
+    const entry = newEntry(revision);
     this.#entries.set(image_id, entry);
     return entry;
   }
@@ -223,10 +188,7 @@ export class SaveQueue {
 
   #saved(image_id: number, entry: Entry, sent: Draft, answer: Annotation): void {
     this.#take(image_id, entry, answer);
-    for (const step of entry.steps) {
-      if (step.kind === "save") step.draft = withIds(step.draft, answer, sent);
-      else step.base = withIds(step.base, answer, sent);
-    }
+    answerToSave(entry, sent, answer);
     this.#listener.saved(image_id, sent, answer);
     this.#advance(image_id, entry);
   }
@@ -234,9 +196,9 @@ export class SaveQueue {
   #notSaved(image_id: number, entry: Entry, sent: Draft, error: unknown): void {
     entry.in_flight = false;
     if (!isFinal(error)) {
-      const wait_ms = BACKOFF_MS[Math.min(entry.failures, BACKOFF_MS.length - 1)] ?? 15_000;
+      const wait_ms = backoffMs(entry.failures);
       entry.failures += 1;
-      entry.blocks = !(error instanceof ApiError) || !error.is_own || CANNOT_SAVE.has(error.status);
+      entry.blocks = saysNothingCanBeSaved(error);
       this.trouble.set({ kind: error instanceof ApiError ? "refused" : "unreachable", reason: reasonOf(error) });
       this.store();
       entry.timer = setTimeout(() => this.#advance(image_id, entry), wait_ms);
@@ -273,15 +235,7 @@ export class SaveQueue {
 
   #changed(image_id: number, entry: Entry, { base, resolve }: ChangeStep, answer: Annotation): void {
     this.#take(image_id, entry, answer);
-    let before = base;
-    let after = draftOf(answer, base.kind);
-    for (const step of entry.steps) {
-      const draft = step.kind === "save" ? step.draft : step.base;
-      after = rebase(draft, before, after);
-      before = draft;
-      if (step.kind === "save") step.draft = after;
-      else step.base = after;
-    }
+    answerToChange(entry, base, answer);
     this.#listener.changed(image_id, answer, pendingDraft(entry));
     resolve(answer);
     this.#advance(image_id, entry);
@@ -302,10 +256,7 @@ export class SaveQueue {
     entry.blocks = false;
     entry.revision = answer.revision;
     entry.steps.shift();
-    this.#newest.delete(image_id);
-    this.#newest.set(image_id, answer);
-    const [oldest] = this.#newest.keys();
-    if (this.#newest.size > REMEMBERED && oldest !== undefined) this.#newest.delete(oldest);
+    this.#answers.remember(image_id, answer);
   }
 
   /** Nothing that waits here may be done to a state that the person has not seen. */
@@ -320,12 +271,8 @@ export class SaveQueue {
 
   #drop(image_id: number): void {
     this.#entries.delete(image_id);
-    this.#drafts.remove(image_id);
+    this.#keeper.remove(image_id);
     this.#wakeOthers();
-    if (this.#entries.size === 0 && this.#store_timer !== null) {
-      clearTimeout(this.#store_timer);
-      this.#store_timer = null;
-    }
   }
 
   #wakeOthers(): void {
@@ -345,6 +292,6 @@ export class SaveQueue {
   #scheduleStore(): void {
     // With nobody to take it, the storage is the only place.
     if (this.status.value === "offline" || this.status.value === "refused") this.store();
-    else this.#store_timer ??= setTimeout(() => this.store(), STORE_AFTER_MS);
+    else this.#keeper.storeSoon();
   }
 }

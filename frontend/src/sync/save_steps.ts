@@ -1,6 +1,12 @@
 /** What waits of one image, and what an answer says of it. */
 import { ApiError } from "../api/errors";
+import { draftOf, rebase, withIds } from "../state/rebase";
 import type { Annotation, Draft } from "../state/types";
+
+/** Answers that say so of everything, not of one image: gateways, a database that is locked, a full disk. */
+const CANNOT_SAVE: ReadonlySet<number> = new Set([502, 503, 504, 507]);
+const LONGEST_BACKOFF_MS = 15_000;
+const BACKOFF_MS = [300, 1_000, 2_000, 4_000, 8_000];
 
 export type Put = (image_id: number, draft: Draft, revision: number | null) => Promise<Annotation>;
 /** A change that the server makes by itself, such as undo, of the state at `revision`. */
@@ -44,8 +50,51 @@ export interface Entry {
   readonly waiters: Waiter[];
 }
 
+export function newEntry(revision: number | null): Entry {
+  return { revision, steps: [], in_flight: false, failures: 0, blocks: false, turn: "free", refused: null, timer: null, waiters: [] };
+}
+
+/** A draft takes the place of the last one that is not under way, unless one of the two is an action of its own. */
+export function addSave({ steps, in_flight }: Entry, draft: Draft, is_step: boolean): void {
+  const last = steps.at(-1);
+  const is_sent = in_flight && steps.length === 1;
+  if (last?.kind === "save" && !is_sent && !last.is_step && !is_step) last.draft = draft;
+  else steps.push({ kind: "save", draft, is_step });
+}
+
+/** What waits behind a save knows the ids that the server gave. */
+export function answerToSave({ steps }: Entry, sent: Draft, answer: Annotation): void {
+  for (const step of steps) {
+    if (step.kind === "save") step.draft = withIds(step.draft, answer, sent);
+    else step.base = withIds(step.base, answer, sent);
+  }
+}
+
+/** What waits behind a change of `base` is brought over to what the server made of it. */
+export function answerToChange({ steps }: Entry, base: Draft, answer: Annotation): void {
+  let before = base;
+  let after = draftOf(answer, base.kind);
+  for (const step of steps) {
+    const draft = step.kind === "save" ? step.draft : step.base;
+    after = rebase(draft, before, after);
+    before = draft;
+    if (step.kind === "save") step.draft = after;
+    else step.base = after;
+  }
+}
+
 export function pendingDraft({ steps }: Entry): Draft | null {
   return steps.findLast((step) => step.kind === "save")?.draft ?? null;
+}
+
+/** How long to wait after so many failures before this one. */
+export function backoffMs(failures: number): number {
+  return BACKOFF_MS[failures] ?? LONGEST_BACKOFF_MS;
+}
+
+/** No answer at all, or one that tells of no image in particular. */
+export function saysNothingCanBeSaved(error: unknown): boolean {
+  return !(error instanceof ApiError) || !error.is_own || CANNOT_SAVE.has(error.status);
 }
 
 export function reasonOf(error: unknown): string {

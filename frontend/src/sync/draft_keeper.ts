@@ -1,0 +1,74 @@
+import type { Draft } from "../state/types";
+import type { DraftStorage, TakenDraft } from "./draft_storage";
+import { pendingDraft, type Entry } from "./save_steps";
+
+/** A save that is answered sooner is never written to local storage. */
+const STORE_AFTER_MS = 150;
+
+/** Where drafts that are found again go on from. */
+export interface DraftSender {
+  enqueue(image_id: number, draft: Draft, revision: number | null): void;
+  /** As `SaveQueue.settled`. */
+  settled(image_id: number): Promise<void>;
+}
+
+/** Keeps what the server does not have yet where it outlives the page, and finds it there again. */
+export class DraftKeeper {
+  #timer: ReturnType<typeof setTimeout> | null = null;
+
+  constructor(
+    private readonly drafts: DraftStorage,
+    private readonly entries: ReadonlyMap<number, Entry>,
+  ) {}
+
+  /** At once: the page is going away, or nobody else takes it. */
+  store(): void {
+    this.#stop();
+    for (const [image_id, entry] of this.entries) {
+      const draft = pendingDraft(entry);
+      if (draft === null) this.drafts.remove(image_id);
+      else this.drafts.write({ image_id, revision: entry.revision, draft });
+    }
+  }
+
+  storeSoon(): void {
+    this.#timer ??= setTimeout(() => this.store(), STORE_AFTER_MS);
+  }
+
+  /** Nothing of the image waits any more. */
+  remove(image_id: number): void {
+    this.drafts.remove(image_id);
+    if (this.entries.size === 0) this.#stop();
+  }
+
+  /** Send what an earlier visit, or another tab, could not; of one image one after the other. */
+  async restore(sender: DraftSender): Promise<void> {
+    const found = await this.drafts.takeOver();
+    const later: TakenDraft[] = [];
+    for (const taken of found) {
+      if (this.entries.has(taken.stored.image_id)) later.push(taken);
+      else this.#restoreOne(sender, taken);
+    }
+    void this.#restoreLater(sender, later);
+  }
+
+  async #restoreLater(sender: DraftSender, later: readonly TakenDraft[]): Promise<void> {
+    for (const taken of later) {
+      // What was refused has been told of.
+      await sender.settled(taken.stored.image_id).catch(() => undefined);
+      // Beside a refused one it stays where it is kept: the next visit takes it over.
+      if (!this.entries.get(taken.stored.image_id)?.refused) this.#restoreOne(sender, taken);
+    }
+  }
+
+  #restoreOne(sender: DraftSender, { stored: { image_id, revision, draft }, release }: TakenDraft): void {
+    sender.enqueue(image_id, draft, revision);
+    this.store();
+    release();
+  }
+
+  #stop(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = null;
+  }
+}
