@@ -30,8 +30,9 @@ main {{ width: min(560px, 100%); padding: 32px; border: 1px solid var(--line); b
   background: var(--panel); }}
 h1 {{ margin: 0 0 8px; font-size: 20px; line-height: 1.3; text-wrap: balance; }}
 p {{ margin: 8px 0; color: var(--muted); }}
+main > :last-child {{ margin-bottom: 0; }}
 code {{ padding: 1px 5px; border-radius: 5px; background: var(--hover); color: var(--text); font-size: 13px;
-  overflow-wrap: anywhere; }}
+  overflow-wrap: anywhere; box-decoration-break: clone; -webkit-box-decoration-break: clone; }}
 ul {{ margin: 16px 0; padding: 0; list-style: none; border: 1px solid var(--line); border-radius: 8px; }}
 li + li {{ border-top: 1px solid var(--line); }}
 li a {{ display: flex; justify-content: space-between; gap: 16px; padding: 10px 14px; color: var(--text);

@@ -54,8 +54,10 @@ async function start(root: HTMLElement): Promise<void> {
     addEventListener("pagehide", () => app.saves.store());
     void app.start(imageIdInHash(location.hash));
   } catch (error) {
-    root.replaceChildren();
-    render(failure(explain(error)), root);
+    // Anew each time: what was rendered into the root before is not there any more.
+    const box = document.createDocumentFragment();
+    render(failure(explain(error)), box);
+    root.replaceChildren(box);
     setTimeout(() => void start(root), RETRY_AFTER_MS);
   }
 }

@@ -54,7 +54,10 @@ export function shareRange(points: readonly PlotPoint[]): Range {
   if (points.length === 0) return { from: 0, to: 1 };
   const low = Math.min(...points.map(({ y, low: bound }) => bound ?? y));
   const high = Math.max(...points.map(({ y, high: bound }) => bound ?? y));
-  return { from: Math.max(0, Math.floor(low * 10 + 1e-9) / 10), to: Math.min(1, Math.ceil(high * 10 - 1e-9) / 10) };
+  const from = Math.max(0, Math.floor(low * 10 + 1e-9) / 10);
+  const to = Math.min(1, Math.ceil(high * 10 - 1e-9) / 10);
+  // All the same: room beside it, but no share is below none or above all.
+  return to > from ? { from, to } : { from: Math.max(0, (from * 10 - 1) / 10), to: Math.min(1, (to * 10 + 1) / 10) };
 }
 
 /** The line through the points, as an SVG path. */

@@ -36,6 +36,12 @@ test("shareRange holds every interval and ends on tenths", () => {
   expect(shareRange([])).toEqual({ from: 0, to: 1 });
 });
 
+test("shareRange of equal shares has room around them and stays between none and all", () => {
+  expect(shareRange([{ x: 0, y: 1 }, { x: 1, y: 1 }])).toEqual({ from: 0.9, to: 1 });
+  expect(shareRange([{ x: 0, y: 0 }])).toEqual({ from: 0, to: 0.1 });
+  expect(shareRange([{ x: 0, y: 0.5 }])).toEqual({ from: 0.4, to: 0.6 });
+});
+
 test("ticks are round, inside the range, and few", () => {
   expect(ticks({ from: 0, to: 1 }, 5)).toEqual([0, 0.2, 0.4, 0.6, 0.8, 1]);
   expect(ticks({ from: 0.6, to: 0.9 }, 3)).toEqual([0.6, 0.7, 0.8, 0.9]);

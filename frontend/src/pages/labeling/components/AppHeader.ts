@@ -8,7 +8,8 @@ import type { Readable } from "../../../state/signal";
 import type { Task } from "../../../state/types";
 import { AppView } from "./AppView";
 import { icon } from "./icon";
-import { extractionLine, extractionNote, grouped } from "./text";
+import { grouped } from "../../../state/words";
+import { extractionLine, extractionNote } from "./text";
 
 const THEME_ICONS = { auto: SunMoon, light: Sun, dark: Moon } as const;
 const THEME_NAMES: Readonly<Record<Theme, string>> = { auto: "as the system", light: "light", dark: "dark" };
@@ -134,7 +135,7 @@ export class AppHeader extends AppView {
       this.requestUpdate();
     };
     return html`<label class="menu-choice"><span>Masks say</span>
-      <select data-testid="export-masks" @change=${choose}>
+      <select class="select" data-testid="export-masks" @change=${choose}>
         ${Object.entries(MASK_CHOICES).map(([value, text]) => html`<option value=${value} ?selected=${value === this.#masks}>${text}</option>`)}
       </select></label>`;
   }

@@ -37,7 +37,7 @@ export class ClassPalette extends AppView {
         <input class="input palette-input" data-testid="palette-input" type="text" role="combobox" aria-expanded="true" aria-controls="palette-list"
           aria-activedescendant=${active ? `palette-${active.label_class.id}` : nothing} aria-label="Name of a class, or of one above it" autocomplete="off"
           spellcheck="false" placeholder=${this.#placeholder()} .value=${this.words} @input=${this.#typed} @keydown=${this.#keyDown} />
-        <div id="palette-list" class="palette-list" role="listbox" aria-label="Classes">
+        <div id="palette-list" class="palette-list" role="listbox" aria-label="Classes" style="--rows: ${Math.max(this.app.classes.value.length, 3)}">
           ${found.slice(0, MOST_SHOWN).map((row, place) => this.#row(row, place))}
         </div>
         <p class="palette-note" role="status">${found.length === 0

@@ -50,7 +50,13 @@ export class ImageStrip extends AppView {
   }
 
   protected override updated(): void {
-    this.querySelector(".thumbnail[aria-current=true]")?.scrollIntoView({ inline: "nearest", block: "nearest" });
+    const strip = this.querySelector(".thumbnails");
+    const current = strip?.querySelector(".thumbnail[aria-current=true]");
+    if (!strip || !current) return;
+    // Not scrollIntoView: on a small screen that would scroll the page away from the image as well.
+    const [room, place] = [strip.getBoundingClientRect(), current.getBoundingClientRect()];
+    if (place.left < room.left) strip.scrollLeft += place.left - room.left;
+    else if (place.right > room.right) strip.scrollLeft += place.right - room.right;
   }
 
   /** Which images come next and before, where not all do. */

@@ -3,7 +3,7 @@ import { html, nothing, type TemplateResult } from "lit";
 import { repeat } from "lit/directives/repeat.js";
 
 import type { Readable } from "../../../state/signal";
-import type { Toast } from "../../../state/toasts";
+import type { Toast, ToastAction } from "../../../state/toasts";
 import { copyDetails } from "../problem_details";
 import { AppView } from "./AppView";
 import { icon } from "./icon";
@@ -48,21 +48,27 @@ export class Toasts extends AppView {
   }
 
   #toast({ id, kind, text, detail, action, more_actions = [] }: Toast): TemplateResult {
+    const actions = action ? [action, ...more_actions] : more_actions;
     return html`<div class="toast is-${kind}" data-testid="toast" data-kind=${kind}>
       ${icon(ICONS[kind])}
-      <div class="toast-text">${text}${detail ? html`<details><summary>Details</summary><pre>${detail}</pre></details>` : nothing}</div>
-      ${(action ? [action, ...more_actions] : more_actions).map(
-        (way) => html`<button class="button small" @click=${() => {
-          this.#dismiss(id);
-          way.run();
-        }}>${way.text}</button>`,
-      )}
+      <div class="toast-body">
+        <div class="toast-text">${text}${detail ? html`<details><summary>Details</summary><pre>${detail}</pre></details>` : nothing}</div>
+        ${actions.length > 0 ? html`<div class="toast-actions">${actions.map((way) => this.#action(id, way))}</div>` : nothing}
+      </div>
       ${kind === "error"
         ? html`<button class="button ghost icon-only small" data-testid="toast-copy" aria-label="Copy details for a report" title="Copy details for a report"
             @click=${() => void copyDetails(this.app)}>${icon(ClipboardCopy, 14)}</button>`
         : nothing}
       <button class="button ghost icon-only small" aria-label="Dismiss" @click=${() => this.#dismiss(id)}>${icon(X, 14)}</button>
     </div>`;
+  }
+
+  #action(id: number, { text, run }: ToastAction): TemplateResult {
+    const act = (): void => {
+      this.#dismiss(id);
+      run();
+    };
+    return html`<button class="button small" @click=${act}>${text}</button>`;
   }
 
   /** Into the dialog that is open: all else is out of reach then, also what lies above it. */

@@ -20,13 +20,14 @@ export class Toolbar extends AppView {
     const { image } = navigator;
     const { can_redo } = annotations.current.value;
     const hidden = ui.overlay_hidden.value;
+    const zoom = navigator.opened.value?.bitmap ? percent(ui.zoom.value) : "–";
     return html`
       <div class="toolbar" role="toolbar" aria-label="Image tools">
         <div class="image-name">
           ${image
             ? html`<span class="image-number" title="Image id">#<span data-testid="image-id">${image.id}</span></span>
                 <span class="image-path" title=${image.path}>${fileName(image.path)}</span>
-                <span class="image-size">${image.width ?? "?"} × ${image.height ?? "?"}</span>`
+                ${image.width === null || image.height === null ? nothing : html`<span class="image-size">${image.width} × ${image.height}</span>`}`
             : nothing}
         </div>
         <div class="tool-group">
@@ -35,8 +36,8 @@ export class Toolbar extends AppView {
         </div>
         <div class="tool-group">
           ${this.#tool("zoom-out", Minus, "Zoom out (−)")}
-          <button class="tool zoom-figure" title=${this.tip("100 %", "actual-size")} aria-label="Zoom: ${percent(ui.zoom.value)}. Show at 100 %"
-            @click=${() => this.command("actual-size")}>${percent(ui.zoom.value)}</button>
+          <button class="tool zoom-figure" title=${this.tip("100 %", "actual-size")} aria-label="Zoom: ${zoom}. Show at 100 %"
+            @click=${() => this.command("actual-size")}>${zoom}</button>
           ${this.#tool("zoom-in", Plus, "Zoom in (+)")}
           ${this.#tool("fit", Maximize, "Fit (Shift+1)")}
         </div>

@@ -5,6 +5,7 @@ import type { PanelKind } from "../../../state/class_keys";
 import { below, childrenOf } from "../../../state/class_tree";
 import { SWATCHES, usageText, type ClassUsage } from "../../../state/classes";
 import type { LabelClass } from "../../../state/types";
+import { counted } from "../../../state/words";
 
 export interface PanelHandlers {
   readonly close: () => void;
@@ -40,7 +41,7 @@ function colorPanel({ id, name, color }: LabelClass, classes: readonly LabelClas
       data-color=${wanted} aria-label="${wanted}${user === undefined ? "" : `, colour of ${user}`}" title=${user === undefined ? wanted : `${wanted}: ${user}`}
       @click=${() => recolor(wanted)}></button>`;
   };
-  return html`<div role="gridcell" class="class-panel"><div class="palette" role="group" aria-label="Colour of ${name}">
+  return html`<div role="gridcell" class="class-panel"><div class="color-palette" role="group" aria-label="Colour of ${name}">
     ${SWATCHES.map(swatch)}
     <label class="palette-custom"><input type="color" .value=${color.toLowerCase()} data-testid="custom-color-${id}"
       @change=${(event: Event) => event.target instanceof HTMLInputElement && recolor(event.target.value)} /><span>Other…</span></label>
@@ -75,7 +76,7 @@ function removePanel(label_class: LabelClass, { classes, config }: App, usage: C
   const count = below(classes.value, label_class.id).length - 1;
   return html`<div role="gridcell" class="class-panel is-grave"><div class="panel-line" role="alert">
     <span>${is_last ? "The only class cannot be removed: add another one first." : html`With “${label_class.name}” goes <strong data-testid="removal-count">${what}</strong>.`}
-      ${children.length > 0 ? html`${count === 1 ? "The class below it moves up." : `The ${count} classes below it move up.`}` : nothing}</span>
+      ${children.length > 0 ? html`${count === 1 ? "The class below it moves up." : `The ${counted(count, "class", "classes")} below it move up.`}` : nothing}</span>
     <button class="button small" @click=${handlers.close}>Keep</button>
     <button class="button small danger" data-testid="confirm-remove-class" ?disabled=${is_last} @click=${handlers.remove}>Remove</button>
     ${is_last ? nothing : html`<small>It can be brought back with all of it, here, at any time.</small>`}

@@ -1,78 +1,44 @@
 import { BadgeCheck, Check, MessageSquareText } from "lucide";
-import { html, nothing, type TemplateResult } from "lit";
+import { html, noChange, nothing, type TemplateResult } from "lit";
+import { guard } from "lit/directives/guard.js";
 
 import type { App } from "../../../app";
+import { above } from "../../../state/class_tree";
 import type { ImageInfo, LabelClass } from "../../../state/types";
+import { counted } from "../../../state/words";
 import { icon } from "./icon";
 import { fileName, percent } from "./text";
-
-/** A tile that is scrolled by sooner asks for no picture. */
-const LOAD_AFTER_MS = 100;
-
-/** A picture that is asked for once it has stayed in sight; out of sight, the request is cancelled. Plain, as many come and go. */
-export class TilePicture extends HTMLElement {
-  static #not_before_ms = 0;
-  src = "";
-  #timer: ReturnType<typeof setTimeout> | null = null;
-  #image: HTMLImageElement | null = null;
-
-  /** Tiles go by quickly: nobody sees their pictures. */
-  static wait(): void {
-    TilePicture.#not_before_ms = performance.now() + LOAD_AFTER_MS;
-  }
-
-  connectedCallback(): void {
-    this.#timer = setTimeout(() => this.#load(), LOAD_AFTER_MS);
-  }
-
-  disconnectedCallback(): void {
-    if (this.#timer !== null) clearTimeout(this.#timer);
-    // Without it the browser goes on loading.
-    this.#image?.removeAttribute("src");
-    this.#image?.remove();
-    this.#image = null;
-  }
-
-  #load(): void {
-    const wait_ms = TilePicture.#not_before_ms - performance.now();
-    if (wait_ms > 0) {
-      this.#timer = setTimeout(() => this.#load(), wait_ms + 1);
-      return;
-    }
-    const image = new Image();
-    image.decoding = "async";
-    image.alt = "";
-    image.draggable = false;
-    image.onload = () => image.classList.add("is-there");
-    image.src = this.src;
-    this.#image = image;
-    this.append(image);
-  }
-}
-
-customElements.define("fewclick-tile-picture", TilePicture);
+import "./tile_picture";
 
 export interface TileState {
   readonly place: number;
   readonly total: number;
+  /** Of the image; null: not known yet, or not to be drawn yet. */
+  readonly id: number | null;
+  readonly image: ImageInfo | null;
+  /** In the grid, CSS pixels. */
+  readonly at: readonly [number, number];
   readonly selected: boolean;
   readonly focused: boolean;
 }
 
-/** The place of an image whose tile is still to come. */
-export function emptyTile(): TemplateResult {
-  return html`<div class="tile is-loading" role="presentation"></div>`;
+/**
+ * One image of the gallery: what was said of it stands on the picture, what is predicted below it. An element shows one
+ * image after the other. While it may not be drawn, what was on it before stays there unseen: to be changed, not made anew.
+ */
+export function tile(app: App, { place, total, id, image, at: [left, top], selected, focused }: TileState): TemplateResult {
+  const is_blank = id === null;
+  const kind = `${image ? `is-${image.status}` : "is-loading"} ${image?.features === "failed" ? "is-failed" : ""}`;
+  const is_current = id !== null && app.navigator.image?.id === id;
+  return html`<div class="tile ${is_blank ? "is-loading is-blank" : kind} ${focused ? "is-focused" : ""}" style="left: ${left}px; top: ${top}px"
+    id=${is_blank ? nothing : `tile-${place}`} role=${is_blank ? "presentation" : "option"} data-testid=${is_blank ? nothing : `gallery-item-${id}`}
+    data-place=${is_blank ? nothing : place} aria-selected=${is_blank ? nothing : selected} aria-posinset=${is_blank ? nothing : place + 1}
+    aria-setsize=${is_blank ? nothing : total} aria-current=${is_blank ? nothing : is_current ? "true" : "false"}
+    title=${is_blank ? "" : (image?.failure ?? image?.path ?? "")}>${is_blank ? noChange : guard([id, image, app.classes.value], () => content(app, id, image))}</div>`;
 }
 
-/** One image of the gallery: what was said of it stands on the picture, what is predicted below it. */
-export function tile(app: App, image_id: number, image: ImageInfo | null, state: TileState): TemplateResult {
-  const { place, total, selected, focused } = state;
-  const is_current = app.navigator.image?.id === image_id;
-  return html`<div class="tile ${image ? `is-${image.status}` : "is-loading"} ${image?.features === "failed" ? "is-failed" : ""} ${focused ? "is-focused" : ""}"
-    id="tile-${place}" role="option" data-testid="gallery-item-${image_id}" data-place=${place} aria-selected=${selected} aria-posinset=${place + 1}
-    aria-setsize=${total} aria-current=${is_current ? "true" : "false"}
-    title=${image?.failure ?? image?.path ?? ""}>
-    <span class="visually-hidden">Image ${image_id}${image ? spoken(app, image) : ""}</span>
+function content(app: App, image_id: number, image: ImageInfo | null): TemplateResult {
+  return html`<span class="visually-hidden">Image ${image_id}${image ? spoken(app, image) : ""}</span>
     <span class="tile-picture">
       ${image?.features === "failed"
         ? html`<span class="tile-failure">${image.failure ?? "Could not be read"}</span>`
@@ -81,8 +47,7 @@ export function tile(app: App, image_id: number, image: ImageInfo | null, state:
       ${image ? chip(app, image) : nothing}
     </span>
     <span class="tile-caption"><span class="tile-name">${image ? fileName(image.path) : ""}</span>${commentSign(image)}<span class="tile-id">#${image_id}</span></span>
-    <span class="tile-status">${image ? secondLine(app, image) : ""}</span>
-  </div>`;
+    <span class="tile-status">${image ? secondLine(app, image) : ""}</span>`;
 }
 
 function commentSign(image: ImageInfo | null): TemplateResult | typeof nothing {
@@ -95,13 +60,19 @@ function labelled(app: App, { class_id, class_ids }: ImageInfo): LabelClass[] {
   return app.classes.value.filter(({ id }) => held.includes(id));
 }
 
+/** Without those that others of them imply: a tile has room for one name. */
+function lowest(app: App, held: readonly LabelClass[]): readonly LabelClass[] {
+  const implied = new Set(held.flatMap(({ id }) => above(app.classes.value, id)));
+  return held.filter(({ id }) => !implied.has(id));
+}
+
 function chip(app: App, image: ImageInfo): TemplateResult | typeof nothing {
   if (app.config.task === "segmentation") return nothing;
   if (image.status === "skipped" || image.status === "undetermined") {
     return html`<span class="tile-chip">${image.status === "skipped" ? "Skipped" : "Undetermined"}</span>`;
   }
   if (image.status !== "labeled") return nothing;
-  const [first, ...others] = labelled(app, image);
+  const [first, ...others] = lowest(app, labelled(app, image));
   const is_accepted = image.origin === "accepted";
   const text = first ? `${first.name}${others.length > 0 ? ` +${others.length}` : ""}` : "None";
   return html`<span class="tile-chip is-label ${is_accepted ? "is-accepted" : ""}" data-testid="tile-label" data-origin=${image.origin ?? ""}
@@ -115,8 +86,7 @@ function secondLine(app: App, image: ImageInfo): TemplateResult | string {
   if (image.features === "pending" && image.uncertainty === null) return "Being prepared";
   if (image.uncertainty === null) return "No prediction yet";
   const ids = image.predicted_class_ids ?? (image.predicted_class_id === null ? [] : [image.predicted_class_id]);
-  const predicted = app.classes.value.filter(({ id }) => ids.includes(id));
-  const [first, ...others] = predicted;
+  const [first, ...others] = lowest(app, app.classes.value.filter(({ id }) => ids.includes(id)));
   const name = first ? `${first.name}${others.length > 0 ? ` +${others.length}` : ""}` : "none";
   const p = 1 - image.uncertainty;
   return html`<span class="tile-prediction" data-testid="tile-prediction" style="--class-color: ${first?.color ?? "var(--text-faint)"}; --p: ${p}">
@@ -126,7 +96,7 @@ function secondLine(app: App, image: ImageInfo): TemplateResult | string {
 function segmentationLine(image: ImageInfo): string {
   if (image.status === "skipped") return "Skipped";
   if (image.status === "undetermined") return "Undetermined";
-  if (image.status === "labeled") return `Labelled · ${image.point_count} points`;
+  if (image.status === "labeled") return image.point_count > 0 ? `Labelled · ${counted(image.point_count, "point")}` : "Labelled";
   if (image.features === "pending") return "Being prepared";
   return image.uncertainty === null ? "Unlabelled" : `Unlabelled · ${percent(1 - image.uncertainty)} sure`;
 }
