@@ -1,5 +1,6 @@
 /** Changes of many images at once. */
 import type { ImageInfo } from "./types";
+import { counted } from "./words";
 
 export type BulkAction = "label" | "add" | "remove" | "accept" | "confirm" | "skip" | "undetermined" | "clear" | "undo" | "redo";
 
@@ -72,7 +73,7 @@ export function outcomeText({ changed, unchanged, conflicts, refused }: BulkOutc
     unchanged > 0 && changed.length > 0 ? `${unchanged.toLocaleString("en")} stayed as they were` : "",
     refused.length > 0 ? `${refused.length.toLocaleString("en")} cannot be labelled` : "",
   ].filter(Boolean);
-  const first = changed.length > 0 ? `${countOf(changed.length)} ${what}` : "Nothing to change";
+  const first = changed.length > 0 ? `${counted(changed.length, "image")} ${what}` : "Nothing to change";
   return `${[first, ...rest].join("; ")}.`;
 }
 
@@ -87,8 +88,4 @@ export function bySight(ids: readonly number[], seen: (id: number) => BulkImage)
   const images = ids.map(seen);
   const is_seen = ({ version, predicted }: BulkImage): boolean => version !== undefined || predicted !== undefined;
   return { seen: images.filter(is_seen), unseen: images.filter((image) => !is_seen(image)).map(({ id }) => id) };
-}
-
-function countOf(count: number): string {
-  return `${count.toLocaleString("en")} ${count === 1 ? "image" : "images"}`;
 }

@@ -1,5 +1,6 @@
 /** What the class editor says of classes. */
 import type { Task } from "./types";
+import { counted, markedText } from "./words";
 
 /** What is said with one class. */
 export interface ClassUsage {
@@ -27,8 +28,8 @@ export const SWATCHES: readonly string[] = [
 /** "12 points and 3 regions on 4 images", "12 images"; empty where there is nothing. */
 export function usageText({ points, regions, labels, images }: ClassUsage, task: Task): string {
   if (task !== "segmentation") return labels > 0 ? counted(images, "image") : "";
-  const parts = [points > 0 ? counted(points, "point") : "", regions > 0 ? counted(regions, "region") : ""].filter(Boolean);
-  return parts.length > 0 ? `${parts.join(" and ")} on ${counted(images, "image")}` : "";
+  const marked = markedText({ points, regions });
+  return marked === "" ? "" : `${marked} on ${counted(images, "image")}`;
 }
 
 /** Why a class cannot be called so, or null. Names differ in more than capitals. */
@@ -38,8 +39,4 @@ export function nameProblem(name: string, others: readonly string[]): string | n
   if (wanted.length > 200) return `The name has ${wanted.length} characters: 200 are possible.`;
   const same = others.find((other) => other.toLowerCase() === wanted.toLowerCase());
   return same === undefined ? null : `There is a class “${same}” already.`;
-}
-
-function counted(count: number, noun: string): string {
-  return `${count.toLocaleString("en")} ${noun}${count === 1 ? "" : "s"}`;
 }

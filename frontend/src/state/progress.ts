@@ -1,6 +1,7 @@
 /** How far the labelling is, in words and in bars. */
 
 import type { HourCount, Pace, Stats } from "./types";
+import { counted } from "./words";
 
 export interface Part {
   readonly name: string;
@@ -38,12 +39,12 @@ export function workTime(seconds: number): string {
 export function finishLine({ finish_s, remaining }: Pace): string {
   if (remaining === 0) return "Every image has its answer.";
   if (finish_s === null) return "How long the rest takes shows after five images.";
-  return `About ${workTime(finish_s)} of labelling left for ${remaining.toLocaleString("en")} image${remaining === 1 ? "" : "s"}.`;
+  return `About ${workTime(finish_s)} of labelling left for ${counted(remaining, "image")}.`;
 }
 
 /** What the pace rests on. */
 export function paceBasis({ active_s, images }: Pace): string {
-  return `Over the last ${workTime(active_s)} of labelling (${images} image${images === 1 ? "" : "s"}); pauses of more than 3 min are left out.`;
+  return `Over the last ${workTime(active_s)} of labelling (${counted(images, "image")}); pauses of more than 3 min are left out.`;
 }
 
 const HOUR_MS = 3_600_000;

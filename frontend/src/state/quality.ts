@@ -1,6 +1,7 @@
 /** What GET /stats tells about quality, and the words for it. */
 
 import type { PlotPoint } from "./plots";
+import { counted } from "./words";
 
 export type Method = "held_out" | "cross_validation";
 
@@ -64,6 +65,9 @@ export interface Figures {
 /** Of a two-sided 95 % interval. */
 const Z = 1.959964;
 const LEAST_IN_AVERAGE = 5;
+/** For the heads of tables: the same words wherever a class is told of. */
+export const FOUND_TIP = "Recall: of what people said is of the class, how much the head found";
+export const PREDICTED_RIGHT_TIP = "Precision: of what the head said is of the class, how much people agree with";
 export const SELECTED_ON_THESE = "The best epoch was chosen on these images: the figure leans high.";
 
 export interface CurvePoint {
@@ -145,24 +149,24 @@ export function intervalText({ low, high }: Interval): string {
 
 /** A sentence on whether more labels would help. */
 export function outlookText({ verdict, gain, margin, n_images }: Outlook): string {
-  const points = `${(gain * 100).toFixed(1)} points, ± ${(margin * 100).toFixed(1)}`;
+  const points = `${(gain * 100).toFixed(1)} percentage points, ± ${(margin * 100).toFixed(1)}`;
   switch (verdict) {
     case "rising":
       return `More labels would probably still help: the last doubling brought ${points}.`;
     case "flat":
       return `The curve is flat: the last doubling of the labels brought ${points}.`;
     case "unclear":
-      return `Too early to say whether more labels would help: the last doubling brought ${points}, on ${n_images} images.`;
+      return `Too early to say whether more labels would help: the last doubling brought ${points}, on ${counted(n_images, "image")}.`;
   }
 }
 
-/** What stands after the share: "of 24 held-out points (9 images) right", "of 40 images right, each predicted by a head that had not seen it". */
+/** What stands after the share: "of 24 held-out samples (9 images) right", "of 40 images right, each predicted by a head that had not seen it". */
 export function basisText({ method, figures }: Leading, samples_are_images: boolean): string {
   const { n_samples, n_images } = figures;
   const held_out = method === "held_out" ? "held-out " : "";
   const samples = samples_are_images
     ? counted(n_images, `${held_out}image`)
-    : `${counted(n_samples, `${held_out}point`)} (${counted(n_images, "image")})`;
+    : `${counted(n_samples, `${held_out}sample`)} (${counted(n_images, "image")})`;
   const share = `of ${samples} ${figures.one_class ? "right" : "with all classes right"}`;
   return method === "held_out" ? share : `${share}, each predicted by a head that had not seen it`;
 }
@@ -220,14 +224,9 @@ export function movingPoints(shares: readonly (PlotPoint & { readonly count: num
 
 /** What calibration means for a person. */
 export function calibrationText({ expected_error, temperature, expected_error_after }: Calibration): string {
-  const off = `Confidence is off by ${(expected_error * 100).toFixed(1)} points on average`;
+  const off = `Confidence is off by ${(expected_error * 100).toFixed(1)} percentage points on average`;
   const helps = expected_error_after < 0.9 * expected_error && Math.abs(temperature - 1) > 0.05;
-  const best = `temperature (${temperature.toFixed(2)}, which logits are divided by)`;
-  if (!helps) return `${off}; the best ${best} would not mend that.`;
-  const leaves = `The best ${best} would leave ${(expected_error_after * 100).toFixed(1)}.`;
+  if (!helps) return `${off}, and no correction of all answers alike (temperature) would mend that.`;
+  const leaves = `Corrected by a temperature of ${temperature.toFixed(2)} it would be ${(expected_error_after * 100).toFixed(1)}.`;
   return `${off}: ${temperature > 1 ? "too sure" : "not sure enough"}. ${leaves}`;
-}
-
-export function counted(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? "" : "s"}`;
 }

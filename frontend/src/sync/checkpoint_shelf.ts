@@ -2,6 +2,7 @@ import type { Api } from "../api/client";
 import { explain } from "../api/errors";
 import type { CheckpointComparison, CheckpointDetails, CheckpointList, PrunePlan } from "../state/checkpoints";
 import { Signal } from "../state/signal";
+import { counted } from "../state/words";
 import type { ToastStore } from "../state/toasts";
 import { throttled } from "./polling";
 
@@ -134,7 +135,7 @@ export class CheckpointShelf {
     await this.#do(async () => {
       const only = shown.plan.removed.map(({ id }) => id);
       const { removed } = await this.api.pruneCheckpoints({ keep: shown.keep, dry_run: false, only });
-      this.toasts.show("success", `${removed.length} checkpoint${removed.length === 1 ? "" : "s"} removed.`);
+      this.toasts.show("success", `${counted(removed.length, "checkpoint")} removed.`);
       this.showList();
       await this.refresh();
     });

@@ -1,6 +1,7 @@
 import type { Api, ClassChange } from "../api/client";
 import { explain } from "../api/errors";
 import { usageText, type ClassUsage, type RemovedClass } from "../state/classes";
+import { counted } from "../state/words";
 import { Signal } from "../state/signal";
 import type { ToastStore } from "../state/toasts";
 import type { LabelClass, Task } from "../state/types";
@@ -63,8 +64,7 @@ export class ClassEditing {
     return this.#tell(async () => {
       const { annotations_moved } = await this.api.mergeClass(label_class.id, into.id);
       await this.#afterChange();
-      const count = annotations_moved.toLocaleString("en");
-      const text = `“${label_class.name}” is “${into.name}” now: ${count} annotation${annotations_moved === 1 ? "" : "s"} moved.`;
+      const text = `“${label_class.name}” is “${into.name}” now: ${counted(annotations_moved, "annotation")} moved.`;
       this.toasts.show("success", text);
     });
   }

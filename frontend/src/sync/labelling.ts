@@ -5,6 +5,7 @@ import type { PreferenceStore } from "../state/preferences";
 import { toggled } from "../state/class_sets";
 import { asideOf, heldClasses } from "../state/rebase";
 import { Signal, type Readable } from "../state/signal";
+import { counted } from "../state/words";
 import type { ToastStore } from "../state/toasts";
 import type { Annotation, Draft, LabelClass, Task } from "../state/types";
 import type { Navigator } from "./navigator";
@@ -188,8 +189,8 @@ export class Labelling {
     const answer = await this.#onServer((image_id, revision) => this.api.extractPoints(image_id, revision));
     if (answer === null) return;
     const count = answer.points.filter(({ origin }) => origin === "extracted").length;
-    const replaced = before > 0 ? `, ${before} earlier ones replaced` : "";
-    this.toasts.show("info", count > 0 ? `${count} points extracted from the prediction${replaced}.`
+    const replaced = before > 0 ? `, ${counted(before, "earlier one")} replaced` : "";
+    this.toasts.show("info", count > 0 ? `${counted(count, "point")} extracted from the prediction${replaced}.`
       : "No point extracted: the prediction is nowhere sure enough. Set more points, or accept it as it is.");
   }
 

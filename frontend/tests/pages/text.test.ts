@@ -4,8 +4,8 @@ import type { ExtractionHealth, Training } from "../../src/state/types";
 import { duration, extractionLine, extractionNote, heldOutBasis, outcomeLine, trainingLine } from "../../src/pages/labeling/components/text";
 
 test("heldOutBasis: what was held out, in the singular too", () => {
-  expect(heldOutBasis({ value: 0.58, samples: 24, images: 3 }, "segmentation")).toBe("of 24 held-out points (3 images) right");
-  expect(heldOutBasis({ value: 1, samples: 1, images: 1 }, "segmentation")).toBe("of 1 held-out point (1 image) right");
+  expect(heldOutBasis({ value: 0.58, samples: 24, images: 3 }, "segmentation")).toBe("of 24 held-out samples (3 images) right");
+  expect(heldOutBasis({ value: 1, samples: 1, images: 1 }, "segmentation")).toBe("of 1 held-out sample (1 image) right");
   expect(heldOutBasis({ value: 0.5, samples: 12, images: 12 }, "classification")).toBe("of 12 held-out images right");
   expect(heldOutBasis({ value: 0, samples: 1, images: 1 }, "classification")).toBe("of 1 held-out image right");
 });

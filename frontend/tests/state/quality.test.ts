@@ -38,7 +38,7 @@ test("detailed: by the one with more samples", () => {
 
 test("words say the basis and the doubt", () => {
   expect(intervalText(ACCURACY)).toBe("74 to 95 %");
-  expect(basisText({ method: "held_out", figures: FIGURES, accuracy: ACCURACY }, false)).toBe("of 24 held-out points (9 images) right");
+  expect(basisText({ method: "held_out", figures: FIGURES, accuracy: ACCURACY }, false)).toBe("of 24 held-out samples (9 images) right");
   expect(basisText({ method: "held_out", figures: FIGURES, accuracy: ACCURACY }, true)).toBe("of 9 held-out images right");
   const several = { ...FIGURES, one_class: false };
   expect(basisText({ method: "held_out", figures: several, accuracy: ACCURACY }, true)).toBe("of 9 held-out images with all classes right");
@@ -50,7 +50,7 @@ test("words say the basis and the doubt", () => {
 test("outlookText: rising, flat, unclear", () => {
   const outlook = { gain: 0.071, margin: 0.03, n_images: 40 };
   expect(outlookText({ ...outlook, verdict: "rising" })).toBe(
-    "More labels would probably still help: the last doubling brought 7.1 points, ± 3.0.",
+    "More labels would probably still help: the last doubling brought 7.1 percentage points, ± 3.0.",
   );
   expect(outlookText({ ...outlook, verdict: "flat" })).toContain("flat");
   expect(outlookText({ ...outlook, verdict: "unclear" })).toContain("on 40 images");
@@ -74,7 +74,7 @@ test("calibrationText: which way the confidence is off", () => {
   const calibration = { bins: [], expected_error: 0.12, brier: 0.2, temperature: 1.8, expected_error_after: 0.03 };
   expect(calibrationText(calibration)).toContain("too sure");
   expect(calibrationText({ ...calibration, temperature: 0.6 })).toContain("not sure enough");
-  expect(calibrationText({ ...calibration, expected_error_after: 0.13 })).toContain("temperature (1.80, which logits are divided by) would not mend that");
+  expect(calibrationText({ ...calibration, expected_error_after: 0.13 })).toContain("no correction of all answers alike (temperature) would mend that");
 });
 
 test("reliabilityPoints: few samples leave wide intervals, as scipy has them", () => {

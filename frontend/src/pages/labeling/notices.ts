@@ -5,7 +5,7 @@ import type { App } from "../../app";
 import { textOn } from "../../state/color";
 import { isAllDone } from "../../state/progress";
 import { icon } from "./components/icon";
-import { grouped } from "./components/text";
+import { counted, grouped } from "../../state/words";
 
 /** What the image is labelled with, and what is the matter with it. */
 export function stageChips(app: App): TemplateResult | typeof nothing {
@@ -71,7 +71,7 @@ function allDone(app: App): TemplateResult | typeof nothing {
   };
   return html`<section class="all-done" data-testid="all-done" aria-label="All done" role="status">
     ${icon(PartyPopper, 22)}
-    <div><h2>All done</h2><p>${grouped(labeled)} image${labeled === 1 ? "" : "s"} labelled${others.length > 0 ? `, ${others.join(", ")}` : ""}. Everything is saved.</p></div>
+    <div><h2>All done</h2><p>${counted(labeled, "image")} labelled${others.length > 0 ? `, ${others.join(", ")}` : ""}. Everything is saved.</p></div>
     <span class="all-done-buttons">
       <button class="button small primary" data-testid="all-done-export" popovertarget="export-menu">${icon(Download, 14)}<span>Export</span></button>
       <button class="button small" data-testid="all-done-review" title="Next and Previous go through all images" @click=${review}>Review all</button>

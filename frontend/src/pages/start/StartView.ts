@@ -7,6 +7,7 @@ import { repeat } from "lit/directives/repeat.js";
 import type { Readable } from "../../state/signal";
 import { ago, reviewedShare, type FoundSession, type SessionProgress, type StartPage } from "../../state/start";
 import type { Task } from "../../state/types";
+import { counted } from "../../state/words";
 import { icon } from "../labeling/components/icon";
 
 const TASKS: Readonly<Record<Task, { readonly name: string; readonly node: typeof Tag }>> = {
@@ -139,7 +140,7 @@ export class StartView extends LitElement {
   #facts({ folder }: FoundSession, { classes, changed_at, created_at, skipped, undetermined }: SessionProgress): string {
     const when = changed_at === null ? `made ${ago(created_at, new Date())}` : `changed ${ago(changed_at, new Date())}`;
     return [
-      `${classes} class${classes === 1 ? "" : "es"}`,
+      counted(classes, "class", "classes"),
       skipped > 0 ? `${skipped.toLocaleString("en")} skipped` : "",
       undetermined > 0 ? `${undetermined.toLocaleString("en")} undetermined` : "",
       when,

@@ -4,6 +4,7 @@ import { repeat } from "lit/directives/repeat.js";
 
 import { bytes, heldOutOf, kindName, whyNotActivated, type Checkpoint, type PrunePlan } from "../../../state/checkpoints";
 import { SELECTED_ON_THESE } from "../../../state/quality";
+import { counted } from "../../../state/words";
 import type { Readable } from "../../../state/signal";
 import { AppView } from "./AppView";
 import { comparisonTables } from "./checkpoint_comparison";
@@ -159,7 +160,7 @@ export class CheckpointDialog extends AppView {
           <ul class="shelf-list">${plan.removed.map((row) => html`<li>Checkpoint ${row.id} <span class="count">${kindName(row)}, ${when(row.created_at)}</span></li>`)}</ul>
           ${plan.lost_ids.length === 0 ? nothing : html`<p>Without a file: ${plan.lost_ids.join(", ")}</p>`}
           ${plan.leftover_files === 0 ? nothing : html`<p>Files that nothing refers to any more: ${plan.leftover_files}</p>`}
-          ${plan.epochs === 0 ? nothing : html`<p>Losses of old runs without a checkpoint: ${plan.epochs} epochs</p>`}`}
+          ${plan.epochs === 0 ? nothing : html`<p>Losses of old runs without a checkpoint: ${counted(plan.epochs, "epoch")}</p>`}`}
       ${plan.kept.length === 0 ? nothing : html`<h3>Stay in any case</h3>
         <ul class="shelf-list">${plan.kept.map(({ id, reason }) => html`<li>Checkpoint ${id} <span class="count">${reason}</span></li>`)}</ul>`}
       <p class="shelf-buttons">

@@ -2,9 +2,10 @@ import { Sparkles, Undo2 } from "lucide";
 import { html, nothing, type TemplateResult } from "lit";
 
 import type { FinetuningOffer } from "../../../state/finetuning";
-import { counted } from "../../../state/quality";
+import { counted, sampleNoun } from "../../../state/words";
 import type { Readable } from "../../../state/signal";
 import { isActive } from "../../../sync/polling";
+import { withCode } from "../code_text";
 import { AppView } from "./AppView";
 import { icon } from "./icon";
 import { percent } from "./text";
@@ -31,7 +32,7 @@ export class FinetunePanel extends AppView {
               title="Go back to the features of the frozen network" @click=${() => this.#adopt(null)}>${icon(Undo2, 14)}<span>Go back</span></button>`
           : nothing}
       </div>
-      <p class="hint" id="finetune-note">${this.#note(state.reason, state.adopted)}</p>
+      <p class="hint" id="finetune-note">${withCode(this.#note(state.reason, state.adopted))}</p>
       ${state.offer === null ? nothing : this.#offer(state.offer, waits)}
     </div>`;
   }
@@ -46,7 +47,7 @@ export class FinetunePanel extends AppView {
     return html`<div class="finetune-offer" data-testid="finetune-offer">
       <p class="hint">Fine-tuned features are better: accuracy <strong>${percent(offer.held_out_accuracy)}</strong> against
         ${percent(offer.frozen_accuracy)}, loss ${offer.held_out_loss.toFixed(3)} against ${offer.frozen_loss.toFixed(3)}, on
-        ${counted(offer.n_samples, "held-out label")} of ${counted(offer.n_images, "image")}.</p>
+        ${counted(offer.n_samples, `held-out ${sampleNoun(this.app.config.task)}`)} of ${counted(offer.n_images, "image")}.</p>
       <button class="button small primary" data-testid="adopt" ?disabled=${waits || this.app.finetuning.busy.value}
         title="Annotations stay; the features of all images are made anew in the background, this one first"
         @click=${() => this.#adopt(offer.checkpoint_id)}>Adopt</button>

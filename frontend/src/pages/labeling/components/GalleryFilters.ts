@@ -5,7 +5,7 @@ import { CLASS_ROLES, filterParts, isPair, NO_FILTER, STATUS_CHOICES, statusText
 import type { Readable } from "../../../state/signal";
 import { AppView } from "./AppView";
 import { icon } from "./icon";
-import { grouped } from "./text";
+import { counted, grouped } from "../../../state/words";
 
 const SEARCH_AFTER_MS = 250;
 const SORT_NAMES: Readonly<Record<GallerySort, string>> = {
@@ -44,7 +44,7 @@ export class GalleryFilters extends AppView {
     const { value } = filter;
     return html`
       <div class="gallery-head">
-        <h2>Gallery <span class="count" data-testid="gallery-total">${total === null ? "" : `${grouped(total)} images`}</span></h2>
+        <h2>Gallery <span class="count" data-testid="gallery-total">${total === null ? "" : counted(total, "image")}</span></h2>
         <label class="search">${icon(Search, 16)}
           <input class="input" type="search" data-testid="gallery-search" placeholder="Path, comment or id" aria-label="Search by path, comment or id"
             autocomplete="off" .value=${value.text} @input=${this.#search} /></label>

@@ -3,6 +3,7 @@ import uPlot from "uplot";
 
 import { labelChanges, lossesOf } from "../../../state/training_run";
 import type { Training } from "../../../state/types";
+import { counted } from "../../../state/words";
 
 const HEIGHT_PX = 104;
 const KEPT_RADIUS_PX = 3.5;
@@ -131,7 +132,7 @@ function describe(training: Training | null): string {
   const { epoch, train, held_out, is_kept } = losses;
   const at = is_kept ? `, at the kept epoch ${epoch}` : ", the newest:";
   const changes = labelChanges(training);
-  return `Loss chart: ${training.train_loss.length} epochs${at} training loss ${train.toFixed(3)}${
+  return `Loss chart: ${counted(training.train_loss.length, "epoch")}${at} training loss ${train.toFixed(3)}${
     held_out === null ? "" : `, held-out loss ${held_out.toFixed(3)}`}${
     changes.length === 0 ? "" : `; labels changed after epoch ${changes.join(", ")}`}`;
 }

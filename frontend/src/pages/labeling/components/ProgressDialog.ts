@@ -4,7 +4,7 @@ import { ChartLine, GraduationCap, History, Square, X } from "lucide";
 import { html, nothing, type TemplateResult } from "lit";
 
 import { finishLine, hourBars, paceBasis, partsOf, type HourBar } from "../../../state/progress";
-import { detailed, intervalText, type ClassFigures } from "../../../state/quality";
+import { basisText, detailed, FOUND_TIP, intervalText, PREDICTED_RIGHT_TIP, type ClassFigures } from "../../../state/quality";
 import type { Readable } from "../../../state/signal";
 import type { ClassCount, LabelClass, Pace, Stats } from "../../../state/types";
 import { isActive } from "../../../sync/polling";
@@ -12,7 +12,8 @@ import { AppView } from "./AppView";
 import { closeOnBackdrop, showDialog, whenClosed } from "./dialog";
 import { icon } from "./icon";
 import "./LossChart";
-import { duration, extractionLine, extractionNote, grouped, outcomeLine, percent, trainingLine } from "./text";
+import { counted, grouped } from "../../../state/words";
+import { duration, extractionLine, extractionNote, outcomeLine, percent, trainingLine } from "./text";
 
 /** How far everything is, in one place: images, pace, classes, training, features. */
 export class ProgressDialog extends AppView {
@@ -48,7 +49,7 @@ export class ProgressDialog extends AppView {
     const open = parts.find(({ name }) => name === "Open")?.count ?? 0;
     return html`<section class="span-all" data-testid="progress-images">
       <div class="progress-line"><span class="figure">${grouped(total - open)}</span>
-        <span>of ${grouped(total)} images answered</span><span class="spacer"></span><strong data-testid="time-to-finish">${finishLine(stats.pace)}</strong></div>
+        <span>of ${counted(total, "image")} answered</span><span class="spacer"></span><strong data-testid="time-to-finish">${finishLine(stats.pace)}</strong></div>
       <div class="parts" role="img" aria-label=${parts.map(({ name, count }) => `${name} ${count}`).join(", ") || "No images"}>
         ${parts.map(({ name, share }) => html`<span class="part is-${name.toLowerCase()}" style="flex-grow: ${share}"></span>`)}</div>
       <p class="parts-legend">${parts.map(({ name, count }) => html`<span><i class="part is-${name.toLowerCase()}"></i>${name} <b>${grouped(count)}</b></span>`)}
@@ -58,11 +59,12 @@ export class ProgressDialog extends AppView {
 
   #pace({ pace, labels_per_hour }: Stats): TemplateResult {
     const bars = hourBars(labels_per_hour, new Date());
-    const text = `Labels in each of the last 24 hours: ${bars.map(({ count }) => count).join(", ")}`;
+    const what = this.app.config.task === "segmentation" ? "points and regions" : "labels";
+    const text = `New ${what} in each of the last 24 hours: ${bars.map(({ count }) => count).join(", ")}`;
     return html`<section data-testid="progress-pace"><h3>Pace</h3>
       ${paceFigures(pace)}
       <div class="hours" role="img" aria-label=${text}>${bars.map((bar) => hourBar(bar))}</div>
-      <p class="hours-axis"><span>${clock(bars[0])}</span><span>labels by hour, last 24 h</span><span>now</span></p>
+      <p class="hours-axis"><span>${clock(bars[0])}</span><span>${what} by hour, last 24 h</span><span>now</span></p>
     </section>`;
   }
 
@@ -95,11 +97,11 @@ export class ProgressDialog extends AppView {
     const { extraction } = health;
     const { done, total, failed, rate_images_s, eta_s, state } = extraction;
     const share = total - failed > 0 ? done / (total - failed) : 1;
-    const rate = rate_images_s === null ? "" : `${grouped(Math.round(rate_images_s * 60))} images a minute`;
+    const rate = rate_images_s === null ? "" : `${counted(Math.round(rate_images_s * 60), "image")} a minute`;
     const left = eta_s === null ? "" : `about ${duration(eta_s)} left`;
     return html`<section class="span-all" data-testid="progress-features"><h3>Features of the images</h3>
       ${state === "done"
-        ? html`<p class="hint">All ${grouped(done)} images have theirs${failed > 0 ? `; ${grouped(failed)} failed` : ""}.</p>`
+        ? html`<p class="hint">${done === 1 ? "The image has its own" : `All ${counted(done, "image")} have theirs`}${failed > 0 ? `; ${grouped(failed)} failed` : ""}.</p>`
         : html`<div class="parts" role="progressbar" aria-label="Features" aria-valuemin="0" aria-valuemax="100" aria-valuenow=${Math.round(share * 100)}>
               <span class="part is-labelled" style="flex-grow: ${share}"></span><span class="part is-open" style="flex-grow: ${1 - share}"></span></div>
             <p class="hint ${state === "failed" || state === "stopped" ? "is-bad" : ""}">${[extractionLine({ ...extraction, eta_s: null }) ?? "", rate, left].filter(Boolean).join(" · ")}.
@@ -111,18 +113,18 @@ export class ProgressDialog extends AppView {
     const { classes, config } = this.app;
     const of_points = config.task === "segmentation";
     const most = Math.max(1, ...by_class.map((row) => countOf(row, of_points)));
-    const figures = new Map((detailed(quality)?.figures.classes ?? []).map((one) => [one.class_id, one]));
-    const accuracy = detailed(quality)?.figures.accuracy ?? null;
+    const found = detailed(quality);
+    const figures = new Map((found?.figures.classes ?? []).map((one) => [one.class_id, one]));
     return html`<section class="span-all" data-testid="progress-classes"><h3>Classes</h3>
       ${by_class.length === 0 ? html`<p class="hint">No classes yet: add one beside the image.</p>` : html`<div class="table-scroll"><table class="figures class-table">
         <thead><tr><th scope="col">Class</th><th scope="col">Images</th>
           ${of_points ? html`<th scope="col">Points</th><th scope="col">Regions</th>` : nothing}
           <th scope="col" class="wide"><span class="visually-hidden">Share</span></th>
-          <th scope="col" title="Of the held-out samples of the class, how many are found">Found</th>
-          <th scope="col" title="Of the samples predicted as the class, how many are it">Right</th></tr></thead>
+          <th scope="col" title=${FOUND_TIP}>Found</th>
+          <th scope="col" title=${PREDICTED_RIGHT_TIP}>Predicted right</th></tr></thead>
         <tbody>${by_class.map((row) => classRow(row, classes.value.find(({ id }) => id === row.class_id), figures.get(row.class_id), most, of_points))}</tbody>
       </table></div>`}
-      <p class="hint">${accuracy === null ? `Found and right: ${quality.unknown ?? "not measured yet"}.` : `On held-out samples ${percent(accuracy.value)} are right in all (95 % interval ${intervalText(accuracy)}).`}</p>
+      <p class="hint">${found === null ? `Found and predicted right: ${quality.unknown ?? "not measured yet"}.` : `${percent(found.accuracy.value)} ${basisText(found, !of_points)} (95 % interval ${intervalText(found.accuracy)}).`}</p>
     </section>`;
   }
 
@@ -138,7 +140,7 @@ function paceFigures(pace: Pace): TemplateResult {
   }
   return html`<div class="pace-figures">
       <span><b class="figure" data-testid="images-per-hour">${grouped(Math.round(pace.images_per_hour))}</b> images an hour</span>
-      <span><b class="figure" data-testid="labels-per-hour">${grouped(Math.round(pace.labels_per_hour))}</b> labels an hour</span></div>
+      <span><b class="figure" data-testid="labels-per-hour">${grouped(Math.round(pace.labels_per_hour))}</b> changes an hour</span></div>
     <p class="hint">${paceBasis(pace)}</p>`;
 }
 

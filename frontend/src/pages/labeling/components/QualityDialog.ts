@@ -3,7 +3,7 @@ import { html, nothing, type TemplateResult } from "lit";
 
 import {
   calibrationText,
-  counted,
+  FOUND_TIP,
   curvePoints,
   detailed,
   heatRows,
@@ -11,6 +11,7 @@ import {
   intervalText,
   movingPoints,
   outlookText,
+  PREDICTED_RIGHT_TIP,
   reliabilityPoints,
   SELECTED_ON_THESE,
   type Agreement,
@@ -25,10 +26,12 @@ import { AppView } from "./AppView";
 import { closeOnBackdrop, showDialog, whenClosed } from "./dialog";
 import { icon } from "./icon";
 import { linePlot, plotTable, reliabilityPlot } from "./plots";
+import { counted, sampleNoun } from "../../../state/words";
 import { percent } from "./text";
 
 const METHOD_NAMES = { held_out: "Held-out images", cross_validation: "Cross-validation (estimate)" } as const;
 const MOST_CLASSES_IN_MATRIX = 30;
+const SAMPLES_TIP = "Points, and places inside regions";
 
 /** Everything that is known about the head in force: figures, plots, and each plot as a table. */
 export class QualityDialog extends AppView {
@@ -58,18 +61,24 @@ export class QualityDialog extends AppView {
     showDialog(this, this.app.ui.quality_open.value);
   }
 
+  /** What is counted, as a heading. */
+  get #samples(): "Samples" | "Images" {
+    return sampleNoun(this.app.config.task) === "sample" ? "Samples" : "Images";
+  }
+
   #overview({ held_out, estimate, unknown, is_current, n_labels }: Quality): TemplateResult {
-    const rows = [overviewRow("held_out", held_out), overviewRow("cross_validation", estimate)];
+    const noun = sampleNoun(this.app.config.task);
+    const rows = [overviewRow("held_out", held_out, noun), overviewRow("cross_validation", estimate, noun)];
     return html`<section class="span-all" data-testid="quality-overview">
       <h3>On images that the head had not seen</h3>
       ${unknown === null ? nothing : html`<p class="hint">Unknown: ${unknown}.</p>`}
       ${held_out === null && estimate === null ? nothing : html`<div class="table-scroll"><table class="figures">
-        <thead><tr><th scope="col"></th><th scope="col">Right</th><th scope="col">95 % interval</th><th scope="col">Samples</th>
+        <thead><tr><th scope="col"></th><th scope="col">Right</th><th scope="col">95 % interval</th>${this.#samples === "Samples" ? html`<th scope="col" title=${SAMPLES_TIP}>Samples</th>` : nothing}
           <th scope="col">Images</th><th scope="col" title="Always saying the most frequent class">By guessing</th>
-          <th scope="col" title="Over classes, on the labelled samples">Mean IoU</th><th scope="col">Mean F1</th>
+          <th scope="col" title="Intersection over union, the mean over classes">Mean IoU</th><th scope="col" title="The mean over classes">Mean F1</th>
           ${this.app.config.task === "multilabel" ? html`<th scope="col" title="Of all decisions together">Micro F1</th>` : nothing}</tr></thead>
         <tbody>${rows}</tbody></table></div>`}
-      ${n_labels === null ? nothing : html`<p class="hint">A head of ${counted(n_labels, "label")}${
+      ${n_labels === null ? nothing : html`<p class="hint">A head that learned from ${counted(n_labels, noun)}${
         is_current === false ? "; labels have changed since" : ""}. Images that the model picked count in neither row.
         ${held_out?.selected_on_these ? `Held-out images: ${SELECTED_ON_THESE.charAt(0).toLowerCase()}${SELECTED_ON_THESE.slice(1)}` : ""}
         ${this.app.config.task === "segmentation" ? "Points lie where people clicked, often on mistakes: whole masks are not measured." : ""}</p>`}
@@ -82,12 +91,14 @@ export class QualityDialog extends AppView {
     const { figures } = found;
     return html`<section data-testid="quality-classes"><h3>Class by class ${methodChip(found)}</h3>
         <div class="table-scroll"><table class="figures">
-          <thead><tr><th scope="col">Class</th><th scope="col">Samples</th><th scope="col">Precision</th><th scope="col">Recall</th>
-            <th scope="col">F1</th><th scope="col">IoU</th></tr></thead>
+          <thead><tr><th scope="col">Class</th><th scope="col" title=${this.#samples === "Samples" ? SAMPLES_TIP : nothing}>${this.#samples}</th><th scope="col" title=${FOUND_TIP}>Found</th>
+            <th scope="col" title=${PREDICTED_RIGHT_TIP}>Predicted right</th>
+            <th scope="col" title="Found and predicted right in one figure: their harmonic mean">F1</th>
+            <th scope="col" title="Right, of all that either people or the head said is of the class: intersection over union">IoU</th></tr></thead>
           <tbody>${figures.classes.map((one) => html`<tr><th scope="row">${this.#swatch(one.class_id)}${this.#className(one.class_id)}</th><td>${one.support}</td>
-            ${share(one.precision, one.predicted)}${share(one.recall, one.support)}${share(one.f1, one.support)}${share(one.iou, one.support)}</tr>`)}
+            ${share(one.recall, one.support)}${share(one.precision, one.predicted)}${share(one.f1, one.support)}${share(one.iou, one.support)}</tr>`)}
           </tbody></table></div>
-        <p class="hint">“–”: fewer than 5 samples of the class, or predicted as it, say too little.</p>
+        <p class="hint">“–”: fewer than 5 ${this.#samples.toLowerCase()} of the class, or predicted as it, say too little.</p>
       </section>
       ${figures.confusion === null ? nothing : this.#confusion(heatRows(figures.confusion), found)}`;
   }
@@ -113,9 +124,9 @@ export class QualityDialog extends AppView {
     return html`<section data-testid="quality-calibration"><h3>Does its confidence mean what it says? ${found === null ? nothing : methodChip(found)}</h3>
       ${calibration === null ? unknown(calibration_unknown ?? quality.unknown) : html`
         ${reliabilityPlot(calibrationText(calibration), reliabilityPoints(calibration.bins))}
-        <p class="hint">${calibrationText(calibration)} Brier score ${calibration.brier.toFixed(3)}. On the dashed line it would mean exactly
-          what it says; bars are the 95 % intervals of so few samples, larger dots rest on more.</p>
-        ${plotTable(["Confidence", "Samples", "Mean confidence", "Right"], calibration.bins.map(({ low, high, count, confidence, accuracy }) => [
+        <p class="hint">${calibrationText(calibration)} On the dashed line it would mean exactly
+          what it says; bars are the 95 % intervals, larger dots rest on more. Brier score: ${calibration.brier.toFixed(3)}.</p>
+        ${plotTable(["Confidence", this.#samples, "Mean confidence", "Right"], calibration.bins.map(({ low, high, count, confidence, accuracy }) => [
           `${percent(low)} to ${percent(high)}`, String(count), percent(confidence), percent(accuracy)]))}`}
     </section>`;
   }
@@ -123,26 +134,27 @@ export class QualityDialog extends AppView {
   #curve({ curve, curve_unknown }: Quality): TemplateResult {
     return html`<section data-testid="quality-curve"><h3>Would more labels help?</h3>
       ${curve === null ? unknown(curve_unknown) : html`
-        ${linePlot({ title: `Accuracy by number of labels. ${outlookText(curve.outlook)}`, x_title: "Labels", y_title: "Right",
+        ${linePlot({ title: `Share of right predictions by number of ${this.#samples.toLowerCase()}. ${outlookText(curve.outlook)}`, x_title: this.#samples, y_title: "Right",
           points: curvePoints(curve.points), with_dots: true })}
         <p class="hint" data-testid="outlook" data-verdict=${curve.outlook.verdict}>${outlookText(curve.outlook)} Heads of a quarter, a half, three quarters and
-          all of the labels, on the same ${curve.method === "held_out" ? "held-out images" : "images, by cross-validation"}; the band is the 95 % interval.</p>
-        ${plotTable(["Labels", "Images", "Right", "95 % interval"], curve.points.map(({ n_labels, n_images, accuracy }) => [
-          String(n_labels), String(n_images), percent(accuracy.value), intervalText(accuracy)]))}`}
+          all of the ${this.#samples.toLowerCase()}, on the same ${curve.method === "held_out" ? "held-out images" : "images, by cross-validation"}; the band is the 95 % interval.</p>
+        ${plotTable([...(this.#samples === "Samples" ? ["Samples"] : []), "Images", "Right", "95 % interval"], curve.points.map(({ n_labels, n_images, accuracy }) => [
+          ...(this.#samples === "Samples" ? [String(n_labels)] : []), String(n_images), percent(accuracy.value), intervalText(accuracy)]))}`}
     </section>`;
   }
 
   #history({ history }: Quality): TemplateResult {
+    const noun = sampleNoun(this.app.config.task);
     const points = historyPoints(history);
     const last = history.findLast(({ accuracy }) => accuracy !== null);
     return html`<section data-testid="quality-history"><h3>So far</h3>
       ${points.length === 0 ? unknown("the live head was not measured yet") : html`
-        ${linePlot({ title: `Accuracy of the live head as labels came, now ${percent(last?.accuracy?.value ?? 0)}`, x_title: "Measurement, oldest first",
+        ${linePlot({ title: `Share of right predictions of the live head as labels came, now ${percent(last?.accuracy?.value ?? 0)}`, x_title: "Measurement, oldest first",
           y_title: "Right", points, x_range: { from: 1, to: history.length } })}
         <p class="hint">The live head each time the labels had rested for a moment, with its 95 % interval: ${history.length === 1
-          ? `once, with ${counted(history[0]?.n_labels ?? 0, "label")}`
-          : `first with ${counted(history[0]?.n_labels ?? 0, "label")}, last with ${counted(history.at(-1)?.n_labels ?? 0, "label")}`}.</p>
-        ${plotTable(["No.", "When", "Labels", "How", "Right", "95 % interval"], history.map(({ at, n_labels, method, accuracy }, i) => [
+          ? `once, with ${counted(history[0]?.n_labels ?? 0, noun)}`
+          : `first with ${counted(history[0]?.n_labels ?? 0, noun)}, last with ${counted(history.at(-1)?.n_labels ?? 0, noun)}`}.</p>
+        ${plotTable(["No.", "When", this.#samples, "How", "Right", "95 % interval"], history.map(({ at, n_labels, method, accuracy }, i) => [
           String(i + 1), moment(at), String(n_labels), method === null ? "–" : METHOD_NAMES[method], accuracy === null ? "unknown" : percent(accuracy.value),
           accuracy === null ? "" : intervalText(accuracy)]))}`}
     </section>`;
@@ -174,7 +186,7 @@ export class QualityDialog extends AppView {
     return html`${points.length === 0 ? nothing : linePlot({ title: `Share of clicks that confirmed, now ${percent(part)}`, x_title: "Clicks, oldest first",
         y_title: "Confirmed", points, x_names: [] })}
       <p class="hint">Of the last ${over_time.at(-1)?.count ?? 0} clicks <strong>${percent(part)}</strong> confirmed what was shown. People click on mistakes, so this is
-        lower than the accuracy. First clicks on images that the model had not picked: ${first}.</p>
+        lower than the share of right predictions above. First clicks on images that the model had not picked: ${first}.</p>
       ${plotTable(["Class", `Of the last ${count}`, "Confirmed"], by_class.map((one) => [
         this.#className(one.class_id), String(one.count), percent(one.agreed / one.count)]))}`;
   }
@@ -189,11 +201,11 @@ export class QualityDialog extends AppView {
   }
 }
 
-function overviewRow(method: keyof typeof METHOD_NAMES, figures: Figures | null): TemplateResult | typeof nothing {
+function overviewRow(method: keyof typeof METHOD_NAMES, figures: Figures | null, noun: "sample" | "image"): TemplateResult | typeof nothing {
   if (figures === null) return nothing;
   const { accuracy, n_samples, n_images, majority_share, mean_iou, macro_f1, micro_f1 = null, one_class } = figures;
   return html`<tr><th scope="row">${METHOD_NAMES[method]}</th><td><strong>${accuracy === null ? "unknown" : percent(accuracy.value)}</strong></td>
-    <td>${accuracy === null ? "–" : intervalText(accuracy satisfies Interval)}</td><td>${n_samples}</td><td>${n_images}</td>
+    <td>${accuracy === null ? "–" : intervalText(accuracy satisfies Interval)}</td>${noun === "sample" ? html`<td>${n_samples}</td>` : nothing}<td>${n_images}</td>
     ${share(majority_share, 0)}${share(mean_iou, 0)}${share(macro_f1, 0)}${one_class ? nothing : share(micro_f1, 0)}</tr>`;
 }
 

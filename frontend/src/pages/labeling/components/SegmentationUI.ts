@@ -6,6 +6,7 @@ import { areaShares } from "../../../state/prediction";
 import { depthOf } from "../../../state/class_tree";
 import type { Readable } from "../../../state/signal";
 import type { LabelClass } from "../../../state/types";
+import { markedText } from "../../../state/words";
 import { AppView } from "./AppView";
 import "./RegionList";
 import { icon } from "./icon";
@@ -53,13 +54,15 @@ export class SegmentationUI extends AppView {
   #classRow(label_class: LabelClass, index: number): TemplateResult {
     const { annotations, labelling, navigator } = this.app;
     const selected = labelling.selected_class_id.value === label_class.id;
-    const count = annotations.current.value.points.filter(({ class_id }) => class_id === label_class.id).length;
+    const of_class = ({ class_id }: { readonly class_id: number | null }): boolean => class_id === label_class.id;
+    const marked = { points: annotations.current.value.points.filter(of_class).length, regions: annotations.regions.filter(of_class).length };
+    const count = marked.points + marked.regions;
     return html`<button class="class-row" role="radio" data-testid="class-${label_class.id}" aria-checked=${selected}
       ?disabled=${navigator.image?.features === "failed"}
       style="--class-color: ${label_class.color}; --depth: ${depthOf(this.app.classes.value, label_class.id)}"
       @click=${() => this.#choose(label_class.id)}>
       <span class="swatch"></span><span class="class-name">${label_class.name}</span>
-      <span class="count" title="Points on this image">${count > 0 ? count : ""}</span>
+      <span class="count" data-testid="count-of-${label_class.id}" title=${count > 0 ? `${markedText(marked)} on this image` : nothing}>${count > 0 ? count : ""}</span>
       ${index < 9 ? html`<kbd>${index + 1}</kbd>` : nothing}
     </button>`;
   }

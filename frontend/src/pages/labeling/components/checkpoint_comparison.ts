@@ -1,5 +1,6 @@
 import { html, nothing, type TemplateResult } from "lit";
 
+import { counted } from "../../../state/words";
 import { isSettled, measuredPair, shown, winner, type CheckpointComparison, type MeasuredSide, type Measurement } from "../../../state/checkpoints";
 
 const METRIC_NAMES: Readonly<Record<string, string>> = {
@@ -95,10 +96,6 @@ function cell(text: string, is_better: boolean): TemplateResult {
 function figure(value: number | null, key = ""): string {
   if (value === null) return "unknown";
   return /(^|\.)n_/.test(key) ? String(value) : value.toFixed(3);
-}
-
-function counted(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? "" : "s"}`;
 }
 
 function signed(value: number): string {

@@ -1,5 +1,6 @@
 import { html, nothing, type TemplateResult } from "lit";
 
+import { counted } from "../../../state/words";
 import { at, bytes, flatten, shown, type CheckpointDetails } from "../../../state/checkpoints";
 
 /** Where a checkpoint comes from, as tables. */
@@ -34,7 +35,7 @@ export function detailsTables(details: CheckpointDetails): TemplateResult {
 
 function dataTable({ data, data_problem }: CheckpointDetails): TemplateResult {
   if (data === null) return html`<p class="hint">${data_problem}</p>`;
-  return html`<p class="hint">${data.n_labels} labels on ${data.n_images} images: ${data.n_training_images} to train,
+  return html`<p class="hint">${counted(data.n_labels, "label")} on ${counted(data.n_images, "image")}: ${data.n_training_images} to train,
       ${data.n_validation_images} held out.</p>
     <table class="shelf-table"><thead><tr><th scope="col">Class</th><th scope="col" class="is-number">Labels</th>
       <th scope="col" class="is-number" title="Of these, on validation images: the head of a run has not learned from them">Held out</th><th scope="col">By origin</th></tr></thead>

@@ -5,18 +5,19 @@ import type { App } from "../../../app";
 import { usageText, type RemovedClass } from "../../../state/classes";
 import { ago } from "../../../state/start";
 import type { LabelClass } from "../../../state/types";
+import { counted, grouped, markedText } from "../../../state/words";
 import { icon } from "./icon";
 
 /** How much is said with a class, and with it and those below it. */
 export function classCount(app: App, class_id: number): TemplateResult | typeof nothing {
   const found = app.stats.stats.value?.by_class.find((entry) => entry.class_id === class_id);
   if (!found) return nothing;
-  const is_points = app.config.task === "segmentation";
-  const [own, all] = is_points ? [found.points, found.points_with_below] : [found.images, found.images_with_below];
-  if (all === 0) return nothing;
-  const noun = is_points ? "point" : "image";
-  const below = all > own ? html`<span class="class-count-below" title="With the classes below">${all.toLocaleString("en")}</span>` : nothing;
-  return html`${below}<span>${own.toLocaleString("en")} ${noun}${own === 1 ? "" : "s"}</span>`;
+  if (found.images_with_below === 0) return nothing;
+  const below = found.images_with_below > found.images
+    ? html`<span class="class-count-below" title="With the classes below: ${counted(found.images_with_below, "image")}">${grouped(found.images_with_below)}</span>`
+    : nothing;
+  const marked = app.config.task === "segmentation" ? markedText(found) : "";
+  return html`${below}<span title=${marked === "" ? nothing : marked}>${counted(found.images, "image")}</span>`;
 }
 
 /** Classes with the same word here exclude each other. */

@@ -7,7 +7,7 @@ import { asksModel } from "../../../state/image_filter";
 import type { Command } from "../../../state/keymap";
 import { MOST_SELECTED, type Selection } from "../../../state/selection";
 import { icon } from "./icon";
-import { grouped } from "./text";
+import { counted, grouped } from "../../../state/words";
 
 /** Classes with a button of their own; the others are found by name. */
 const MOST_BUTTONS = 6;
@@ -41,7 +41,7 @@ export class GalleryActions {
     const { gallery, toasts } = this.of();
     const total = gallery.state.value.total ?? 0;
     if (total > MOST_SELECTED) {
-      toasts.show("info", `${grouped(total)} images are shown, one change takes ${grouped(MOST_SELECTED)}: narrow the filter down, or select some.`);
+      toasts.show("info", `${counted(total, "image")} are shown, one change takes ${grouped(MOST_SELECTED)}: narrow the filter down, or select some.`);
       return;
     }
     await this.#accept(await gallery.idsIn(0, total - 1));
@@ -79,7 +79,7 @@ export class GalleryActions {
     const { seen, unseen } = bySight(ids, (id) => gallery.seen(id));
     if (seen.length > 0) await bulk.change({ action: "accept", images: seen, by_model: true }, "accepted as predicted");
     if (unseen.length === 0) return;
-    const what = unseen.length === 1 ? "1 image was" : `${grouped(unseen.length)} images were`;
+    const what = `${counted(unseen.length, "image")} ${unseen.length === 1 ? "was" : "were"}`;
     toasts.show("warning", `${what} never in sight and left alone.`, {
       action: { text: "Accept unseen", run: () => void this.#acceptUnseen(unseen) },
     });

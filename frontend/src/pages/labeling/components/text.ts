@@ -1,4 +1,5 @@
 import { labelChanges } from "../../../state/training_run";
+import { counted, grouped, sampleNoun } from "../../../state/words";
 import type { ExtractionHealth, Extractor, HeadInForce, HeadKind, HeldOut, Strategy, Task, Training } from "../../../state/types";
 
 export const STRATEGY_NAMES: Readonly<Record<Strategy, string>> = {
@@ -26,21 +27,17 @@ export function percent(p: number): string {
   return `${Math.round(p * 100)} %`;
 }
 
-/** What stands behind the share: "of 24 held-out points (3 images) right". */
+/** What stands behind the share: "of 24 held-out samples (3 images) right". */
 export function heldOutBasis({ images, samples }: HeldOut, task: Task): string {
   if (task === "multilabel") return `of ${counted(samples, "held-out image")} with all classes right`;
   if (task === "classification") return `of ${counted(samples, "held-out image")} right`;
-  return `of ${counted(samples, "held-out point")} (${counted(images, "image")}) right`;
+  return `of ${counted(samples, `held-out ${sampleNoun(task)}`)} (${counted(images, "image")}) right`;
 }
 
 /** "Live head", "Head of run 3". */
 export function headName(head: HeadInForce): string {
   if (head.kind !== "live") return head.run_id === null ? "Head of a run" : `Head of run ${head.run_id}`;
   return head.checkpoint_id === null ? "Live head" : "Saved live head";
-}
-
-function counted(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? "" : "s"}`;
 }
 
 /** "Features 312 of 10,000, about 6 min left"; null when there is nothing to tell. */
@@ -57,7 +54,7 @@ export function extractionNote(extraction: ExtractionHealth): string {
   const { state, message, pooled_done, total, failed, rate_images_s } = extraction;
   if (state === "failed") return message ?? "The features cannot be made; the log says why.";
   if (state === "stopped") return "No extraction service is running: start `fewclick up`, or run init_session.py again.";
-  const overview = pooled_done < total - failed ? `Overview of ${grouped(pooled_done)} images. ` : "";
+  const overview = pooled_done < total - failed ? `Overview of ${counted(pooled_done, "image")}. ` : "";
   const pace = rate_images_s === null ? "" : `${rate_images_s >= 1 ? rate_images_s.toFixed(1) : rate_images_s.toPrecision(2)} images a second. `;
   return `${overview}${pace}The images you open come first.`;
 }
@@ -69,11 +66,6 @@ export function duration(seconds: number): string {
   const tens = Math.ceil((minutes % 60) / 10) * 10;
   const hours = Math.floor(minutes / 60) + (tens === 60 ? 1 : 0);
   return tens % 60 === 0 ? `${hours} h` : `${hours} h ${tens} min`;
-}
-
-/** 10000 -> "10,000" */
-export function grouped(count: number): string {
-  return count.toLocaleString("en");
 }
 
 export function fileName(path: string): string {

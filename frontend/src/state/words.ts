@@ -1,0 +1,22 @@
+/** Numbers with their nouns: one way to say how many, everywhere. */
+import type { Task } from "./types";
+
+/** 10000 -> "10,000" */
+export function grouped(count: number): string {
+  return count.toLocaleString("en");
+}
+
+/** "1 image", "2 images", "10,000 classes"; `plural` where it is more than an added s. */
+export function counted(count: number, noun: string, plural = `${noun}s`): string {
+  return `${grouped(count)} ${count === 1 ? noun : plural}`;
+}
+
+/** What quality is counted in: of whole images their number; else points, and places inside regions. */
+export function sampleNoun(task: Task): "sample" | "image" {
+  return task === "segmentation" ? "sample" : "image";
+}
+
+/** "12 points and 3 regions"; empty where there is neither. */
+export function markedText({ points, regions }: { readonly points: number; readonly regions: number }): string {
+  return [points > 0 ? counted(points, "point") : "", regions > 0 ? counted(regions, "region") : ""].filter(Boolean).join(" and ");
+}
