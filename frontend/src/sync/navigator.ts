@@ -2,55 +2,54 @@ import type { Api } from "../api/client";
 import { explain, UnreachableError } from "../api/errors";
 import type { AnnotationStore } from "../state/annotations";
 import { VisitHistory } from "../state/history";
-import { Signal } from "../state/signal";
+import { Signal, type Readable } from "../state/signal";
 import type { ToastStore } from "../state/toasts";
-import type { Annotation, Arrival, ImageInfo, Strategy } from "../state/types";
+import type { Arrival, ImageInfo, Strategy } from "../state/types";
 import { Calm } from "./calm";
+import { ImageOpening, type OpenImage } from "./image_opening";
 import { findImages, imageToJumpTo } from "./image_search";
-import { NextAhead, savesSettled } from "./next_ahead";
-import { OnScreen } from "./on_screen";
-import { SCREEN_SIDE_PX, type PictureCache } from "./picture_cache";
+import { NextAhead } from "./next_ahead";
+import type { OnScreen } from "./on_screen";
+import type { PictureCache } from "./picture_cache";
 import type { PredictionWatch } from "./prediction_watch";
 import { ReadyImages } from "./ready_images";
 import type { SaveQueue } from "./save_queue";
-
-/** An image ready to be shown. `bitmap` is null when its file cannot be read. */
-export interface OpenImage {
-  readonly image: ImageInfo;
-  readonly bitmap: ImageBitmap | null;
-}
+import { savesSettled } from "./saves_settled";
 
 /** Which image is open, and the way to others; the likely next one is fetched ahead. */
 export class Navigator {
-  readonly opened = new Signal<OpenImage | null>(null);
-  readonly loading = new Signal(false);
+  readonly opened: Signal<OpenImage | null>;
+  readonly loading: Signal<boolean>;
+  /** How the open image came. */
+  readonly arrival: Readable<Arrival>;
+  readonly on_screen: OnScreen;
   /** Why there is no image to show, for the empty state. */
   readonly problem = new Signal<string | null>(null);
   readonly strategy = new Signal<Strategy>("sequential");
   /** Next and Previous go through all images in order, labelled or not; the strategy waits. */
   readonly reviewing = new Signal(false);
   readonly visited = new Signal<readonly number[]>([]);
-  /** How the open image came. */
-  readonly arrival = new Signal<Arrival>({ kind: "chosen" });
-  readonly on_screen = new OnScreen();
-  /** When the open image was asked for, as `performance.now` has it. */
-  asked_at_ms = 0;
   readonly #history = new VisitHistory();
   #clear_filter: (() => void) | null = null;
-  #token = 0;
   readonly #ready: ReadyImages;
+  readonly #opening: ImageOpening;
   readonly #ahead: NextAhead;
 
   constructor(
     private readonly api: Api,
-    private readonly annotations: AnnotationStore,
-    private readonly pictures: PictureCache,
-    private readonly predictions: PredictionWatch,
+    annotations: AnnotationStore,
+    pictures: PictureCache,
+    predictions: PredictionWatch,
     private readonly saves: SaveQueue,
     private readonly toasts: ToastStore,
     calm = new Calm(),
   ) {
     this.#ready = new ReadyImages(api, pictures, predictions);
+    this.#opening = new ImageOpening(api, annotations, pictures, predictions, saves, toasts, this.#ready);
+    this.opened = this.#opening.opened;
+    this.loading = this.#opening.loading;
+    this.arrival = this.#opening.arrival;
+    this.on_screen = this.#opening.on_screen;
     this.#ahead = new NextAhead(api, this.#ready, predictions, saves, calm, () => {
       const { image, strategy, reviewing } = this;
       if (image === null || this.#history.canGoForward) return null;
@@ -60,6 +59,11 @@ export class Navigator {
 
   get image(): ImageInfo | null {
     return this.opened.value?.image ?? null;
+  }
+
+  /** When the open image was asked for, as `performance.now` has it. */
+  get asked_at_ms(): number {
+    return this.#opening.asked_at_ms;
   }
 
   /** Open `image_id`, or what the strategy says, or the first there is. */
@@ -119,7 +123,7 @@ export class Navigator {
 
   /** The picture in its full size, for looking closer; null if it cannot be had. */
   async detail(image_id: number): Promise<ImageBitmap | null> {
-    return this.#picture(image_id, null);
+    return this.#opening.picture(image_id, null);
   }
 
   /** Images to jump to while their id or name is typed. */
@@ -166,9 +170,7 @@ export class Navigator {
 
   /** What a list would say of the image has changed, such as its comment. */
   change(image_id: number, changes: Partial<ImageInfo>): void {
-    this.#ready.change(image_id, changes);
-    const opened = this.opened.value;
-    if (opened?.image.id === image_id) this.opened.set({ ...opened, image: { ...opened.image, ...changes } });
+    this.#opening.change(image_id, changes);
   }
 
   /** Other images come next and before from now on; null: of all there are. */
@@ -199,18 +201,7 @@ export class Navigator {
 
   /** Features were made, or failed: of these images, or of any (null). */
   async hearFeatures(image_ids: readonly number[] | null): Promise<void> {
-    const { image } = this;
-    if (image?.features !== "pending" || image_ids?.includes(image.id) === false) return;
-    try {
-      const fetched = await this.api.image(image.id);
-      const opened = this.opened.value;
-      if (opened?.image.id !== fetched.id) return;
-      this.opened.set({ ...opened, image: fetched });
-      this.predictions.refresh();
-    } catch (error) {
-      // The next opening of the image shows it.
-      explain(error);
-    }
+    await this.#opening.hearFeatures(image_ids);
   }
 
   /** These images have a new prediction: if the next one is among them, have it at hand. */
@@ -255,86 +246,13 @@ export class Navigator {
   }
 
   async #go(image_id: number, arrival: Arrival, remember: () => void): Promise<boolean> {
-    const token = ++this.#token;
-    this.asked_at_ms = performance.now();
-    const arrive = (image: ImageInfo, annotation: Annotation, bitmap: ImageBitmap | null): void => {
+    const found = await this.#opening.go(image_id, arrival, () => {
       remember();
-      this.arrival.set(arrival);
-      this.#show(image, annotation, bitmap);
-    };
-    const ready = this.#ready.get(image_id);
-    if (ready !== null) {
-      arrive(ready.image, ready.annotation, ready.bitmap);
-      this.loading.set(false);
-      if (!ready.is_fresh) void this.#bringUpToDate(image_id);
-      return true;
-    }
-    try {
-      this.loading.set(true);
-      const [image, annotation, bitmap] = await Promise.all([
-        this.api.image(image_id),
-        this.#annotationAfterSaves(image_id),
-        this.#picture(image_id),
-      ]);
-      if (token === this.#token) arrive(image, annotation, bitmap);
-      return true;
-    } catch (error) {
-      if (token === this.#token) this.toasts.show("error", explain(error));
-      return false;
-    } finally {
-      if (token === this.#token) this.loading.set(false);
-    }
-  }
-
-  /** What was at hand is on screen; something of it may have changed since. */
-  async #bringUpToDate(image_id: number): Promise<void> {
-    try {
-      const [image, annotation] = await Promise.all([this.api.image(image_id), this.#annotationAfterSaves(image_id)]);
-      const opened = this.opened.value;
-      if (opened?.image.id !== image_id) return;
-      this.opened.set({ ...opened, image });
-      if (this.saves.pending(image_id) !== null) return;
-      const newest = this.saves.newer(image_id, annotation);
-      this.annotations.receive(image_id, newest);
-      this.predictions.expect(image_id, newest.revision);
-    } catch (error) {
-      // What is on screen stays; a change made to it names the revision that it was made on.
-      explain(error);
-    }
-  }
-
-  /** What is on its way to the server belongs to the answer; while it cannot be reached, the draft is shown above it. */
-  async #annotationAfterSaves(image_id: number): Promise<Annotation> {
-    await savesSettled(this.saves, image_id);
-    return this.api.annotation(image_id);
-  }
-
-  #show(image: ImageInfo, fetched: Annotation, bitmap: ImageBitmap | null): void {
-    // Something may have been acknowledged since it was asked for.
-    const annotation = this.saves.newer(image.id, fetched);
-    const left = this.opened.value?.image;
-    const kept = left?.id === this.annotations.image_id.value ? left : undefined;
-    if (kept) this.#ready.keep(kept, this.annotations.current.value);
-    if (left?.id !== image.id) this.on_screen.changes(kept ? { image: kept, annotation: this.annotations.current.value } : null);
-    this.#ahead.drop();
-    this.problem.set(null);
-    this.visited.set([...this.#history.ids]);
-    this.annotations.open(image.id, annotation);
-    const unsaved = this.saves.pending(image.id);
-    if (unsaved !== null) this.annotations.reapply(unsaved);
-    this.predictions.open(image, annotation.revision);
-    this.opened.set({ image, bitmap });
-    this.#ahead.lookSoon();
-  }
-
-  /** null if the file cannot be read: the page then says so in its place. */
-  async #picture(image_id: number, max_side: number | null = SCREEN_SIDE_PX): Promise<ImageBitmap | null> {
-    try {
-      return await this.pictures.load(image_id, max_side);
-    } catch (error) {
-      if (error instanceof DOMException) return null;
-      explain(error);
-      return null;
-    }
+      this.#ahead.drop();
+      this.problem.set(null);
+      this.visited.set([...this.#history.ids]);
+    });
+    if (found) this.#ahead.lookSoon();
+    return found;
   }
 }

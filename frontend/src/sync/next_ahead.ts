@@ -6,6 +6,7 @@ import { SCREEN_SIDE_PX } from "./picture_cache";
 import type { PredictionWatch } from "./prediction_watch";
 import type { ReadyImages } from "./ready_images";
 import type { SaveQueue } from "./save_queue";
+import { savesSettled } from "./saves_settled";
 
 /** Where the person is; what comes next depends on nothing else here. */
 interface Place {
@@ -23,8 +24,6 @@ interface Candidate {
 const LOOK_AFTER_MS = 40;
 /** Clicks follow each other: only the prediction after the last of them is worth fetching. */
 const PREDICTION_AFTER_MS = 350;
-/** A save that hangs must not hold up the way to the next image for longer. */
-const WAIT_FOR_SAVES_MS = 1_500;
 /** Images fetched ahead, the next one included. */
 const AHEAD = 4;
 /** Of all that is fetched ahead: less than the pictures that are kept. */
@@ -137,24 +136,6 @@ export class NextAhead {
       await this.ready.prepare(image);
     }
   }
-}
-
-/** What is on its way to the server is there, or will not be for a while. */
-export async function savesSettled(saves: SaveQueue, image_id?: number): Promise<void> {
-  if (saves.status.value === "offline") return;
-  await new Promise<void>((resolve) => {
-    const stop = saves.status.subscribe((status) => {
-      if (status === "offline") done();
-    });
-    const timer = setTimeout(done, WAIT_FOR_SAVES_MS);
-    function done(): void {
-      clearTimeout(timer);
-      stop();
-      resolve();
-    }
-    // Whatever was refused has been told; it is settled too.
-    saves.settled(image_id).then(done, done);
-  });
 }
 
 /** Of the picture as it is fetched for the screen. */

@@ -3,7 +3,8 @@ import { ApiError, UnreachableError, explain } from "../api/errors";
 import { type ContrastWindow, FULL_WINDOW, lookQuery, type PictureDisplay, type PictureLook, PLAIN_LOOK, type ServedLook, servedLook, toneCurve, type ToneCurve, windowOf } from "../state/picture_look"; // prettier-ignore
 import { viewOf, withView, type PreferenceStore } from "../state/preferences";
 import { Signal } from "../state/signal";
-import type { Navigator, OpenImage } from "./navigator";
+import type { OpenImage } from "./image_opening";
+import type { Navigator } from "./navigator";
 import { SCREEN_SIDE_PX, type PictureCache } from "./picture_cache";
 
 /** A slider that moves is answered on screen at once; the server renders when it rests. */

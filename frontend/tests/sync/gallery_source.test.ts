@@ -113,6 +113,21 @@ describe("GallerySource", () => {
     expect(gallery.idAt(0)).toBe(1);
   });
 
+  test("while it is closed nothing is fetched; what changed meanwhile is renewed when it opens", async () => {
+    vi.useFakeTimers();
+    const gallery = source();
+    await gallery.show({});
+    gallery.need(0, 50);
+    await vi.advanceTimersByTimeAsync(1);
+    gallery.setOpen(false);
+    gallery.hear([TOTAL]);
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(asked).toHaveLength(1);
+    gallery.setOpen(true);
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(asked.map(({ ids }) => ids.length)).toEqual([100, 1]);
+  });
+
   test("ids of a range that nobody has seen", async () => {
     const gallery = source();
     await gallery.show({});

@@ -5,6 +5,7 @@ import { AnnotationStore, EMPTY_ANNOTATION } from "../../src/state/annotations";
 import { Signal } from "../../src/state/signal";
 import { ToastStore } from "../../src/state/toasts";
 import type { Annotation, ImageDetails } from "../../src/state/types";
+import { Calm } from "../../src/sync/calm";
 import { Navigator } from "../../src/sync/navigator";
 import { PictureCache } from "../../src/sync/picture_cache";
 import { PredictionWatch } from "../../src/sync/prediction_watch";
@@ -20,6 +21,7 @@ let annotations: AnnotationStore;
 let saves: SaveQueue;
 let toasts: ToastStore;
 let navigator: Navigator;
+let calm: Calm;
 /** Of images that differ from `image(id)`. */
 let changed: Map<number, Partial<ImageDetails>>;
 
@@ -61,7 +63,8 @@ beforeEach(() => {
   const put = (): Promise<Annotation> => new Promise((resolve) => (answer_save = resolve));
   saves = new SaveQueue(put, { saved: vi.fn(), changed: vi.fn(), conflict: vi.fn(), rejected: vi.fn() }, memoryStorage(), "unsaved");
   const predictions = new PredictionWatch(api as Api, new Signal([]), new Signal(true), () => false);
-  navigator = new Navigator(api as Api, annotations, new PictureCache(api as Api), predictions, saves, toasts);
+  calm = new Calm();
+  navigator = new Navigator(api as Api, annotations, new PictureCache(api as Api), predictions, saves, toasts, calm);
 });
 
 afterEach(() => {
@@ -104,6 +107,33 @@ describe("Navigator", () => {
     await vi.advanceTimersByTimeAsync(200);
     expect(asked).toEqual([3]);
     void navigator.next();
+    expect(navigator.image?.id).toBe(4);
+  });
+
+  test("what is fetched ahead waits for a quiet moment", async () => {
+    queue = [4];
+    await navigator.open(3);
+    calm.acted();
+    await vi.advanceTimersByTimeAsync(400);
+    expect(asked).toEqual([]);
+    await vi.advanceTimersByTimeAsync(200);
+    expect(asked).toEqual([3]);
+  });
+
+  test("an image whose own save the server speaks of is still at hand", async () => {
+    await navigator.open(3);
+    await navigator.open(4);
+    saves.enqueue(3, { kind: "label", class_id: 2 }, 0);
+    navigator.hearAnnotation(3, 1);
+    void navigator.open(3);
+    expect([navigator.image?.id, annotations.current.value.label?.class_id]).toEqual([3, 2]);
+  });
+
+  test("an image that was changed elsewhere is fetched anew", async () => {
+    await navigator.open(3);
+    await navigator.open(4);
+    navigator.hearAnnotation(3, 1);
+    void navigator.open(3);
     expect(navigator.image?.id).toBe(4);
   });
 
