@@ -1,31 +1,17 @@
 import { html, nothing, type PropertyDeclarations, type PropertyValues, type TemplateResult } from "lit";
-import { repeat } from "lit/directives/repeat.js";
 
 import type { Command } from "../../../state/keymap";
-import {
-  clickMode, MOST_SELECTED, moved, moveOf, NOTHING_SELECTED, only, placeAfter, rangeTo, toggled, withRange, type ClickMode, type Move, type Selection,
-} from "../../../state/selection"; // prettier-ignore
+import { clickMode, moveOf, NOTHING_SELECTED, type Selection } from "../../../state/selection";
 import { NO_FILTER } from "../../../state/image_filter";
 import type { Readable } from "../../../state/signal";
 import { AppView } from "./AppView";
 import "./GalleryFilters";
 import { bulkBar, GalleryActions } from "./gallery_actions";
+import { GalleryDrawing } from "./gallery_drawing";
+import { GAP_PX, gridFor, leftTop, lengthOf, PADDING_PX, placesAt, placesOfSlots, ROW_PX, sameGrid, scrollTo, type Grid } from "./gallery_layout";
+import { GallerySelecting } from "./gallery_selecting";
 import { RubberBand } from "./rubber_band";
-import { emptyTile, tile, TilePicture } from "./gallery_tile";
-
-const TILE_WIDTH_PX = 176;
-const TILE_HEIGHT_PX = 184;
-const GAP_PX = 12;
-const PADDING_PX = 20;
-const ROW_PX = TILE_HEIGHT_PX + GAP_PX;
-/** Rows kept ready above and below those in sight. */
-const SPARE_ROWS = 2;
-/** New tiles that one frame draws; the others are drawn in the next ones. */
-const TILES_A_FRAME = 8;
-/** Whoever scrolls further in a frame sees no pictures, and much further no tiles: those come where the scrolling ends. */
-const QUICK_PX = 90;
-const RUSH_ROWS = 3;
-const RUSH_OVER_MS = 90;
+import { tile } from "./gallery_tile";
 
 /** All images as tiles, of which only those in sight are in the document; many are selected and labelled at once. */
 export class Gallery extends AppView {
@@ -33,46 +19,50 @@ export class Gallery extends AppView {
     ...AppView.properties,
     selection: { state: true },
     first_row: { state: true },
-    columns: { state: true },
-    rows: { state: true },
+    grid: { state: true, hasChanged: (now: Grid, before?: Grid) => before === undefined || !sameGrid(now, before) },
   };
   declare selection: Selection;
   declare first_row: number;
-  declare columns: number;
-  declare rows: number;
+  declare grid: Grid;
   readonly #observer = new ResizeObserver(() => this.#measure());
   readonly #actions = new GalleryActions(() => this.app, () => this.selection);
+  readonly #drawing = new GalleryDrawing(() => this.requestUpdate());
+  readonly #selecting = new GallerySelecting({
+    app: () => this.app,
+    get: () => this.selection,
+    set: (selection) => (this.selection = selection),
+    grid: () => this.grid,
+    bringIntoSight: (place) => this.#bringIntoSight(place),
+    selects: () => this.#selects,
+  });
   readonly #band = new RubberBand({
     scroller: () => this.#scroller(),
-    shape: () => ({ columns: this.columns, total: this.#total, step_x: this.#tileWidth() + GAP_PX, step_y: ROW_PX, gap: GAP_PX }),
+    shape: () => ({ columns: this.grid.columns, total: this.#total, step_x: this.grid.tile_width + GAP_PX, step_y: ROW_PX, gap: GAP_PX }),
     padding: PADDING_PX,
-    selected: (places, added) => this.#selectPlaces(places, added),
+    selected: (places, added) => this.#selecting.places(places, added),
     begin: () => this.selection,
   });
+  #stop_filter: (() => void)[] = [];
 
   constructor() {
     super();
     this.selection = NOTHING_SELECTED;
     this.first_row = 0;
-    this.columns = 5;
-    this.rows = 5;
+    this.grid = gridFor(innerWidth, innerHeight);
   }
 
   protected watched(): readonly Readable<unknown>[] {
-    const { gallery, classes, filter, gallery_sort, bulk, navigator } = this.app;
-    return [gallery.state, classes, filter, gallery_sort, bulk.busy, navigator.opened];
+    const { gallery, acceptable, classes, filter, gallery_sort, bulk, navigator } = this.app;
+    return [gallery.state, acceptable.total, classes, filter, gallery_sort, bulk.busy, navigator.opened];
   }
 
   get #total(): number {
     return this.app.gallery.state.value.total ?? 0;
   }
 
-  /** Labels of whole images can be given to many; points cannot. */
   get #selects(): boolean {
     return this.app.config.task !== "segmentation";
   }
-
-  #stop_filter: (() => void)[] = [];
 
   override connectedCallback(): void {
     super.connectedCallback();
@@ -85,9 +75,7 @@ export class Gallery extends AppView {
     super.disconnectedCallback();
     this.#observer.disconnect();
     this.#band.stop();
-    cancelAnimationFrame(this.#frame);
-    if (this.#rush_timer !== null) clearTimeout(this.#rush_timer);
-    this.#rush_timer = null;
+    this.#drawing.stop();
     for (const stop of this.#stop_filter.splice(0)) stop();
   }
 
@@ -101,11 +89,11 @@ export class Gallery extends AppView {
 
   protected override updated(changed: PropertyValues): void {
     super.updated(changed);
-    this.#drawn = this.#drawing;
-    if (this.#rush_timer !== null) return;
-    this.#drawRest();
-    const [first, last] = this.#inSight();
-    this.app.gallery.need(first, last);
+    this.#drawing.end();
+    if (this.#drawing.is_rushing) return;
+    // Elements keep their order while what they show changes; who listens hears the images in theirs.
+    this.#scroller()?.setAttribute("aria-owns", this.#drawing.places.map((place) => `tile-${place}`).join(" "));
+    this.app.gallery.need(...this.#places());
   }
 
   protected override render(): TemplateResult {
@@ -121,54 +109,28 @@ export class Gallery extends AppView {
 
   #body(): TemplateResult {
     const { error, total } = this.app.gallery.state.value;
+    this.#drawing.begin();
     if (error !== null) return this.#note(error, html`<button class="button" @click=${() => void this.app.gallery.reload()}>Try again</button>`);
     if (total === null) return this.#note("Loading…");
     if (total === 0) {
       return this.#note("No image matches.", html`<button class="button" @click=${() => this.app.filter.set(NO_FILTER)}>Clear the filter</button>`);
     }
-    const [first, last] = this.#inSight();
-    this.#left_this_frame = TILES_A_FRAME;
-    this.#drawing = new Set();
-    const places = Array.from({ length: Math.max(0, last - first + 1) }, (_, i) => first + i);
-    return html`<div class="gallery-space" role="presentation" style="height: ${Math.ceil(total / this.columns) * ROW_PX - GAP_PX}px">
-      <div class="gallery-grid" role="presentation" style="transform: translateY(${Math.floor(first / this.columns) * ROW_PX}px); --columns: ${this.columns}">
-        ${repeat(places, (place) => this.app.gallery.idAt(place) ?? -place - 1, (place) => this.#tile(place, total))}
-      </div>
+    const slots = placesOfSlots(this.#places(), this.grid);
+    return html`<div class="gallery-grid" role="presentation" style="height: ${lengthOf(total, this.grid)}px; --tile-width: ${this.grid.tile_width}px">
+      ${slots.map((place) => (place === null ? nothing : this.#tile(place, total)))}
       <div class="rubber-band" hidden></div>
     </div>`;
   }
 
   #tile(place: number, total: number): TemplateResult {
     const { gallery } = this.app;
-    const id = gallery.idAt(place);
-    if (id === null || !this.#mayDraw(id)) return emptyTile();
+    const found = gallery.idAt(place);
+    const id = found !== null && this.#drawing.mayDraw(place, found) ? found : null;
     const { ids, place: focused } = this.selection;
-    return tile(this.app, id, gallery.image(id), { place, total, selected: ids.has(id), focused: focused === place });
-  }
-
-  /** Tiles that are in the document with all that is on them. */
-  #drawn = new Set<number>();
-  #drawing = new Set<number>();
-  #left_this_frame = 0;
-  #rush_timer: ReturnType<typeof setTimeout> | null = null;
-  #frame = 0;
-  #scroll_top = 0;
-
-  #mayDraw(id: number): boolean {
-    if (!this.#drawn.has(id)) {
-      if (this.#rush_timer !== null || this.#left_this_frame === 0) return false;
-      this.#left_this_frame -= 1;
-    }
-    this.#drawing.add(id);
-    return true;
-  }
-
-  #drawRest(): void {
-    if (this.#left_this_frame > 0 || this.#rush_timer !== null || this.#frame !== 0) return;
-    this.#frame = requestAnimationFrame(() => {
-      this.#frame = 0;
-      this.requestUpdate();
-    });
+    return tile(this.app, {
+      place, total, id, image: id === null ? null : gallery.image(id), at: leftTop(place, this.grid),
+      selected: id !== null && ids.has(id), focused: focused === place,
+    }); // prettier-ignore
   }
 
   #note(text: string, more: TemplateResult | typeof nothing = nothing): TemplateResult {
@@ -177,27 +139,17 @@ export class Gallery extends AppView {
 
   /** Keys of the page, while the gallery is open. False: not one of the gallery's. */
   run(command: Command): boolean {
-    return this.#actions.run(command, () => this.#openFocused(), () => this.#escape());
+    return this.#actions.run(command, () => this.#openAt(this.selection.place), () => this.#selecting.escape());
   }
 
   chooseClass(class_id: number): void {
     void this.#actions.choose(class_id);
   }
 
-  #escape(): boolean {
-    if (this.selection.ids.size === 0) return false;
-    this.selection = { ...NOTHING_SELECTED, place: this.selection.place };
-    return true;
-  }
-
-  #openFocused(): void {
-    const { place } = this.selection;
+  #openAt(place: number | null): void {
     const id = place === null ? null : this.app.gallery.idAt(place);
-    if (id !== null) this.#open(id);
-  }
-
-  #open(image_id: number): void {
-    void this.app.navigator.open(image_id).then((opened) => {
+    if (id === null) return;
+    void this.app.navigator.open(id).then((opened) => {
       if (opened) this.app.ui.gallery_open.set(false);
     });
   }
@@ -208,85 +160,32 @@ export class Gallery extends AppView {
     const id = this.app.gallery.idAt(place);
     if (id === null) return;
     if (!this.#selects) {
-      this.#open(id);
+      this.#openAt(place);
       return;
     }
     const on_check = event.target instanceof Element && event.target.closest("[data-check]") !== null;
-    void this.#select(id, place, on_check && !event.shiftKey ? "toggle" : clickMode(event));
+    void this.#selecting.select(id, place, on_check && !event.shiftKey ? "toggle" : clickMode(event));
   };
 
   readonly #doubleClicked = (event: MouseEvent): void => {
-    const place = placeOf(event.target);
-    const id = place === null ? null : this.app.gallery.idAt(place);
-    if (id !== null && this.#selects) this.#open(id);
+    if (this.#selects) this.#openAt(placeOf(event.target));
   };
-
-  async #select(id: number, place: number, mode: ClickMode, added = false): Promise<void> {
-    if (mode === "only") this.selection = only(this.selection, id, place);
-    else if (mode === "toggle") this.selection = toggled(this.selection, id, place);
-    else {
-      const [first, last] = rangeTo(this.selection, place);
-      const end = Math.min(last, first + MOST_SELECTED - 1);
-      if (end < last) this.#tellMost(last - first + 1);
-      this.selection = withRange(this.selection, await this.app.gallery.idsIn(first, end), place, added);
-    }
-  }
-
-  #selectPlaces(places: readonly number[], before: Selection): void {
-    const ids = places.map((place) => this.app.gallery.idAt(place)).filter((id) => id !== null);
-    this.selection = { ...withRange(before, ids, before.place ?? 0, true), anchor: places[0] ?? before.anchor };
-  }
-
-  async #selectAll(): Promise<void> {
-    const total = this.#total;
-    if (total > MOST_SELECTED) this.#tellMost(total);
-    const ids = await this.app.gallery.idsIn(0, Math.min(total, MOST_SELECTED) - 1);
-    this.selection = withRange(this.selection, ids, this.selection.place ?? 0, false);
-  }
-
-  #tellMost(wanted: number): void {
-    this.app.toasts.show("info", `${MOST_SELECTED.toLocaleString("en")} of ${wanted.toLocaleString("en")} images are selected: one change takes no more.`);
-  }
 
   readonly #keyDown = (event: KeyboardEvent): void => {
     const move = moveOf(event.key);
     const with_ctrl = event.ctrlKey || event.metaKey;
-    if (move !== null && !event.altKey) this.#move(event, move, with_ctrl);
-    else if (event.key === " " && this.#selects) {
-      event.preventDefault();
-      const place = this.selection.place ?? 0;
-      const id = this.app.gallery.idAt(place);
-      if (id !== null) void this.#select(id, place, event.shiftKey ? "range" : "toggle", true);
-    } else if (event.key.toLowerCase() === "a" && with_ctrl && this.#selects) {
-      event.preventDefault();
-      void this.#selectAll();
-    } else if (event.key === "Enter" && !this.#selects) {
-      event.preventDefault();
-      this.#openFocused();
-    }
-  };
-
-  /** Arrows move; with Shift they select on the way; alone they leave the selection as it is. */
-  #move(event: KeyboardEvent, move: Move, with_ctrl: boolean): void {
+    if (move !== null && !event.altKey) this.#selecting.move(move, { with_shift: event.shiftKey, with_ctrl });
+    else if (event.key === " " && this.#selects) this.#selecting.focused(event.shiftKey);
+    else if (event.key.toLowerCase() === "a" && with_ctrl && this.#selects) void this.#selecting.all();
+    else if (event.key === "Enter" && !this.#selects) this.#openAt(this.selection.place);
+    else return;
     event.preventDefault();
-    const place = placeAfter(this.selection.place, move, this.columns, this.rows - 1, this.#total);
-    if (event.shiftKey && this.#selects) void this.#extendTo(place, with_ctrl);
-    else this.selection = moved(this.selection, place, false);
-    this.#bringIntoSight(place);
-  }
-
-  async #extendTo(place: number, added: boolean): Promise<void> {
-    this.selection = moved(this.selection, place, true);
-    await this.#select(0, place, "range", added);
-  }
+  };
 
   #bringIntoSight(place: number): void {
     const scroller = this.#scroller();
-    if (!scroller) return;
-    const top = PADDING_PX + Math.floor(place / this.columns) * ROW_PX;
-    if (top < scroller.scrollTop) scroller.scrollTop = top - GAP_PX;
-    const bottom = top + TILE_HEIGHT_PX + GAP_PX;
-    if (bottom > scroller.scrollTop + scroller.clientHeight) scroller.scrollTop = bottom - scroller.clientHeight;
+    const top = scroller && scrollTo(place, this.grid, scroller.scrollTop, scroller.clientHeight);
+    if (scroller && top !== null) scroller.scrollTop = top;
   }
 
   #toStart(): void {
@@ -298,40 +197,17 @@ export class Gallery extends AppView {
 
   readonly #scrolled = (): void => {
     const top = this.#scroller()?.scrollTop ?? 0;
-    if (Math.abs(top - this.#scroll_top) > QUICK_PX) TilePicture.wait();
-    this.#scroll_top = top;
-    const row = Math.floor(top / ROW_PX);
-    const is_rush = Math.abs(row - this.first_row) >= RUSH_ROWS;
-    if (is_rush || this.#rush_timer !== null) this.#rush();
-    this.first_row = row;
+    this.#drawing.scrolled(top);
+    this.first_row = Math.floor(top / ROW_PX);
   };
 
-  #rush(): void {
-    if (this.#rush_timer !== null) clearTimeout(this.#rush_timer);
-    this.#rush_timer = setTimeout(() => {
-      this.#rush_timer = null;
-      this.requestUpdate();
-    }, RUSH_OVER_MS);
-  }
-
-  #inSight(): readonly [number, number] {
-    const first = Math.max(0, this.first_row - SPARE_ROWS) * this.columns;
-    const last = (this.first_row + this.rows + SPARE_ROWS) * this.columns - 1;
-    return [first, Math.min(last, this.#total - 1)];
+  #places(): readonly [number, number] {
+    return placesAt(this.first_row, this.grid, this.#total);
   }
 
   #measure(): void {
-    const { clientHeight } = this.#scroller() ?? this;
-    this.columns = Math.max(1, Math.floor((this.#innerWidth() + GAP_PX) / (TILE_WIDTH_PX + GAP_PX)));
-    this.rows = Math.ceil(clientHeight / ROW_PX) + 1;
-  }
-
-  #innerWidth(): number {
-    return (this.#scroller() ?? this).clientWidth - 2 * PADDING_PX;
-  }
-
-  #tileWidth(): number {
-    return (this.#innerWidth() - (this.columns - 1) * GAP_PX) / this.columns;
+    const { clientWidth, clientHeight } = this.#scroller() ?? this;
+    this.grid = gridFor(clientWidth, clientHeight);
   }
 
   #scroller(): HTMLElement | null {
