@@ -128,7 +128,7 @@ def test_sweep__looks_at_nothing_in_full(session: ToySession) -> None:
         with recorded(worker._context.db.engine) as statements:
             worker._sweep._ahead_of = None
             worker._sweep.step(model, 2)
-            worker._sweep._predict_rest(model)
+            worker._sweep._predict_rest(model, 1)
         assert full_looks(session.db, statements) == []
     worker.close()
 

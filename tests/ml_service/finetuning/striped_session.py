@@ -202,7 +202,7 @@ def add_adapter(session: StripedSession, *, seed: int = 1, better: bool = True) 
         return save_checkpoint_row(db_session, CheckpointKind.ADAPTER, path, metrics=metrics)[0].id
 
 
-def work_until(worker: Worker, condition: Callable[[], bool], limit_s: float = 60.0) -> None:
+def work_until(worker: Worker, condition: Callable[[], bool], limit_s: float = 200.0) -> None:
     """Steps until it holds."""
     deadline = time.monotonic() + limit_s
     while not condition():

@@ -208,9 +208,9 @@ def test_execute__a_click_waits_for_no_other_chunk_of_the_background(striped: St
             session.click(3)
         return predict(*values, **options)
 
-    def note_chunk(model: Model) -> bool:
+    def note_chunk(model: Model, most_at_once: int) -> bool:
         told.append("chunk")
-        return predict_rest(model)
+        return predict_rest(model, most_at_once)
 
     def answer_and_stop() -> None:
         told.append("answer")
