@@ -1,217 +1,157 @@
-"""The pictures of README: the demo sessions, labelled with a few scripted clicks, seen in a real browser.
+"""Pictures of every view of the page, light and dark, in a real browser on sessions made from images of packages.
 
-`python benchmarks/screenshots.py [--out docs/images]` takes them anew.
+`python -m benchmarks.screenshots --out FOLDER` takes all of them, `--only 'gallery*'` some. `--readme` takes the
+pictures of docs/images anew, `--animation` makes the short film there.
 """
 
 from __future__ import annotations
 
 import argparse
-import re
+import fnmatch
+import io
 import sys
 import tempfile
-import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-import numpy as np
-import numpy.typing as npt
 from PIL import Image
-from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwright
-from scipy.ndimage import gaussian_filter
-from skimage.color import rgb2hed
-from skimage.filters import threshold_otsu
+from playwright.sync_api import Browser, Error, Page, expect, sync_playwright
 
 if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks.annotator import Mask, deepest_point, largest_region
 from benchmarks.client import Client, ProductError
-from benchmarks.product import ROOT, Product, StartError
-from fewclick.demo import CLASSIFICATION, SEGMENTATION, make_demo
+from benchmarks.product import ROOT, StartError
+from benchmarks.screenshot_acts import WAIT_MS, Shown, remembers
+from benchmarks.screenshot_animation import film
+from benchmarks.screenshot_sessions import label_all, label_sections, make_sessions, serve
+from benchmarks.screenshot_views import README_VIEWS, View, every_view
 from fewclick.ensure_browser import BrowserNotFoundError, ensure_browser
 
 Theme = Literal["light", "dark"]
-SIZE = ViewportSize(width=1440, height=900)
 THEMES: tuple[Theme, ...] = ("light", "dark")
-TILES_TO_CLICK = 8
-SHOWN_TILE = 3
-"""Index of a tile with all three classes."""
-CORRECTIONS = 6
-LABELS = 12
-WAIT_MS = 30_000
-WAIT_S = 30.0
-RUN_LIMIT_S = 180.0
-POLL_INTERVAL_S = 0.2
-NUMBER = re.compile(r"^\d+$")
-SMOOTHING_PX = 2.0
-SETTLE_MS = 1500
-"""Long enough for thumbnails and fading notices."""
+IMAGES = ROOT / "docs" / "images"
+SETTLE_MS = 1200
+"""Long enough for thumbnails and what fades in."""
+THEME_MS = 350
+WEBP_QUALITY = 86
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Entry point; 2 when the product or the browser does not start."""
-    parser = argparse.ArgumentParser(description="Take the pictures of README.")
-    parser.add_argument("--out", type=Path, default=ROOT / "docs" / "images", help="folder for the pictures")
-    out: Path = parser.parse_args(arguments).out
-    out.mkdir(parents=True, exist_ok=True)
+    """Entry point; 1 when a view could not be reached, 2 when the product or the browser does not start."""
+    options = _parser().parse_args(arguments)
+    if not (options.out or options.readme or options.animation):
+        print("screenshots: nothing to do: give --out FOLDER, --readme or --animation", file=sys.stderr)
+        return 2
     try:
-        with tempfile.TemporaryDirectory(prefix="fewclick-screenshots-") as folder, sync_playwright() as playwright:
-            browser = playwright.chromium.launch(
-                executable_path=ensure_browser(), args=["--no-sandbox", "--disable-gpu"]
-            )
-            segmentation, classification = make_demo(Path(folder), (SEGMENTATION, CLASSIFICATION))
-            with Product(segmentation, Path(folder) / "logs") as product:
-                with Client(product.url) as client:
-                    shown = click_tissue(client, segmentation.parent / "images")
-                    train(client)
-                take(browser, product.url, shown, out, "labeling_segmentation")
-                take_gallery(browser, product.url, out)
-            with Product(classification, Path(folder) / "logs") as product:
-                with Client(product.url) as client:
-                    shown = label_textures(client)
-                    train(client)
-                take(browser, product.url, shown, out, "labeling_classification")
+        with ExitStack() as stack:
+            kept = options.sessions or stack.enter_context(tempfile.TemporaryDirectory(prefix="fewclick-screenshots-"))
+            root = Path(kept)
+            root.mkdir(parents=True, exist_ok=True)
+            url = stack.enter_context(serve(make_sessions(root), root / "others", root / "up.log"))
+            label_all(url, root)
+            playwright = stack.enter_context(sync_playwright())
+            arguments_of_browser = ["--no-sandbox", "--disable-gpu"]
+            browser = playwright.chromium.launch(executable_path=ensure_browser(), args=arguments_of_browser)
+            failed = take_all(browser, url, options.out, options.only) if options.out else []
+            if options.animation or options.readme:
+                take_for_readme(browser, url, root, with_film=options.animation, with_pictures=options.readme)
             browser.close()
     except (StartError, ProductError, BrowserNotFoundError) as error:
         print(f"screenshots: {error}", file=sys.stderr)
         return 2
-    return 0
+    for line in failed:
+        print(f"screenshots: {line}", file=sys.stderr)
+    return 1 if failed else 0
 
 
-def click_tissue(client: Client, image_dir: Path) -> int:
-    """Click the middle of each class, then of the largest errors, in the first tiles; the id of the one to show."""
-    classes = {entry["name"]: entry["id"] for entry in client.json("GET", "config")["classes"]}
-    images = client.images()[:TILES_TO_CLICK]
-    truths = stain_classes([image_dir / image["path"] for image in images])
-    for image, truth in zip(images, truths, strict=True):
-        points = [_point(deepest_point(truth[name]), classes[name]) for name in classes]
-        for _ in range(CORRECTIONS + 1):
-            state = client.put_annotations(image["id"], {"points": [point for point in points if point]})
-            _wait_until_learned(client, image["id"], int(state["revision"]))
-            points.append(_correction(client, image["id"], truth, classes))
-    return int(images[SHOWN_TILE]["id"])
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description="Take pictures of every view of the page.")
+    parser.add_argument("--out", type=Path, help="folder for the pictures of every view")
+    parser.add_argument("--only", default="*", metavar="NAME", help="of these, those whose name fits, as gallery*")
+    parser.add_argument("--readme", action="store_true", help="take the pictures of docs/images anew")
+    parser.add_argument("--animation", action="store_true", help="make the short film of docs/images anew")
+    parser.add_argument("--sessions", type=Path, help="keep the sessions in this folder, and use them again")
+    return parser
 
 
-def stain_classes(paths: Sequence[Path]) -> list[dict[str, Mask]]:
-    """Where the brown and the blue stain prevail, by colour deconvolution (Ruifrok and Johnston 2001) and Otsu's
-    thresholds over all tiles."""
-    blues, browns = [], []
-    for path in paths:
-        with Image.open(path) as picture:
-            stains = rgb2hed(np.asarray(picture.convert("RGB")))
-        blues.append(_smooth(stains[..., 0]))
-        browns.append(_smooth(stains[..., 2]))
-    least_blue, least_brown = _otsu(blues), _otsu(browns)
-    return [_classes(blue > least_blue, brown > least_brown) for blue, brown in zip(blues, browns, strict=True)]
+def take_all(browser: Browser, url: str, out: Path, only: str) -> list[str]:
+    """Pictures of the views whose name fits; what went wrong with those that could not be reached."""
+    out.mkdir(parents=True, exist_ok=True)
+    failed = []
+    for view in every_view():
+        if not fnmatch.fnmatch(view.name, only):
+            continue
+        try:
+            for theme, picture in take(browser, url, view):
+                path = out / f"{file_name(view.name, theme)}.png"
+                path.write_bytes(picture)
+                print(path, flush=True)
+        except (Error, AssertionError) as error:
+            failed.append(f"{view.name}: {str(error).splitlines()[0]}")
+    return failed
 
 
-def _classes(blue: Mask, brown: Mask) -> dict[str, Mask]:
-    return {"stained": brown, "nucleus": blue & ~brown, "background": ~blue & ~brown}
+def take_for_readme(browser: Browser, url: str, root: Path, *, with_film: bool, with_pictures: bool) -> None:
+    """The film, which begins with a session that nobody has labelled, then the pictures."""
+    images = root / "sections" / "images"
+    with Client(f"{url}/s/sections") as client:
+        for image in client.images():
+            client.clear_annotations(image["id"])
+        if with_film:
+            made = film(browser, f"{url}/s/sections/", images, IMAGES / "labelling.webp")
+            print(IMAGES / "labelling.webp", f"{made.seconds:.1f} s, click to mask {made.latencies}")
+        if not with_pictures:
+            return
+        label_sections(client, images)
+    for view in README_VIEWS:
+        for theme, picture in take(browser, url, view):
+            path = IMAGES / f"{file_name(view.name, theme)}.webp"
+            with Image.open(io.BytesIO(picture)) as opened:
+                opened.convert("RGB").save(path, quality=WEBP_QUALITY, method=6)
+            print(path)
 
 
-def _otsu(values: Sequence[npt.NDArray[np.float64]]) -> float:
-    return float(threshold_otsu(np.stack(values)))  # type: ignore[no-untyped-call]
-
-
-def _smooth(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    return np.asarray(gaussian_filter(values, SMOOTHING_PX))
-
-
-def _correction(
-    client: Client, image_id: int, truth: dict[str, Mask], classes: dict[str, int]
-) -> dict[str, Any] | None:
-    maps = np.stack([client.probability_map(image_id, class_id, "image") for class_id in classes.values()])
-    predicted = maps.argmax(axis=0)
-    missed = {name: truth[name] & (predicted != index) for index, name in enumerate(classes)}
-    region = largest_region(*missed.values())
-    name = next((name for name, mask in missed.items() if (mask & region).any()), None)
-    return None if name is None else _point(deepest_point(region), classes[name])
-
-
-def _point(position: tuple[int, int] | None, class_id: int) -> dict[str, Any] | None:
-    if position is None:
-        return None
-    row, column = position
-    return {"x": column + 0.5, "y": row + 0.5, "class_id": class_id}
-
-
-def _wait_until_learned(client: Client, image_id: int, revision: int) -> None:
-    client.wait_for_prediction(
-        image_id,
-        lambda found: found is not None and int(found["annotation_revision"]) >= revision,
-        poll_interval_s=0.02,
-        limit_s=WAIT_S,
-    )
-
-
-def label_textures(client: Client) -> int:
-    """The true class of the first tiles; the id of one that has no label yet."""
-    class_ids = [entry["id"] for entry in client.json("GET", "config")["classes"]]
-    images = client.images()
-    # The demo mixes its tiles in turns, one of each class.
-    for index, image in enumerate(images[:LABELS]):
-        client.put_annotations(image["id"], {"class_id": class_ids[index % len(class_ids)]})
-    unlabelled = images[LABELS + 1]
-    client.wait_for_prediction(
-        unlabelled["id"],
-        lambda found: found is not None and not found["stale"],
-        poll_interval_s=0.02,
-        limit_s=WAIT_S,
-    )
-    return int(unlabelled["id"])
-
-
-def train(client: Client) -> None:
-    """A full run, so that the pictures show a loss curve."""
-    client.json("POST", "training/start")
-    deadline = time.monotonic() + RUN_LIMIT_S
-    while (training := client.json("GET", "training"))["state"] != "FINISHED":
-        if training["state"] == "FAILED" or time.monotonic() > deadline:
-            raise ProductError(f"the training run did not finish: {training}")
-        time.sleep(POLL_INTERVAL_S)
-
-
-def take(browser: Browser, url: str, image_id: int, out: Path, name: str) -> None:
-    """One picture of the labelling page in each theme."""
-    for theme in THEMES:
-        page = _open(browser, url, theme)
-        page.get_by_test_id("jump-to-image").click()
-        page.keyboard.type(str(image_id))
-        page.keyboard.press("Enter")
-        canvas = page.get_by_test_id("image-canvas")
-        expect(canvas).to_have_attribute("data-image-id", str(image_id), timeout=WAIT_MS)
-        expect(canvas).to_have_attribute("data-prediction-revision", NUMBER, timeout=WAIT_MS)
-        _save(page, out / _file_name(name, theme))
-
-
-def take_gallery(browser: Browser, url: str, out: Path) -> None:
-    """One picture of the gallery in each theme."""
-    for theme in THEMES:
-        page = _open(browser, url, theme)
-        page.get_by_test_id("gallery").click()
-        _save(page, out / _file_name("gallery", theme))
-
-
-def _open(browser: Browser, url: str, theme: Theme) -> Page:
-    context = browser.new_context(viewport=SIZE, color_scheme=theme)
+def take(browser: Browser, url: str, view: View) -> Iterator[tuple[Theme, bytes]]:
+    """One view, prepared once: its picture in each theme, as PNG."""
+    width, height = view.size
+    context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=THEMES[0])
     context.set_default_timeout(WAIT_MS)
     page = context.new_page()
-    page.add_init_script("localStorage.setItem('fewclick:preferences', JSON.stringify({hint_dismissed: true}))")
-    page.goto(url)
-    expect(page.get_by_test_id("image-canvas")).to_have_attribute("data-image-id", NUMBER, timeout=WAIT_MS)
-    return page
+    page.add_init_script(remembers(view.hints))
+    home = f"{url}/s/{view.session}/"
+    try:
+        with Client(home) as client:
+            _prepare(page, replace(view, address=_address(url, home, view)), client)
+            for theme in THEMES:
+                page.emulate_media(color_scheme=theme)
+                page.wait_for_timeout(THEME_MS)
+                yield theme, page.screenshot(full_page=view.whole)
+    finally:
+        context.close()
 
 
-def _save(page: Page, path: Path) -> None:
+def _prepare(page: Page, view: View, client: Client) -> None:
+    shown = Shown(page, client)
+    view.before(shown)
+    page.goto(view.address)
+    if view.waits_for:
+        expect(page.get_by_test_id(view.waits_for).first).to_be_visible()
     page.wait_for_timeout(SETTLE_MS)
-    page.screenshot(path=path)
-    page.context.close()
-    print(path)
+    view.act(shown)
+    page.wait_for_timeout(SETTLE_MS)
 
 
-def _file_name(name: str, theme: Theme) -> str:
-    return f"{name}.png" if theme == "light" else f"{name}_{theme}.png"
+def _address(url: str, home: str, view: View) -> str:
+    return f"{url}{view.address}" if view.address.startswith("/") else f"{home}{view.address}"
+
+
+def file_name(name: str, theme: Theme) -> str:
+    """`name` in the light, `name_dark` in the dark."""
+    return name if theme == "light" else f"{name}_{theme}"
 
 
 if __name__ == "__main__":

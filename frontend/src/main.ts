@@ -20,6 +20,7 @@ import { createApi, type Api } from "./api/client";
 import { explain } from "./api/errors";
 import { createApp, type App } from "./app";
 import { LabelingView } from "./pages/labeling/LabelingView";
+import { withCode } from "./pages/labeling/code_text";
 import { imageIdInHash, isGallery } from "./state/address";
 import { PreferenceStore } from "./state/preferences";
 import { isStart, START_HASH } from "./state/start";
@@ -89,7 +90,7 @@ async function showStart(root: HTMLElement, api: Api): Promise<void> {
 function failure(reason: string) {
   return html`<div class="boot empty" role="alert">
     <h1>Fewclick cannot start</h1>
-    <p>${reason}</p>
+    <p>${withCode(reason)}</p>
     <p>Trying again every few seconds…</p>
   </div>`;
 }

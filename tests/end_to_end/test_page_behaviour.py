@@ -139,3 +139,17 @@ def test_training_panel__fits_a_narrow_page(page: Page, url: str) -> None:
     open_image(page, url, 1)
     panel = page.locator("fewclick-training-panel .card")
     assert panel.evaluate("element => element.scrollWidth <= element.clientWidth")
+
+
+def test_start__says_what_is_wrong_until_the_server_answers(page: Page, url: str) -> None:
+    page.clock.install()
+    page.route("**/api/config", lambda route: route.abort())
+    page.goto(url)
+    for _ in range(3):
+        expect(page.get_by_role("heading", name="Fewclick cannot start")).to_be_visible()
+        with page.expect_request("**/api/config"):
+            page.clock.run_for(2_100)
+    expect(page.get_by_role("heading", name="Fewclick cannot start")).to_be_visible()
+    page.unroute("**/api/config")
+    page.clock.run_for(2_100)
+    expect(page.get_by_test_id("image-canvas")).to_be_visible()

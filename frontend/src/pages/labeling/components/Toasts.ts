@@ -4,6 +4,7 @@ import { repeat } from "lit/directives/repeat.js";
 
 import type { Readable } from "../../../state/signal";
 import type { Toast, ToastAction } from "../../../state/toasts";
+import { withCode } from "../code_text";
 import { copyDetails } from "../problem_details";
 import { AppView } from "./AppView";
 import { icon } from "./icon";
@@ -52,7 +53,7 @@ export class Toasts extends AppView {
     return html`<div class="toast is-${kind}" data-testid="toast" data-kind=${kind}>
       ${icon(ICONS[kind])}
       <div class="toast-body">
-        <div class="toast-text">${text}${detail ? html`<details><summary>Details</summary><pre>${detail}</pre></details>` : nothing}</div>
+        <div class="toast-text">${withCode(text)}${detail ? html`<details><summary>Details</summary><pre>${detail}</pre></details>` : nothing}</div>
         ${actions.length > 0 ? html`<div class="toast-actions">${actions.map((way) => this.#action(id, way))}</div>` : nothing}
       </div>
       ${kind === "error"
