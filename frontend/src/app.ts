@@ -34,6 +34,7 @@ import { PredictionWatch } from "./sync/prediction_watch";
 import { noted } from "./sync/request_log";
 import { putWithRegions, RegionWork } from "./sync/regions";
 import { SaveQueue } from "./sync/save_queue";
+import { AcceptableImages } from "./sync/acceptable_images";
 import { TileSource } from "./sync/tile_source";
 
 export type App = ReturnType<typeof createApp>;
@@ -102,6 +103,7 @@ export function createApp(page_url: string, config: Config, sessions: readonly S
     predictions.refresh();
   });
   const gallery = new GallerySource(api);
+  const acceptable = new AcceptableImages(api);
   const bulk = new BulkLabelling(api, saves, toasts, (changed) => {
     gallery.changedHere(changed);
     gallery.hear(changed.map(({ id }) => id));
@@ -140,7 +142,11 @@ export function createApp(page_url: string, config: Config, sessions: readonly S
   training.head.set(config.training.head);
   classes.set(config.classes);
 
-  const showGallery = (): void => void gallery.show({ ...filterQuery(filter.value), sort: gallery_sort.value });
+  const showGallery = (): void => {
+    const query = { ...filterQuery(filter.value), sort: gallery_sort.value };
+    void gallery.show(query);
+    acceptable.show(query);
+  };
   labelling.selected_class_id.subscribe((class_id) => {
     if (class_id !== null) recent_classes.set(asRecent(recent_classes.value, class_id));
   });
@@ -151,6 +157,12 @@ export function createApp(page_url: string, config: Config, sessions: readonly S
   });
   stats.stats.subscribe(() => predictions.reviewBehind());
   const ui = new UiState();
+  stats.stats.subscribe(() => {
+    if (ui.gallery_open.value) acceptable.countSoon();
+  });
+  ui.gallery_open.subscribe((is_open) => {
+    if (is_open) acceptable.countSoon();
+  });
   stats.stats.subscribe((found) => {
     if (!isAllDone(found)) ui.all_done_read.set(false);
   });
@@ -213,6 +225,7 @@ export function createApp(page_url: string, config: Config, sessions: readonly S
     class_editing,
     shelf,
     gallery,
+    acceptable,
     bulk,
     filter,
     gallery_sort,
@@ -235,6 +248,7 @@ export function createApp(page_url: string, config: Config, sessions: readonly S
       gallery_sort.set(found.sort);
     },
     thumbnailUrl: (image_id: number, size: number): string => api.thumbnailUrl(image_id, size),
+    overlayUrl: (image_id: number, version: number): string => api.overlayUrl(image_id, version),
     exportUrl: (query: string): string => api.exportUrl(query),
 
     async start(image_id: number | null): Promise<void> {

@@ -255,7 +255,7 @@ export class Labelling {
     const image_id = this.annotations.image_id.value;
     if (image_id === null) return null;
     if (this.saves.status.value === "offline") {
-      this.toasts.show("warning", "Not now: the server does not answer, and what you did last is not saved yet.");
+      this.toasts.show("warning", "Not now: this is done by the server, which does not answer. What you did is kept here and sent later; you can go on labelling, and change it by hand.");
       return null;
     }
     const { revision } = this.annotations.current.value;

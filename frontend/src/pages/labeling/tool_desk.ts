@@ -26,6 +26,7 @@ export class ToolDesk {
   readonly #tools: Readonly<Record<Exclude<ToolName, "hand">, KeyTool>>;
   readonly #points: PointTool;
   readonly #correct: CorrectTool;
+  readonly #polygon: PolygonTool;
   readonly #remove_layer: () => void;
   #set: KeyTool | null = null;
   #image_id: number | null = null;
@@ -51,6 +52,11 @@ export class ToolDesk {
       removeOrAddOther: (x, y, radius) => app.labelling.removeOrAddOther(x, y, radius),
       changed,
     });
+    this.#polygon = new PolygonTool(cursor, {
+      ...drawn,
+      polygon: (geometry) => app.regions.paint({ kind: "polygon", geometry }),
+      tooSmall: () => app.toasts.show("info", "A polygon needs three corners that are not in one line."),
+    });
     this.#tools = {
       points: this.#points,
       select: this.#makeSelect(changed),
@@ -66,11 +72,7 @@ export class ToolDesk {
         stroke: (points, radius) => app.regions.erase({ kind: "stroke", geometry: { points, radius } }),
         changed,
       }),
-      polygon: new PolygonTool(cursor, {
-        ...drawn,
-        polygon: (geometry) => app.regions.paint({ kind: "polygon", geometry }),
-        tooSmall: () => app.toasts.show("info", "A polygon needs three corners that are not in one line."),
-      }),
+      polygon: this.#polygon,
       box: new BoxTool(cursor, { ...drawn, box: (geometry) => app.regions.paint({ kind: "box", geometry }) }),
       correct: this.#correct,
     };
@@ -98,6 +100,7 @@ export class ToolDesk {
     const usable = navigator.opened.value?.image.features !== "failed";
     const tool = name === "hand" || !usable ? null : this.#tools[name];
     if (this.#set !== tool || this.#image_id !== image_id) this.#set?.finish?.();
+    this.#tellOfOpenPolygon(tool, image_id);
     this.#set = tool;
     this.#image_id = image_id;
     if (this.#prediction !== predictions.shown.value) this.#correct.forget();
@@ -106,6 +109,20 @@ export class ToolDesk {
     this.stage.setTool(tool);
     this.stage.repaintTool();
     this.#layer.set({ regions: annotations.regions, hidden: tools.hidden.value, colors: new Map(classes.value.map(({ id, color }) => [id, color])) });
+  }
+
+  /** It is kept where it was begun. */
+  #tellOfOpenPolygon(tool: KeyTool | null, image_id: number | null): void {
+    const { toasts, tools, navigator, keys } = this.app;
+    const left_id = this.#polygon.openImage(image_id);
+    const goOn = async (): Promise<void> => {
+      if (left_id === null || (await navigator.returnTo(left_id))) tools.tool.set("polygon");
+    };
+    const action = { action: { text: "Go on with it", run: () => void goOn() } };
+    if (left_id !== null) toasts.show("info", `The polygon on image ${left_id} is not closed. It is kept there.`, action);
+    else if (this.#set === this.#polygon && tool !== this.#polygon && this.#polygon.isOpen) {
+      toasts.show("info", `The polygon is not closed. It is kept: ${keys.names("tool-polygon")} goes on with it.`, action);
+    }
   }
 
   /** True if the key belongs to the tool at work. */

@@ -14,6 +14,6 @@ export interface KeyTool extends StageTool {
   key?(key: ToolKey): boolean;
   /** What waits to be saved is saved: another command comes. */
   settle?(): void;
-  /** The tool is put away, or another image comes: what is not complete is dropped. */
+  /** The tool is put away, or another image comes: what is not complete is dropped, unless the tool keeps it. */
   finish?(): void;
 }

@@ -21,6 +21,9 @@ const CLOSE_PX = 9;
 export class PolygonTool implements KeyTool {
   readonly draws = false;
   #corners: Vec2[] = [];
+  #image_id: number | null = null;
+  /** Corners on images that were left before they were closed. */
+  readonly #kept = new Map<number, Vec2[]>();
   #hovered: Vec2 | null = null;
   #pixel = 1;
 
@@ -31,6 +34,22 @@ export class PolygonTool implements KeyTool {
 
   get cursor(): string {
     return this.pointer();
+  }
+
+  get isOpen(): boolean {
+    return this.#corners.length > 0;
+  }
+
+  /** Another image comes: what is not closed stays with its own. The image on which it stays, if there is something. */
+  openImage(image_id: number | null): number | null {
+    const left_id = this.#image_id;
+    if (image_id === left_id) return null;
+    const is_kept = left_id !== null && this.isOpen;
+    if (is_kept) this.#kept.set(left_id, this.#corners);
+    this.#corners = image_id === null ? [] : (this.#kept.get(image_id) ?? []);
+    if (image_id !== null) this.#kept.delete(image_id);
+    this.#image_id = image_id;
+    return is_kept ? left_id : null;
   }
 
   down({ inside, button, clicks, pixel }: ToolPointer): boolean {
@@ -54,15 +73,10 @@ export class PolygonTool implements KeyTool {
     if (key === "Enter") this.#close();
     // What is not closed yet is not on the server: its undo is here.
     else if (key === "Backspace" || key === "Delete" || (ctrl && key.toLowerCase() === "z")) this.#takeBack();
-    else if (key === "Escape") this.finish();
+    else if (key === "Escape") this.#corners = [];
     else return false;
     this.handlers.changed();
     return true;
-  }
-
-  finish(): void {
-    this.#corners = [];
-    this.handlers.changed();
   }
 
   get isEmpty(): boolean {

@@ -51,21 +51,21 @@ function colorPanel({ id, name, color }: LabelClass, classes: readonly LabelClas
 
 function mergePanel(label_class: LabelClass, { classes, config }: App, usage: ClassUsage | null, handlers: PanelHandlers): TemplateResult {
   const others = classes.value.filter(({ id }) => id !== label_class.id);
-  const what = usage === null ? "annotations" : usageText(usage, config.task);
+  const what = usage === null ? "…" : usageText(usage, config.task);
   const merge = (event: Event): void => {
     event.preventDefault();
     const form = event.target instanceof HTMLFormElement ? event.target : null;
     const into = others.find(({ id }) => id === Number(form === null ? null : new FormData(form).get("into")));
     if (into) handlers.merge(into);
   };
-  return html`<div role="gridcell" class="class-panel"><form class="panel-line" @submit=${merge}>
+  return html`<div role="gridcell" class="class-panel is-grave"><form class="panel-line" @submit=${merge}>
     <span>${what === "" ? "Nothing has this class yet. Merge it into" : `Give its ${what} to`}</span>
     <select class="select" name="into" data-testid="merge-into" aria-label="Class that takes over">
       ${others.map(({ id, name }) => html`<option value=${id}>${name}</option>`)}
     </select>
     <button class="button small" type="button" @click=${handlers.close}>Cancel</button>
-    <button class="button small danger" data-testid="confirm-merge">Merge</button>
-    <small>“${label_class.name}” goes for good: a merge cannot be undone.</small>
+    <button class="button small danger" data-testid="confirm-merge" ?disabled=${usage === null}>Merge for good</button>
+    <small data-testid="merge-warning">This cannot be undone: ${what === "" ? "" : `${what} will say the other class, and `}“${label_class.name}” is gone, for “Bring back” too.</small>
   </form></div>`;
 }
 

@@ -1,6 +1,7 @@
 import { BadgeCheck, CheckCheck, CircleDashed, SkipForward, Tag, Trash2, X } from "lucide";
 import { html, nothing, type TemplateResult } from "lit";
 
+import { explain } from "../../../api/errors";
 import type { App } from "../../../app";
 import { bySight, type BulkAction, type BulkImage } from "../../../state/bulk";
 import { asksModel } from "../../../state/image_filter";
@@ -36,15 +37,18 @@ export class GalleryActions {
     if (this.#anySelected()) await this.#accept([...this.selection().ids]);
   }
 
-  /** All that the filter lets pass. */
+  /** All without an answer that the filter lets pass. */
   async acceptAll(): Promise<void> {
-    const { gallery, toasts } = this.of();
-    const total = gallery.state.value.total ?? 0;
-    if (total > MOST_SELECTED) {
-      toasts.show("info", `${counted(total, "image")} are shown, one change takes ${grouped(MOST_SELECTED)}: narrow the filter down, or select some.`);
-      return;
+    const { acceptable, toasts } = this.of();
+    try {
+      const { ids, total } = await acceptable.find(MOST_SELECTED);
+      if (total > MOST_SELECTED) {
+        toasts.show("info", `${counted(total, "image")} shown are unlabelled, one change takes ${grouped(MOST_SELECTED)}: narrow the filter down, or select some.`);
+      } else if (total === 0) toasts.show("info", "No image shown is unlabelled: there is nothing to accept.");
+      else await this.#accept(ids);
+    } catch (error) {
+      toasts.show("error", explain(error));
     }
-    await this.#accept(await gallery.idsIn(0, total - 1));
   }
 
   async simple(action: BulkAction, what: string): Promise<void> {
@@ -147,12 +151,12 @@ export function bulkBar(app: App, actions: GalleryActions, ids: ReadonlySet<numb
 }
 
 function nothingSelected(app: App, actions: GalleryActions, busy: boolean): TemplateResult {
-  const total = app.gallery.state.value.total ?? 0;
+  const { value: open } = app.acceptable.total;
   return html`<span class="bulk-hint">Click selects, <kbd>Shift</kbd> a range, drag a rectangle; then <kbd>1</kbd>–<kbd>9</kbd> or <kbd>.</kbd> labels all of it.
       Double-click opens.</span>
     <span class="spacer"></span>
-    ${total > 0
+    ${open !== 0 && app.gallery.state.value.total !== 0
       ? html`<button class="button small" data-testid="accept-all" title="Accept the predictions of all unlabelled images shown (Ctrl+Enter)" ?disabled=${busy}
-          @click=${() => void actions.acceptAll()}>${icon(CheckCheck, 15)}<span>Accept all ${grouped(total)} shown</span></button>`
+          @click=${() => void actions.acceptAll()}>${icon(CheckCheck, 15)}<span>Accept ${open === null ? "all" : `the ${grouped(open)}`} unlabelled</span></button>`
       : nothing}`;
 }
