@@ -3,6 +3,8 @@ PYTHON ?= python3
 PORT ?= 8000
 HOST ?= 127.0.0.1
 SESSION ?= session
+# Processes that the Python tests share; 0: one after the other, in this one.
+JOBS ?= 2
 
 BIN := .venv/bin
 SETUP := $(PYTHON) -m fewclick.setup_environment
@@ -14,7 +16,7 @@ help:
 	@echo "make demo    set everything up, make two demo sessions (segmentation, classification), serve them (PORT=$(PORT))"
 	@echo "make up      serve the session in SESSION=$(SESSION) (PORT=$(PORT))"
 	@echo "make dev     as demo, with the page served by Vite and reloaded on every change"
-	@echo "make test    all tests: Python, TypeScript, a real browser"
+	@echo "make test    all tests: Python, TypeScript, a real browser (JOBS=$(JOBS) processes, PYTEST_ARGS=\"tests/db -k undo\")"
 	@echo "make check   format, lint, types, import rules, generated files up to date"
 	@echo "make client  write docs/openapi.json and the TypeScript client anew"
 	@echo "make bench   measure learning, write docs/benchmarks.md (BENCH_ARGS=\"latency --data DIR\")"
@@ -48,7 +50,7 @@ test:
 	@$(SETUP) dev page
 	@FEWCLICK_BROWSER=$$($(BIN)/python -m fewclick.ensure_browser) && export FEWCLICK_BROWSER && \
 	  npm --prefix frontend run --silent test && \
-	  $(BIN)/python -m pytest $(PYTEST_ARGS)
+	  $(BIN)/python -m pytest --numprocesses $(JOBS) --dist worksteal $(PYTEST_ARGS)
 
 bench:
 	@$(SETUP) bench
