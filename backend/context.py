@@ -21,7 +21,7 @@ from db.database import Database
 from models.guide import Guide
 
 if TYPE_CHECKING:
-    from backend.services.picture_values import PictureValues
+    from backend.services.picture_levels import PictureValues
 
 
 @dataclass

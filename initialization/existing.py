@@ -16,7 +16,7 @@ from db.clock import utc_now
 from db.database import DATABASE_FILE_NAME, URL_VARIABLE, Database, database_url
 from db.enums import FeatureState, Origin
 from db.migrate import migrate
-from db.tables.annotations import ImageClass, Label, Point, Region
+from db.tables.annotations import ANNOTATION_TABLES
 from db.tables.images import Image
 from db.tables.learning import Checkpoint
 from db.tables.processes import Worker
@@ -69,7 +69,7 @@ def _describe(db_session: Session, info: SessionInfo) -> ExistingSession:
         or_(
             *(
                 Image.id.in_(select(table.image_id).where(table.origin == Origin.IMPORTED))
-                for table in (Point, Label, ImageClass, Region)
+                for table in ANNOTATION_TABLES
             )
         ),
     )

@@ -16,10 +16,10 @@ from db.errors import InvalidInputError
 from db.queries import bulk_rules
 from db.queries.annotation_state import State
 from db.queries.bulk_changes import MOST_IMAGES, Batch
-from db.queries.bulk_rows import chunks
 from db.queries.bulk_rules import Member, Rule
 from db.queries.image_filters import ImageFilter
 from db.queries.image_lists import ImageSort, list_ids
+from db.queries.portions import in_portions
 from db.tables.images import Image
 from db.tables.learning import Prediction
 from db.tasks import Annotates
@@ -146,5 +146,5 @@ def _accepted_classes(accepted: dict[int, list[int]], member: Member) -> State |
 
 def _predictions(db_session: Session, image_ids: list[int]) -> Iterator[tuple[Image, Prediction]]:
     joined = select(Image, Prediction).join(Prediction, Prediction.image_id == Image.id)
-    for ids in chunks(image_ids):
+    for ids in in_portions(image_ids):
         yield from db_session.execute(joined.where(Image.id.in_(ids)).order_by(Image.id))

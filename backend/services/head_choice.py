@@ -11,7 +11,6 @@ from db.errors import ConflictError
 from db.queries import checkpoints
 from db.queries.jobs import request_job
 from db.queries.training_data import last_annotated_image_id
-from db.tables.learning import Checkpoint
 
 
 def get_in_force(shelf: Shelf) -> HeadChoice:
@@ -33,7 +32,10 @@ def activate(shelf: Shelf, checkpoint_id: int) -> CheckpointOut:
         problem = why_not(shelf, db_session, checkpoint)
         if problem is not None:
             raise ConflictError(f"checkpoint {checkpoint_id} cannot predict: {problem}")
-        return _put_in_force(shelf, db_session, checkpoint)
+        checkpoint = checkpoints.activate(db_session, checkpoint.id)
+        _predict_open(db_session)
+        db_session.flush()
+        return outline(shelf, db_session, [checkpoint])[0]
 
 
 def roll_back(shelf: Shelf) -> CheckpointOut | None:
@@ -59,13 +61,6 @@ def release(shelf: Shelf) -> None:
     with shelf.database.write() as db_session:
         if checkpoints.release(db_session):
             _predict_open(db_session)
-
-
-def _put_in_force(shelf: Shelf, db_session: Session, checkpoint: Checkpoint) -> CheckpointOut:
-    checkpoint = checkpoints.activate(db_session, checkpoint.id)
-    _predict_open(db_session)
-    db_session.flush()
-    return outline(shelf, db_session, [checkpoint])[0]
 
 
 def _predict_open(db_session: Session) -> None:

@@ -12,7 +12,7 @@ from fastapi.responses import FileResponse
 
 from backend.context import AppContext
 from backend.services.image_paths import image_path
-from backend.services.picture_values import is_tiled, open_values
+from backend.services.picture_values import is_tiled, open_values, require_registered_size
 from db.errors import ConflictError
 from db.queries.images import get_image
 from db.tables.images import Image
@@ -80,6 +80,13 @@ def shrink(pixels: npt.NDArray[np.uint8], max_side: int, *, least: tuple[int, in
     return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
 
 
+def encode(pixels: npt.NDArray[np.uint8], *, lossless: bool) -> bytes:
+    """PNG, or JPEG, of a picture (H, W, 3) in RGB."""
+    kind = ".png" if lossless else ".jpg"
+    options = [cv2.IMWRITE_PNG_COMPRESSION, 1] if lossless else [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
+    return cv2.imencode(kind, cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), options)[1].tobytes()
+
+
 def _picture_key(context: AppContext, image: Image) -> str:
     return (image.content_hash or "")[:32] + context.config.preprocessing.key
 
@@ -104,28 +111,21 @@ def _cached(context: AppContext, image: Image, path: Path, side: int | None) -> 
     cached = context.settings.session_dir / "cache" / "pictures" / name[:2] / name
     if cached.is_file():
         return cached.read_bytes()
-    if side is not None and side >= TILES_SOON_PX and is_tiled(image):
-        return _from_pyramid(context, image, path, side, cached)
-    pixels = read_image(path, preprocessing=context.config.preprocessing)
-    if pixels.shape[:2] != (image.height, image.width):
-        raise ConflictError(
-            f"{image.path} has {pixels.shape[1]} x {pixels.shape[0]} pixels, {image.width} x {image.height} when "
-            "it was registered: put the old file back, or run init with --append"
-        )
-    data = _encode(pixels, ".png") if side is None else _encode(shrink(pixels, side), ".jpg")
+    pixels = _read(context, image, path, side)
+    data = encode(pixels if side is None else shrink(pixels, side), lossless=side is None)
     if (side is None or side in CACHED_SIDES) and _is_as_registered(image, path):
         write_atomically(cached, data, durable=False)
     return data
 
 
-def _from_pyramid(context: AppContext, image: Image, path: Path, side: int, cached: Path) -> bytes:
-    """Whoever shows a large picture that large will look closer: it is decoded once for this and for the tiles."""
-    levels = open_values(context, image, None, rendered=True).levels
-    level = next((level for level in reversed(levels) if max(level.shape[:2]) >= side), levels[0])
-    data = _encode(shrink(np.asarray(level, dtype=np.uint8), side), ".jpg")
-    if side in CACHED_SIDES and _is_as_registered(image, path):
-        write_atomically(cached, data, durable=False)
-    return data
+def _read(context: AppContext, image: Image, path: Path, side: int | None) -> npt.NDArray[np.uint8]:
+    """(H, W, 3), at least as large as it is to be shown."""
+    if side is not None and side >= TILES_SOON_PX and is_tiled(image):
+        # Whoever shows a large picture that large will look closer: it is decoded once for this and for the tiles.
+        return np.asarray(open_values(context, image, None, rendered=True).level_for(side), dtype=np.uint8)
+    pixels = read_image(path, preprocessing=context.config.preprocessing)
+    require_registered_size(image, pixels.shape)
+    return pixels
 
 
 def _is_as_registered(image: Image, path: Path) -> bool:
@@ -139,12 +139,6 @@ def _is_as_registered(image: Image, path: Path) -> bool:
         return False
     # Sessions from before these columns know neither.
     return image.file_size in (None, status.st_size) and image.file_mtime_ns in (None, status.st_mtime_ns)
-
-
-def _encode(pixels: npt.NDArray[np.uint8], kind: str) -> bytes:
-    options = [cv2.IMWRITE_PNG_COMPRESSION, 1] if kind == ".png" else [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
-    encoded = cv2.imencode(kind, cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), options)[1]
-    return encoded.tobytes()
 
 
 def matches_etag(if_none_match: str | None, etag: str) -> bool:

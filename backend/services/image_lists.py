@@ -16,7 +16,7 @@ from db.enums import ImageStatus
 from db.errors import InvalidInputError
 from db.queries.image_filters import ImageFilter, conditions, metadata_values
 from db.queries.image_lists import ImageSort, count_images, list_ids, list_images, list_images_at
-from db.queries.images import ImageRow, get_image_row, neighbours
+from db.queries.images import ImageRow, get_image_row, neighbours, rows_in_order
 from db.queries.next_image import next_image, note_model_pick
 from db.queries.session_info import Strategy, get_session_info
 from db.queries.upcoming import upcoming_images
@@ -102,7 +102,7 @@ def list_upcoming(
     chosen = strategy or context.config.training.strategy
     with context.database.read() as db_session:
         refs = upcoming_images(db_session, chosen, current_id, limit, conditions(db_session, only))
-        rows = [get_image_row(db_session, ref.id) for ref, _version in refs]
+        rows = rows_in_order(db_session, [ref.id for ref, _version in refs])
     return UpcomingImages(items=[_schema(context, row) for row in rows])
 
 

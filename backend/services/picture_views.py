@@ -8,16 +8,16 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 from fastapi import Response
 
 from backend.context import AppContext
 from backend.schemas.images import PictureDisplay
-from backend.services.image_files import JPEG_QUALITY, MEDIA_TYPES, matches_etag, readable_image, shrink
+from backend.services.image_files import MEDIA_TYPES, encode, matches_etag, readable_image, shrink
 from backend.services.image_paths import image_path
-from backend.services.picture_values import PLAIN_RANGE, PictureValues, is_tiled, open_values, picture_name, sample
+from backend.services.picture_levels import PictureValues, sample
+from backend.services.picture_values import PLAIN_RANGE, is_tiled, open_values, picture_name
 from db.errors import InvalidInputError, NotFoundError
 from db.tables.images import Image
 from models.images import count_bands, is_deep
@@ -105,8 +105,7 @@ def send_view(
     _require_small(image, max_side)
     values = open_values(context, image, look.bands, rendered=False)
     side = max_side or max(values.levels[0].shape[:2])
-    level = next((level for level in reversed(values.levels) if max(level.shape[:2]) >= side), values.levels[0])
-    pixels = shrink(_render(np.asarray(level), values, look), side)
+    pixels = shrink(_render(np.asarray(values.level_for(side)), values, look), side)
     return _picture(pixels, lossless=not is_tiled(image), headers=headers)
 
 
@@ -194,7 +193,5 @@ def _headers(context: AppContext, image: Image, view: str) -> dict[str, str]:
 
 
 def _picture(pixels: npt.NDArray[np.uint8], *, lossless: bool, headers: dict[str, str]) -> Response:
-    kind = ".png" if lossless else ".jpg"
-    options = [cv2.IMWRITE_PNG_COMPRESSION, 1] if lossless else [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
-    data = cv2.imencode(kind, cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), options)[1].tobytes()
+    data = encode(pixels, lossless=lossless)
     return Response(data, media_type=MEDIA_TYPES[data[:2]], headers=headers)

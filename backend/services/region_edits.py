@@ -14,7 +14,8 @@ from sqlalchemy.orm import Session
 from backend.schemas.regions import RegionChange, RegionIn, RegionsEdit
 from db.enums import RegionKind
 from db.errors import InvalidInputError
-from db.queries.region_rows import IDS_PER_QUERY, read_geometries, read_regions
+from db.queries.portions import IDS_PER_STATEMENT
+from db.queries.region_rows import read_geometries, read_regions
 from db.queries.regions import NewRegion, NewShape, RegionEdit
 from db.tables.annotations import Region, RegionShape
 from db.tables.images import Image
@@ -93,7 +94,7 @@ def known_shapes(db_session: Session, image: Image, changes: Sequence[RegionChan
     wanted = select(Region.id, Region.class_id, RegionShape.kind, RegionShape.geometry)
     wanted = wanted.join(RegionShape, RegionShape.id == Region.shape_id)
     wanted = wanted.where(Region.image_id == image.id)
-    if len(changes) <= IDS_PER_QUERY:
+    if len(changes) <= IDS_PER_STATEMENT:
         wanted = wanted.where(Region.id.in_([change.id for change in changes]))
     return {row.id: KnownShape(row.class_id, row.kind, row.geometry) for row in db_session.execute(wanted)}
 
@@ -116,7 +117,8 @@ def shape_ids(db_session: Session, image: Image) -> frozenset[int]:
     """Shapes of the regions that an image has at the moment."""
     if not image.region_count:
         return frozenset()
-    return frozenset(db_session.scalars(select(Region.shape_id).where(Region.image_id == image.id)))
+    shapes = select(Region.shape_id).where(Region.image_id == image.id)
+    return frozenset(db_session.connection().execute(shapes).scalars())
 
 
 def painted_regions(db_session: Session, image: Image, class_ids: frozenset[int]) -> list[tuple[Shape, int | None]]:

@@ -13,19 +13,18 @@ from db.errors import ConflictError
 from db.queries.checkpoints import deactivate
 from db.queries.feature_repair import forget_features
 from db.queries.feature_requests import expect_features, request_features
+from db.queries.portions import in_portions
 from db.queries.runs import ENDED
 from db.queries.session_info import ADAPTER_BASE_KEY, ADAPTER_KEY, get_session_info
 from db.tables.images import Image
 from db.tables.learning import Run
 
-IDS_PER_QUERY = 500
-
 
 def image_paths(db_session: Session, image_ids: Collection[int]) -> dict[int, str]:
     """Paths relative to the image root, by image id."""
-    ids, paths = sorted(image_ids), dict[int, str]()
-    for start in range(0, len(ids), IDS_PER_QUERY):
-        rows = select(Image.id, Image.path).where(Image.id.in_(ids[start : start + IDS_PER_QUERY]))
+    paths = dict[int, str]()
+    for ids in in_portions(sorted(image_ids)):
+        rows = select(Image.id, Image.path).where(Image.id.in_(ids))
         paths |= dict(db_session.execute(rows).all())
     return paths
 
@@ -71,8 +70,7 @@ def adopt_extractor(
     }
     use_extractor(db_session, extractor)
     labelled = select(Image.id).where(Image.status == ImageStatus.LABELED, Image.features == FeatureState.PENDING)
-    ids = list(db_session.scalars(labelled.order_by(Image.id)))
-    for start in range(0, len(ids), IDS_PER_QUERY):
-        expect_features(db_session, ids[start : start + IDS_PER_QUERY])
+    for ids in in_portions(db_session.scalars(labelled.order_by(Image.id))):
+        expect_features(db_session, ids)
     if image_id is not None:
         request_features(db_session, image_id)

@@ -156,7 +156,7 @@ def describe(db_session: Session, image: Image, state: State, present: dict[int,
         "label": None if label is None else {"class_id": label[0], "origin": label[1].value},
         "labels": _labels(db_session, visible),
         "regions": [
-            {"id": r.id, "shape_id": r.shape_id, "kind": r.kind.value, "class_id": r.class_id, "origin": r.origin.value}
+            {"id": r.id, "shape_id": r.shape_id, "kind": r.kind, "class_id": r.class_id, "origin": r.origin}
             for r in visible.regions
         ],
         "skipped": visible.skipped,

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from db.clock import utc_now
 from db.enums import ImageStatus, Origin
 from db.queries.annotation_state import ClassMark, State, StoredPoint, marks
+from db.queries.portions import in_portions
 from db.queries.region_rows import read_regions, write_regions
 from db.tables.annotations import ImageClass, Label, Point
 from db.tables.images import Image
@@ -27,8 +28,6 @@ _DELETE_LABEL = delete(Label).where(Label.image_id == bindparam("of_image"))
 _INSERT_LABEL = insert(Label).inline()
 _INSERT_POINTS = insert(Point).inline()
 _UPDATE_POINT = update(Point).where(Point.id == bindparam("row_id"))
-IDS_PER_QUERY = 500
-"""Databases limit the number of values in one statement."""
 
 
 def read_state(db_session: Session, image: Image, task: Task) -> State:
@@ -56,12 +55,14 @@ def write_rows(db_session: Session, image: Image, before: State, after: State) -
     if set(before.classes) != set(after.classes):
         _write_marks(db_session, image, before.classes, after.classes)
     if before.regions != after.regions:
-        write_regions(db_session, image, after.regions)
+        write_regions(db_session, image, before.regions, after.regions)
     if before.points == after.points:
         return after
     points = _with_known_ids(before, after)
     by_id = {point.id: point for point in before.points}
-    _delete(db_session, sorted(point_id for point_id in by_id.keys() - {p.id for p in points} if point_id is not None))
+    gone = by_id.keys() - {point.id for point in points}
+    for ids in in_portions(sorted(point_id for point_id in gone if point_id is not None)):
+        db_session.connection().execute(delete(Point).where(Point.id.in_(ids)))
     moved = [point for point in points if point.id is not None and by_id[point.id] != point]
     if moved:
         values = [{"row_id": p.id, "x": p.x, "y": p.y, "class_id": p.class_id, "origin": p.origin} for p in moved]
@@ -80,12 +81,6 @@ def _write_marks(
     if new:
         values = [{"image_id": image.id, "class_id": class_id, "origin": origin} for class_id, origin in new]
         db_session.execute(insert(ImageClass), values)
-
-
-def _delete(db_session: Session, ids: list[int]) -> None:
-    for start in range(0, len(ids), IDS_PER_QUERY):
-        chunk = ids[start : start + IDS_PER_QUERY]
-        db_session.connection().execute(delete(Point).where(Point.id.in_(chunk)))
 
 
 def _with_known_ids(before: State, after: State) -> list[StoredPoint]:

@@ -102,10 +102,9 @@ class State:
             content["undetermined"] = True
         if self.regions:
             content["regions"] = [
-                {"id": r.id, "shape_id": r.shape_id, "kind": r.kind.value, "class_id": r.class_id,
-                 "origin": r.origin.value}
+                {"id": r.id, "shape_id": r.shape_id, "kind": r.kind, "class_id": r.class_id, "origin": r.origin}
                 for r in self.regions
-            ]  # fmt: skip
+            ]
         return content
 
     @classmethod
@@ -148,6 +147,9 @@ def with_hidden(
         orders: where a hidden one lay, in the first of them that has it: right above the nearest of those below it
             that are still there.
     """
+    hidden = tuple(hidden)
+    if not hidden:
+        return tuple(visible)
     merged = list(visible)
     ids = {region.id for region in merged}
     places = [{region.id: place for place, region in enumerate(order)} for order in orders]

@@ -14,12 +14,11 @@ from db.clock import utc_now
 from db.enums import ImageStatus, Split
 from db.queries.annotation_change import HISTORY_LENGTH, INSERT_STATE
 from db.queries.annotation_state import ClassMark, State, marks
+from db.queries.portions import in_portions
 from db.tables.annotations import AnnotationState, ImageClass, Label
 from db.tables.images import Image
 from db.tasks import Annotates, Task
 
-IDS_PER_QUERY = 500
-"""Databases limit the number of values in one statement."""
 FEWEST_ALIKE = 20
 """Images for which one statement of their own costs less than a row of parameters for each."""
 
@@ -59,7 +58,7 @@ class Planned:
 def read_images(db_session: Session, image_ids: Iterable[int]) -> dict[int, ImageFacts]:
     """Those that there are, in any order; others are kept from changing them."""
     images: dict[int, ImageFacts] = {}
-    for ids in chunks(image_ids):
+    for ids in in_portions(image_ids):
         rows = select(*_COLUMNS).where(Image.id.in_(ids)).order_by(Image.id).with_for_update()
         images.update((row[0], ImageFacts(*row)) for row in db_session.connection().execute(rows))
     return images
@@ -74,7 +73,7 @@ def read_states(db_session: Session, images: Mapping[int, ImageFacts], task: Tas
     states = {image.id: plain[image.status] for image in images.values()}
     found: dict[int, list[ClassMark]] = {}
     table = _marks_table(task)
-    for ids in chunks(images):
+    for ids in in_portions(images):
         rows = select(table.image_id, table.class_id, table.origin).where(table.image_id.in_(ids))
         for image_id, class_id, origin in db_session.connection().execute(rows):
             found.setdefault(image_id, []).append((class_id, origin))
@@ -89,7 +88,7 @@ def read_states(db_session: Session, images: Mapping[int, ImageFacts], task: Tas
 def read_past(db_session: Session, positions: Mapping[int, int]) -> dict[int, State]:
     """The states of the past at these positions; position 0, which has no row, as long as the first is kept."""
     found: dict[int, State] = {}
-    for ids in chunks(positions):
+    for ids in in_portions(positions):
         wanted = {image_id: max(positions[image_id], 1) for image_id in ids}
         rows = select(AnnotationState.image_id, AnnotationState.position, AnnotationState.state).where(
             AnnotationState.image_id.in_(ids),
@@ -112,7 +111,7 @@ def remember(db_session: Session, planned: Sequence[Planned]) -> None:
         by_position[plan.position].append(plan.image.id)
         alike[plan.position, plan.after].append(plan.image.id)
     for position, image_ids in by_position.items():
-        for ids in chunks(image_ids):
+        for ids in in_portions(image_ids):
             gone = (AnnotationState.position >= position) | (AnnotationState.position <= position - HISTORY_LENGTH)
             connection.execute(delete(AnnotationState).where(AnnotationState.image_id.in_(ids), gone))
     few: list[dict[str, Any]] = []
@@ -130,7 +129,7 @@ def write_marks(db_session: Session, planned: Iterable[Planned], task: Task) -> 
     """Make what is said of the images the rows in force."""
     table = _marks_table(task)
     touched = [plan for plan in planned if set(marks_of(plan.before)) != set(marks_of(plan.after))]
-    for ids in chunks(plan.image.id for plan in touched if marks_of(plan.before)):
+    for ids in in_portions(plan.image.id for plan in touched if marks_of(plan.before)):
         db_session.connection().execute(delete(table).where(table.image_id.in_(ids)))
     with_mark: dict[ClassMark, list[int]] = defaultdict(list)
     for plan in touched:
@@ -151,12 +150,6 @@ def marks_of(state: State) -> tuple[ClassMark, ...]:
     return state.classes if state.label is None else (state.label,)
 
 
-def chunks(ids: Iterable[int]) -> Iterable[list[int]]:
-    """As many at a time as a statement takes."""
-    found = list(ids)
-    return (found[start : start + IDS_PER_QUERY] for start in range(0, len(found), IDS_PER_QUERY))
-
-
 def _marks_table(task: Task) -> type[Label | ImageClass]:
     return ImageClass if task.annotates is Annotates.CLASSES else Label
 
@@ -169,7 +162,7 @@ def _insert_alike(
 ) -> None:
     """A row for each image that says the same of all of them."""
     columns = [literal(value, getattr(table, name).type) for name, value in values.items()]
-    for ids in chunks(image_ids):
+    for ids in in_portions(image_ids):
         rows = select(Image.id, *columns).where(Image.id.in_(ids))
         statement = insert(table).from_select(["image_id", *values], rows, include_defaults=False)
         db_session.connection().execute(statement)

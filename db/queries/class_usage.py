@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import func, select, union
 from sqlalchemy.orm import Session
 
-from db.tables.annotations import ImageClass, Label, Point, Region
+from db.tables.annotations import ANNOTATION_TABLES
 from db.tables.session import LabelClass
 
 
@@ -25,13 +25,13 @@ class ClassUsage:
 
 def class_usage(db_session: Session, class_id: int) -> ClassUsage:
     """Counted now."""
-    tables = (Point, Region, Label, ImageClass)
-    points, regions, *labels = (
+    points, label, marks, regions = (
         db_session.scalar(select(func.count()).select_from(table).where(table.class_id == class_id)) or 0
-        for table in tables
+        for table in ANNOTATION_TABLES
     )
-    images = union(*(select(table.image_id).where(table.class_id == class_id) for table in tables)).subquery()
-    return ClassUsage(points, regions, sum(labels), db_session.scalar(select(func.count()).select_from(images)) or 0)
+    with_it = (select(table.image_id).where(table.class_id == class_id) for table in ANNOTATION_TABLES)
+    images = db_session.scalar(select(func.count()).select_from(union(*with_it).subquery())) or 0
+    return ClassUsage(points, regions, label + marks, images)
 
 
 def removed_classes(db_session: Session) -> list[LabelClass]:

@@ -18,8 +18,9 @@ from db.queries.class_groups import (
 from db.queries.class_histories import merge_histories
 from db.queries.class_tree import check_parent, number, place_before, read_tree
 from db.queries.jobs import request_job
+from db.queries.portions import in_portions
 from db.queries.session_info import get_session_info
-from db.tables.annotations import ImageClass, Label, Point, Region
+from db.tables.annotations import ANNOTATION_TABLES, ImageClass, Label, Point, Region
 from db.tables.images import Image
 from db.tables.learning import Agreement, PredictionOutcome
 from db.tables.processes import Event
@@ -221,15 +222,14 @@ def _require_free_name(db_session: Session, name: str, but: int | None = None) -
 
 def _count(db_session: Session, class_id: int) -> int:
     return sum(
-        db_session.scalar(select(func.count()).where(table.class_id == class_id)) or 0
-        for table in (Point, Label, ImageClass, Region)
+        db_session.scalar(select(func.count()).where(table.class_id == class_id)) or 0 for table in ANNOTATION_TABLES
     )
 
 
 def _affected(db_session: Session, *class_ids: int) -> list[int]:
     """Images with an annotation of one of the classes."""
     found: set[int] = set()
-    for table in (Point, Label, ImageClass, Region):
+    for table in ANNOTATION_TABLES:
         found.update(db_session.scalars(select(table.image_id).where(table.class_id.in_(class_ids))))
     return sorted(found)
 
@@ -253,15 +253,14 @@ def _note_change(db_session: Session, image_ids: list[int]) -> None:
         (is_labelled, ImageStatus.LABELED),
         else_=ImageStatus.UNLABELED,
     )
-    for start in range(0, len(image_ids), 500):
-        chunk = image_ids[start : start + 500]
+    for ids in in_portions(image_ids):
         db_session.execute(
             update(Image)
-            .where(Image.id.in_(chunk))
+            .where(Image.id.in_(ids))
             .values(revision=Image.revision + 1, label_sequence=info.label_sequence, status=status)
             .execution_options(synchronize_session="fetch")
         )
-        changed = db_session.execute(select(Image.id, Image.revision).where(Image.id.in_(chunk))).all()
+        changed = db_session.execute(select(Image.id, Image.revision).where(Image.id.in_(ids))).all()
         events = [{"kind": "annotation", "payload": {"image_id": row.id, "revision": row.revision}} for row in changed]
         db_session.execute(insert(Event), events)
     request_job(db_session, JobKind.REFIT)

@@ -19,12 +19,12 @@ from db.enums import FeatureState, JobKind, JobState, WorkerRole
 from db.queries.events import add_event
 from db.queries.extraction_workers import CLAIM_TIMEOUT
 from db.queries.feature_requests import REST, order_of_use
+from db.queries.portions import in_portions
 from db.queries.session_info import Strategy
 from db.tables.images import Image
 from db.tables.processes import Job, Worker
 
 URGENT_JOBS = (JobKind.REFIT, JobKind.PREDICT)
-IDS_PER_STATEMENT = 500
 IDS_PER_EVENT = 200
 """More are not named one by one: a listener looks at all it shows."""
 
@@ -68,9 +68,8 @@ def retry_failed(db_session: Session, except_paths: Collection[str] = ()) -> Non
     skipped = set(except_paths)
     failed = db_session.execute(select(Image.id, Image.path).where(Image.features == FeatureState.FAILED))
     ids = [image_id for image_id, path in failed if path not in skipped]
-    for start in range(0, len(ids), IDS_PER_STATEMENT):
-        chunk = Image.id.in_(ids[start : start + IDS_PER_STATEMENT])
-        db_session.execute(update(Image).where(chunk).values(features=FeatureState.PENDING))
+    for portion in in_portions(ids):
+        db_session.execute(update(Image).where(Image.id.in_(portion)).values(features=FeatureState.PENDING))
 
 
 def has_requested(db_session: Session) -> bool:

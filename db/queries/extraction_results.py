@@ -12,8 +12,9 @@ from sqlalchemy.orm import Session
 
 from db.enums import FeatureState
 from db.queries.events import add_event
-from db.queries.extraction import IDS_PER_EVENT, IDS_PER_STATEMENT
+from db.queries.extraction import IDS_PER_EVENT
 from db.queries.feature_requests import REST
+from db.queries.portions import in_portions
 from db.queries.refits import note_arrivals
 from db.tables.images import Image
 
@@ -101,8 +102,8 @@ def _record_as_known(db_session: Session, worker_id: str, outcomes: Sequence[Out
     """Record together the successes that change nothing of what is known of the file, which is most; their ids."""
     facts = (Image.content_hash, Image.width, Image.height, Image.file_size, Image.file_mtime_ns)
     recorded: set[int] = set()
-    for start in range(0, len(outcomes), IDS_PER_STATEMENT):
-        chunk = {each.id: each for each in outcomes[start : start + IDS_PER_STATEMENT] if each.failure is None}
+    for portion in in_portions(outcomes):
+        chunk = {each.id: each for each in portion if each.failure is None}
         mine = select(Image.id, *facts).where(Image.id.in_(chunk), Image.claimed_by == worker_id)
         same = [
             chunk[row[0]]

@@ -10,8 +10,9 @@ from sqlalchemy.orm import Session
 
 from db.enums import FeatureState
 from db.queries.events import add_event
-from db.queries.extraction import IDS_PER_EVENT, IDS_PER_STATEMENT, read_progress
+from db.queries.extraction import IDS_PER_EVENT, read_progress
 from db.queries.feature_requests import REST
+from db.queries.portions import in_portions
 from db.tables.images import Image
 from db.tables.learning import Prediction
 
@@ -21,11 +22,10 @@ RECOMPUTED = "to be computed anew"
 
 def compute_anew(db_session: Session, image_ids: Sequence[int], reason: str = RECOMPUTED) -> None:
     """Have the features of these images made from their files by whoever extracts next."""
-    for start in range(0, len(image_ids), IDS_PER_STATEMENT):
-        chunk = Image.id.in_(image_ids[start : start + IDS_PER_STATEMENT])
+    for ids in in_portions(image_ids):
         db_session.execute(
             update(Image)
-            .where(chunk)
+            .where(Image.id.in_(ids))
             .values(features=FeatureState.PENDING, pooled_ready=False, claimed_by=None, failure=reason)
         )
     _announce(db_session, image_ids)
@@ -42,8 +42,7 @@ def forget_features(db_session: Session) -> None:
 
 def forget_predictions(db_session: Session, image_ids: Sequence[int]) -> None:
     """Predictions of pictures that are no longer there; the ML service removes maps that nothing names."""
-    for start in range(0, len(image_ids), IDS_PER_STATEMENT):
-        ids = image_ids[start : start + IDS_PER_STATEMENT]
+    for ids in in_portions(image_ids):
         db_session.execute(
             update(Image)
             .where(Image.id.in_(ids))

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from db.enums import FeatureState, ImageStatus, Origin
 from db.queries.class_tree import read_tree
-from db.tables.annotations import ImageClass, Label, Point, Region
+from db.tables.annotations import ANNOTATION_TABLES, ImageClass, Label, Point, Region
 from db.tables.images import Image
 
 ROUNDING = 1e-9
@@ -100,7 +100,7 @@ def _of_classes(db_session: Session, wanted: ImageFilter) -> list[ColumnElement[
 def _annotated_with(class_ids: Collection[int]) -> ColumnElement[bool]:
     # By ids: the few images of a class are looked up from the class, not the class from each of many images.
     return or_(
-        *(Image.id.in_(_ids_with(table, class_ids)) for table in (Point, Label, ImageClass, Region)),
+        *(Image.id.in_(_ids_with(table, class_ids)) for table in ANNOTATION_TABLES),
     )
 
 

@@ -14,10 +14,8 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from db.errors import InvalidInputError
 from db.queries.image_filters import ImageFilter, conditions
-from db.queries.images import ImageRow, rows_of_images, to_row
+from db.queries.images import ImageRow, rows_in_order, rows_of_images, to_row
 from db.tables.images import Image
-
-__all__ = ["ImageFilter", "ImagePage", "ImageSort", "count_images", "list_ids", "list_images", "list_images_at"]
 
 
 class ImageSort(StrEnum):
@@ -81,8 +79,7 @@ def list_images_at(
     """One page from a place in the list on, counted from 0: what a scroll bar asks for."""
     # The ids first: they are found along an index, without reading a row for each of those before.
     ids = list_ids(db_session, wanted, sort=sort, offset=offset, limit=limit)
-    found = {row.image.id: row for row in map(to_row, db_session.execute(rows_of_images().where(Image.id.in_(ids))))}
-    rows = [found[image_id] for image_id in ids]
+    rows = rows_in_order(db_session, ids)
     total = count_images(db_session, wanted) if count else None
     cursor = _encode_cursor(sort, rows[-1].image) if len(rows) == limit else None
     return ImagePage(rows, cursor, total)

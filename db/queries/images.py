@@ -56,6 +56,14 @@ def get_image_row(db_session: Session, image_id: int) -> ImageRow:
     return to_row(row)
 
 
+def rows_in_order(db_session: Session, image_ids: Sequence[int]) -> list[ImageRow]:
+    """Those of the images that there are, in the order of their ids as given, in one query."""
+    found = {
+        row.image.id: row for row in map(to_row, db_session.execute(rows_of_images().where(Image.id.in_(image_ids))))
+    }
+    return [found[image_id] for image_id in image_ids if image_id in found]
+
+
 def neighbours(
     db_session: Session, image_id: int, only: Sequence[ColumnElement[bool]] = ()
 ) -> tuple[int | None, int | None]:

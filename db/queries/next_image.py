@@ -12,7 +12,7 @@ from db.enums import FeatureState, ImageStatus, Split
 from db.queries.image_filters import ImageFilter, conditions
 from db.queries.images import ImageRow, rows_of_images, to_row
 from db.queries.session_info import Strategy
-from db.tables.annotations import ImageClass, Label, Point, Region
+from db.tables.annotations import ANNOTATION_TABLES
 from db.tables.images import Image
 from db.tables.session import LabelClass
 
@@ -139,7 +139,7 @@ def _classes_by_count(db_session: Session) -> list[int]:
     """Present classes, fewest annotations first."""
     points, labels, marks, regions = (
         select(func.count()).where(table.class_id == LabelClass.id).correlate(LabelClass).scalar_subquery()
-        for table in (Point, Label, ImageClass, Region)
+        for table in ANNOTATION_TABLES
     )
     statement = select(LabelClass.id).where(LabelClass.removed_at.is_(None))
     return list(

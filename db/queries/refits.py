@@ -11,13 +11,13 @@ from sqlalchemy.orm import Session
 from db.clock import utc_now
 from db.enums import JobKind, JobState
 from db.queries.jobs import request_job
+from db.queries.portions import in_portions
 from db.queries.session_info import get_session_info
 from db.tables.images import Image
 from db.tables.processes import Job
 
 REST_AFTER_FAILURE = dt.timedelta(seconds=30)
 """Between a refit that failed and the next one that nobody asked for: whatever was wrong may be mended meanwhile."""
-IDS_PER_STATEMENT = 500
 
 
 def request_due_refit(db_session: Session) -> bool:
@@ -37,14 +37,12 @@ def request_due_refit(db_session: Session) -> bool:
 def note_arrivals(db_session: Session, image_ids: Sequence[int]) -> None:
     """Have images learned from that were annotated before their features were computed, which is now."""
     annotated: list[int] = []
-    for start in range(0, len(image_ids), IDS_PER_STATEMENT):
-        chunk = image_ids[start : start + IDS_PER_STATEMENT]
-        annotated += db_session.scalars(select(Image.id).where(Image.id.in_(chunk), Image.label_sequence > 0))
+    for ids in in_portions(image_ids):
+        annotated += db_session.scalars(select(Image.id).where(Image.id.in_(ids), Image.label_sequence > 0))
     if not annotated:
         return
     info = get_session_info(db_session)
     info.label_sequence += 1
-    for start in range(0, len(annotated), IDS_PER_STATEMENT):
-        chunk = annotated[start : start + IDS_PER_STATEMENT]
-        db_session.execute(update(Image).where(Image.id.in_(chunk)).values(label_sequence=info.label_sequence))
+    for ids in in_portions(annotated):
+        db_session.execute(update(Image).where(Image.id.in_(ids)).values(label_sequence=info.label_sequence))
     request_job(db_session, JobKind.REFIT)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import bindparam, delete, insert, select, update
@@ -17,11 +17,9 @@ from sqlalchemy.orm import Session
 from db.clock import utc_now
 from db.enums import RegionKind
 from db.queries.annotation_state import StoredRegion
+from db.queries.portions import in_portions
 from db.tables.annotations import Region, RegionShape
 from db.tables.images import Image
-
-IDS_PER_QUERY = 500
-"""Databases limit the number of values in one statement."""
 
 _REGIONS = (
     select(Region.id, Region.shape_id, RegionShape.kind, Region.class_id, Region.origin)
@@ -29,6 +27,7 @@ _REGIONS = (
     .where(Region.image_id == bindparam("image_id"))
     .order_by(Region.position, Region.id)
 )
+_PLACES = select(Region.id, Region.position).where(Region.image_id == bindparam("of_image"))
 _UPDATE_REGION = update(Region).where(Region.id == bindparam("row_id"))
 
 
@@ -38,32 +37,33 @@ def read_regions(db_session: Session, image_id: int) -> tuple[StoredRegion, ...]
     return tuple(StoredRegion(*row) for row in rows)
 
 
-def write_regions(db_session: Session, image: Image, after: Sequence[StoredRegion]) -> None:
-    """Make these the regions in force. One that was there keeps its row, and with it the time at which it was made."""
+def write_regions(
+    db_session: Session, image: Image, before: Sequence[StoredRegion], after: Sequence[StoredRegion]
+) -> None:
+    """Turn the regions in force into others: only rows that change are written.
+
+    One that was there keeps its row, and with it the time at which it was made.
+
+    Args:
+        before: As `read_regions`. Rows beside these come from `new_region_id`, with their place left to be said.
+    """
     connection = db_session.connection()
-    found = connection.execute(
-        select(Region.id, Region.position, Region.shape_id, Region.class_id, Region.origin).where(
-            Region.image_id == image.id
-        )
-    )
-    rows = {row.id: tuple(row) for row in found}
-    wanted = {r.id: (r.id, n, r.shape_id, r.class_id, r.origin) for n, r in enumerate(after)}
-    for chunk in _chunks(sorted(rows.keys() - wanted.keys())):
-        connection.execute(delete(Region).where(Region.id.in_(chunk)))
-    names = ("position", "shape_id", "class_id", "origin")
-    changed = [row for row_id, row in wanted.items() if row_id in rows and rows[row_id] != row]
+    places: dict[int | None, int] = dict(connection.execute(_PLACES, {"of_image": image.id}).all())
+    known = {region.id: region for region in before}
+    gone = places.keys() - {region.id for region in after}
+    for ids in in_portions(sorted(region_id for region_id in gone if region_id is not None)):
+        connection.execute(delete(Region).where(Region.id.in_(ids)))
+    changed, new = [], []
+    for n, region in enumerate(after):
+        values = {"position": n, "shape_id": region.shape_id, "class_id": region.class_id, "origin": region.origin}
+        if region.id not in places:
+            new.append({"id": region.id, "image_id": image.id, "created_at": utc_now(), **values})
+        elif places[region.id] != n or known.get(region.id, region) != region:
+            changed.append({"row_id": region.id, **values})
     if changed:
-        connection.execute(
-            _UPDATE_REGION, [{"row_id": row[0], **dict(zip(names, row[1:], strict=True))} for row in changed]
-        )
-    new = [row for row_id, row in wanted.items() if row_id not in rows]
+        connection.execute(_UPDATE_REGION, changed)
     if new:
-        now = utc_now()
-        values = [
-            {"id": row[0], "image_id": image.id, "created_at": now, **dict(zip(names, row[1:], strict=True))}
-            for row in new
-        ]
-        connection.execute(insert(Region).inline(), values)
+        connection.execute(insert(Region).inline(), new)
     image.region_count = len(after)
 
 
@@ -94,11 +94,7 @@ def keep_shape(db_session: Session, image_id: int, kind: RegionKind, geometry: M
 def read_geometries(db_session: Session, shape_ids: Collection[int]) -> dict[int, dict[str, Any]]:
     """Geometry by the id of the shape."""
     found: dict[int, dict[str, Any]] = {}
-    for chunk in _chunks(sorted(shape_ids)):
-        rows = select(RegionShape.id, RegionShape.geometry).where(RegionShape.id.in_(chunk))
+    for ids in in_portions(sorted(shape_ids)):
+        rows = select(RegionShape.id, RegionShape.geometry).where(RegionShape.id.in_(ids))
         found |= dict(db_session.execute(rows).all())
     return found
-
-
-def _chunks(values: Sequence[int]) -> Iterable[Sequence[int]]:
-    return (values[start : start + IDS_PER_QUERY] for start in range(0, len(values), IDS_PER_QUERY))

@@ -155,6 +155,8 @@ def _stored(db_session: Session, image: Image, region: NewRegion, existing: Stor
     if region.shape is None:
         if existing is None:
             raise InvalidInputError("a new region has no geometry: send one, or the id of a region that is there")
+        if existing.class_id == region.class_id:
+            return existing
         kind, shape_id = existing.kind, existing.shape_id
     else:
         kind = region.shape.kind
@@ -176,10 +178,11 @@ def _with_ids(change: Change, regions: Sequence[StoredRegion]) -> tuple[StoredRe
             free.setdefault(region.content, []).append(region.id)
     stored = []
     for region in regions:
-        region_id = region.id
-        if region_id is None:
-            same = free.get(region.content)
-            region_id = same.pop(0) if same else new_region_id(change.db_session, change.image.id, region)
+        if region.id is not None:
+            stored.append(region)
+            continue
+        same = free.get(region.content)
+        region_id = same.pop(0) if same else new_region_id(change.db_session, change.image.id, region)
         stored.append(replace(region, id=region_id))
     return tuple(stored)
 

@@ -11,13 +11,12 @@ from sqlalchemy.orm import Session
 from sqlalchemy.sql.expression import Subquery
 
 from db.enums import Split
-from db.tables.annotations import ImageClass, Label, Point, Region
+from db.tables.annotations import ANNOTATION_TABLES, ImageClass, Label, Point, Region
 from db.tables.images import Image
 
 VALIDATION_SHARE = 0.2
 MANY = 1000
 """Images, from which on they are not counted."""
-TABLES = (Label, ImageClass, Point, Region)
 
 
 def draw_split(db_session: Session, image: Image, class_id: int | None) -> Split:
@@ -70,7 +69,9 @@ def _counts_by_split(db_session: Session, image_id: int, class_id: int | None) -
         some = select(Image.id).where(Image.split.is_not(None), Image.id != image_id).limit(MANY)
         counts = counts.where(Image.id.in_(some))
     else:
-        counts = counts.where(or_(*(Image.id.in_(select(_images_with(table, class_id))) for table in TABLES)))
+        counts = counts.where(
+            or_(*(Image.id.in_(select(_images_with(table, class_id))) for table in ANNOTATION_TABLES))
+        )
     return Counter(dict(db_session.execute(counts.where(Image.id != image_id).group_by(Image.split)).all()))
 
 
@@ -99,7 +100,10 @@ def count_images(db_session: Session, class_ids: Collection[int]) -> dict[int, i
     """How many images have each class, up to many."""
     counts: dict[int, int] = {}
     for class_id in class_ids:
-        found = [select(func.count()).select_from(_images_with(table, class_id)).scalar_subquery() for table in TABLES]
+        found = [
+            select(func.count()).select_from(_images_with(table, class_id)).scalar_subquery()
+            for table in ANNOTATION_TABLES
+        ]
         counts[class_id] = sum(db_session.execute(select(*found)).one())
     return counts
 

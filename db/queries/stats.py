@@ -11,7 +11,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from db.enums import FeatureState, ImageStatus, Origin, RegionOrigin
 from db.queries.class_tree import read_tree
-from db.tables.annotations import ImageClass, Label, Point, Region
+from db.tables.annotations import ANNOTATION_TABLES, ImageClass, Label, Point, Region
 from db.tables.images import Image
 from db.tables.session import LabelClass
 
@@ -67,9 +67,7 @@ def count_below(db_session: Session) -> dict[int, tuple[int, int]]:
     counts: dict[int, tuple[int, int]] = {}
     for class_id in {above for present in tree.present for above in tree.above(present)}:
         meant = tree.below(class_id) & tree.present
-        found = [
-            select(table.image_id).where(table.class_id.in_(meant)) for table in (Point, Label, ImageClass, Region)
-        ]
+        found = [select(table.image_id).where(table.class_id.in_(meant)) for table in ANNOTATION_TABLES]
         images = select(func.count()).select_from(union(*found).subquery())
         points = select(func.count()).select_from(Point).where(Point.class_id.in_(meant))
         counts[class_id] = (db_session.scalar(images) or 0, db_session.scalar(points) or 0)
@@ -87,7 +85,7 @@ def count_annotations(db_session: Session) -> int:
 def annotations_per_hour(db_session: Session, hours: int) -> list[tuple[dt.datetime, int]]:
     """(start of the hour, points, regions and labels made by people in it), the last `hours` with any, oldest first."""
     counts: dict[int, int] = defaultdict(int)
-    for table in (Point, Label, ImageClass, Region):
+    for table in ANNOTATION_TABLES:
         seconds = cast(extract("epoch", table.created_at), BigInteger)
         start = (seconds - seconds % HOUR_S).label("start")
         by_people = DRAWN_BY_PEOPLE if table is Region else MADE_BY_PEOPLE

@@ -14,14 +14,12 @@ from db.enums import FeatureState, ImageStatus, Origin, RegionKind, RegionOrigin
 from db.queries.class_groups import unasked_classes
 from db.queries.class_tree import ClassTree, read_tree
 from db.queries.events import add_event
+from db.queries.portions import in_portions
 from db.tables.annotations import ImageClass, Label, Point, Region, RegionShape
 from db.tables.images import Image
 from db.tables.learning import Prediction
 from db.tables.session import LabelClass
 from db.tasks import Annotates, Task
-
-IDS_PER_QUERY = 500
-"""Databases limit the number of values in one statement."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +107,7 @@ def annotated_images(
                Image.split, Image.features, Image.status, Image.picked_by_model, Image.answered_at,
                Image.region_count)  # fmt: skip
     wanted = [Image.label_sequence > after_sequence]
-    wanted += [Image.id.in_(chunk) for chunk in _chunks(sorted(also))]
+    wanted += [Image.id.in_(ids) for ids in in_portions(sorted(also))]
     # Sorted here: asked for in the order of ids, SQLite would walk through all images of the session.
     rows = sorted(db_session.execute(select(*columns).where(or_(*wanted))), key=lambda row: row.id)
     targets = _targets(db_session, task, [row.id for row in rows if row.status is ImageStatus.LABELED])
@@ -169,8 +167,8 @@ def ready_image(db_session: Session, image_id: int) -> ImageRef | None:
 
 def any_ready(db_session: Session, image_ids: Collection[int]) -> bool:
     """Whether the features of at least one of the images can be used."""
-    chunks = _chunks(sorted(image_ids))
-    return any(db_session.scalar(select(Image.id).where(_IS_READY, Image.id.in_(chunk)).limit(1)) for chunk in chunks)
+    portions = in_portions(sorted(image_ids))
+    return any(db_session.scalar(select(Image.id).where(_IS_READY, Image.id.in_(ids)).limit(1)) for ids in portions)
 
 
 def record_broken_features(db_session: Session, broken: Mapping[int, str]) -> None:
@@ -210,7 +208,7 @@ def predicted_image_ids(db_session: Session, limit: int) -> list[int]:
 
 
 def remove_predictions(db_session: Session, image_ids: Sequence[int]) -> list[str]:
-    """Forget what was predicted of up to `IDS_PER_QUERY` images, as there is no head any more; paths of the maps."""
+    """Forget what was predicted of images, up to `IDS_PER_STATEMENT`, as there is no head left; paths of the maps."""
     is_meant = Prediction.image_id.in_(image_ids)
     paths = list(db_session.scalars(select(Prediction.map_path).where(is_meant, Prediction.map_path.is_not(None))))
     db_session.execute(delete(Prediction).where(is_meant))
@@ -235,16 +233,16 @@ def _refs(
 def _targets(db_session: Session, task: Task, image_ids: Sequence[int]) -> dict[int, list[Target]]:
     targets: dict[int, list[Target]] = defaultdict(list)
     rows: Iterable[Any]
-    for chunk in _chunks(image_ids):
+    for ids in in_portions(image_ids):
         if task.annotates is Annotates.POINTS:
             points = select(Point.image_id, Point.class_id, Point.origin, Point.x, Point.y)
-            rows = db_session.execute(points.where(Point.image_id.in_(chunk)).order_by(Point.image_id, Point.id))
+            rows = db_session.execute(points.where(Point.image_id.in_(ids)).order_by(Point.image_id, Point.id))
         elif task.annotates is Annotates.CLASSES:
             held = select(ImageClass.image_id, ImageClass.class_id, ImageClass.origin)
-            rows = db_session.execute(held.where(ImageClass.image_id.in_(chunk), ImageClass.class_id.is_not(None)))
+            rows = db_session.execute(held.where(ImageClass.image_id.in_(ids), ImageClass.class_id.is_not(None)))
         else:
             rows = db_session.execute(
-                select(Label.image_id, Label.class_id, Label.origin).where(Label.image_id.in_(chunk))
+                select(Label.image_id, Label.class_id, Label.origin).where(Label.image_id.in_(ids))
             )
         for image_id, *target in rows:
             targets[image_id].append(Target(*target))
@@ -266,20 +264,16 @@ def _with_parents(tree: ClassTree, held: list[Target]) -> list[Target]:
 def _regions(db_session: Session, image_ids: Sequence[int]) -> dict[int, list[PaintedRegion]]:
     present = select(LabelClass.id).where(LabelClass.removed_at.is_(None))
     regions: dict[int, list[PaintedRegion]] = defaultdict(list)
-    for chunk in _chunks(image_ids):
+    for ids in in_portions(image_ids):
         rows = (
             select(Region.image_id, Region.shape_id, RegionShape.kind, Region.class_id, Region.origin)
             .join(RegionShape, RegionShape.id == Region.shape_id)
-            .where(Region.image_id.in_(chunk), or_(Region.class_id.is_(None), Region.class_id.in_(present)))
+            .where(Region.image_id.in_(ids), or_(Region.class_id.is_(None), Region.class_id.in_(present)))
             .order_by(Region.image_id, Region.position)
         )
         for row in db_session.execute(rows):
             regions[row.image_id].append(PaintedRegion(row.shape_id, row.kind, row.class_id, row.origin))
     return regions
-
-
-def _chunks(values: Sequence[int]) -> Iterable[Sequence[int]]:
-    return (values[start : start + IDS_PER_QUERY] for start in range(0, len(values), IDS_PER_QUERY))
 
 
 def labelled_without_features(db_session: Session) -> int:

@@ -8,7 +8,7 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from db.queries.annotation_change import session_info
-from db.queries.region_rows import IDS_PER_QUERY
+from db.queries.portions import IDS_PER_STATEMENT
 from db.tables.annotations import AnnotationState, Region, RegionShape
 from db.tables.images import Image
 
@@ -40,7 +40,7 @@ def unused_shapes(db_session: Session, image_id: int, named: AbstractSet[int]) -
     """Shapes of an image that neither its states, which name `named`, nor its regions need; some, if there are many."""
     in_force = db_session.scalars(select(Region.shape_id).where(Region.image_id == image_id))
     known = db_session.scalars(select(RegionShape.id).where(RegionShape.image_id == image_id))
-    return sorted(set(known) - named - set(in_force))[:IDS_PER_QUERY]
+    return sorted(set(known) - named - set(in_force))[:IDS_PER_STATEMENT]
 
 
 def forget_shapes(db_session: Session, image_id: int, revision: int, shape_ids: list[int]) -> bool:

@@ -88,6 +88,10 @@ class Region(Base):
     created_at: Mapped[dt.datetime] = mapped_column(default=utc_now)
 
 
+ANNOTATION_TABLES: tuple[type[Point | Label | ImageClass | Region], ...] = (Point, Label, ImageClass, Region)
+"""All that say a class of an image."""
+
+
 class AnnotationState(Base):
     """One complete annotation of one image as it once was: what undo and redo step through, across reloads."""
 

@@ -42,7 +42,7 @@ def _pass(session: ToySession) -> None:
 
 
 def test_step__shapes_that_no_state_names_go(session: ToySession, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(unused_shapes, "IDS_PER_QUERY", 3)
+    monkeypatch.setattr(unused_shapes, "IDS_PER_STATEMENT", 3)
     _paint(session, 1, 0, HISTORY_LENGTH + 7)
     _paint(session, 3, 0, 2)
     before = _shapes(session)

@@ -42,7 +42,7 @@ def test_list_images__from_a_place_on(seg: TestClient) -> None:
     assert ([image["id"] for image in page["items"]], page["total"]) == ([3, 4, 5], None)
     rest = seg.get("/api/images", params={"cursor": page["next_cursor"]}).json()
     assert [image["id"] for image in rest["items"]] == [6]
-    assert seg.get("/api/images/ids", params={"offset": 4}).json() == {"ids": [5, 6], "total": 6}
+    assert seg.get("/api/images/ids", params={"offset": 4}).json() == {"ids": [5, 6], "total": 6, "label_sequence": 0}
     some = seg.get("/api/images", params={"ids": [5, 2, 99]}).json()
     assert [image["id"] for image in some["items"]] == [2, 5]
     assert seg.get("/api/images", params={"offset": 1, "cursor": "x"}).status_code == 400

@@ -17,7 +17,7 @@ from PIL import Image as PillowImage
 from starlette.testclient import TestClient
 
 from backend.services import picture_views
-from backend.services.picture_values import halve
+from backend.services.picture_levels import halve
 from models.images import read_image
 from tests.backend.routes.pictures import decode
 from tests.initialization.fakes import init, write_config

@@ -10,7 +10,8 @@ from sqlalchemy import event
 from db.enums import ImageStatus, Origin
 from db.errors import InvalidInputError
 from db.queries import annotations
-from db.queries.image_lists import ImageFilter, ImageSort, list_ids, list_images, list_images_at
+from db.queries.image_filters import ImageFilter
+from db.queries.image_lists import ImageSort, list_ids, list_images, list_images_at
 from db.queries.images import get_image
 
 

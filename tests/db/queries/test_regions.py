@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from sqlalchemy import event
+
 from db.enums import RegionKind, RegionOrigin
 from db.queries import classes
 from db.queries.annotation_state import StoredRegion, with_hidden
@@ -48,6 +50,30 @@ def test_replace_regions__hidden_ones_keep_their_places(segmentation_session: Re
     write(segmentation_session, replace_regions, [*shown, NewRegion(A, box(9))])
     set_class(segmentation_session, classes.restore_class, B)
     assert order(segmentation_session)[:3] == before
+
+
+def test_replace_regions__only_rows_that_change_are_written(segmentation_session: ReadySession) -> None:
+    before = painted(segmentation_session, A, B, A, B, A, B)
+    written: list[int] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, _context: Any, executemany: bool) -> None:
+        if statement.startswith(("UPDATE regions", "INSERT INTO regions", "DELETE FROM regions")):
+            written.append(len(parameters) if executemany else 1)
+
+    event.listen(segmentation_session.database.engine, "before_cursor_execute", note)
+    kept = [NewRegion(class_id, id=region_id) for region_id, class_id in before]
+    write(segmentation_session, replace_regions, [*kept[:2], NewRegion(B, id=before[2][0]), *kept[3:]])
+    assert written == [1]
+    # A new one gets its row before its place is known.
+    write(
+        segmentation_session,
+        replace_regions,
+        [*kept[:2], NewRegion(B, id=before[2][0]), *kept[3:], NewRegion(A, box(9))],
+    )
+    assert written[1:] == [1, 1]
+    write(segmentation_session, replace_regions, [kept[1], kept[0], *kept[2:]])
+    assert sum(written[3:]) == 4
+    assert order(segmentation_session) == [before[1], before[0], *before[2:]]
 
 
 def test_undo__hidden_regions_keep_their_places(segmentation_session: ReadySession) -> None:
