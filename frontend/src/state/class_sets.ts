@@ -11,7 +11,7 @@ export interface ClassBlock {
 }
 
 /** A prediction says of a class that it holds where this is less than its probability. */
-export const HOLDS_ABOVE = 0.5;
+const HOLDS_ABOVE = 0.5;
 
 /**
  * The classes after one more click on a class: it goes with all below it, or it comes with all above it and what these

@@ -20,7 +20,7 @@ export interface ClassPlace {
 
 export type DropPart = "before" | "inside" | "after";
 
-export function parentOf({ parent_id }: LabelClass): number | null {
+function parentOf({ parent_id }: LabelClass): number | null {
   return parent_id ?? null;
 }
 
@@ -72,10 +72,6 @@ export function depthOf(classes: readonly LabelClass[], class_id: number): numbe
 /** The class and all that imply it. */
 export function below(classes: readonly LabelClass[], class_id: number): number[] {
   return classes.filter(({ id }) => id === class_id || above(classes, id).includes(class_id)).map(({ id }) => id);
-}
-
-export function withParents(classes: readonly LabelClass[], class_ids: readonly number[]): number[] {
-  return [...new Set(class_ids.flatMap((id) => [id, ...above(classes, id)]))];
 }
 
 /** One place up or down among those with the same parent; null at the end. */

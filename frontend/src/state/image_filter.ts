@@ -9,7 +9,7 @@ export type StatusChoice = (typeof STATUS_CHOICES)[number];
 export const CLASS_ROLES = ["shown", "labeled", "predicted"] as const;
 export type ClassRole = (typeof CLASS_ROLES)[number];
 
-export const SORTS = ["id", "path", "predicted", "uncertainty", "confidence", "changed"] as const;
+const SORTS = ["id", "path", "predicted", "uncertainty", "confidence", "changed"] as const;
 export type GallerySort = (typeof SORTS)[number];
 
 export interface ImageFilter {

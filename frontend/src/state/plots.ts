@@ -23,11 +23,6 @@ export interface PlotPoint {
   readonly high?: number;
 }
 
-export interface Tick {
-  readonly value: number;
-  readonly at: number;
-}
-
 export type ToPixels = (x: number, y: number) => readonly [number, number];
 
 /** Values to pixels of the box; y grows upwards. An empty range is widened, so that one value lies in the middle. */

@@ -14,7 +14,7 @@ export interface SessionView {
   readonly confidence_class_id: number | null;
 }
 
-export const DEFAULT_VIEW: SessionView = { look: PLAIN_LOOK, confidence_class_id: null };
+const DEFAULT_VIEW: SessionView = { look: PLAIN_LOOK, confidence_class_id: null };
 /** Sessions whose view is remembered. */
 const MOST_VIEWS = 50;
 

@@ -151,7 +151,7 @@ export function signedArea(ring: readonly Vec2[]): number {
 }
 
 /** Inside an odd number of rings. */
-export function isInRings(rings: readonly (readonly Vec2[])[], [x, y]: Vec2): boolean {
+function isInRings(rings: readonly (readonly Vec2[])[], [x, y]: Vec2): boolean {
   let inside = false;
   for (const ring of rings) {
     ring.forEach(([ax, ay], i) => {

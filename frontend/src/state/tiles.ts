@@ -3,7 +3,7 @@ import { clamp } from "./geometry";
 import { stageToImage, type Size, type Viewport } from "./viewport";
 
 /** Pictures with a longer side are shown in tiles. */
-export const TILED_FROM_PX = 4096;
+const TILED_FROM_PX = 4096;
 export const TILE_PX = 512;
 
 export interface TileAddress {

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 
 import { classKey } from "../../src/state/class_keys";
 import { suggested, toggled } from "../../src/state/class_sets";
-import { above, below, classRows, dropped, indented, outdented, searchRows, shifted, withParents } from "../../src/state/class_tree";
+import { above, below, classRows, dropped, indented, outdented, searchRows, shifted } from "../../src/state/class_tree";
 import type { LabelClass } from "../../src/state/types";
 
 const [ANIMAL, CAT, DOG, PUPPY, CAR] = [1, 2, 3, 4, 5];
@@ -27,7 +27,6 @@ describe("the tree", () => {
   it("knows what a class implies, and what implies it", () => {
     expect(above(CLASSES, PUPPY)).toEqual([DOG, ANIMAL]);
     expect(below(CLASSES, DOG)).toEqual([DOG, PUPPY]);
-    expect(withParents(CLASSES, [PUPPY, CAR])).toEqual([PUPPY, DOG, ANIMAL, CAR]);
   });
 
   it("shows what is found with those above it", () => {

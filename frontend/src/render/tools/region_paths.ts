@@ -43,7 +43,7 @@ function makePath(shape: Shape): Path2D {
   return path;
 }
 
-export function addLine(path: Path2D, points: readonly (readonly [number, number])[]): void {
+function addLine(path: Path2D, points: readonly (readonly [number, number])[]): void {
   points.forEach(([x, y], i) => (i === 0 ? path.moveTo(x, y) : path.lineTo(x, y)));
   const only = points[0];
   // A line of one place is a dot where its ends are round.
