@@ -174,6 +174,8 @@ def label_all(url: str, root: Path) -> None:
             label_textures(client)
     with Client(f"{url}/s/scenes") as client:
         label_scenes(client)
+    with Client(f"{url}/s/sections") as client:
+        clear_sections(client)
     with Client(f"{url}/s/archive") as client:
         for index, image in enumerate(client.images()):
             client.put_annotations(image["id"], {"class_id": index % 3 + 1})
@@ -193,6 +195,12 @@ def label_tissue(client: Client, image_dir: Path) -> None:
     train(client, "conv")
     # The live head is newer than the runs again.
     click_classes(client, images[TILES_TO_CLICK : TILES_TO_CLICK + 2], image_dir)
+
+
+def clear_sections(client: Client) -> None:
+    """As if nobody had labelled the larger tiles."""
+    for image in client.images():
+        client.clear_annotations(image["id"])
 
 
 def label_sections(client: Client, image_dir: Path) -> None:

@@ -27,7 +27,7 @@ from benchmarks.client import Client, ProductError
 from benchmarks.product import ROOT, StartError
 from benchmarks.screenshot_acts import WAIT_MS, Shown, remembers
 from benchmarks.screenshot_animation import film
-from benchmarks.screenshot_sessions import label_all, label_sections, make_sessions, serve
+from benchmarks.screenshot_sessions import clear_sections, label_all, label_sections, make_sessions, serve
 from benchmarks.screenshot_views import README_VIEWS, View, every_view
 from fewclick.ensure_browser import BrowserNotFoundError, ensure_browser
 
@@ -99,8 +99,7 @@ def take_for_readme(browser: Browser, url: str, root: Path, *, with_film: bool, 
     """The film, which begins with a session that nobody has labelled, then the pictures."""
     images = root / "sections" / "images"
     with Client(f"{url}/s/sections") as client:
-        for image in client.images():
-            client.clear_annotations(image["id"])
+        clear_sections(client)
         if with_film:
             made = film(browser, f"{url}/s/sections/", images, IMAGES / "labelling.webp")
             print(IMAGES / "labelling.webp", f"{made.seconds:.1f} s, click to mask {made.latencies}")
