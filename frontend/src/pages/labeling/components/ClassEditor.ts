@@ -1,19 +1,18 @@
 import "../../../styles/class_editor.css";
 
-import { Combine, GripVertical, Plus, Search, Trash2, X } from "lucide";
+import { Plus, Search, X } from "lucide";
 import { html, nothing, type PropertyDeclarations, type PropertyValues, type TemplateResult } from "lit";
 import { repeat } from "lit/directives/repeat.js";
 
 import { classKey, type PanelKind } from "../../../state/class_keys";
 import { nameProblem, type ClassUsage } from "../../../state/classes";
 import { classRows, dropped, searchRows, type ClassPlace, type ClassRow } from "../../../state/class_tree";
-import { textOn } from "../../../state/color";
 import type { Readable } from "../../../state/signal";
 import type { LabelClass } from "../../../state/types";
 import { AppView } from "./AppView";
 import { ClassDrag, type ClassDrop } from "./class_drag";
-import { classPanel } from "./class_panels";
-import { classCount, groupField, inputOf, keyHint, removedClasses } from "./class_parts";
+import { inputOf, keyHint, removedClasses } from "./class_parts";
+import { classRow } from "./class_row";
 import { closeOnBackdrop, showDialog, whenClosed } from "./dialog";
 import { icon } from "./icon";
 
@@ -131,53 +130,27 @@ export class ClassEditor extends AppView {
         .value=${this.words} @input=${(event: Event) => (this.words = inputOf(event).value)} /></label>`;
   }
 
-  #row({ label_class, index, depth, place, siblings }: ClassRow, is_active: boolean): TemplateResult {
-    const { id, name, color } = label_class;
-    const tab = is_active ? 0 : -1;
-    const drop = this.drop?.on_id === id ? `drop-${this.drop.part}` : "";
-    const is_open = this.panel?.class_id === id;
-    return html`<div class="class-item ${drop} ${this.dragged_id === id ? "is-dragged" : ""}" role="row" data-class-row=${id}
-      data-testid="class-row-${id}" aria-level=${depth + 1} aria-posinset=${place + 1} aria-setsize=${siblings}
-      aria-selected=${is_active} aria-label=${name} tabindex=${tab} style="--depth: ${depth}; --class-color: ${color}">
-      <span role="gridcell" class="class-lead">
-        <button class="class-handle" tabindex="-1" aria-label="Move ${name}" title="Drag to sort, or onto a class to put it below (Alt + arrow keys)"
-          @pointerdown=${(event: PointerEvent) => this.#drag.start(id, event)}>${icon(GripVertical, 14)}</button>
-        <button class="class-swatch" tabindex=${tab} data-testid="color-${id}" aria-label="Colour of ${name}${index < 9 ? `, key ${index + 1}` : ""}" title="Colour (C)"
-          aria-expanded=${is_open && this.panel?.kind === "color"} style="color: ${textOn(color)}"
-          @click=${() => this.#toggle(id, "color")}>${index < 9 ? index + 1 : nothing}</button>
-      </span>
-      <span role="gridcell" class="class-title">${this.renaming_id === id ? this.#rename(label_class) : this.#name(label_class)}</span>
-      ${this.app.config.task === "multilabel" ? groupField(this.app, label_class, tab) : nothing}
-      <span role="gridcell" class="class-count" title="Annotations">${classCount(this.app, id)}</span>
-      <span role="gridcell" class="class-actions">
-        <button class="button ghost icon-only small" tabindex=${tab} data-testid="add-below-${id}" aria-label="Add a class below ${name}"
-          title="Add a class below (Insert)" @click=${() => this.#addBelow(label_class)}>${icon(Plus, 15)}</button>
-        <button class="button ghost icon-only small" tabindex=${tab} data-testid="merge-class-${id}" aria-label="Merge ${name} into another class"
-          title="Merge into … (M)" aria-expanded=${is_open && this.panel?.kind === "merge"}
-          ?disabled=${this.app.classes.value.length < 2} @click=${() => this.#toggle(id, "merge")}>${icon(Combine, 15)}</button>
-        <button class="button ghost icon-only small" tabindex=${tab} data-testid="remove-class-${id}" aria-label="Remove ${name}"
-          title="Remove (Del)" aria-expanded=${is_open && this.panel?.kind === "remove"}
-          @click=${() => this.#toggle(id, "remove")}>${icon(Trash2, 15)}</button>
-      </span>
-      ${is_open && this.panel !== null
-        ? classPanel(this.panel.kind, label_class, this.app, this.usage, {
-            close: () => this.#close(),
-            recolor: (wanted) => void this.app.class_editing.change(id, { color: wanted }),
-            merge: (into) => this.#leave(id, this.app.class_editing.merge(label_class, into)),
-            remove: () => this.#leave(id, this.app.class_editing.remove(label_class)),
-          })
-        : nothing}
-    </div>`;
-  }
-
-  #name({ id, name }: LabelClass): TemplateResult {
-    return html`<span class="class-label" title="Double-click to rename (Enter)" @dblclick=${() => (this.renaming_id = id)}>${name}</span>`;
-  }
-
-  #rename(label_class: LabelClass): TemplateResult {
-    return html`<input class="input class-rename" data-testid="rename-${label_class.id}" aria-label="Name of ${label_class.name}"
-      .value=${label_class.name} maxlength="200" autocomplete="off" spellcheck="false" @keydown=${(event: KeyboardEvent) => this.#renameKey(label_class, event)}
-      @blur=${(event: Event) => this.#finishRename(label_class, inputOf(event).value)} />`;
+  #row(row: ClassRow, is_active: boolean): TemplateResult {
+    const { label_class } = row;
+    const { id } = label_class;
+    const state = {
+      is_active,
+      is_dragged: this.dragged_id === id,
+      is_renaming: this.renaming_id === id,
+      drop: this.drop?.on_id === id ? this.drop : null,
+      panel: this.panel?.class_id === id ? this.panel.kind : null,
+      usage: this.usage,
+    };
+    return classRow(this.app, row, state, {
+      grab: (event) => this.#drag.start(id, event),
+      rename: () => (this.renaming_id = id),
+      renameKey: (event) => this.#renameKey(label_class, event),
+      finishRename: (typed) => this.#finishRename(label_class, typed),
+      addBelow: () => this.#addBelow(label_class),
+      toggle: (panel) => this.#toggle(id, panel),
+      closePanel: () => this.#close(),
+      leave: (work) => this.#leave(id, work),
+    });
   }
 
   #renameKey(label_class: LabelClass, event: KeyboardEvent): void {
