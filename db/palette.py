@@ -24,7 +24,8 @@ def distinct_color(used: Iterable[str]) -> str:
     seen = [_oklab(color) for color in used]
 
     def distance(color: str) -> float:
-        return min((math.dist(_oklab(color), other) for other in seen), default=1.0)
+        place = _oklab(color)
+        return min((math.dist(place, other) for other in seen), default=1.0)
 
     return next((color for color in PALETTE if distance(color) > ALIKE), None) or max(_candidates(), key=distance)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -77,17 +78,24 @@ def start_product(prepared_sessions: dict[str, Path], tmp_path: Path) -> Iterato
 
 
 @pytest.fixture(scope="session")
-def built_frontend() -> Path:
+def built_frontend(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """frontend/dist, built if it is missing."""
     dist = ROOT / "frontend" / "dist"
-    if not (dist / "index.html").is_file():
-        npm = shutil.which("npm")
-        if npm is None:
-            _skip_or_fail("npm was not found: install Node 20 or newer to build the page")
-        commands = [["run", "build"]] if (ROOT / "frontend" / "node_modules").is_dir() else [["ci"], ["run", "build"]]
-        for command in commands:
-            subprocess.run([str(npm), *command], cwd=ROOT / "frontend", check=True, timeout=BUILD_LIMIT_S)
+    # One process of those that share the tests builds, the others wait.
+    with (tmp_path_factory.getbasetemp().parent / "frontend.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (dist / "index.html").is_file():
+            _build_frontend()
     return dist
+
+
+def _build_frontend() -> None:
+    npm = shutil.which("npm")
+    if npm is None:
+        _skip_or_fail("npm was not found: install Node 20 or newer to build the page")
+    commands = [["run", "build"]] if (ROOT / "frontend" / "node_modules").is_dir() else [["ci"], ["run", "build"]]
+    for command in commands:
+        subprocess.run([str(npm), *command], cwd=ROOT / "frontend", check=True, timeout=BUILD_LIMIT_S)
 
 
 @pytest.fixture
