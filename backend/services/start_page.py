@@ -14,6 +14,7 @@ from backend.settings import Sibling
 from db.enums import ImageStatus
 from db.errors import FewclickError
 from db.queries.overview import SessionOverview, open_read_only, read_overview, session_folders
+from db.session_dir import DEFAULT_NAME
 
 MOST = 60
 THUMBNAIL_SIZE = 160
@@ -33,6 +34,11 @@ def read_start_page(context: AppContext) -> StartPage:
         more=max(len(folders) - MOST, 0),
         has_root=True,
     )
+
+
+def _called(folder: Path) -> str:
+    """Its name; with the folder above where the name alone tells no session from another."""
+    return f"{folder.parent.name}/{folder.name}" if folder.name == DEFAULT_NAME else folder.name
 
 
 def _folders(root: Path) -> list[Path]:
@@ -73,7 +79,7 @@ def _of_folder(folder: Path, *, url: str | None = None, command: str | None = No
 
 def _unreadable(folder: Path, reason: str, *, url: str | None, command: str | None) -> FoundSession:
     return FoundSession(
-        folder=folder.name, url=url, current=False, command=command, progress=None, problem=reason, thumbnails=[]
+        folder=_called(folder), url=url, current=False, command=command, progress=None, problem=reason, thumbnails=[]
     )
 
 
@@ -82,7 +88,7 @@ def _found(
 ) -> FoundSession:
     count = {status.value: overview.by_status.get(status, 0) for status in ImageStatus}
     return FoundSession(
-        folder=folder.name,
+        folder=_called(folder),
         url=url,
         current=is_current,
         command=command,

@@ -116,6 +116,8 @@ def test_editor__mouse_alone_and_undo_after_a_reload(page: Page, editor: Locator
 
         editor.get_by_test_id(f"merge-class-{DOG}").click()
         editor.get_by_test_id("merge-into").select_option(label="fish")
+        expect(editor.get_by_test_id("merge-warning")).to_contain_text("This cannot be undone")
+        expect(editor.get_by_text("Give its 1 image to")).to_be_visible()
         editor.get_by_test_id("confirm-merge").click()
         wait_for_names(labeling, editor, ["cat", "bird", "fish"])
         assert client.annotations(1)["label"]["class_id"] != DOG

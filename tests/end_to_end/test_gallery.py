@@ -138,9 +138,12 @@ def test_accept__what_is_shown_and_nothing_else(page: Page, url: str, classifica
     assert order(page) == [5, 1, 4, 3, 2, 6]
     # Another head says something else of image 4, and the page has not heard of it.
     predict(classification_session, {4: (1, 0.9), 5: (2, 0.7)}, version=2)
+    expect(page.get_by_test_id("accept-all")).to_have_text("Accept the 6 unlabelled")
     page.get_by_test_id("accept-all").click()
     expect(page.get_by_test_id("toast")).to_contain_text("5 images accepted as predicted; 1 had changed meanwhile")
     expect(page.locator("[data-testid=tile-label][data-origin=accepted]")).to_have_count(5)
+    expect(page.get_by_test_id("gallery-total")).to_have_text("6 images")
+    expect(page.get_by_test_id("accept-all")).to_have_text("Accept the 1 unlabelled")
     page.get_by_test_id("filter-accepted").click()
     expect(page.get_by_test_id("gallery-total")).to_have_text("5 images")
     page.keyboard.press("Control+a")
@@ -176,3 +179,18 @@ def test_filter__stays_in_the_address_and_for_next(page: Page, url: str) -> None
     expect(page.get_by_test_id("filter-chip")).to_be_hidden()
     page.keyboard.press("Shift+ArrowRight")
     expect(canvas).to_have_attribute("data-image-id", "4")
+
+
+def test_segmentation__predicted_classes_lie_over_the_pictures(
+    page: Page,
+    segmentation_session: ReadySession,
+    serve_page: Callable[[ReadySession], str],
+    watch: Watch,  # noqa: ARG001
+) -> None:
+    segmentation_session.add_prediction(1)
+    open_gallery(page, serve_page(segmentation_session))
+    expect(page.get_by_test_id("gallery-item-1").locator(".tile-overlay-image.is-there")).to_be_visible()
+    expect(page.get_by_test_id("gallery-item-2").locator(".tile-picture-image.is-there")).to_be_visible()
+    expect(page.locator(".tile-overlay-image")).to_have_count(1)
+    page.get_by_test_id("gallery-item-2").click()
+    expect(page.get_by_test_id("image-canvas")).to_have_attribute("data-image-id", "2")

@@ -38,6 +38,13 @@ export function isStart(hash: string): boolean {
   return hash === START_HASH;
 }
 
+/** What stands on the card of a session: with its folder where several have the same name. */
+export function cardTitle({ folder, progress }: Pick<FoundSession, "folder" | "progress">, all: readonly Pick<FoundSession, "progress">[]): string {
+  if (progress === null) return folder;
+  const same = all.filter((other) => other.progress?.name === progress.name);
+  return same.length > 1 && folder !== progress.name ? `${progress.name} (${folder})` : progress.name;
+}
+
 /** Labelled, skipped and undetermined: what a person has seen. */
 export function reviewedShare({ images, labeled, skipped, undetermined }: SessionProgress): number {
   return images === 0 ? 0 : (labeled + skipped + undetermined) / images;

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 
 import { nameProblem, usageText } from "../../src/state/classes";
-import { ago, isStart, reviewedShare } from "../../src/state/start";
+import { ago, cardTitle, isStart, reviewedShare, type SessionProgress } from "../../src/state/start";
 
 const NOW = new Date("2026-01-10T12:00:00Z");
 
@@ -9,6 +9,15 @@ describe("isStart", () => {
   it("only where it is asked for: the root opens the images of the first session", () => {
     expect(isStart("#/start")).toBe(true);
     for (const other of ["", "#/image/3", "#/label", "#/gallery"]) expect(isStart(other)).toBe(false);
+  });
+});
+
+describe("cardTitle", () => {
+  const named = (name: string, folder: string) => ({ folder, progress: { name } as SessionProgress });
+
+  it("no two sessions look the same", () => {
+    const all = [named("session", "cells/session"), named("session", "pets/session"), named("birds", "birds/session")];
+    expect(all.map((found) => cardTitle(found, all))).toEqual(["session (cells/session)", "session (pets/session)", "birds"]);
   });
 });
 

@@ -161,6 +161,7 @@ def test_start_page__lists_served_sessions_and_those_of_the_root(
     found = client.get("/api/start").json()
     own, *others = found["sessions"]
     assert (own["url"], own["current"], own["command"]) == ("./", True, None)
+    assert own["folder"] == f"{tmp_path.name}/session"  # "session" alone would tell it from no other
     assert (own["progress"]["task"], own["progress"]["images"], own["progress"]["skipped"]) == ("segmentation", 6, 1)
     assert own["thumbnails"][0].startswith("./api/images/1/thumbnail")
     by_folder = {entry["folder"]: entry for entry in others}

@@ -5,7 +5,7 @@ import { html, LitElement, nothing, type PropertyDeclarations, type TemplateResu
 import { repeat } from "lit/directives/repeat.js";
 
 import type { Readable } from "../../state/signal";
-import { ago, reviewedShare, type FoundSession, type SessionProgress, type StartPage } from "../../state/start";
+import { ago, cardTitle, reviewedShare, type FoundSession, type SessionProgress, type StartPage } from "../../state/start";
 import type { Task } from "../../state/types";
 import { counted } from "../../state/words";
 import { icon } from "../labeling/components/icon";
@@ -103,11 +103,12 @@ export class StartView extends LitElement {
         <h3>${folder}</h3><p class="session-problem">Cannot be opened: ${found.problem}.</p></article>`;
     }
     const { name, node } = TASKS[progress.task];
+    const title = cardTitle(found, this.page.value?.sessions ?? []);
     return html`<article class="session-card" data-testid="session-card" data-task=${progress.task} data-folder=${folder}>
       ${url === null ? nothing : this.#thumbnails(found)}
       <div class="session-body">
         <div class="session-line">
-          <h3>${url === null ? progress.name : html`<a class="session-link" href=${this.#address(url)}>${progress.name}</a>`}</h3>
+          <h3>${url === null ? title : html`<a class="session-link" href=${this.#address(url)}>${title}</a>`}</h3>
           <span class="chip">${icon(node, 13)}<span>${name}</span></span>
         </div>
         ${this.#progress(progress)}

@@ -65,7 +65,7 @@ function mergePanel(label_class: LabelClass, { classes, config }: App, usage: Cl
     </select>
     <button class="button small" type="button" @click=${handlers.close}>Cancel</button>
     <button class="button small danger" data-testid="confirm-merge" ?disabled=${usage === null}>Merge for good</button>
-    <small data-testid="merge-warning">This cannot be undone: ${what === "" ? "" : `${what} will say the other class, and `}“${label_class.name}” is gone, for “Bring back” too.</small>
+    <small data-testid="merge-warning">This cannot be undone: “${label_class.name}” is gone then, for “Bring back” too.</small>
   </form></div>`;
 }
 
