@@ -6,9 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from playwright.sync_api import expect
 
 from benchmarks.client import Client
 from benchmarks.product import Product
+from tests.conftest import ReadySession
 from tests.end_to_end.labeling_page import LabelingPage
 from tests.end_to_end.sample_images import TILE
 
@@ -184,3 +186,26 @@ def test_predicted_region__accepted_and_erased(start_product: Callable[[str], Pr
         labeling.wait_until(lambda: not labeling.page.locator(".stage-layers").is_visible(), "the regions hidden")
         keyboard.press("h")
         assert labeling.regions_ink() == painted > 0
+
+
+def test_polygon__not_closed_stays_with_its_image_and_is_led_back_to(
+    serve_page: Callable[[ReadySession], str], segmentation_session: ReadySession, labeling: LabelingPage
+) -> None:
+    page = labeling.page
+    page.goto(f"{serve_page(segmentation_session)}#/image/1")
+    labeling.wait_for_image()
+    page.keyboard.press("o")
+    hint, options = labeling.part("hint").bounding_box(), page.locator(".tool-options").bounding_box()
+    assert hint is not None
+    assert options is not None
+    assert hint["y"] + hint["height"] <= options["y"], "the hint covers the help of the tool"
+    for corner in [(0.2, 0.3), (0.6, 0.3), (0.4, 0.8)]:
+        labeling.click_image(*corner)
+        page.wait_for_timeout(420)  # else two clicks are a double one
+    page.keyboard.press("f")
+    expect(labeling.part("toast")).to_contain_text("The polygon on image 1 is not closed. It is kept there.")
+    page.get_by_role("button", name="Go on with it").click()
+    expect(labeling.canvas).to_have_attribute("data-image-id", "1")
+    page.keyboard.press("Enter")
+    expect(labeling.part("region-count")).to_have_text("1")
+    expect(labeling.part("count-of-1")).to_have_attribute("title", "1 region on this image")
