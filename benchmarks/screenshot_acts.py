@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Error, Page, Route, expect
 
 from benchmarks.client import Client
 
@@ -62,10 +62,13 @@ class Shown:
         """Let the server seem to answer something else in part from now on."""
 
         def answer(route: Route) -> None:
-            answered = route.fetch()
-            values = answered.json()
-            change(values)
-            route.fulfill(response=answered, json=values)
+            try:
+                answered = route.fetch()
+                values = answered.json()
+                change(values)
+                route.fulfill(response=answered, json=values)
+            except Error:
+                return  # asked by a page that has been left meanwhile
 
         self.page.route(address, answer)
 
