@@ -1,0 +1,154 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+
+import { ApiError, UnreachableError } from "../../src/api/errors";
+import type { Annotation } from "../../src/state/types";
+import { SaveQueue } from "../../src/sync/save_queue";
+import { flush, KEY, label, saved, SaveRig } from "./save_rig";
+
+let rig: SaveRig;
+
+beforeEach(() => {
+  vi.useFakeTimers();
+  rig = new SaveRig();
+});
+
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+describe("what a SaveQueue keeps over a reload", () => {
+  test("restore: what an earlier visit could not send is sent with its revision", async () => {
+    const earlier = rig.queue();
+    earlier.enqueue(4, label(2), 7);
+    earlier.store();
+    rig.calls.length = 0;
+    const queue = rig.queue();
+    await queue.restore();
+    expect(rig.calls).toMatchObject([{ image_id: 4, draft: label(2), revision: 7 }]);
+    expect(queue.pending(4)).toEqual(label(2));
+    await flush();
+  });
+
+  test("tabs leave each other's drafts alone", async () => {
+    const [mine, other] = [rig.queue(), rig.queue()];
+    mine.enqueue(1, label(5), 0);
+    await vi.advanceTimersByTimeAsync(200);
+    other.enqueue(2, label(6), 0);
+    await vi.advanceTimersByTimeAsync(200);
+    rig.call(1).answer(saved(1, 6));
+    await flush();
+    expect([rig.stored(1).length, rig.stored(2).length]).toEqual([1, 0]);
+  });
+
+  test("a tab does not remove the draft that another has written for the same image since", async () => {
+    const [mine, other] = [rig.queue(), rig.queue()];
+    mine.enqueue(1, label(5), 0);
+    await vi.advanceTimersByTimeAsync(200);
+    other.enqueue(1, label(6), 0);
+    await vi.advanceTimersByTimeAsync(200);
+    rig.call(0).answer(saved(1, 5));
+    await flush();
+    expect(rig.stored(1)).toEqual([expect.stringContaining('"class_id":6')]);
+  });
+
+  test("two tabs that were closed without a server: neither draft is lost", async () => {
+    for (const class_id of [5, 6]) {
+      const tab = rig.queue();
+      tab.enqueue(1, label(class_id), 0);
+      tab.store();
+    }
+    rig.calls.length = 0;
+    const queue = rig.queue();
+    await queue.restore();
+    expect([rig.calls.map(({ draft }) => draft), rig.stored(1).length]).toEqual([[label(5)], 2]);
+    rig.call(0).answer(saved(1, 5));
+    await flush();
+    expect(rig.call(1)).toMatchObject({ draft: label(6), revision: 0 });
+    rig.call(1).fail(new ApiError(409, "ConflictError", "stale", saved(1, 5)));
+    await flush();
+    expect(rig.listener.conflict).toHaveBeenCalledExactlyOnceWith(1, label(6), saved(1, 5));
+    expect(rig.storage.map.size).toBe(0);
+  });
+
+  test("what does not fit goes to the larger storage, and comes back from there", async () => {
+    const slow = new Map<string, string>();
+    const overflow = {
+      put: (key: string, text: string) => Promise.resolve(void slow.set(key, text)),
+      remove: (key: string, text?: string) => Promise.resolve(text === undefined || text === slow.get(key) ? void slow.delete(key) : undefined),
+      entries: () => Promise.resolve([...slow]),
+    };
+    const put = (): Promise<Annotation> => Promise.reject(new UnreachableError("down"));
+    const full = { ...rig.storage, length: 0, setItem: (): never => { throw new DOMException("full", "QuotaExceededError"); } }; // prettier-ignore
+    const queue = new SaveQueue(put, rig.listener, full, KEY, overflow);
+    queue.enqueue(4, label(2), 7);
+    queue.store();
+    expect(queue.is_kept.value).toBe(false);
+    await flush();
+    expect([queue.is_kept.value, slow.size]).toEqual([true, 1]);
+    const later = rig.queue(overflow);
+    await later.restore();
+    expect(rig.calls).toMatchObject([{ image_id: 4, draft: label(2), revision: 7 }]);
+    await flush();
+    expect([slow.size, rig.stored(4).length]).toEqual([0, 1]);
+  });
+
+  test("a draft that another tab wrote anew in the larger storage is not removed", async () => {
+    const [key, old] = [`${KEY}:4:other`, JSON.stringify({ image_id: 4, revision: 7, draft: label(2) })];
+    const slow = new Map([[key, old]]);
+    const overflow = {
+      put: (at: string, text: string) => Promise.resolve(void slow.set(at, text)),
+      remove: (at: string, text?: string) => Promise.resolve(text === undefined || text === slow.get(at) ? void slow.delete(at) : undefined),
+      entries: () => {
+        const found = [...slow];
+        slow.set(key, old.replace("7", "8"));
+        return Promise.resolve(found);
+      },
+    };
+    const queue = rig.queue(overflow);
+    await queue.restore();
+    await flush();
+    expect([...slow.keys()]).toEqual([key]);
+  });
+
+  test("with no storage at all the page can say so", async () => {
+    vi.spyOn(rig.storage, "setItem").mockImplementation(() => {
+      throw new DOMException("full", "QuotaExceededError");
+    });
+    const queue = rig.queue();
+    queue.enqueue(1, label(5), 0);
+    rig.call(0).fail(new UnreachableError("down"));
+    await flush();
+    expect(queue.is_kept.value).toBe(false);
+    await vi.advanceTimersByTimeAsync(300);
+    rig.call(1).answer(saved(1, 5));
+    await flush();
+    expect(queue.is_kept.value).toBe(true);
+  });
+
+  test("a full storage does not get in the way", async () => {
+    vi.spyOn(rig.storage, "setItem").mockImplementation(() => {
+      throw new DOMException("full", "QuotaExceededError");
+    });
+    const queue = rig.queue();
+    queue.enqueue(1, label(5), 0);
+    await vi.advanceTimersByTimeAsync(200);
+    rig.call(0).answer(saved(1, 5));
+    await flush();
+    expect(queue.status.value).toBe("saved");
+  });
+
+  test.each(["{not json", "{}", "null", "[]", '{"image_id":4,"revision":0,"draft":{"kind":"points","points":[{}]}}'])("restore: a damaged entry is nothing: %s", async (text) => {
+    rig.storage.map.set(`${KEY}:4`, text);
+    await rig.queue().restore();
+    expect(rig.calls).toEqual([]);
+  });
+
+  test("a save that is answered quickly never touches the storage", async () => {
+    const set = vi.spyOn(rig.storage, "setItem");
+    const queue = rig.queue();
+    queue.enqueue(1, label(5), 0);
+    rig.call(0).answer(saved(1, 5));
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(set).not.toHaveBeenCalled();
+  });
+});
