@@ -11,7 +11,7 @@ from backend.routes.annotations import CONFLICT
 from backend.schemas.annotations import AcceptPrediction, AnnotationStateOut, ExtractPoints
 from backend.schemas.base import PathId, QueryId
 from backend.schemas.predictions import MapSize, PredictionOut
-from backend.services import annotating, prediction_maps, predictions
+from backend.services import annotating, prediction_maps, prediction_overlays, predictions
 
 router = APIRouter(prefix="/images/{image_id}", tags=["predictions"])
 
@@ -37,6 +37,18 @@ def get_prediction_map(
 ) -> Response:
     """8-bit grey PNG: 255 x probability of one class."""
     return prediction_maps.send_map(context, image_id, class_id, size)
+
+
+@router.get("/prediction/overlay", response_class=Response, responses=PNG)
+def get_prediction_overlay(
+    context: Context,
+    request: Request,
+    image_id: PathId,
+    version: Annotated[int | None, Query(description="of the prediction; only tells caches one from another")] = None,
+) -> Response:
+    """PNG with transparency, one pixel a cell: the most probable class in its colour (segmentation)."""
+    del version
+    return prediction_overlays.send_overlay(context, image_id, request.headers.get("if-none-match"))
 
 
 @router.post("/extract-points", responses=CONFLICT)

@@ -201,6 +201,7 @@ export function createApi(page_url: string, fetcher: typeof fetch = (...args) =>
       unwrap(client.POST("/api/checkpoints/prune", { body })),
 
     thumbnailUrl: (image_id: number, size: number): string => at(`api/images/${image_id}/thumbnail?size=${size}`),
+    overlayUrl: (image_id: number, version: number): string => at(`api/images/${image_id}/prediction/overlay?version=${version}`),
     exportUrl: (query: string): string => at(`api/export?${query}`),
     eventsUrl: (): string => at("api/events?predictions=true"),
   };

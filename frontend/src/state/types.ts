@@ -73,6 +73,8 @@ export interface ImageInfo {
   /** 1 - confidence, 0..1 */
   readonly uncertainty: number | null;
   readonly predicted_class_id: number | null;
+  /** Of the newest prediction; 0 without one. */
+  readonly predicted_version?: number;
   /** Of its classes: accepted where none was chosen by a person. */
   readonly origin?: Origin | null;
   /** Where an image may have several: what accepting the prediction would answer. */

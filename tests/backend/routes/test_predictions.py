@@ -65,6 +65,31 @@ def test_get_prediction_map__values(seg: TestClient, segmentation_session: Any) 
     np.testing.assert_array_equal(decode(seg.get(f"{PREDICTION}/map").content), first)
 
 
+def test_get_prediction_overlay__classes_in_their_colours(seg: TestClient, segmentation_session: Any) -> None:
+    segmentation_session.add_prediction(1)
+    first, second = (bytes.fromhex(c["color"][1:]) for c in seg.get("/api/config").json()["classes"])
+    response = seg.get(f"{PREDICTION}/overlay?version=1")
+    painted = np.asarray(PillowImage.open(io.BytesIO(response.content)))
+    assert painted.shape == (6, 8, 4)
+    assert (painted[:, :4, :3] == list(first)).all()
+    assert (painted[:, 4:, :3] == list(second)).all()
+    assert (painted[..., 3] > 100).all()
+    again = seg.get(f"{PREDICTION}/overlay", headers={"If-None-Match": response.headers["etag"]})
+    assert again.status_code == 304
+    seg.delete("/api/classes/2")
+    repainted = seg.get(f"{PREDICTION}/overlay", headers={"If-None-Match": response.headers["etag"]})
+    assert (np.asarray(PillowImage.open(io.BytesIO(repainted.content)))[:, 4:, 3] == 0).all()
+
+
+def test_get_prediction_overlay__before_there_is_a_prediction(seg: TestClient) -> None:
+    assert seg.get(f"{PREDICTION}/overlay").status_code == 404
+
+
+def test_get_prediction_overlay__of_a_whole_image(cla: TestClient, classification_session: Any) -> None:
+    classification_session.add_prediction(1, probabilities=[0.2, 0.7, 0.1])
+    assert cla.get(f"{PREDICTION}/overlay").status_code == 400
+
+
 def test_get_prediction_map__full_size(seg: TestClient, segmentation_session: Any) -> None:
     segmentation_session.add_prediction(1)
     response = seg.get(f"{PREDICTION}/map?class_id=1&size=image")

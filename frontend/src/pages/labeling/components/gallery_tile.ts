@@ -42,12 +42,18 @@ function content(app: App, image_id: number, image: ImageInfo | null): TemplateR
     <span class="tile-picture">
       ${image?.features === "failed"
         ? html`<span class="tile-failure">${image.failure ?? "Could not be read"}</span>`
-        : html`<fewclick-tile-picture .src=${app.thumbnailUrl(image_id, 256)}></fewclick-tile-picture>`}
+        : html`<fewclick-tile-picture .src=${app.thumbnailUrl(image_id, 256)} .overlay=${overlayUrl(app, image)}></fewclick-tile-picture>`}
       <span class="tile-check" data-check></span>
       ${image ? chip(app, image) : nothing}
     </span>
     <span class="tile-caption"><span class="tile-name">${image ? fileName(image.path) : ""}</span>${commentSign(image)}<span class="tile-id">#${image_id}</span></span>
     <span class="tile-status">${image ? secondLine(app, image) : ""}</span>`;
+}
+
+/** What is predicted of each place, over the picture; "" where there is nothing of the kind. */
+function overlayUrl(app: App, image: ImageInfo | null): string {
+  if (app.config.task !== "segmentation" || image === null) return "";
+  return image.uncertainty === null ? "" : app.overlayUrl(image.id, image.predicted_version ?? 0);
 }
 
 function commentSign(image: ImageInfo | null): TemplateResult | typeof nothing {
