@@ -38,36 +38,52 @@ SCENE_CLASSES = (
     {"name": "grass", "color": "#27AE60", "group": "material"},
     {"name": "dark", "color": "#34495E"},
 )
+PREPARED: dict[str, tuple[Callable[[Path], object], Sequence[tuple[str, str] | dict[str, str]]]] = {
+    "segmentation": (write_tissue_tiles, [("nuclei", "#00FF00"), ("background", "#FF0000")]),
+    "classification": (write_texture_tiles, [("brick", "#C0392B"), ("grass", "#27AE60"), ("gravel", "#7F8C8D")]),
+    "multilabel": (write_scene_tiles, SCENE_CLASSES),
+}
+"""By task: what writes its images, its classes."""
 StartProduct = Callable[[str], Product]
 
 
 @pytest.fixture(scope="session")
-def prepared_sessions(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """One untouched session folder for each task; tests work on copies beside it."""
-    home = tmp_path_factory.mktemp("sessions")
-    write_tissue_tiles(home / "tissue")
-    write_texture_tiles(home / "textures")
-    write_scene_tiles(home / "scenes")
-    configs: dict[str, tuple[Path, Sequence[tuple[str, str] | dict[str, str]]]] = {
-        "segmentation": (home / "tissue", [("nuclei", "#00FF00"), ("background", "#FF0000")]),
-        "classification": (home / "textures", [("brick", "#C0392B"), ("grass", "#27AE60"), ("gravel", "#7F8C8D")]),
-        "multilabel": (home / "scenes", SCENE_CLASSES),
-    }
-    for task, (images, classes) in configs.items():
-        config = write_config(
-            home / f"{task}.yaml", task=task, image_dir=images, session_dir=home / task, classes=classes, resize=256
-        )
-        init_session(config)
-    return {task: home / task for task in configs}
+def prepared_session(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Untouched session folder of a task, made when it is first asked for; tests work on copies beside it."""
+    # One for all processes that share the tests: their folders of temporary files lie beside each other.
+    base = tmp_path_factory.getbasetemp()
+    home = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "prepared"
+    home.mkdir(exist_ok=True)
+
+    def get(task: str) -> Path:
+        mark = home / f"{task}.made"
+        with (home / f"{task}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not mark.exists():
+                write_tiles, classes = PREPARED[task]
+                write_tiles(home / f"{task}-images")
+                config = write_config(
+                    home / f"{task}.yaml",
+                    task=task,
+                    image_dir=home / f"{task}-images",
+                    session_dir=home / task,
+                    classes=classes,
+                    resize=256,
+                )
+                init_session(config)
+                mark.touch()
+        return home / task
+
+    return get
 
 
 @pytest.fixture
-def start_product(prepared_sessions: dict[str, Path], tmp_path: Path) -> Iterator[StartProduct]:
+def start_product(prepared_session: Callable[[str], Path], tmp_path: Path) -> Iterator[StartProduct]:
     """Starts backend and ML service of a task on a fresh copy of its session."""
     with ExitStack() as stack:
 
         def start(task: str) -> Product:
-            prepared = prepared_sessions[task]
+            prepared = prepared_session(task)
             # Beside the prepared one, so that paths relative to the session folder still hold.
             copy = prepared.with_name(f"{task}-{tmp_path.parent.name}-{tmp_path.name}")
             shutil.copytree(prepared, copy)
