@@ -15,6 +15,7 @@ from db.queries.workers import rank_among_learners
 from ml_service.context import Context
 from ml_service.inference import predict_readable, record_predictions, remove_maps
 from ml_service.low_priority import give_way
+from ml_service.pacing import Effort
 from ml_service.predictors.base import ImagePrediction, Model
 
 AHEAD = 16
@@ -50,12 +51,11 @@ class Sweep:
             self._n_helpers, thread_name_prefix="sweep", initializer=None if is_under_lock else give_way
         )
 
-    def step(self, model: Model, open_image_id: int | None, *, is_attended: bool = False) -> bool:
-        """Predict and record some images; False if all are predicted.
+    def step(self, model: Model, open_image_id: int | None, effort: Effort = Effort.FULL) -> bool:
+        """Predict and record some images; False if all are predicted, or all that `effort` allows.
 
         Args:
-            is_attended: Somebody is clicking. Half of the processors are left to the page and the server then: their
-                priorities count for nothing against those of other login sessions (Linux's autogroups).
+            effort: At least the next images; where images are predicted by thousands a second, no less than half.
         """
         if self._ahead_of != (model.version, open_image_id):
             self._look_ahead(model, open_image_id)
@@ -64,7 +64,9 @@ class Sweep:
             image, is_kept = self._ahead.pop(0)
             self._record(model, [self._predict(model, [image], keep=is_kept)])
             return True
-        return self._predict_rest(model, max(1, self._n_helpers // 2) if is_attended else self._n_helpers + 1)
+        if effort is Effort.NEXT_IMAGES and self._context.parts.predictor.chunk_size == 1:
+            return False
+        return self._predict_rest(model, self._n_helpers + 1 if effort is Effort.FULL else max(1, self._n_helpers // 2))
 
     def close(self) -> None:
         """End the helpers."""

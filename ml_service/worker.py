@@ -29,7 +29,7 @@ from ml_service.head_keeper import HeadKeeper
 from ml_service.heartbeat import Heartbeat
 from ml_service.job_ends import give_back, record_failure
 from ml_service.map_collector import MapCollector
-from ml_service.pacing import Pacing
+from ml_service.pacing import Effort, Pacing
 from ml_service.provenance import code_version
 from ml_service.quality_measurement import QualityMeasurement
 from ml_service.run_beginning import begin_next_run
@@ -60,6 +60,8 @@ class Worker:
         self._may_have_work = True
         self._has_unread_news = False
         """Those that a look of the sweep has used up, and a run beside it has yet to hear."""
+        self._swept_with = Effort.FULL
+        """With more than this there may be more to do than the last sweep has found."""
         self._job_ids: list[int] = []
         self._rest_s = 0.0
         self._pacing = Pacing(context.settings)
@@ -149,7 +151,7 @@ class Worker:
         # Quality too: it is told after a second of rest, and a sweep of a large session takes longer than people rest.
         if self._keeper.forget_some() or self._keeper.gather() or self._quality.step(self._keeper.measured_scaler):
             return True
-        if self._may_have_work and not self._pacing.is_quiet and self._sweep_on():
+        if (self._may_have_work or self._pacing.effort > self._swept_with) and self._sweep_on():
             return True
         if (has_ticked and self._keeper.look_for_features()) or self._save_live_if_due():
             return True
@@ -162,14 +164,17 @@ class Worker:
     def _sweep_on(self) -> bool:
         # First, as the sweep itself notices when there is work again.
         self._may_have_work = False
+        self._swept_with = effort = self._pacing.effort
+        if effort is Effort.NOTHING:
+            return False
         self._keeper.ensure_current()
         model = self._keeper.model
-        if model is None:
-            return False
-        if not self._sweep.step(model, self._keeper.open_image_id, is_attended=self._pacing.is_attended):
-            return False
-        self._may_have_work = True
-        return True
+        if model is not None and self._sweep.step(model, self._keeper.open_image_id, effort):
+            self._may_have_work = True
+            return True
+        if effort is Effort.HALF:
+            self._swept_with = Effort.FULL
+        return False
 
     def _is_wanted(self) -> bool:
         """Whether a person began to wait since the last look."""

@@ -20,10 +20,24 @@ PNG: dict[int | str, dict[str, Any]] = {
 }
 
 
-@router.get("/prediction")
-def get_prediction(context: Context, request: Request, image_id: PathId) -> PredictionOut:
+@router.get(
+    "/prediction",
+    response_model=PredictionOut,
+    responses={204: {"description": "with if_any, while there is no prediction", "model": None}},
+)
+def get_prediction(
+    context: Context,
+    request: Request,
+    image_id: PathId,
+    if_any: Annotated[bool, Query(description="204 instead of 404 while there is no prediction")] = False,
+) -> PredictionOut | Response:
     """The newest prediction; 404 until there is one. Asking for a stale or missing one moves the image to the front."""
-    return predictions.get_prediction(context, image_id, request.scope.get("root_path", ""))
+    found = predictions.find_prediction(context, image_id, request.scope.get("root_path", ""))
+    if found is not None:
+        return found
+    if if_any:
+        return Response(status_code=204)
+    raise predictions.no_prediction(image_id)
 
 
 @router.get("/prediction/map", response_class=Response, responses=PNG)

@@ -17,14 +17,14 @@ from db.tables.learning import Prediction
 from db.tasks import Annotates
 
 
-def get_prediction(context: AppContext, image_id: int, root_path: str) -> PredictionOut:
-    """What there is; a stale or missing prediction is asked for by the way.
+def find_prediction(context: AppContext, image_id: int, root_path: str) -> PredictionOut | None:
+    """What there is, None before there is any; a stale or missing prediction is asked for by the way.
 
     Args:
         root_path: prefix under which the application is mounted.
 
     Raises:
-        NotFoundError: no such image, or no prediction of it yet.
+        NotFoundError: no such image.
     """
     with context.database.read() as db_session:
         found = prediction_status(db_session, image_id)
@@ -36,14 +36,14 @@ def get_prediction(context: AppContext, image_id: int, root_path: str) -> Predic
         with context.database.write() as db_session:
             request_job(db_session, JobKind.PREDICT, image_id)
     if found.prediction is None:
-        raise no_prediction(image_id)
+        return None
     return describe_prediction(context, image_id, found.prediction, stale=found.stale, root_path=root_path)
 
 
 def describe_prediction(
     context: AppContext, image_id: int, prediction: Prediction, *, stale: bool, root_path: str
 ) -> PredictionOut:
-    """A prediction as clients get it; parameters as in `get_prediction`."""
+    """A prediction as clients get it; parameters as in `find_prediction`."""
     encoded = context.handler.encode_prediction(
         prediction,
         stale=stale,

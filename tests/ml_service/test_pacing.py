@@ -9,7 +9,7 @@ import pytest
 
 from db.tasks import Task
 from ml_service import pacing
-from ml_service.pacing import Pacing
+from ml_service.pacing import Effort, Pacing
 from ml_service.settings import ServiceSettings
 from tests.ml_service.toy_session import ToySession, make_session
 
@@ -18,25 +18,26 @@ def predicted(session: ToySession) -> set[int]:
     return {image_id for image_id, version in session.predicted_versions().items() if version > 0}
 
 
-def test_is_quiet__for_a_moment_after_an_answer_only() -> None:
-    pace = Pacing(ServiceSettings(quiet_s=60))
-    assert not pace.is_quiet
+def test_effort__grows_with_the_time_since_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    pace = Pacing(ServiceSettings(quiet_s=0.25))
+    now = 1000.0
+    monkeypatch.setattr(pacing.time, "monotonic", lambda: now)
+    assert pace.effort is Effort.FULL
     pace.note_job(is_urgent=False)
-    assert not pace.is_quiet, "nobody waited for that"
+    assert pace.effort is Effort.FULL, "nobody waited for that"
     pace.note_job(is_urgent=True)
-    assert pace.is_quiet
-    short = Pacing(ServiceSettings(quiet_s=0))
-    short.note_job(is_urgent=True)
-    assert not short.is_quiet
+    found = []
+    for passed in (0.0, 0.2, 0.3, 0.9, 1.1, 9.0, 11.0):
+        now = 1000.0 + passed
+        found.append(pace.effort)
+    expected = [Effort.NOTHING] * 2 + [Effort.NEXT_IMAGES] * 2 + [Effort.HALF] * 2 + [Effort.FULL]
+    assert found == expected
 
 
-def test_is_attended__outlasts_the_quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_effort__without_quiet_nothing_is_put_off() -> None:
     pace = Pacing(ServiceSettings(quiet_s=0))
-    assert not pace.is_attended
     pace.note_job(is_urgent=True)
-    assert pace.is_attended
-    monkeypatch.setattr(pacing, "ATTENDED_S", 0.0)
-    assert not pace.is_attended
+    assert pace.effort is Effort.HALF
 
 
 def test_pause_s__short_while_clicks_come_in(monkeypatch: pytest.MonkeyPatch) -> None:

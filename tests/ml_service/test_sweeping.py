@@ -18,6 +18,7 @@ from db.tables.session import SessionInfo
 from db.tasks import Task
 from ml_service import sweeping
 from ml_service.context import Context
+from ml_service.pacing import Effort
 from ml_service.predictors.base import Model
 from ml_service.sweeping import AHEAD, KEPT_AHEAD, Sweep
 from ml_service.worker import Worker
@@ -120,10 +121,23 @@ def test_step__leaves_processors_alone_while_somebody_clicks(session: ToySession
     sweep._predict = counted  # type: ignore[method-assign]
     model = model_of(worker)
     sweep._ahead_of = (model.version, 1)  # none ahead
-    assert sweep.step(model, 1, is_attended=True)
+    assert sweep.step(model, 1, Effort.HALF)
     assert most <= 2
     sweep.close()
     worker.close()
+
+
+def test_step__only_the_next_images_while_clicks_come_in_a_series(session: ToySession, learned: Worker) -> None:
+    sweep = make_sweep(learned._context)
+    # Whole images are predicted so fast that they need not wait.
+    most = AHEAD + 1 if session.task is Task.SEGMENTATION else N_IMAGES
+    while sweep.step(model_of(learned), 1, Effort.NEXT_IMAGES):
+        pass
+    assert len(predicted(session)) == most
+    while sweep.step(model_of(learned), 1, Effort.HALF):
+        pass
+    assert predicted(session) == set(range(1, N_IMAGES + 1))
+    sweep.close()
 
 
 def test_step__gives_way_without_recording(session: ToySession, learned: Worker) -> None:

@@ -156,8 +156,11 @@ export function createApi(page_url: string, fetcher: typeof fetch = (...args) =>
       return annotationFrom(client.POST("/api/images/{image_id}/accept-prediction", { ...image(image_id), body }));
     },
 
-    prediction: async (image_id: number): Promise<Prediction> =>
-      unwrap(client.GET("/api/images/{image_id}/prediction", image(image_id))),
+    /** null while there is none; the server is asked to make it then. */
+    prediction: async (image_id: number): Promise<Prediction | null> =>
+      (await unwrap(
+        client.GET("/api/images/{image_id}/prediction", { params: { path: { image_id }, query: { if_any: true } } }),
+      )) ?? null,
     /** 8-bit grey PNG of P(class). */
     predictionMap: (image_id: number, class_id: number, size: MapSize, version: number, signal?: AbortSignal): Promise<Blob> =>
       // The version in the address keeps the browser's cache from ever answering with an older map.

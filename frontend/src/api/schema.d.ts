@@ -6512,7 +6512,10 @@ export interface operations {
     };
     getPrediction: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description 204 instead of 404 while there is no prediction */
+                if_any?: boolean;
+            };
             header?: never;
             path: {
                 image_id: number;
@@ -6529,6 +6532,13 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["PredictionOut"];
                 };
+            };
+            /** @description with if_any, while there is no prediction */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description cannot be right */
             400: {

@@ -2,7 +2,7 @@ import { ApiError, UnreachableError } from "../api/errors";
 import type { Api } from "../api/client";
 import type { ClassMap, ShownPrediction } from "../state/prediction";
 import { Signal, type Readable } from "../state/signal";
-import type { ImageInfo, LabelClass, Prediction } from "../state/types";
+import type { LabelClass, Prediction } from "../state/types";
 import { decodePushed, loadMaps, neededMaps, type PushedMap } from "./map_loader";
 import { PredictionShelf } from "./prediction_shelf";
 import { Refining } from "./refining";
@@ -10,13 +10,8 @@ import { Refining } from "./refining";
 const POLL_MS = [60, 100, 160, 250, 400, 700, 1_000, 2_000];
 /** With events coming in, a poll is only the net below: it may wait. */
 const POLL_WITH_EVENTS_MS = [250, 500, 1_000, 2_000, 5_000];
-/** How long a prediction is missing before the server is asked for it outright: a first one takes a moment. */
-const ASK_AFTER_MS = 5_000;
-
 export interface WatchedImage {
   readonly id: number;
-  /** null while the image has no prediction. */
-  readonly uncertainty: number | null;
   readonly width: number | null;
   readonly height: number | null;
 }
@@ -48,10 +43,6 @@ export class PredictionWatch {
   #image: WatchedImage | null = null;
   #wanted_revision = 0;
   #wanted_version = 0;
-  /** Asking for a prediction that does not exist is answered 404, which browsers report as an error: ask knowingly. */
-  #exists = false;
-  #asked = false;
-  #missing_since_ms = 0;
   /** Counts how often all predictions went: what was asked for before is of no use then. */
   #removals = 0;
   #fetching = false;
@@ -80,9 +71,6 @@ export class PredictionWatch {
     this.#wanted_revision = revision;
     this.#wanted_version = 0;
     this.#polls = 0;
-    this.#exists = image.uncertainty !== null || this.#shelf.get(image.id) !== null;
-    this.#asked = false;
-    this.#missing_since_ms = Date.now();
     this.#refining.stop();
     this.shown.set(this.#shelf.get(image.id));
     this.refresh();
@@ -100,7 +88,6 @@ export class PredictionWatch {
     if (image_id !== this.#image?.id || revision <= this.#wanted_revision) return;
     this.#wanted_revision = revision;
     this.#polls = 0;
-    this.#missing_since_ms = Date.now();
     this.#refining.stop();
     this.#plan();
   }
@@ -109,7 +96,6 @@ export class PredictionWatch {
   announce(image_id: number, version: number, pushed: Pushed | null = null): void {
     this.#shelf.outdate(image_id);
     if (image_id !== this.#image?.id || version <= (this.shown.value?.version ?? 0)) return;
-    this.#exists = true;
     this.#wanted_version = Math.max(this.#wanted_version, version);
     const maps = pushed && this.#mapsOf(pushed);
     if (pushed === null || maps === null) {
@@ -125,7 +111,6 @@ export class PredictionWatch {
   announceRemoved(): void {
     this.#shelf.clear();
     this.#removals += 1;
-    this.#exists = false;
     this.#wanted_version = 0;
     this.#refining.stop();
     this.shown.set(null);
@@ -159,7 +144,7 @@ export class PredictionWatch {
   async #fetch(image: WatchedImage): Promise<void> {
     this.#fetching = true;
     this.#stopPolling();
-    const loaded = await this.#loadIfThere(image);
+    const loaded = await this.#load(image.id, this.shown.value);
     this.#fetching = false;
     if (image.id !== this.#image?.id) {
       this.refresh();
@@ -177,31 +162,6 @@ export class PredictionWatch {
     this.#wanted_version = Math.max(this.#wanted_version, prediction.version);
   }
 
-  async #loadIfThere(image: WatchedImage): Promise<Loaded | null> {
-    if (!this.#exists) {
-      const found = await this.#look(image.id);
-      if (found === null) return null;
-      // Nothing can be predicted of an image whose features are still to be made; once they are, that takes its time.
-      if (found.features !== "ready") this.#missing_since_ms = Date.now();
-      const is_late = Date.now() > this.#missing_since_ms + ASK_AFTER_MS;
-      const is_time_to_ask = is_late && !this.#asked && this.#hasLabels();
-      this.#asked ||= is_time_to_ask;
-      if (!is_time_to_ask && found.uncertainty === null) return null;
-    }
-    const loaded = await this.#load(image.id, this.shown.value);
-    if (image.id === this.#image?.id && loaded !== null) this.#exists = true;
-    return loaded;
-  }
-
-  async #look(image_id: number): Promise<ImageInfo | null> {
-    try {
-      return await this.#api.image(image_id);
-    } catch (error) {
-      report(error);
-      return null;
-    }
-  }
-
   /** What there is now; null if there is none or it could not be had (the next poll tries again). */
   async #load(
     image_id: number,
@@ -209,7 +169,12 @@ export class PredictionWatch {
   ): Promise<Loaded | null> {
     const removals = this.#removals;
     try {
-      const prediction = await this.#predictionOf(image_id);
+      const prediction = await this.#api.prediction(image_id);
+      if (prediction === null) {
+        // What is on screen is nobody's then.
+        if (image_id === this.#image?.id) this.shown.set(null);
+        return null;
+      }
       const is_same = before?.image_id === image_id && before.version === prediction.version;
       const class_ids = neededMaps(this.#classes.value, prediction.map?.class_ids ?? []);
       const maps = is_same ? before.maps : await loadMaps(this.#api, image_id, class_ids, "grid", prediction.version);
@@ -218,19 +183,6 @@ export class PredictionWatch {
     } catch (error) {
       report(error);
       return null;
-    }
-  }
-
-  /** Where the server has none any more, what is on screen is nobody's. */
-  async #predictionOf(image_id: number): Promise<Prediction> {
-    try {
-      return await this.#api.prediction(image_id);
-    } catch (error) {
-      if (error instanceof ApiError && error.status === 404 && image_id === this.#image?.id) {
-        this.#exists = false;
-        this.shown.set(null);
-      }
-      throw error;
     }
   }
 

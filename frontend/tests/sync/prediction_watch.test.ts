@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type { Api } from "../../src/api/client";
 import { ApiError } from "../../src/api/errors";
 import { Signal } from "../../src/state/signal";
-import type { ImageDetails, LabelClass, Prediction } from "../../src/state/types";
+import type { LabelClass, Prediction } from "../../src/state/types";
 import { neededMaps } from "../../src/sync/map_loader";
 import { PredictionWatch } from "../../src/sync/prediction_watch";
 
@@ -12,8 +12,7 @@ const CLASSES: readonly LabelClass[] = [
   { id: 2, name: "b", color: "#00ff00", group: null },
   { id: 3, name: "c", color: "#0000ff", group: null },
 ];
-const NEW_IMAGE = { id: 5, uncertainty: null, width: 10, height: 10 };
-const PREDICTED_IMAGE = { ...NEW_IMAGE, uncertainty: 0.3 };
+const IMAGE = { id: 5, width: 10, height: 10 };
 
 let failure: Error | null;
 let has_labels: boolean;
@@ -33,15 +32,11 @@ beforeEach(() => {
   failure = null;
   requests = [];
   connected = new Signal(true);
-  const api: Pick<Api, "prediction" | "image"> = {
+  const api: Pick<Api, "prediction"> = {
     prediction: () => {
       requests.push("prediction");
       if (failure !== null) return Promise.reject(failure);
-      return server ? Promise.resolve(server) : Promise.reject(new ApiError(404, "NotFoundError", "none"));
-    },
-    image: () => {
-      requests.push("image");
-      return Promise.resolve({ ...NEW_IMAGE, uncertainty: server ? 0.5 : null } as ImageDetails);
+      return Promise.resolve(server);
     },
   };
   watch = new PredictionWatch(api as Api, new Signal(CLASSES), connected, () => has_labels);
@@ -53,14 +48,16 @@ afterEach(() => {
 });
 
 describe("PredictionWatch", () => {
-  test("never asks for a prediction that cannot exist yet: a 404 is an error on the console", async () => {
-    watch.open(NEW_IMAGE, 0);
-    await vi.advanceTimersByTimeAsync(10_000);
-    expect(requests).not.toContain("prediction");
+  test("asks at once for a prediction that is missing, then less and less often", async () => {
+    watch.open(IMAGE, 0);
+    expect(requests).toHaveLength(1);
+    await vi.advanceTimersByTimeAsync(20_000);
+    expect(requests.length).toBeLessThan(10);
+    expect(watch.shown.value).toBeNull();
   });
 
   test("fetches when the server announces one", async () => {
-    watch.open(NEW_IMAGE, 0);
+    watch.open(IMAGE, 0);
     await vi.advanceTimersByTimeAsync(0);
     server = predicted(1, 1);
     watch.expect(5, 1);
@@ -72,7 +69,7 @@ describe("PredictionWatch", () => {
 
   test("asks for nothing when the event holds the prediction and all maps that an overlay needs", async () => {
     has_labels = true;
-    watch.open(NEW_IMAGE, 0);
+    watch.open(IMAGE, 0);
     await vi.advanceTimersByTimeAsync(0);
     const count = requests.length;
     watch.expect(5, 1);
@@ -91,7 +88,7 @@ describe("PredictionWatch", () => {
   });
 
   test("asks where the event does not hold all maps", async () => {
-    watch.open(NEW_IMAGE, 0);
+    watch.open(IMAGE, 0);
     await vi.advanceTimersByTimeAsync(0);
     server = predicted(1, 1);
     const prediction = { ...predicted(1, 1), map: { width: 2, height: 1, class_ids: [1, 2] } };
@@ -103,7 +100,7 @@ describe("PredictionWatch", () => {
 
   test("an answer that was under way takes nothing from what an event brought", async () => {
     server = predicted(1, 1);
-    watch.open(PREDICTED_IMAGE, 0);
+    watch.open(IMAGE, 0);
     watch.announce(5, 2, { prediction: predicted(2, 2), maps: [] });
     expect(watch.shown.value?.version).toBe(2);
     await vi.advanceTimersByTimeAsync(0);
@@ -112,7 +109,7 @@ describe("PredictionWatch", () => {
 
   test("without events, polling finds it", async () => {
     connected.set(false);
-    watch.open(NEW_IMAGE, 0);
+    watch.open(IMAGE, 0);
     watch.expect(5, 1);
     await vi.advanceTimersByTimeAsync(100);
     server = predicted(1, 1);
@@ -123,7 +120,7 @@ describe("PredictionWatch", () => {
   test("goes on asking until the revision has caught up", async () => {
     has_labels = true;
     server = predicted(1, 0);
-    watch.open(PREDICTED_IMAGE, 0);
+    watch.open(IMAGE, 0);
     await vi.advanceTimersByTimeAsync(0);
     watch.expect(5, 2);
     expect(watch.behind.value).toBe(true);
@@ -140,7 +137,7 @@ describe("PredictionWatch", () => {
 
   test("an older prediction never replaces a newer one", async () => {
     server = predicted(4, 2);
-    watch.open(PREDICTED_IMAGE, 2);
+    watch.open(IMAGE, 2);
     await vi.advanceTimersByTimeAsync(0);
     server = predicted(3, 1);
     watch.refresh();
@@ -152,7 +149,7 @@ describe("PredictionWatch", () => {
     vi.spyOn(console, "error").mockImplementation(() => undefined);
     server = predicted(1, 1);
     failure = error;
-    watch.open(PREDICTED_IMAGE, 1);
+    watch.open(IMAGE, 1);
     await vi.advanceTimersByTimeAsync(1_000);
     failure = null;
     await vi.advanceTimersByTimeAsync(5_000);
@@ -161,7 +158,7 @@ describe("PredictionWatch", () => {
 
   test("without any label nothing is being learned", async () => {
     has_labels = true;
-    watch.open(NEW_IMAGE, 1);
+    watch.open(IMAGE, 1);
     await vi.advanceTimersByTimeAsync(0);
     expect(watch.behind.value).toBe(true);
     has_labels = false;
@@ -173,7 +170,7 @@ describe("PredictionWatch", () => {
   });
 
   test("another image's announcement is not fetched", async () => {
-    watch.open(NEW_IMAGE, 0);
+    watch.open(IMAGE, 0);
     await vi.advanceTimersByTimeAsync(0);
     requests = [];
     watch.announce(6, 9);
@@ -183,8 +180,8 @@ describe("PredictionWatch", () => {
 
   test("an answer that comes after the image was left is not shown", async () => {
     server = predicted(1, 0);
-    watch.open(PREDICTED_IMAGE, 0);
-    watch.open({ ...NEW_IMAGE, id: 6 }, 0);
+    watch.open(IMAGE, 0);
+    watch.open({ ...IMAGE, id: 6 }, 0);
     await vi.advanceTimersByTimeAsync(0);
     expect(watch.shown.value?.image_id).not.toBe(5);
   });
@@ -192,13 +189,13 @@ describe("PredictionWatch", () => {
   test("a prefetched prediction is there in the same moment", async () => {
     server = predicted(2, 0);
     await watch.prefetch(5);
-    watch.open(PREDICTED_IMAGE, 0);
+    watch.open(IMAGE, 0);
     expect(watch.shown.value?.version).toBe(2);
   });
 
   test("with the last label the prediction goes", async () => {
     server = predicted(1, 0);
-    watch.open(PREDICTED_IMAGE, 0);
+    watch.open(IMAGE, 0);
     await vi.advanceTimersByTimeAsync(0);
     watch.announceRemoved();
     expect(watch.shown.value).toBeNull();
@@ -206,24 +203,21 @@ describe("PredictionWatch", () => {
 
   test("an answer from before the last label went is not shown", async () => {
     server = predicted(1, 0);
-    watch.open(PREDICTED_IMAGE, 0);
+    watch.open(IMAGE, 0);
     watch.announceRemoved();
     server = null;
     await vi.advanceTimersByTimeAsync(0);
     expect(watch.shown.value).toBeNull();
   });
 
-  test("what the server has no more leaves the screen, though nobody said so, and is not asked for again", async () => {
+  test("what the server has no more leaves the screen, though nobody said so", async () => {
     server = predicted(1, 0);
-    watch.open(PREDICTED_IMAGE, 0);
+    watch.open(IMAGE, 0);
     await vi.advanceTimersByTimeAsync(0);
     server = null;
     watch.expect(5, 2);
     await vi.advanceTimersByTimeAsync(2_000);
     expect(watch.shown.value).toBeNull();
-    requests = [];
-    await vi.advanceTimersByTimeAsync(10_000);
-    expect(requests).not.toContain("prediction");
   });
 });
 

@@ -56,6 +56,20 @@ def test_get_prediction__asks_for_a_stale_or_missing_one_once(seg: TestClient, s
     assert jobs == [(JobKind.PREDICT, 1), (JobKind.PREDICT, 2)]
 
 
+def test_get_prediction__none_is_no_error_where_that_is_said(seg: TestClient, segmentation_session: Any) -> None:
+    assert seg.get(PREDICTION).status_code == 404
+    answer = seg.get(PREDICTION, params={"if_any": True})
+    assert (answer.status_code, answer.content) == (204, b"")
+    with segmentation_session.database.write() as db_session:
+        db_session.get_one(SessionInfo, 1).head_version = 2
+    assert seg.get("/api/images/2/prediction", params={"if_any": True}).status_code == 204
+    with segmentation_session.database.read() as db_session:
+        assert [job.image_id for job in db_session.scalars(select(Job))] == [2], "it is asked for all the same"
+    assert seg.get("/api/images/99/prediction", params={"if_any": True}).status_code == 404
+    segmentation_session.add_prediction(1)
+    assert seg.get(PREDICTION, params={"if_any": True}).json()["version"] == 1
+
+
 def test_get_prediction_map__values(seg: TestClient, segmentation_session: Any) -> None:
     segmentation_session.add_prediction(1)
     first, second = (decode(seg.get(f"{PREDICTION}/map?class_id={c}").content) for c in (1, 2))
