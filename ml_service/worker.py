@@ -32,6 +32,7 @@ from ml_service.map_collector import MapCollector
 from ml_service.pacing import Effort, Pacing
 from ml_service.provenance import code_version
 from ml_service.quality_measurement import QualityMeasurement
+from ml_service.resting import LONGEST_REST_S, Resting
 from ml_service.run_beginning import begin_next_run
 from ml_service.run_execution import RunExecution
 from ml_service.shape_collector import ShapeCollector
@@ -43,8 +44,6 @@ URGENT = (JobKind.REFIT, JobKind.PREDICT)
 """A person waits for these; a run gives way to them."""
 PASSING = (OperationalError, OSError)
 """A full disk, a database out of reach: no fault of the work, which is worth another try in better times."""
-SHORTEST_REST_S, LONGEST_REST_S = 0.25, 30.0
-"""Before what failed by a passing error is tried again: doubled each time."""
 
 
 class Worker:
@@ -63,9 +62,9 @@ class Worker:
         self._swept_with = Effort.FULL
         """With more than this there may be more to do than the last sweep has found."""
         self._job_ids: list[int] = []
-        self._rest_s = 0.0
+        self._resting = Resting()
         self._pacing = Pacing(context.settings)
-        self._resting_until = self._idle_until = -float("inf")
+        self._idle_until = -float("inf")
         self.worker_id = f"{socket.gethostname()[:40]}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
         self._heartbeat = Heartbeat(context, self.worker_id)
         self._sweep = Sweep(context, self.worker_id, self._is_wanted)
@@ -121,7 +120,7 @@ class Worker:
         """Do the most urgent thing there is; False if nothing is left to do for now."""
         has_ticked = self.tick_if_due()
         self._may_have_work |= self._detector.changed()
-        if time.monotonic() < self._resting_until:
+        if self._resting.is_on:
             return False
         if self._may_have_work and self._do_next_job(None):
             return True
@@ -130,7 +129,7 @@ class Worker:
     def work_idly(self, *, has_ticked: bool, has_news: bool) -> bool:
         """As in `IdleAttendant`."""
         self._may_have_work |= has_news
-        return time.monotonic() >= self._resting_until and self._try_idle_work(has_ticked)
+        return not self._resting.is_on and self._try_idle_work(has_ticked)
 
     def _try_idle_work(self, has_ticked: bool) -> bool:
         if time.monotonic() < self._idle_until:
@@ -194,14 +193,14 @@ class Worker:
 
     def has_urgent_jobs(self) -> bool:
         """As in `Attendant`."""
-        if time.monotonic() < self._resting_until:
+        if self._resting.is_on:
             return False
         with self._context.db.read() as db_session:
             return has_queued(db_session, URGENT)
 
     def serve_urgent_jobs(self) -> None:
         """As in `Attendant`."""
-        while not self._stopping.is_set() and time.monotonic() >= self._resting_until and self._do_next_job(URGENT):
+        while not self._stopping.is_set() and not self._resting.is_on and self._do_next_job(URGENT):
             pass
 
     def tick_if_due(self) -> bool:
@@ -241,19 +240,18 @@ class Worker:
             logger.exception("job %d (%s) failed", job.id, job.kind.value)
             record_failure(self._context, job, self.worker_id, error)
         else:
-            self._rest_s = 0.0
+            self._resting.succeeded()
+            # Others are of features that came, or of classes that were merged: nobody looks at an image meanwhile.
+            if job.kind in URGENT and job.image_id is not None:
+                self._pacing.note_answer()
         finally:
             self._job_ids.remove(job.id)
-            self._pacing.note_job(is_urgent=job.kind in URGENT)
+            self._pacing.note_job()
         return True
 
     def _rest(self, error: Exception) -> None:
-        """Let what failed by a passing error be, for longer each time; one line in the log."""
-        self._rest_s = min(max(SHORTEST_REST_S, 2 * self._rest_s), LONGEST_REST_S)
-        self._resting_until = time.monotonic() + self._rest_s
+        self._resting.begin(error)
         self._may_have_work = True
-        text = str(error.orig) if isinstance(error, OperationalError) else str(error)
-        logger.warning("nothing can be learned for now, trying again in %.3g s: %s", self._rest_s, text)
 
     def _do(self, job: Job) -> None:
         def finish(db_session: Session) -> None:

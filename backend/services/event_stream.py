@@ -26,6 +26,8 @@ logger = logging.getLogger(__name__)
 
 QUEUE_LENGTH = 20_000
 """A listener that lags behind by more is cut off; it comes back with Last-Event-ID and catches up."""
+MOST_PUSHED = 16
+"""Events with their predictions that wait for one listener; one that lags behind by more gets them without."""
 PRUNE_INTERVAL_S = 300.0
 RETRY_INTERVAL_S = 1.0
 REPLAY_BATCH = 500
@@ -133,15 +135,22 @@ class EventBroker:
                 events = events_after(db_session, self._last_id, REPLAY_BATCH)
 
     def _pushed(self, event: Event) -> dict[str, Any]:
-        return (self._push(event) or {}) if self._push is not None and self._wanting else {}
+        if self._push is None or not self._wanting:
+            return {}
+        try:
+            return self._push(event) or {}
+        except Exception:  # The boundary of what is only a comfort: whatever is wrong with it, the events go on.
+            logger.exception("event %d is sent without its prediction", event.id)
+            return {}
 
     def _deliver(self, events: list[Told]) -> None:
         for listener in list(self._listeners):
             if listener.qsize() + len(events) >= QUEUE_LENGTH:
                 self._end(listener)
                 continue
-            for event in events:
-                listener.put_nowait(event)
+            for told in events:
+                is_heard = listener.qsize() < MOST_PUSHED
+                listener.put_nowait(told if is_heard else Told(told.event))
 
     def _end(self, listener: Listener) -> None:
         self.leave(listener)

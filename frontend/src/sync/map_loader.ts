@@ -19,7 +19,11 @@ export interface PushedMap {
 }
 
 export function decodePushed({ class_id, width, height, values }: PushedMap): ClassMap {
-  return { class_id, map: { width, height, values: Uint8Array.from(atob(values), (byte) => byte.charCodeAt(0)) } };
+  const decoded = Uint8Array.from(atob(values), (byte) => byte.charCodeAt(0));
+  if (decoded.length !== width * height) {
+    throw new RangeError(`a map of ${width} x ${height} cells has ${decoded.length} values`);
+  }
+  return { class_id, map: { width, height, values: decoded } };
 }
 
 /** The maps of one prediction, side by side. */

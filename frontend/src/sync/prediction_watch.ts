@@ -171,8 +171,8 @@ export class PredictionWatch {
     try {
       const prediction = await this.#api.prediction(image_id);
       if (prediction === null) {
-        // What is on screen is nobody's then.
-        if (image_id === this.#image?.id) this.shown.set(null);
+        // What is on screen is nobody's then, unless it came while this was asked.
+        if (image_id === this.#image?.id && this.shown.value === before) this.shown.set(null);
         return null;
       }
       const is_same = before?.image_id === image_id && before.version === prediction.version;
@@ -186,11 +186,16 @@ export class PredictionWatch {
     }
   }
 
-  /** null: not all that an overlay needs was sent. */
+  /** null: not all that an overlay needs was sent, or it cannot be read. */
   #mapsOf({ prediction, maps }: Pushed): readonly ClassMap[] | null {
     const needed = neededMaps(this.#classes.value, prediction.map?.class_ids ?? []);
-    const is_all = needed.join() === maps.map(({ class_id }) => class_id).join();
-    return is_all ? maps.map((map) => decodePushed(map)) : null;
+    if (needed.join() !== maps.map(({ class_id }) => class_id).join()) return null;
+    try {
+      return maps.map((map) => decodePushed(map));
+    } catch (error) {
+      report(error);
+      return null;
+    }
   }
 
   /** Poll again while something newer must come; else refine what is there. */

@@ -107,6 +107,24 @@ describe("PredictionWatch", () => {
     expect(watch.shown.value?.version).toBe(2);
   });
 
+  test("an answer that there is none takes nothing from what an event brought meanwhile", async () => {
+    watch.open(IMAGE, 0);
+    watch.announce(5, 1, { prediction: predicted(1, 1), maps: [] });
+    await vi.advanceTimersByTimeAsync(0);
+    expect(watch.shown.value?.version).toBe(1);
+  });
+
+  test.each(["not base64!", btoa("short")])("a map that cannot be read (%s) is fetched", async (values) => {
+    vi.spyOn(console, "error").mockImplementation(() => undefined);
+    watch.open(IMAGE, 0);
+    await vi.advanceTimersByTimeAsync(0);
+    server = predicted(1, 1);
+    const prediction = { ...predicted(1, 1), map: { width: 4, height: 4, class_ids: [1] } };
+    watch.announce(5, 1, { prediction, maps: [{ class_id: 1, width: 4, height: 4, values }] });
+    await vi.advanceTimersByTimeAsync(0);
+    expect(watch.shown.value).toMatchObject({ version: 1, maps: [] });
+  });
+
   test("without events, polling finds it", async () => {
     connected.set(false);
     watch.open(IMAGE, 0);
