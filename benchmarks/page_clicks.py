@@ -45,9 +45,7 @@ class Clicks:
     put_sent: float
     put_answered: float
     announced: float
-    """The event `prediction` was heard."""
-    prediction_answered: float
-    map_answered: float
+    """The event `prediction` was heard, with the prediction and its maps in it."""
     overlay_set: float
     """The overlay is painted: its mark is set in that frame."""
     shown_p50: float
@@ -79,7 +77,7 @@ def tables(here: Opened, *, clicks: int = CLICKS, pause_s: tuple[float, float] =
     hasty = _click_through(here, clicks, (0.0, 0.0), seed=2)
     names = {
         "pace": "pace", "clicks": "clicks", "put_sent": "PUT sent", "put_answered": "PUT answered",
-        "announced": "prediction announced", "prediction_answered": "prediction fetched", "map_answered": "map fetched",
+        "announced": "prediction heard",
         "overlay_set": "overlay painted", "shown_p50": "shown p50 ms", "shown_p95": "p95 ms", "worst": "worst ms",
         "missing": "not shown", "verdict": "verdict",
     }  # fmt: skip
@@ -152,10 +150,8 @@ def _row(pace: str, records: Sequence[Mapping[str, Any]]) -> Clicks:
     steps = [steps_of(record) for record in good]
     medians = {
         name: float(np.median([step[name] for step in steps if name in step] or [np.nan]))
-        for name in (
-            "put_sent", "put_answered", "announced", "prediction_answered", "map_answered", "overlay_set",
-        )
-    }  # fmt: skip
+        for name in ("put_sent", "put_answered", "announced", "overlay_set")
+    }
     words = (
         f"p50 {verdict(p50, P50_TARGET_MS, at_most=True)}, p95 {verdict(p95, P95_TARGET_MS, at_most=True)}"
         if good
@@ -177,10 +173,6 @@ def steps_of(record: Mapping[str, Any]) -> dict[str, float]:
             found.setdefault("put_sent", request["sent"] - began)
             if request["answered"] is not None:
                 found.setdefault("put_answered", request["answered"] - began)
-        # Those that the overlay was made of are the last ones that were answered before.
-        elif kind in ("GET prediction", "GET map (grid)") and (request["answered"] or ended + 1) <= ended:
-            step = "prediction_answered" if kind == "GET prediction" else "map_answered"
-            found[step] = request["answered"] - began
     announced = [
         event["at"] - began for event in record["events"] if _names_clicked(event, record) and event["at"] <= ended
     ]

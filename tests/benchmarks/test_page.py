@@ -73,7 +73,7 @@ def test_steps_of__of_the_clicked_image_only() -> None:
         "events": [{"at": 105.0, "image_ids": [8, 9]}, {"at": 120.0, "image_id": 7}, {"at": 135.0, "image_ids": [70]}],
     }
     assert steps_of(record) == {
-        "put_sent": 1.0, "put_answered": 10.0, "announced": 20.0, "prediction_answered": 30.0, "overlay_set": 40.0,
+        "put_sent": 1.0, "put_answered": 10.0, "announced": 20.0, "overlay_set": 40.0,
     }  # fmt: skip
 
 

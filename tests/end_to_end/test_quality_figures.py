@@ -45,7 +45,7 @@ def test_quality__unknown_at_first_then_figures(
         )
         curve = labeling.part("quality-curve")
         expect(curve.locator("svg[role=img]")).to_have_attribute(
-            "aria-label", re.compile("Accuracy by number of labels")
+            "aria-label", re.compile("Share of right predictions by number of")
         )
         curve.locator("summary").click()
         expect(curve.locator("tbody tr")).to_have_count(4)

@@ -137,7 +137,7 @@ export class ImageOpening {
     const left = this.opened.value?.image;
     const kept = left?.id === this.annotations.image_id.value ? left : undefined;
     if (kept) this.ready.keep(kept, this.annotations.current.value);
-    if (left?.id !== image.id) this.on_screen.changes(kept ? { image: kept, annotation: this.annotations.current.value } : null);
+    if (left?.id !== image.id) this.on_screen.changes(image.id, kept ? { image: kept, annotation: this.annotations.current.value } : null);
     this.annotations.open(image.id, annotation);
     const unsaved = this.saves.pending(image.id);
     if (unsaved !== null) this.annotations.reapply(unsaved);

@@ -11,10 +11,13 @@ export class OnScreen {
   #left: LeftImage | null = null;
   #shown_at_ms = Infinity;
 
-  /** Another image is open; no frame shows it yet. */
-  changes(left: LeftImage | null): void {
-    this.#left = left;
-    this.#shown_at_ms = Infinity;
+  /** Another image is open; no frame shows it yet, unless it is the one that is still on screen. */
+  changes(opened_id: number, left: LeftImage | null): void {
+    // Nobody saw an image that was not shown: the one before it still is on screen.
+    if (this.#shown_at_ms !== Infinity) this.#left = left;
+    const is_back = this.#left?.image.id === opened_id;
+    if (is_back) this.#left = null;
+    this.#shown_at_ms = is_back ? -Infinity : Infinity;
   }
 
   /** A frame shows the open image, from now on. */
@@ -22,8 +25,13 @@ export class OnScreen {
     if (this.#shown_at_ms === Infinity) this.#shown_at_ms = performance.now();
   }
 
+  /** Whether the open image was on screen at a time. */
+  wasShown(at_ms: number): boolean {
+    return at_ms >= this.#shown_at_ms;
+  }
+
   /** The image that was still on screen at a time, as `performance.now` and `Event.timeStamp` have it; null: the open one. */
   leftAt(at_ms: number): LeftImage | null {
-    return at_ms < this.#shown_at_ms ? this.#left : null;
+    return this.wasShown(at_ms) ? null : this.#left;
   }
 }

@@ -49,6 +49,10 @@ export class StageFeed {
     const size = { width: image.width ?? bitmap?.width ?? 1, height: image.height ?? bitmap?.height ?? 1 };
     const tiles = isTiled(size) && bitmap ? this.app.tiles.of(image.id, size, look) : null;
     this.stage.setPicture({ image_id: image.id, size, bitmap, tiles });
+    // The stage has asked for this frame before.
+    requestAnimationFrame(() => {
+      if (this.app.navigator.image?.id === image.id) this.app.navigator.on_screen.shown();
+    });
     this.#measureOpening(image.id);
   }
 
@@ -56,12 +60,9 @@ export class StageFeed {
   #measureOpening(image_id: number): void {
     if (image_id === this.#measured_id) return;
     this.#measured_id = image_id;
-    const { navigator } = this.app;
-    const { asked_at_ms: start } = navigator;
-    // The stage has asked for this frame before.
+    const { asked_at_ms: start } = this.app.navigator;
     requestAnimationFrame(() => {
       performance.measure("fewclick:image-shown", { start, detail: { image_id } });
-      if (navigator.image?.id === image_id) navigator.on_screen.shown();
     });
   }
 }
