@@ -51,7 +51,7 @@ export function createApp(page_url: string, config: Config, sessions: readonly S
   noteErrors(diagnostics, toasts);
   const annotations = new AnnotationStore();
   const events = new EventStream(api.eventsUrl());
-  const calm: Calm = new Calm(() => predictions.behind.value);
+  const calm: Calm = new Calm(() => predictions.behind.value, () => saves.status.value === "saving");
   const stats = new StatsWatch(api, calm);
   const has_labels = (): boolean => {
     const { points, label } = annotations.current.value;

@@ -50,8 +50,8 @@ export function coverVisible(canvas: HTMLCanvasElement, { view, stage, image, ra
 }
 
 /**
- * Whether the canvas is to be painted. An empty one is taken away: without a GPU the browser copies each canvas of the
- * document in every frame, and blends it with what lies beneath.
+ * Whether the canvas is to be painted. An empty one is hidden: without a GPU the browser copies each canvas that is
+ * shown in every frame, and blends it with what lies beneath.
  */
 export function showCanvas(canvas: HTMLCanvasElement, has_ink: boolean): boolean {
   if (canvas.hidden === has_ink) canvas.hidden = !has_ink;

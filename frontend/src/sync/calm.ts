@@ -12,18 +12,23 @@ const LATEST_MS = 5_000;
  */
 export class Calm {
   #acted_at_ms = -Infinity;
+  #has_moved_on = false;
 
-  /** `isAwaited`: whether the overlay has yet to learn from what was done. */
-  constructor(private readonly isAwaited: () => boolean = () => false) {}
+  /** `isAwaited`: whether the overlay has yet to learn from what was done; `isSaving`: whether that is on its way yet. */
+  constructor(
+    private readonly isAwaited: () => boolean = () => false,
+    private readonly isSaving: () => boolean = () => false,
+  ) {}
 
   /** The person changed something. */
   acted(): void {
     this.#acted_at_ms = performance.now();
+    this.#has_moved_on = false;
   }
 
-  /** Another image is open: nobody looks at the answer any more. */
+  /** Another image is open: nobody looks at the overlay any more, but what was done is to reach the server first. */
   movedOn(): void {
-    this.#acted_at_ms = -Infinity;
+    this.#has_moved_on = true;
   }
 
   /** Resolves in the next quiet moment; at once, if that is now. */
@@ -38,6 +43,7 @@ export class Calm {
 
   #waitMs(): number {
     const since_ms = performance.now() - this.#acted_at_ms;
+    if (this.#has_moved_on) return since_ms < AWAIT_MS && this.isSaving() ? LOOK_AGAIN_MS : 0;
     if (since_ms < ANSWER_FIRST_MS) return ANSWER_FIRST_MS - since_ms;
     return since_ms < AWAIT_MS && this.isAwaited() ? LOOK_AGAIN_MS : 0;
   }

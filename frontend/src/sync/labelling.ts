@@ -1,6 +1,6 @@
 import type { AcceptedRegion, Api } from "../api/client";
 import { ApiError, explain } from "../api/errors";
-import { nearestPoint, withDraft, type AnnotationStore } from "../state/annotations";
+import { nearestPoint, type AnnotationStore } from "../state/annotations";
 import type { PreferenceStore } from "../state/preferences";
 import { toggled } from "../state/class_sets";
 import { asideOf, heldClasses } from "../state/rebase";
@@ -8,8 +8,8 @@ import { Signal, type Readable } from "../state/signal";
 import { counted } from "../state/words";
 import type { ToastStore } from "../state/toasts";
 import type { Annotation, Draft, LabelClass, Task } from "../state/types";
+import { LateAnswers } from "./late_answers";
 import type { Navigator } from "./navigator";
-import type { LeftImage } from "./on_screen";
 import type { PredictionWatch } from "./prediction_watch";
 import { SaveOutcomes } from "./save_outcomes";
 import type { SaveQueue } from "./save_queue";
@@ -26,7 +26,10 @@ const DRAFT_KINDS: Readonly<Record<Task, Draft["kind"]>> = {
   multilabel: "classes",
 };
 
-/** What a person does to the annotation of the open image. Everything saves itself. */
+/**
+ * What a person does to the annotation of the open image. Everything saves itself. Answers count for the image that was
+ * on screen at `at_ms`, the time of the key or click, also while the next one is on its way; now, if it is not given.
+ */
 export class Labelling {
   readonly selected_class_id = new Signal<number | null>(null);
   /** Undo goes back along these. */
@@ -35,6 +38,7 @@ export class Labelling {
   #touched = false;
   /** What became of all this on the server. */
   readonly outcomes: SaveOutcomes;
+  readonly #late: LateAnswers;
 
   constructor(
     private readonly api: Api,
@@ -48,6 +52,7 @@ export class Labelling {
     private readonly toasts: ToastStore,
   ) {
     this.outcomes = new SaveOutcomes(api, classes, annotations, saves, navigator, predictions, toasts);
+    this.#late = new LateAnswers(saves, navigator, toasts);
     annotations.onChange(({ image_id, origin, is_step }) => {
       if (origin !== "LOCAL") return;
       this.#touched = true;
@@ -57,54 +62,35 @@ export class Labelling {
     classes.subscribe(() => this.#keepSelectionValid());
   }
 
-  /**
-   * A digit or a click on a class: the whole image's class, one of several, or the class of the points to come. It
-   * counts for the image that was on screen at `at_ms`, also while the next one is on its way; now, if it is not given.
-   */
+  /** A digit or a click on a class: the whole image's class, one of several, or the class of the points to come. */
   chooseClass(class_id: number, at_ms = Infinity): void {
     this.selected_class_id.set(class_id);
     if (this.task.value === "segmentation" || this.navigator.image === null) return;
     const left = this.navigator.on_screen.leftAt(at_ms);
     if (left !== null) {
-      this.#chooseFor(left, class_id);
+      this.#late.give(left, this.#nameOf(class_id), (now) =>
+        this.task.value === "classification" ? { kind: "label", class_id } : this.#toggled(now, class_id));
       return;
     }
     if (this.isUnusable()) return;
     if (this.task.value === "multilabel") {
-      this.annotations.setClasses(toggled(this.classes.value, heldClasses(this.annotations.current.value), class_id));
+      this.annotations.setClasses(this.#toggled(this.annotations.current.value, class_id).class_ids);
       return;
     }
     const had = this.annotations.current.value.label;
     const is_leaving = this.navigator.loading.value;
-    if (this.annotations.setLabel(class_id) && had !== null && is_leaving) this.#tellWhose(this.annotations.image_id.value, class_id);
+    if (this.annotations.setLabel(class_id) && had !== null && is_leaving) this.#late.tell(this.annotations.image_id.value, this.#nameOf(class_id));
     // The way to the next image has begun already.
     if (this.preferences.value.auto_advance && !is_leaving) void this.#goOn(this.annotations.image_id.value);
   }
 
-  /** For an image that no longer is the open one, but was still on screen. */
-  #chooseFor({ image, annotation }: LeftImage, class_id: number): void {
-    if (image.features === "failed") return;
-    const pending = this.saves.pending(image.id);
-    const now = pending === null ? this.saves.newer(image.id, annotation) : withDraft(annotation, pending);
-    if (this.task.value === "classification" && now.label?.class_id === class_id) return;
-    const draft: Draft = this.task.value === "classification"
-      ? { kind: "label", class_id }
-      : { kind: "classes", class_ids: toggled(this.classes.value, heldClasses(now), class_id) };
-    this.saves.enqueue(image.id, draft, now.revision);
-    this.navigator.forget(image.id);
-    this.#tellWhose(image.id, class_id);
-  }
-
-  #tellWhose(image_id: number | null, class_id: number): void {
-    const name = this.classes.value.find(({ id }) => id === class_id)?.name ?? "";
-    this.toasts.show("info", `“${name}” went to image ${image_id ?? ""}: it was still on screen.`);
-  }
-
   /** None of the classes holds: an answer, too. Said again it is taken back. */
-  chooseNone(): void {
-    if (this.task.value !== "multilabel" || this.navigator.image === null || this.navigator.loading.value) return;
-    if (this.isUnusable()) return;
-    this.annotations.setClasses(heldClasses(this.annotations.current.value)?.length === 0 ? null : []);
+  chooseNone(at_ms = Infinity): void {
+    if (this.task.value !== "multilabel" || this.navigator.image === null) return;
+    const noneOrNothing = (now: Annotation): [] | null => (heldClasses(now)?.length === 0 ? null : []);
+    const left = this.navigator.on_screen.leftAt(at_ms);
+    if (left !== null) this.#late.give(left, "None of the classes", (now) => ({ kind: "classes", class_ids: noneOrNothing(now) }));
+    else if (!this.isUnusable()) this.annotations.setClasses(noneOrNothing(this.annotations.current.value));
   }
 
   addPoint(x: number, y: number, class_id = this.selected_class_id.value): void {
@@ -126,9 +112,12 @@ export class Labelling {
   }
 
   /** Delete key: the point nearest to the pointer, however far; what is said of a whole image. */
-  removeNearest(at: readonly [number, number] | null): void {
+  removeNearest(at: readonly [number, number] | null, at_ms = Infinity): void {
     if (this.task.value !== "segmentation") {
-      if (this.task.value === "multilabel") this.annotations.setClasses(null);
+      const left = this.navigator.on_screen.leftAt(at_ms);
+      const nothing: Draft = this.task.value === "multilabel" ? { kind: "classes", class_ids: null } : { kind: "label", class_id: null };
+      if (left !== null) this.#late.give(left, "No label", () => nothing);
+      else if (this.task.value === "multilabel") this.annotations.setClasses(null);
       else this.annotations.setLabel(null);
       return;
     }
@@ -164,20 +153,28 @@ export class Labelling {
     return (await this.#onServer((image_id, revision) => this.api.redo(image_id, revision))) !== null;
   }
 
-  async skip(): Promise<void> {
-    await this.#setAside("skipped");
+  async skip(at_ms = Infinity): Promise<void> {
+    await this.#setAside("skipped", at_ms);
   }
 
   /** A person has looked and cannot tell: an answer in place of any other. */
-  async markUndetermined(): Promise<void> {
-    await this.#setAside("undetermined");
+  async markUndetermined(at_ms = Infinity): Promise<void> {
+    await this.#setAside("undetermined", at_ms);
   }
 
-  async #setAside(as: "skipped" | "undetermined"): Promise<void> {
+  async #setAside(as: "skipped" | "undetermined", at_ms: number): Promise<void> {
     const image_id = this.annotations.image_id.value;
-    if (image_id === null || this.navigator.loading.value) return;
-    this.annotations.setAside(as);
-    await this.#goOn(image_id);
+    if (image_id === null) return;
+    const name = as === "skipped" ? "Skip" : "Undetermined";
+    const left = this.navigator.on_screen.leftAt(at_ms);
+    if (left !== null) {
+      this.#late.give(left, name, () => ({ kind: "aside", as }));
+      return;
+    }
+    const is_leaving = this.navigator.loading.value;
+    if (this.annotations.setAside(as) && is_leaving) this.#late.tell(image_id, name);
+    // The way to the next image has begun already.
+    if (!is_leaving) await this.#goOn(image_id);
   }
 
   async extractPoints(): Promise<void> {
@@ -199,7 +196,12 @@ export class Labelling {
     await this.#onServer((image_id, revision) => this.api.acceptRegion(image_id, accepted, revision));
   }
 
-  async accept(go_on: boolean): Promise<void> {
+  async accept(go_on: boolean, at_ms = Infinity): Promise<void> {
+    const { on_screen } = this.navigator;
+    if (!on_screen.wasShown(at_ms)) {
+      this.#late.refuseAccept(on_screen.leftAt(at_ms));
+      return;
+    }
     const shown = this.predictions.shown.value;
     const image_id = this.annotations.image_id.value;
     // An answer with several classes is made step by step: nothing may come in its place, and Enter is the way on.
@@ -214,6 +216,14 @@ export class Labelling {
     const answer = await this.#onServer((id, revision) => this.api.acceptPrediction(id, shown.version, revision));
     const advance = this.task.value === "classification" && this.preferences.value.auto_advance;
     if (answer !== null && (go_on || advance)) await this.#goOn(image_id);
+  }
+
+  #nameOf(class_id: number): string {
+    return this.classes.value.find(({ id }) => id === class_id)?.name ?? "";
+  }
+
+  #toggled(now: Annotation, class_id: number): { readonly kind: "classes"; readonly class_ids: readonly number[] | null } {
+    return { kind: "classes", class_ids: toggled(this.classes.value, heldClasses(now), class_id) };
   }
 
   get #kind(): Draft["kind"] {

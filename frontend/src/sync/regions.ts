@@ -54,8 +54,7 @@ export class RegionWork {
     return false;
   }
 
-  paint(shape: Shape): void {
-    const class_id = this.labelling.selected_class_id.value;
+  paint(shape: Shape, class_id = this.labelling.selected_class_id.value): void {
     if (class_id !== null) this.#add(newRegion(shape, class_id));
   }
 

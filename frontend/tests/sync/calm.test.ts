@@ -4,13 +4,15 @@ import { Calm, inCalm } from "../../src/sync/calm";
 
 const PACE = { after_ms: 250, every_ms: 1_000 };
 let is_awaited: boolean;
+let is_saving: boolean;
 let calm: Calm;
 let work: ReturnType<typeof vi.fn<() => Promise<void>>>;
 
 beforeEach(() => {
   vi.useFakeTimers();
   is_awaited = false;
-  calm = new Calm(() => is_awaited);
+  is_saving = false;
+  calm = new Calm(() => is_awaited, () => is_saving);
   work = vi.fn(() => Promise.resolve());
 });
 
@@ -67,6 +69,19 @@ describe("Calm", () => {
     calm.acted();
     calm.movedOn();
     expect(await isCalm(0)).toBe(true);
+  });
+
+  test("is there on another image once the label is saved, or takes too long", async () => {
+    calm.acted();
+    is_saving = true;
+    calm.movedOn();
+    expect(await isCalm(100)).toBe(false);
+    is_saving = false;
+    expect(await isCalm(50)).toBe(true);
+    calm.acted();
+    is_saving = true;
+    calm.movedOn();
+    expect(await isCalm(2_000)).toBe(true);
   });
 });
 

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, expect, test, vi } from "vitest";
 
 import type { Api } from "../../src/api/client";
 import { AnnotationStore, EMPTY_ANNOTATION } from "../../src/state/annotations";
+import type { ShownPrediction } from "../../src/state/prediction";
 import { PreferenceStore } from "../../src/state/preferences";
 import { Signal } from "../../src/state/signal";
 import { ToastStore } from "../../src/state/toasts";
@@ -20,6 +21,9 @@ let saved: Map<number, Annotation>;
 let navigator: Navigator;
 let labelling: Labelling;
 let toasts: ToastStore;
+let predictions: PredictionWatch;
+/** Image and version. */
+let accepted: [number, number][];
 
 function image(id: number): ImageDetails {
   return {
@@ -38,7 +42,9 @@ function put(image_id: number, draft: Draft): Promise<Annotation> {
   return after(20, () => {
     const revision = (saved.get(image_id)?.revision ?? 0) + 1;
     const class_ids = draft.kind === "classes" ? (draft.class_ids ?? []) : [];
+    const aside = draft.kind === "aside" ? { [draft.as]: true } : {};
     const said = {
+      ...aside,
       label: draft.kind === "label" && draft.class_id !== null ? { class_id: draft.class_id, origin: "human" as const } : null,
       labels: draft.kind === "classes" ? class_ids.map((class_id) => ({ class_id, origin: "human" as const })) : null,
     };
@@ -53,6 +59,10 @@ async function start(task: Task): Promise<void> {
     image: (id) => after(LOAD_MS, () => image(id)),
     annotation: (id) => after(LOAD_MS, () => state(id)),
     imageFile: () => after(LOAD_MS, () => new Blob()),
+    acceptPrediction: (id, version) => {
+      accepted.push([id, version]);
+      return after(20, () => ({ ...EMPTY_ANNOTATION, label: { class_id: 1, origin: "accepted" as const }, revision: state(id).revision + 1 }));
+    },
     undo: (id) => after(20, () => ({ ...EMPTY_ANNOTATION, revision: state(id).revision + 1 })),
     upcomingImages: () => Promise.resolve([]),
     nextImage: (_strategy, current_id) => Promise.resolve(image((current_id ?? 0) + 1)),
@@ -66,7 +76,7 @@ async function start(task: Task): Promise<void> {
   };
   toasts = new ToastStore();
   const saves = new SaveQueue(put, listener, memoryStorage(), "unsaved");
-  const predictions = new PredictionWatch(api as Api, new Signal([]), new Signal(true), () => false);
+  predictions = new PredictionWatch(api as Api, new Signal([]), new Signal(true), () => false);
   navigator = new Navigator(api as Api, annotations, new PictureCache(api as Api), predictions, saves, toasts);
   labelling = new Labelling(
     api as Api, new Signal(task), new Signal(CLASSES), annotations, saves, navigator, predictions, new PreferenceStore(memoryStorage()), toasts,
@@ -82,6 +92,15 @@ async function untilShown(image_id: number): Promise<void> {
   navigator.on_screen.shown();
 }
 
+/** Images 2 and 3 open without a wait from now on; image 1 is on screen. */
+async function openAtHand(): Promise<void> {
+  for (const id of [2, 3, 1]) {
+    void navigator.open(id);
+    await vi.advanceTimersByTimeAsync(500);
+    navigator.on_screen.shown();
+  }
+}
+
 const press = (class_id: number): void => labelling.chooseClass(class_id, performance.now());
 const labels = (): (number | undefined)[] => [1, 2, 3].map((id) => saved.get(id)?.label?.class_id);
 
@@ -89,6 +108,7 @@ beforeEach(() => {
   vi.useFakeTimers();
   vi.stubGlobal("createImageBitmap", () => Promise.resolve({ width: 8, height: 8 }));
   saved = new Map();
+  accepted = [];
 });
 
 afterEach(() => {
@@ -148,4 +168,76 @@ test("several classes: each toggles what was on screen", async () => {
   await vi.advanceTimersByTimeAsync(1_000);
   expect(saved.get(1)?.labels?.map(({ class_id }) => class_id)).toEqual([2, 3]);
   expect(saved.has(2)).toBe(false);
+});
+
+test("of two images opened before a frame, none was seen: keys count for the one before them", async () => {
+  await start("classification");
+  await openAtHand();
+  void navigator.open(2);
+  void navigator.open(3);
+  press(2);
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect(navigator.image?.id).toBe(3);
+  expect(labels()).toEqual([2, undefined, undefined]);
+});
+
+test("there and back before a frame: keys count for the image that stayed on screen, and for it again as the next one comes", async () => {
+  await start("classification");
+  await openAtHand();
+  void navigator.open(2);
+  void navigator.open(1);
+  press(2);
+  await vi.advanceTimersByTimeAsync(15);
+  expect(navigator.image?.id).toBe(1);
+  void navigator.open(3);
+  press(3);
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect(labels()).toEqual([3, undefined, undefined]);
+});
+
+test("an image is set aside, cleared, or answered with none, if it was on screen", async () => {
+  await start("multilabel");
+  await openAtHand();
+  void navigator.open(2);
+  labelling.chooseNone(performance.now());
+  await vi.advanceTimersByTimeAsync(100);
+  expect([saved.get(1)?.labels, saved.has(2)]).toEqual([[], false]);
+  await labelling.markUndetermined(performance.now());
+  await vi.advanceTimersByTimeAsync(100);
+  expect([saved.get(1)?.undetermined, saved.has(2), navigator.image?.id]).toEqual([true, false, 2]);
+  await labelling.skip(performance.now());
+  await vi.advanceTimersByTimeAsync(100);
+  expect([saved.get(1)?.skipped, saved.has(2), navigator.image?.id]).toEqual([true, false, 2]);
+  labelling.chooseClass(3, performance.now());
+  labelling.removeNearest(null, performance.now());
+  await vi.advanceTimersByTimeAsync(100);
+  expect([saved.get(1)?.skipped, saved.get(1)?.labels, saved.has(2)]).toEqual([false, [], false]);
+  expect(toasts.value.at(-1)?.text).toBe("“No label” went to image 1: it was still on screen.");
+});
+
+test("an image is set aside once, however fast the key comes again", async () => {
+  await start("classification");
+  void labelling.skip(performance.now());
+  await vi.advanceTimersByTimeAsync(15);
+  void labelling.skip(performance.now());
+  await vi.waitUntil(() => navigator.image?.id === 2);
+  void labelling.skip(performance.now());
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect([...saved.keys()]).toEqual([1]);
+  expect(navigator.image?.id).toBe(2);
+});
+
+test("no prediction is accepted of an image that no frame has shown", async () => {
+  await start("classification");
+  await openAtHand();
+  void navigator.open(2);
+  predictions.shown.set({ image_id: 2, version: 7, maps: [], refined: true } as unknown as ShownPrediction);
+  await labelling.accept(true, performance.now());
+  expect([accepted, navigator.image?.id]).toEqual([[], 2]);
+  expect(toasts.value.map(({ text }) => text)).toEqual(["Nothing was accepted: image 1 was still on screen, and was left already."]);
+  await vi.advanceTimersByTimeAsync(20);
+  navigator.on_screen.shown();
+  void labelling.accept(false, performance.now());
+  await vi.advanceTimersByTimeAsync(100);
+  expect(accepted).toEqual([[2, 7]]);
 });

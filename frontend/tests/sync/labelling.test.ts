@@ -10,6 +10,7 @@ import { ToastStore } from "../../src/state/toasts";
 import type { Annotation, Draft, Origin, Point, Task } from "../../src/state/types";
 import { Labelling } from "../../src/sync/labelling";
 import type { Navigator } from "../../src/sync/navigator";
+import { OnScreen } from "../../src/sync/on_screen";
 import type { PredictionWatch } from "../../src/sync/prediction_watch";
 import { SaveQueue, type SaveListener } from "../../src/sync/save_queue";
 import { memoryStorage } from "../memory_storage";
@@ -104,7 +105,7 @@ beforeEach(() => {
     rejected: (...args) => labelling.outcomes.rejected(...args),
   };
   saves = new SaveQueue((_id, draft, revision) => server.put(draft, revision), listener, memoryStorage(), "unsaved");
-  const navigator = { image: { id: 1 }, loading: new Signal(false), invalidate: () => undefined, forget: () => undefined, next };
+  const navigator = { image: { id: 1 }, loading: new Signal(false), on_screen: new OnScreen(), invalidate: () => undefined, forget: () => undefined, next };
   const predictions = { expect: () => undefined, shown: new Signal(null) };
   labelling = new Labelling(
     api as Api, new Signal<Task>("segmentation"), new Signal([{ id: 1, name: "a", color: "#ffffff", group: null }]), annotations, saves,

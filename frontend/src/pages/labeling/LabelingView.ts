@@ -38,9 +38,10 @@ export class LabelingView extends AppView {
   /** In segmentation sessions. */
   #desk: ToolDesk | null = null;
   #commands: Commands | null = null;
+  #input_at_ms: number | undefined;
   readonly #keyboard = new Keyboard({
     bindings: () => this.app.keys.here,
-    command: (command) => this.#run(command),
+    command: (command, at_ms) => this.#run(command, at_ms),
     chooseClass: (index, at_ms) => this.#chooseClass(index, at_ms),
     toolKey: (key) => !this.app.ui.gallery_open.value && (this.#desk?.key(key) ?? false),
     hide: (hidden) => this.app.ui.overlay_hidden.set(hidden),
@@ -73,8 +74,9 @@ export class LabelingView extends AppView {
     this.#commands = new Commands(this.app, this.#stage, this.#desk, this);
     this.#keyboard.listen();
     roveFocusIn(this);
-    this.addEventListener("fewclick-class", ({ detail }) => this.#choose(detail));
-    this.addEventListener("fewclick-command", ({ detail }) => this.#run(detail));
+    this.addEventListener("fewclick-class", ({ detail }) => this.#choose(detail, this.#input_at_ms));
+    this.addEventListener("fewclick-command", ({ detail }) => this.#run(detail, this.#input_at_ms));
+    for (const type of ["click", "keydown"]) this.addEventListener(type, this.#noteInput, { capture: true });
     // A clicked button must not catch Space and Enter afterwards: those are keys of the image.
     this.addEventListener("click", (event) => {
       const button = event.target instanceof Element ? event.target.closest("button") : null;
@@ -163,6 +165,12 @@ export class LabelingView extends AppView {
     else this.app.labelling.chooseClass(class_id, at_ms);
   }
 
+  /** What a part of the page asks for in answer to a key or click has the time of that. */
+  readonly #noteInput = ({ timeStamp }: Event): void => {
+    this.#input_at_ms = timeStamp;
+    setTimeout(() => (this.#input_at_ms = undefined));
+  };
+
   readonly #followHash = (): void => {
     const wanted = imageIdInHash(location.hash);
     if (wanted !== null && wanted !== this.app.navigator.image?.id) void this.app.navigator.open(wanted);
@@ -170,13 +178,13 @@ export class LabelingView extends AppView {
     if (isGallery(location.hash)) this.app.ui.gallery_open.set(true);
   };
 
-  #run(command: Command): void {
+  #run(command: Command, at_ms?: number): void {
     const closed = this.#closeMenus();
     if (closed && command === "escape") return;
     if (this.app.ui.gallery_open.value && (this.#gallery?.run(command) === true || !BESIDE_GALLERY.has(command))) return;
     this.#desk?.settle();
     this.querySelector("fewclick-hint")?.did(command);
-    this.#commands?.run(command);
+    this.#commands?.run(command, at_ms);
   }
 
   #toImage(): void {

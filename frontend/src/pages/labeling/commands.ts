@@ -19,26 +19,27 @@ export class Commands {
     private readonly page: HTMLElement,
   ) {}
 
-  run(command: Command): void {
-    this.#actions[command]();
+  /** `at_ms`: when the key or click came; a busy page hears of it later. */
+  run(command: Command, at_ms?: number): void {
+    this.#actions[command](at_ms);
   }
 
-  readonly #actions: Readonly<Record<Command, () => void>> = {
+  readonly #actions: Readonly<Record<Command, (at_ms?: number) => void>> = {
     next: () => void this.app.navigator.next(),
     previous: () => void this.app.navigator.previous(),
     "next-in-order": () => void this.app.navigator.step(1),
     "previous-in-order": () => void this.app.navigator.step(-1),
-    skip: () => void this.app.labelling.skip(),
-    undetermined: () => void this.app.labelling.markUndetermined(),
+    skip: (at_ms) => void this.app.labelling.skip(at_ms),
+    undetermined: (at_ms) => void this.app.labelling.markUndetermined(at_ms),
     classes: () => openDialog(this.app.ui.classes_open),
     "class-palette": () => openDialog(this.app.ui.class_palette_open),
     undo: () => void this.app.labelling.undo(),
     redo: () => void this.app.labelling.redo(),
     save: () => void this.app.training.start(),
-    accept: () => void this.app.labelling.accept(false),
-    "accept-next": () => void this.app.labelling.accept(true),
-    none: () => this.app.labelling.chooseNone(),
-    remove: () => (this.desk ? this.desk.remove() : this.app.labelling.removeNearest(null)),
+    accept: (at_ms) => void this.app.labelling.accept(false, at_ms),
+    "accept-next": (at_ms) => void this.app.labelling.accept(true, at_ms),
+    none: (at_ms) => this.app.labelling.chooseNone(at_ms),
+    remove: (at_ms) => (this.desk ? this.desk.remove() : this.app.labelling.removeNearest(null, at_ms)),
     extract: () => {
       if (this.app.config.task === "segmentation") void this.app.labelling.extractPoints();
     },

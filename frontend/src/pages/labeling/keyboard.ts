@@ -2,8 +2,8 @@ import { actionFor, type Binding, type Command } from "../../state/keymap";
 
 export interface KeyboardHandlers {
   bindings(): readonly Binding[];
-  command(command: Command): void;
   /** `at_ms`: when the key was pressed; a busy page hears of it later. */
+  command(command: Command, at_ms: number): void;
   chooseClass(index: number, at_ms: number): void;
   /** The tool at work is asked first: Escape, Enter, arrows and the like may be its. */
   toolKey(key: { readonly key: string; readonly ctrl: boolean; readonly shift: boolean; readonly alt: boolean }): boolean;
@@ -59,7 +59,7 @@ export class Keyboard {
       // A digit held down must not label one image after the other.
       if (!event.repeat) this.handlers.chooseClass(action.index, event.timeStamp);
     } else if (action.command === "hide-overlay") this.#hideDown(event);
-    else if (!event.repeat || repeats(action.command)) this.handlers.command(action.command);
+    else if (!event.repeat || repeats(action.command)) this.handlers.command(action.command, event.timeStamp);
   };
 
   readonly #up = (event: KeyboardEvent): void => {

@@ -54,7 +54,9 @@ export class ToolDesk {
     });
     this.#polygon = new PolygonTool(cursor, {
       ...drawn,
-      polygon: (geometry) => app.regions.paint({ kind: "polygon", geometry }),
+      chosenClass: () => app.labelling.selected_class_id.value,
+      color: (class_id) => this.#color(this.#presentClass(class_id)),
+      polygon: (geometry, class_id) => app.regions.paint({ kind: "polygon", geometry }, this.#presentClass(class_id)),
       tooSmall: () => app.toasts.show("info", "A polygon needs three corners that are not in one line."),
     });
     this.#tools = {
@@ -119,9 +121,9 @@ export class ToolDesk {
       if (left_id === null || (await navigator.returnTo(left_id))) tools.tool.set("polygon");
     };
     const action = { action: { text: "Go on with it", run: () => void goOn() } };
-    if (left_id !== null) toasts.show("info", `The polygon on image ${left_id} is not closed. It is kept there.`, action);
-    else if (this.#set === this.#polygon && tool !== this.#polygon && this.#polygon.isOpen) {
-      toasts.show("info", `The polygon is not closed. It is kept: ${keys.names("tool-polygon")} goes on with it.`, action);
+    if (left_id !== null) toasts.show("info", `The polygon on image ${left_id} is not closed. It is kept there until you leave the page.`, action);
+    else if (this.#set === this.#polygon && tool !== this.#polygon && !this.#polygon.isEmpty) {
+      toasts.show("info", `The polygon is not closed. It is kept until you leave the page: ${keys.names("tool-polygon")} goes on with it.`, action);
     }
   }
 
@@ -147,6 +149,7 @@ export class ToolDesk {
     const { tools, regions, labelling } = this.app;
     if (tools.tool.value === "select" && regions.setClassOfSelected(class_id)) return;
     labelling.chooseClass(class_id);
+    if (tools.tool.value === "polygon") this.#polygon.takeClass(class_id);
     if (["hand", "select", "eraser"].includes(tools.tool.value)) tools.tool.set("points");
   }
 
@@ -202,10 +205,16 @@ export class ToolDesk {
 
   #chosenColor(): string {
     const { value } = this.app.labelling.selected_class_id;
-    return value === null ? UNKNOWN : this.#color(value);
+    return this.#color(value);
   }
 
-  #color(class_id: number): string {
+  /** The class; where it was removed meanwhile, the chosen one. */
+  #presentClass(class_id: number | null): number | null {
+    const is_there = this.app.classes.value.some(({ id }) => id === class_id);
+    return is_there ? class_id : this.app.labelling.selected_class_id.value;
+  }
+
+  #color(class_id: number | null): string {
     return this.app.classes.value.find(({ id }) => id === class_id)?.color ?? UNKNOWN;
   }
 

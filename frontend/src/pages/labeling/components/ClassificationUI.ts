@@ -63,7 +63,7 @@ export class ClassificationUI extends AppView {
     return html`<button class="class-row" role="radio" data-testid="class-${label_class.id}" aria-checked=${selected}
       ?disabled=${navigator.image?.features === "failed"}
       style="--class-color: ${label_class.color}; --depth: ${depthOf(this.app.classes.value, label_class.id)}"
-      @click=${() => labelling.chooseClass(label_class.id)}>
+      @click=${({ timeStamp }: Event) => labelling.chooseClass(label_class.id, timeStamp)}>
       <span class="swatch"></span><span class="class-name">${label_class.name}</span>
       ${selected ? html`<span class="class-check">${icon(Check, 16)}</span>` : nothing}
       ${index < 9 ? html`<kbd>${index + 1}</kbd>` : nothing}

@@ -80,7 +80,7 @@ export class MultilabelUI extends AppView {
     const is_suggested = shown.suggestion?.includes(id) ?? false;
     return html`<button class="class-row switch-row ${is_suggested ? "is-suggested" : ""}" role=${is_exclusive ? "radio" : "checkbox"}
       data-testid="class-${id}" data-suggested=${is_suggested} aria-checked=${is_held} style="--class-color: ${color}; --depth: ${depthOf(this.app.classes.value, id)}"
-      ?disabled=${this.app.navigator.image?.features === "failed"} @click=${() => this.app.labelling.chooseClass(id)}>
+      ?disabled=${this.app.navigator.image?.features === "failed"} @click=${({ timeStamp }: Event) => this.app.labelling.chooseClass(id, timeStamp)}>
       <span class="class-mark ${is_exclusive ? "is-round" : ""}">${is_held ? icon(Check, 13) : nothing}</span>
       <span class="class-name">${name}</span>
       ${this.#bar(label_class, shown.probabilities)}

@@ -44,7 +44,9 @@ export class GalleryDrawing {
     return true;
   }
 
+  /** The tiles are in the document as they were drawn. */
   end(): void {
+    TilePicture.wake();
     this.#drawn = this.#drawing;
     if (this.#left > 0 || this.is_rushing || this.#frame !== 0) return;
     this.#frame = requestAnimationFrame(() => {

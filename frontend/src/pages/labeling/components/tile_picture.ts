@@ -9,6 +9,8 @@ type Layer = "picture" | "overlay";
  */
 export class TilePicture extends HTMLElement {
   static #not_before_ms = 0;
+  /** Their tiles were blank when it was time to ask. */
+  static readonly #asleep = new Set<TilePicture>();
   readonly #urls: Record<Layer, string> = { picture: "", overlay: "" };
   #timer: ReturnType<typeof setTimeout> | null = null;
   readonly #images: Partial<Record<Layer, HTMLImageElement>> = {};
@@ -16,6 +18,15 @@ export class TilePicture extends HTMLElement {
   /** Tiles go by quickly: nobody sees their pictures. */
   static wait(): void {
     TilePicture.#not_before_ms = performance.now() + LOAD_AFTER_MS;
+  }
+
+  /** Tiles were drawn: those that are blank no longer ask for their pictures. */
+  static wake(): void {
+    for (const picture of TilePicture.#asleep) if (!picture.#isBlank) picture.#loadSoon(LOAD_AFTER_MS);
+  }
+
+  get #isBlank(): boolean {
+    return this.closest(".is-blank") !== null;
   }
 
   set src(src: string) {
@@ -43,10 +54,7 @@ export class TilePicture extends HTMLElement {
   }
 
   #empty(...layers: Layer[]): void {
-    if (layers.includes("picture") && this.#timer !== null) {
-      clearTimeout(this.#timer);
-      this.#timer = null;
-    }
+    if (layers.includes("picture")) this.#cancel();
     for (const layer of layers) {
       // Without it the browser goes on loading.
       this.#images[layer]?.removeAttribute("src");
@@ -54,19 +62,29 @@ export class TilePicture extends HTMLElement {
     }
   }
 
-  #loadSoon(wait_ms: number): void {
+  #cancel(): void {
+    TilePicture.#asleep.delete(this);
     if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = null;
+  }
+
+  #loadSoon(wait_ms: number): void {
+    this.#cancel();
     this.#timer = setTimeout(() => this.#load(), wait_ms);
   }
 
   #load(): void {
     const wait_ms = TilePicture.#not_before_ms - performance.now();
-    // A blank tile shows something else before long.
-    if (wait_ms > 0 || this.closest(".is-blank") !== null) {
-      this.#loadSoon(Math.max(wait_ms, 0) + 1 + (wait_ms > 0 ? 0 : LOAD_AFTER_MS));
+    if (wait_ms > 0) {
+      this.#loadSoon(wait_ms + 1);
       return;
     }
     this.#timer = null;
+    // A blank tile shows something else before long, or nothing any more.
+    if (this.#isBlank) {
+      TilePicture.#asleep.add(this);
+      return;
+    }
     for (const layer of ["picture", "overlay"] as const) {
       const src = this.#urls[layer];
       if (src === "") continue;
