@@ -203,7 +203,7 @@ def test_polygon__not_closed_stays_with_its_image_and_is_led_back_to(
         labeling.click_image(*corner)
         page.wait_for_timeout(420)  # else two clicks are a double one
     page.keyboard.press("f")
-    expect(labeling.part("toast")).to_contain_text("The polygon on image 1 is not closed. It is kept there until you leave the page.")
+    expect(labeling.part("toast")).to_contain_text("polygon on image 1 is not closed. It is kept there until you leave")
     page.get_by_role("button", name="Go on with it").click()
     expect(labeling.canvas).to_have_attribute("data-image-id", "1")
     page.keyboard.press("Enter")
