@@ -56,9 +56,14 @@ def test_keys__are_changed_with_the_conflict_named_and_kept(page: Page, url: str
     expect_image(page, 1)
     expect(page.get_by_test_id("skip")).to_have_attribute("title", "Skip (F)")
     expect(page.get_by_test_id("next")).to_have_attribute("title", "Next (→)")
-    page.get_by_test_id("jump-to-image").press("f")
+    field = page.get_by_test_id("jump-to-image")
+    field.press("f")
+    expect(field).to_have_attribute("aria-expanded", "true")
     expect_image(page, 1)
-    page.get_by_test_id("jump-to-image").press("Escape")
+    page.keyboard.press("Escape")  # closes what was found
+    expect(field).to_have_attribute("aria-expanded", "false")
+    page.keyboard.press("Escape")  # leaves the field
+    expect(field).not_to_be_focused()
     page.keyboard.press("f")
     expect_image(page, 2)
     page.keyboard.press("?")
