@@ -149,12 +149,17 @@ def test_undetermined__is_an_answer_that_a_key_gives_and_undo_takes_back(
     labeling.open(url)
     image_id = labeling.image_id
     with Client(url) as client:
+
+        def status() -> str:
+            return str(client.json("GET", f"images/{image_id}")["status"])
+
         page.keyboard.press("u")
         labeling.wait_until(lambda: labeling.image_id != image_id, "the next image")
-        assert client.json("GET", f"images/{image_id}")["status"] == "undetermined"
+        # The page does not wait for the server.
+        labeling.wait_until(lambda: status() == "undetermined", "the answer on the server")
         page.keyboard.press("Shift+ArrowLeft")
         labeling.wait_until(lambda: labeling.image_id == image_id, "the image again")
         expect(labeling.part("undetermined-badge")).to_be_visible()
         page.keyboard.press("Control+z")
         expect(labeling.part("undetermined-badge")).to_have_count(0)
-        assert client.json("GET", f"images/{image_id}")["status"] == "unlabeled"
+        assert status() == "unlabeled"
