@@ -1,4 +1,4 @@
-# Needs on a fresh machine: Python 3.11 or newer, Node.js 20 or newer, make.
+# Needs on a fresh machine: Python 3.11 or newer, Node.js 20.19 or newer, make.
 PYTHON ?= python3
 PORT ?= 8000
 HOST ?= 127.0.0.1
