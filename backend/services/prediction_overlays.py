@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 from fastapi import Response
@@ -10,7 +9,7 @@ from fastapi import Response
 from backend.context import AppContext
 from backend.schemas.classes import LabelClassOut
 from backend.services.image_files import matches_etag
-from backend.services.prediction_maps import read_logits
+from backend.services.prediction_maps import encode_png, read_logits
 from models.prediction_store import softmax
 
 LEAST_ALPHA, MOST_ALPHA = 40, 150
@@ -26,12 +25,11 @@ def send_overlay(context: AppContext, image_id: int, if_none_match: str | None) 
     """
     _image, prediction, logits = read_logits(context, image_id)
     colors = class_colors(prediction.class_ids, context.config.classes)
-    etag = f'"{prediction.version}-{hash_of(colors)}"'
+    etag = f'"{prediction.version}-{colors.tobytes().hex()}"'
     headers = {"ETag": etag, "Cache-Control": "private, no-cache", "X-Prediction-Version": str(prediction.version)}
     if matches_etag(if_none_match, etag):
         return Response(status_code=304, headers=headers)
-    encoded = cv2.imencode(".png", paint_classes(logits, colors))[1]
-    return Response(encoded.tobytes(), media_type="image/png", headers=headers)
+    return Response(encode_png(paint_classes(logits, colors)), media_type="image/png", headers=headers)
 
 
 def class_colors(class_ids: list[int], classes: tuple[LabelClassOut, ...]) -> npt.NDArray[np.uint8]:
@@ -59,8 +57,3 @@ def paint_classes(logits: npt.NDArray[np.float32], colors: npt.NDArray[np.uint8]
     painted = np.asarray(colors[winner], np.uint8)
     painted[..., 3] = np.where(painted[..., 3] > 0, LEAST_ALPHA + (MOST_ALPHA - LEAST_ALPHA) * sure, 0)
     return painted
-
-
-def hash_of(colors: npt.NDArray[np.uint8]) -> str:
-    """The same for the same colours."""
-    return colors.tobytes().hex()

@@ -1,3 +1,4 @@
+import { around, type Bounds } from "../state/shapes";
 import type { Point } from "../state/types";
 import { imageToStage, type Size, type Viewport } from "../state/viewport";
 import { showCanvas, type Frame } from "./frame";
@@ -10,27 +11,19 @@ const FEW = 300;
 /** Points that need little more room than the stage has are painted all, wherever the image lies. */
 const WHOLE_UP_TO = 1.25;
 
-/** CSS pixels of the stage, or pixels of the image. */
-export interface Box {
-  readonly left: number;
-  readonly top: number;
-  readonly right: number;
-  readonly bottom: number;
-}
-
 interface Painted {
   readonly view: Viewport;
   readonly ratio: number;
   readonly points: readonly Point[];
   /** What the canvas covers as the image lay when it was painted, CSS pixels of the stage. */
-  readonly window: Box;
+  readonly window: Bounds;
 }
 
 /** The points, on a canvas that is as small as they allow: without a GPU every canvas is copied into every frame. */
 export class PointsLayer {
   readonly canvas = document.createElement("canvas");
   readonly #painter = new PointsPainter();
-  #bounds: { readonly points: readonly Point[]; readonly box: Box | null } = { points: [], box: null };
+  #bounds: { readonly points: readonly Point[]; readonly box: Bounds | null } = { points: [], box: null };
   /** null: all must be painted anew. */
   #painted: Painted | null = null;
 
@@ -75,7 +68,7 @@ export class PointsLayer {
     return true;
   }
 
-  #repaint({ view, stage, ratio }: Frame, all: Box, margin: number, points: readonly Point[], colorOf: (class_id: number) => string): void {
+  #repaint({ view, stage, ratio }: Frame, all: Bounds, margin: number, points: readonly Point[], colorOf: (class_id: number) => string): void {
     const window = windowFor(all, stage, ratio, margin);
     const [width, height] = [window.right - window.left, window.bottom - window.top];
     const [columns, rows] = [Math.max(1, Math.round(width * ratio)), Math.max(1, Math.round(height * ratio))];
@@ -103,7 +96,7 @@ export class PointsLayer {
 }
 
 /** What a canvas has to cover, on whole pixels of the screen: all, or what is within `margin` of the stage. */
-export function windowFor(all: Box, stage: Size, ratio: number, margin: number): Box {
+export function windowFor(all: Bounds, stage: Size, ratio: number, margin: number): Bounds {
   const is_small = (all.right - all.left) * (all.bottom - all.top) <= WHOLE_UP_TO * stage.width * stage.height;
   const around = { left: -margin, top: -margin, right: stage.width + margin, bottom: stage.height + margin };
   const { left, top, right, bottom } = is_small ? all : (common(all, around) ?? all);
@@ -127,20 +120,12 @@ function isSame(a: Point, b: Point | undefined): boolean {
 }
 
 /** null where there are none. */
-export function boundsOf(points: readonly Point[]): Box | null {
-  if (points.length === 0) return null;
-  let [left, top, right, bottom] = [Infinity, Infinity, -Infinity, -Infinity];
-  for (const { x, y } of points) {
-    left = Math.min(left, x);
-    top = Math.min(top, y);
-    right = Math.max(right, x);
-    bottom = Math.max(bottom, y);
-  }
-  return { left, top, right, bottom };
+export function boundsOf(points: readonly Point[]): Bounds | null {
+  return points.length === 0 ? null : around(points.map(({ x, y }) => [x, y]));
 }
 
 /** Where points within the bounds leave ink, CSS pixels of the stage. */
-function onStage({ left, top, right, bottom }: Box, view: Viewport): Box {
+function onStage({ left, top, right, bottom }: Bounds, view: Viewport): Bounds {
   const [x0, y0] = imageToStage(view, [left, top]);
   const [x1, y1] = imageToStage(view, [right, bottom]);
   return { left: x0 - REACH_PX, top: y0 - REACH_PX, right: x1 + REACH_PX, bottom: y1 + REACH_PX };
@@ -151,20 +136,20 @@ function origin({ view, window }: Painted): Viewport {
   return { ...view, x: view.x - window.left, y: view.y - window.top };
 }
 
-function moved(box: Box, from: Viewport, to: Viewport): Box {
+function moved(box: Bounds, from: Viewport, to: Viewport): Bounds {
   const [dx, dy] = [to.x - from.x, to.y - from.y];
   return { left: box.left + dx, top: box.top + dy, right: box.right + dx, bottom: box.bottom + dy };
 }
 
 /** null where they do not meet. */
-function common(a: Box, b: Box): Box | null {
+function common(a: Bounds, b: Bounds): Bounds | null {
   const [left, top] = [Math.max(a.left, b.left), Math.max(a.top, b.top)];
   const [right, bottom] = [Math.min(a.right, b.right), Math.min(a.bottom, b.bottom)];
   return left < right && top < bottom ? { left, top, right, bottom } : null;
 }
 
 /** But for what rounding may do. */
-function covers(outer: Box, inner: Box): boolean {
+function covers(outer: Bounds, inner: Bounds): boolean {
   const slack = 0.01;
   return (
     outer.left <= inner.left + slack && outer.top <= inner.top + slack &&

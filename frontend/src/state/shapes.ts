@@ -190,7 +190,8 @@ function lengthOf(points: readonly Vec2[]): number {
   }, 0);
 }
 
-function around(points: readonly Vec2[]): Bounds {
+/** Of one point at least. */
+export function around(points: readonly Vec2[]): Bounds {
   let [left, top, right, bottom] = [Infinity, Infinity, -Infinity, -Infinity];
   for (const [x, y] of points) {
     left = Math.min(left, x);
