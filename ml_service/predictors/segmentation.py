@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
 
 from db.queries.training_data import ImageRef
 from ml_service.feature_reader import FeatureReader
+from ml_service.heads.helpers import Helpers
 from ml_service.heads.kernel_head import KernelHead
 from ml_service.heads.live import LiveHead
 from ml_service.predictors.base import ImagePrediction, Model
@@ -35,7 +37,15 @@ class SegmentationPredictor:
         return [_predict_map(model, reader, image, keep=keep) for image in images]
 
 
+@cache
+def _helpers() -> Helpers:
+    return Helpers()
+
+
 def _logits(model: Model, reader: FeatureReader, image: ImageRef, *, keep: bool) -> npt.NDArray[np.float32]:
+    if keep and isinstance(model.head, KernelHead):
+        # Somebody looks at this image or soon will; of all others each thread of the sweep predicts one.
+        return model.head.logits(reader.feature_map(image, keep=True), _helpers())
     if keep or not isinstance(model.head, LiveHead | KernelHead):
         return model.head.logits(reader.feature_map(image, keep=keep))
     logits = model.head.logits(reader.stored_map(image))

@@ -10,7 +10,8 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from ml_service.heads.exclusive import fit_exclusive_head, restore_exclusive_head
-from ml_service.heads.kernel_head import KernelHead
+from ml_service.heads.helpers import Helpers
+from ml_service.heads.kernel_head import ROWS_AT_ONCE, KernelHead
 from ml_service.heads.live import SEGMENTATION, LiveHead
 from ml_service.heads.scaler import FeatureScaler
 from tests.ml_service.heads.blobs import DIM, GROUPS, Float, Int, blobs
@@ -113,6 +114,13 @@ def test_logits__grids_and_halves_as_rows_one_by_one() -> None:
     grid = np.random.default_rng(1).normal(3, 1, (17, 19, DIM)).astype(np.float16)
     one_by_one = np.stack([head.logits(row[None])[0] for row in grid.reshape(-1, DIM)]).reshape(17, 19, 3)
     np.testing.assert_allclose(head.logits(grid), one_by_one, atol=1e-4)
+
+
+def test_logits__shared_among_threads_are_the_same_bitwise() -> None:
+    head = fit(*blobs(4, 3), 3)
+    assert isinstance(head, KernelHead)
+    rows = np.random.default_rng(1).normal(3, 1, (4 * ROWS_AT_ONCE + 7, DIM)).astype(np.float32)
+    np.testing.assert_array_equal(head.logits(rows, Helpers(3)), head.logits(rows))
 
 
 def test_logits__other_features_are_refused() -> None:
