@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from sqlalchemy import Float, ForeignKey, String, UniqueConstraint
+from sqlalchemy import Float, ForeignKey, Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from db.clock import utc_now
@@ -106,3 +106,18 @@ class AnnotationState(Base):
     "classes": [{"class_id", "origin"}] where an image may have several, "regions": [{"id", "shape_id", "kind",
     "class_id", "origin"}] in their order where it has any."""
     created_at: Mapped[dt.datetime] = mapped_column(default=utc_now)
+
+
+class MergedAnnotation(Base):
+    """What of one image was said with a class before that was merged into another one."""
+
+    __tablename__ = "merged_annotations"
+    __table_args__ = (Index("ix_merged_annotations_merge_id_image_id", "merge_id", "image_id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    merge_id: Mapped[int] = mapped_column(ForeignKey("class_merges.id", ondelete="CASCADE"))
+    image_id: Mapped[int] = mapped_column(ForeignKey("images.id", ondelete="CASCADE"), index=True)
+    state_id: Mapped[int | None]
+    """Of the `AnnotationState`, which may be forgotten by now; None: of the rows that were in force."""
+    content: Mapped[dict[str, Any]]
+    """As db/queries/merged_content.py writes it."""

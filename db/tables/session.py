@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from sqlalchemy import CheckConstraint, Index, String, Text, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from db.clock import utc_now
@@ -61,8 +61,28 @@ class LabelClass(Base):
     parent_id: Mapped[int | None] = mapped_column(default=None)
     """The class that it is a kind of; that one may be removed, see db/queries/class_tree.py."""
     merged_into_id: Mapped[int | None] = mapped_column(default=None)
-    """The class that took over its annotations; it is then removed, with nothing to bring back."""
+    """The class that took over its annotations; it is then removed. `ClassMerge` says how it was before."""
     unasked: Mapped[list[Any]] = mapped_column(default=list, server_default="[]")
     """[first, last] of each span of `Image.answered_at` in which nobody was asked for it: before it was added, and
     while it was removed (then last is None)."""
     removed_at: Mapped[dt.datetime | None] = mapped_column(default=None)
+
+
+class ClassMerge(Base):
+    """A class that was merged into another one, and how it all was before: gone as soon as that is undone."""
+
+    __tablename__ = "class_merges"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    class_id: Mapped[int] = mapped_column(ForeignKey("classes.id", ondelete="CASCADE"), unique=True)
+    into_id: Mapped[int] = mapped_column(ForeignKey("classes.id", ondelete="CASCADE"))
+    last_state_id: Mapped[int]
+    """Largest id of `annotation_states` then: larger ones say what was done since."""
+    usage: Mapped[dict[str, Any]]
+    """Points, regions, labels and images of the class, as `db.queries.class_usage` counts them."""
+    tree: Mapped[dict[str, Any]]
+    """"children" that stood below it; "moved_from", the parent of the other class if the merge moved that; "before" and
+    "after", the ids of all classes in their order."""
+    figures: Mapped[dict[str, Any]]
+    """Ids of the rows that count how right predictions are, by table and column."""
+    created_at: Mapped[dt.datetime] = mapped_column(default=utc_now)
