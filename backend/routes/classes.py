@@ -35,7 +35,7 @@ def add_class(context: Context, body: LabelClassNew) -> LabelClassOut:
 
 @router.get("/removed")
 def list_removed_classes(context: Context) -> list[RemovedClass]:
-    """Classes that restore brings back, the last one removed first."""
+    """Classes, removed or merged, that restore brings back, the last one first."""
     return label_classes.list_removed(context)
 
 
@@ -59,5 +59,5 @@ def remove_class(context: Context, class_id: PathId) -> LabelClassRemoved:
 
 @router.post("/{class_id}/restore")
 def restore_class(context: Context, class_id: PathId) -> LabelClassRestored:
-    """Undo a removal: the class comes back with its annotations."""
+    """Undo a removal or a merge: the class comes back with its annotations."""
     return label_classes.restore(context, class_id)

@@ -58,7 +58,9 @@ class LabelClassChange(RequestModel):
         description="id of the class, of the same parent, that it comes before in the order; null: it comes last",
     )
     merge_into: Id | None = Field(
-        default=None, description="id of another class that takes over all annotations; this class is then removed"
+        default=None,
+        description="id of another class that takes over all annotations; this class is then removed, until POST "
+        "/classes/{id}/restore takes the merge back",
     )
 
 
@@ -77,9 +79,13 @@ class LabelClassRemoved(ResponseModel):
 
 
 class LabelClassRestored(LabelClassOut):
-    """A removed class that is back."""
+    """A removed or merged class that is back."""
 
     annotations_restored: int
+    annotations_changed: int = Field(
+        default=0,
+        description="after a merge: what the class had before and that was changed since; it stays as it is",
+    )
 
 
 class LabelClassUsage(ResponseModel):
@@ -98,3 +104,4 @@ class RemovedClass(LabelClassUsage):
     name: str
     color: str = Field(description="#RRGGBB")
     removed_at: dt.datetime
+    merged_into: int | None = Field(default=None, description="id of the class that has its annotations, if one has")

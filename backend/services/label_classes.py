@@ -22,7 +22,7 @@ from backend.services.session_snapshot import class_schema
 from db.errors import InvalidInputError
 from db.queries.class_groups import put_into_group
 from db.queries.class_tree import read_tree
-from db.queries.class_usage import class_usage, removed_classes
+from db.queries.class_usage import ClassUsage, class_usage, removed_classes
 from db.queries.classes import (
     add_class,
     change_class,
@@ -75,13 +75,13 @@ def remove(context: AppContext, class_id: int) -> LabelClassRemoved:
 
 
 def restore(context: AppContext, class_id: int) -> LabelClassRestored:
-    """Undo a removal."""
+    """Undo a removal, or a merge."""
     with context.database.write() as db_session:
-        label_class, annotations = restore_class(db_session, class_id)
+        label_class, annotations, changed = restore_class(db_session, class_id)
         restored = _schema(db_session, label_class).model_dump()
         add_event(db_session, "classes")
     refresh(context)
-    return LabelClassRestored(**restored, annotations_restored=annotations)
+    return LabelClassRestored(**restored, annotations_restored=annotations, annotations_changed=changed)
 
 
 def usage(context: AppContext, class_id: int) -> LabelClassUsage:
@@ -92,19 +92,20 @@ def usage(context: AppContext, class_id: int) -> LabelClassUsage:
 
 
 def list_removed(context: AppContext) -> list[RemovedClass]:
-    """The classes that can be restored, the last one removed first."""
+    """The classes that can be restored, removed or merged, the last one first."""
     with context.database.read() as db_session:
-        return [_removed_schema(db_session, removed) for removed in removed_classes(db_session)]
+        return [_removed_schema(removed, had) for removed, had in removed_classes(db_session)]
 
 
-def _removed_schema(db_session: Session, removed: LabelClass) -> RemovedClass:
+def _removed_schema(removed: LabelClass, had: ClassUsage) -> RemovedClass:
     assert removed.removed_at is not None
     return RemovedClass(
         id=removed.id,
         name=removed.name,
         color=removed.color,
         removed_at=removed.removed_at,
-        **asdict(class_usage(db_session, removed.id)),
+        merged_into=removed.merged_into_id,
+        **asdict(had),
     )
 
 

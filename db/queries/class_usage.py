@@ -8,7 +8,7 @@ from sqlalchemy import func, select, union
 from sqlalchemy.orm import Session
 
 from db.tables.annotations import ANNOTATION_TABLES
-from db.tables.session import LabelClass
+from db.tables.session import ClassMerge, LabelClass
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,10 @@ def class_usage(db_session: Session, class_id: int) -> ClassUsage:
     return ClassUsage(points, regions, label + marks, images)
 
 
-def removed_classes(db_session: Session) -> list[LabelClass]:
-    """Classes that can be brought back, the last one removed first."""
-    wanted = select(LabelClass).where(LabelClass.removed_at.is_not(None), LabelClass.merged_into_id.is_(None))
-    return list(db_session.scalars(wanted.order_by(LabelClass.removed_at.desc(), LabelClass.id.desc())))
+def removed_classes(db_session: Session) -> list[tuple[LabelClass, ClassUsage]]:
+    """Classes that can be brought back, the last one removed first, with what they had."""
+    noted = {merge.class_id: ClassUsage(**merge.usage) for merge in db_session.scalars(select(ClassMerge))}
+    can_return = LabelClass.merged_into_id.is_(None) | LabelClass.id.in_(noted)
+    wanted = select(LabelClass).where(LabelClass.removed_at.is_not(None), can_return)
+    found = db_session.scalars(wanted.order_by(LabelClass.removed_at.desc(), LabelClass.id.desc()))
+    return [(removed, noted.get(removed.id) or class_usage(db_session, removed.id)) for removed in found]

@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-from sqlalchemy import case, exists, func, insert, select, update
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from db.clock import utc_now
-from db.enums import ImageStatus, JobKind
 from db.errors import ConflictError, InvalidInputError, NotFoundError
 from db.palette import distinct_color
-from db.queries.class_groups import (
-    merge_image_classes,
-    put_into_group,
-    require_no_rivals_above,
-    require_no_rivals_restored,
-)
-from db.queries.class_histories import merge_histories
+from db.queries.class_effects import affected_images, count_annotations, note_change
+from db.queries.class_groups import put_into_group, require_no_rivals_above, require_no_rivals_restored
+from db.queries.class_merging import merge
 from db.queries.class_tree import check_parent, number, place_before, read_tree
-from db.queries.jobs import request_job
-from db.queries.portions import in_portions
+from db.queries.class_unmerging import unmerge
 from db.queries.session_info import get_session_info
-from db.tables.annotations import ANNOTATION_TABLES, ImageClass, Label, Point, Region
-from db.tables.images import Image
-from db.tables.learning import Agreement, PredictionOutcome
-from db.tables.processes import Event
 from db.tables.session import LabelClass
 from db.tasks import Annotates
 
@@ -114,12 +104,13 @@ def move_class(db_session: Session, class_id: int, *, parent_id: int | None, bef
     db_session.flush()
     place_before(db_session, class_id, before_id)
     if is_elsewhere and get_session_info(db_session).task.annotates is Annotates.CLASSES:
-        _note_change(db_session, _affected(db_session, *tree.below(class_id)))
+        note_change(db_session, affected_images(db_session, *tree.below(class_id)))
     return label_class
 
 
 def merge_class(db_session: Session, class_id: int, into_id: int) -> tuple[LabelClass, int]:
-    """Give all annotations of a class, those in histories too, to another one, and remove the empty class.
+    """Give all annotations of a class, those in histories too, to another one, and remove the empty class, until
+    `restore_class` brings it back.
 
     Returns:
         The class that took over, and the number of points and labels it got.
@@ -132,31 +123,7 @@ def merge_class(db_session: Session, class_id: int, into_id: int) -> tuple[Label
     if class_id == into_id:
         raise InvalidInputError(f"class {class_id} cannot be merged into itself: name another one in merge_into")
     source, target = get_class(db_session, class_id), get_class(db_session, into_id)
-    count, images = _count(db_session, class_id), _affected(db_session, *read_tree(db_session).below(class_id))
-    merge_image_classes(db_session, source, target)
-    _merge_branches(db_session, source, target)
-    merge_histories(db_session, class_id, into_id)
-    for table in (Point, Label, Region, PredictionOutcome, Agreement):
-        db_session.execute(update(table).where(table.class_id == class_id).values(class_id=into_id))
-    for foretold in (PredictionOutcome, Agreement):
-        db_session.execute(
-            update(foretold).where(foretold.predicted_class_id == class_id).values(predicted_class_id=into_id)
-        )
-    # An answer that was not about both of them says nothing of what they are together.
-    target.unasked = [*target.unasked, *source.unasked]
-    source.removed_at, source.merged_into_id = utc_now(), into_id
-    number(db_session)
-    _note_change(db_session, images)
-    return target, count
-
-
-def _merge_branches(db_session: Session, source: LabelClass, target: LabelClass) -> None:
-    """What stands below the one stands below the other; where that is below itself, it goes up to the first's place."""
-    if target.id in read_tree(db_session).below(source.id):
-        target.parent_id = source.parent_id
-    for child in db_session.scalars(select(LabelClass).where(LabelClass.parent_id == source.id)):
-        child.parent_id = target.id
-    db_session.flush()
+    return target, merge(db_session, source, target)
 
 
 def remove_class(db_session: Session, class_id: int) -> tuple[int, int]:
@@ -172,95 +139,56 @@ def remove_class(db_session: Session, class_id: int) -> tuple[int, int]:
     label_class = get_class(db_session, class_id)
     if len(list_classes(db_session)) == 1:
         raise ConflictError(f"{label_class.name} is the only class of the session: add another one before removing it")
-    count, images = _count(db_session, class_id), _affected(db_session, class_id)
+    count, images = count_annotations(db_session, class_id), affected_images(db_session, class_id)
     label_class.removed_at = utc_now()
     label_class.unasked = [*label_class.unasked, [get_session_info(db_session).label_sequence + 1, None]]
     db_session.flush()
-    _note_change(db_session, images)
+    note_change(db_session, images)
     return count, len(images)
 
 
-def restore_class(db_session: Session, class_id: int) -> tuple[LabelClass, int]:
-    """Undo `remove_class`: the class comes back with its annotations.
+def restore_class(db_session: Session, class_id: int) -> tuple[LabelClass, int, int]:
+    """Undo `remove_class` or `merge_class`: the class comes back with its annotations.
 
     Returns:
-        The class and the number of annotations that show again.
+        The class, the number of annotations that it has again, and of those that it had before a merge and that have
+        been changed since: they stay as they are.
 
     Raises:
         NotFoundError: there never was such a class.
-        ConflictError: it is not removed, was merged, another class has its name now, or images have classes by now that
-            it would exclude.
+        ConflictError: it is not removed, was merged before that could be undone, or another class after it into the
+            same one, another class has its name now, or images have classes by now that it would exclude.
     """
     label_class = db_session.get(LabelClass, class_id)
     if label_class is None:
         raise NotFoundError(f"there is no class {class_id}, nor was there one")
     if label_class.removed_at is None:
         raise ConflictError(f"class {class_id} ({label_class.name}) is not removed")
-    if label_class.merged_into_id is not None:
+    taken = _same_name(db_session, label_class.name, but=class_id)
+    if taken is not None:
         raise ConflictError(
-            f"class {class_id} ({label_class.name}) was merged into class {label_class.merged_into_id}, which has its "
-            "annotations now: add a new class instead"
+            f"there is a class {taken.name!r} already (id {taken.id}): rename it before bringing this one back"
         )
-    _require_free_name(db_session, label_class.name)
+    if label_class.merged_into_id is not None:
+        return label_class, *unmerge(db_session, label_class)
     require_no_rivals_restored(db_session, label_class)
     label_class.removed_at = None
     until = get_session_info(db_session).label_sequence
     label_class.unasked = [[first, until if last is None else last] for first, last in label_class.unasked]
     db_session.flush()
-    _note_change(db_session, _affected(db_session, class_id))
-    return label_class, _count(db_session, class_id)
+    note_change(db_session, affected_images(db_session, class_id))
+    return label_class, count_annotations(db_session, class_id), 0
 
 
 def _require_free_name(db_session: Session, name: str, but: int | None = None) -> None:
-    """Names differ in more than capitals, so that nobody, and no file system, takes one for another."""
-    for existing in list_classes(db_session):
-        if existing.id != but and existing.name.casefold() == name.casefold():
-            raise ConflictError(
-                f"there is a class {existing.name!r} already (id {existing.id}): choose another name than {name!r}"
-            )
-
-
-def _count(db_session: Session, class_id: int) -> int:
-    return sum(
-        db_session.scalar(select(func.count()).where(table.class_id == class_id)) or 0 for table in ANNOTATION_TABLES
-    )
-
-
-def _affected(db_session: Session, *class_ids: int) -> list[int]:
-    """Images with an annotation of one of the classes."""
-    found: set[int] = set()
-    for table in ANNOTATION_TABLES:
-        found.update(db_session.scalars(select(table.image_id).where(table.class_id.in_(class_ids))))
-    return sorted(found)
-
-
-def _note_change(db_session: Session, image_ids: list[int]) -> None:
-    """Record that the annotations of these images show differently now: status, revision, refit, events."""
-    if not image_ids:
-        return
-    info = get_session_info(db_session)
-    info.label_sequence += 1
-    present = select(LabelClass.id).where(LabelClass.removed_at.is_(None))
-    is_labelled = (
-        exists().where(Point.image_id == Image.id, Point.class_id.in_(present))
-        | exists().where(Label.image_id == Image.id, Label.class_id.in_(present))
-        | exists().where(Region.image_id == Image.id, Region.class_id.in_(present))
-        # An answer stays one for the classes that are left.
-        | exists().where(ImageClass.image_id == Image.id)
-    )
-    status = case(
-        (Image.status.in_((ImageStatus.SKIPPED, ImageStatus.UNDETERMINED)), Image.status),
-        (is_labelled, ImageStatus.LABELED),
-        else_=ImageStatus.UNLABELED,
-    )
-    for ids in in_portions(image_ids):
-        db_session.execute(
-            update(Image)
-            .where(Image.id.in_(ids))
-            .values(revision=Image.revision + 1, label_sequence=info.label_sequence, status=status)
-            .execution_options(synchronize_session="fetch")
+    taken = _same_name(db_session, name, but)
+    if taken is not None:
+        raise ConflictError(
+            f"there is a class {taken.name!r} already (id {taken.id}): choose another name than {name!r}"
         )
-        changed = db_session.execute(select(Image.id, Image.revision).where(Image.id.in_(ids))).all()
-        events = [{"kind": "annotation", "payload": {"image_id": row.id, "revision": row.revision}} for row in changed]
-        db_session.execute(insert(Event), events)
-    request_job(db_session, JobKind.REFIT)
+
+
+def _same_name(db_session: Session, name: str, but: int | None) -> LabelClass | None:
+    """Names differ in more than capitals, so that nobody, and no file system, takes one for another."""
+    others = (other for other in list_classes(db_session) if other.id != but)
+    return next((other for other in others if other.name.casefold() == name.casefold()), None)

@@ -116,11 +116,50 @@ def test_editor__mouse_alone_and_undo_after_a_reload(page: Page, editor: Locator
 
         editor.get_by_test_id(f"merge-class-{DOG}").click()
         editor.get_by_test_id("merge-into").select_option(label="fish")
-        expect(editor.get_by_test_id("merge-warning")).to_contain_text("This cannot be undone")
+        expect(editor.get_by_test_id("merge-warning")).to_contain_text("brings “dog” back with them")
         expect(editor.get_by_text("Give its 1 image to")).to_be_visible()
         editor.get_by_test_id("confirm-merge").click()
         wait_for_names(labeling, editor, ["cat", "bird", "fish"])
         assert client.annotations(1)["label"]["class_id"] != DOG
+
+
+def test_merge__undone_from_its_message_and_after_a_reload(page: Page, editor: Locator, labeling: LabelingPage) -> None:
+    url = page.url.split("#")[0]
+    with Client(url) as client:
+        client.json("PATCH", f"classes/{BIRD}", json={"parent_id": DOG})
+        before = client.json("GET", "classes")
+        for image_id in (1, 2):
+            client.json("PUT", f"images/{image_id}/annotations", json={"class_id": DOG})
+
+        def merge_dog_into_cat() -> None:
+            editor.get_by_test_id(f"merge-class-{DOG}").click()
+            editor.get_by_test_id("merge-into").select_option(label="cat")
+            editor.get_by_test_id("confirm-merge").click()
+            wait_for_names(labeling, editor, ["cat", "bird"])
+
+        wait_for_names(labeling, editor, ["cat", "dog", "bird"])
+        merge_dog_into_cat()
+        toast = page.get_by_test_id("toast")
+        expect(toast).to_contain_text("“dog” is “cat” now: 2 annotations moved.")
+        assert client.annotations(1)["label"]["class_id"] == CAT
+        toast.get_by_role("button", name="Undo").click()
+        expect(page.get_by_test_id("toast").last).to_contain_text("Class “dog” is back, with all that it had.")
+        wait_for_names(labeling, editor, ["cat", "dog", "bird"])
+        assert client.json("GET", "classes") == before
+
+        merge_dog_into_cat()
+        client.json("PUT", "images/2/annotations", json={"class_id": BIRD})
+        labeling.open(url)
+        page.get_by_test_id("edit-classes").click()
+        removed = editor.get_by_test_id("removed-classes")
+        removed.locator("summary").click()
+        expect(removed).to_contain_text("2 images · in “cat”")
+        editor.get_by_test_id(f"restore-class-{DOG}").click()
+        text = "Class “dog” is back, with 1 annotation; 1 that was changed since stays as it is."
+        expect(page.get_by_test_id("toast").last).to_contain_text(text)
+        wait_for_names(labeling, editor, ["cat", "dog", "bird"])
+        assert client.json("GET", "classes") == before
+        assert [client.annotations(n)["label"]["class_id"] for n in (1, 2)] == [DOG, BIRD]
 
 
 def color_of(client: Client, class_id: int) -> Any:

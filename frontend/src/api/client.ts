@@ -8,7 +8,7 @@ import type {
 } from "../state/types"; // prettier-ignore
 import type { BulkAction, BulkChange, BulkOutcome } from "../state/bulk";
 import type { FilterQuery, GallerySort } from "../state/image_filter";
-import type { ClassUsage, RemovedClass } from "../state/classes";
+import type { ClassUsage, RemovedClass, RestoredClass } from "../state/classes";
 import type { Vec2 } from "../state/geometry";
 import type { StartPage } from "../state/start";
 import type { Finetuning } from "../state/finetuning";
@@ -89,7 +89,8 @@ export function createApi(page_url: string, fetcher: typeof fetch = (...args) =>
       unwrap(client.PATCH("/api/classes/{class_id}", { params: { path: { class_id } }, body: change })),
     removeClass: async (class_id: number): Promise<{ readonly annotations_removed: number }> =>
       unwrap(client.DELETE("/api/classes/{class_id}", { params: { path: { class_id } } })),
-    restoreClass: async (class_id: number): Promise<LabelClass> =>
+    /** Undoes a removal, or a merge. */
+    restoreClass: async (class_id: number): Promise<LabelClass & RestoredClass> =>
       unwrap(client.POST("/api/classes/{class_id}/restore", { params: { path: { class_id } } })),
 
     /** Gives its annotations to another class and removes it. */

@@ -121,7 +121,7 @@ export interface paths {
         };
         /**
          * List Removed Classes
-         * @description Classes that restore brings back, the last one removed first.
+         * @description Classes, removed or merged, that restore brings back, the last one first.
          */
         get: operations["listRemovedClasses"];
         put?: never;
@@ -187,7 +187,7 @@ export interface paths {
         put?: never;
         /**
          * Restore Class
-         * @description Undo a removal: the class comes back with its annotations.
+         * @description Undo a removal or a merge: the class comes back with its annotations.
          */
         post: operations["restoreClass"];
         delete?: never;
@@ -2782,7 +2782,7 @@ export interface components {
             before?: number | null;
             /**
              * Merge Into
-             * @description id of another class that takes over all annotations; this class is then removed
+             * @description id of another class that takes over all annotations; this class is then removed, until POST /classes/{id}/restore takes the merge back
              */
             merge_into?: number | null;
         };
@@ -2882,7 +2882,7 @@ export interface components {
         };
         /**
          * LabelClassRestored
-         * @description A removed class that is back.
+         * @description A removed or merged class that is back.
          */
         LabelClassRestored: {
             /** Id */
@@ -2906,6 +2906,12 @@ export interface components {
             parent_id?: number | null;
             /** Annotations Restored */
             annotations_restored: number;
+            /**
+             * Annotations Changed
+             * @description after a merge: what the class had before and that was changed since; it stays as it is
+             * @default 0
+             */
+            annotations_changed: number;
         };
         /**
          * LabelClassUsage
@@ -3678,6 +3684,11 @@ export interface components {
              * Format: date-time
              */
             removed_at: string;
+            /**
+             * Merged Into
+             * @description id of the class that has its annotations, if one has
+             */
+            merged_into?: number | null;
         };
         /**
          * RunKind

@@ -16,6 +16,15 @@ export interface RemovedClass extends ClassUsage {
   readonly name: string;
   readonly color: string;
   readonly removed_at: string;
+  /** The class that has its annotations, if it was merged. */
+  readonly merged_into?: number | null;
+}
+
+/** What became of the annotations of a class that is back. */
+export interface RestoredClass {
+  readonly annotations_restored: number;
+  /** That were changed since a merge, and stay as they are. */
+  readonly annotations_changed: number;
 }
 
 /** Colours to choose from; they differ for people who are colour-blind, too: in lightness where hue does not tell. */
@@ -30,6 +39,12 @@ export function usageText({ points, regions, labels, images }: ClassUsage, task:
   if (task !== "segmentation") return labels > 0 ? counted(images, "image") : "";
   const marked = markedText({ points, regions });
   return marked === "" ? "" : `${marked} on ${counted(images, "image")}`;
+}
+
+export function restoredText(name: string, { annotations_restored, annotations_changed }: RestoredClass): string {
+  if (annotations_changed === 0) return `Class “${name}” is back, with all that it had.`;
+  const changed = annotations_changed === 1 ? "1 that was changed since stays as it is" : `${annotations_changed} that were changed since stay as they are`;
+  return `Class “${name}” is back, with ${counted(annotations_restored, "annotation")}; ${changed}.`;
 }
 
 /** Why a class cannot be called so, or null. Names differ in more than capitals. */

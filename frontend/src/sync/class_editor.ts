@@ -1,12 +1,12 @@
 import type { Api, ClassChange } from "../api/client";
 import { explain } from "../api/errors";
-import { usageText, type ClassUsage, type RemovedClass } from "../state/classes";
+import { restoredText, usageText, type ClassUsage, type RemovedClass } from "../state/classes";
 import { counted } from "../state/words";
 import { Signal } from "../state/signal";
 import type { ToastStore } from "../state/toasts";
 import type { LabelClass, Task } from "../state/types";
 
-/** Adding, changing, moving, merging and removing classes; a removal can be taken back. */
+/** Adding, changing, moving, merging and removing classes; a merge and a removal can be taken back. */
 export class ClassEditing {
   /** That can be brought back, the last one removed first. */
   readonly removed = new Signal<readonly RemovedClass[]>([]);
@@ -65,7 +65,7 @@ export class ClassEditing {
       const { annotations_moved } = await this.api.mergeClass(label_class.id, into.id);
       await this.#afterChange();
       const text = `“${label_class.name}” is “${into.name}” now: ${counted(annotations_moved, "annotation")} moved.`;
-      this.toasts.show("success", text);
+      this.toasts.show("info", text, { action: { text: "Undo", run: () => void this.restore(label_class) } });
     });
   }
 
@@ -83,9 +83,9 @@ export class ClassEditing {
 
   async restore({ id, name }: Pick<LabelClass, "id" | "name">): Promise<boolean> {
     return this.#tell(async () => {
-      await this.api.restoreClass(id);
+      const restored = await this.api.restoreClass(id);
       await this.#afterChange();
-      this.toasts.show("success", `Class “${name}” is back, with all that it had.`);
+      this.toasts.show("success", restoredText(name, restored));
     });
   }
 

@@ -19,7 +19,7 @@ function make(api: Partial<Api>) {
 }
 
 test("a removal says what went, and its toast brings it back", async () => {
-  const restoreClass = vi.fn(() => Promise.resolve(CAT));
+  const restoreClass = vi.fn(() => Promise.resolve({ ...CAT, annotations_restored: 3, annotations_changed: 0 }));
   const { editing, classes, toasts, changed } = make({
     classUsage: () => Promise.resolve(USAGE),
     removeClass: () => Promise.resolve({ annotations_removed: 3 }),
@@ -32,6 +32,18 @@ test("a removal says what went, and its toast brings it back", async () => {
   expect(toast?.text).toBe("Class “cat” removed, with 3 images.");
   toast?.action?.run();
   expect(restoreClass).toHaveBeenCalledWith(1);
+});
+
+test("a merge is undone from its message, which then says what was changed since", async () => {
+  const restoreClass = vi.fn(() => Promise.resolve({ ...CAT, annotations_restored: 2, annotations_changed: 1 }));
+  const { editing, toasts, changed } = make({ mergeClass: () => Promise.resolve({ annotations_moved: 3 }), restoreClass });
+  await editing.merge(CAT, { id: 2, name: "dog", color: "#00ff00", group: null });
+  const [toast] = toasts.value;
+  expect(toast?.text).toBe("“cat” is “dog” now: 3 annotations moved.");
+  toast?.action?.run();
+  await vi.waitFor(() => expect(changed).toHaveBeenCalledTimes(2));
+  expect(restoreClass).toHaveBeenCalledWith(1);
+  expect(toasts.value.at(-1)?.text).toBe("Class “cat” is back, with 2 annotations; 1 that was changed since stays as it is.");
 });
 
 test("what the server refuses is told and changes nothing", async () => {

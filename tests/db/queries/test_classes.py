@@ -57,8 +57,8 @@ def test_remove_class__hides_and_restore_brings_back(segmentation_session: Any) 
 
     # Work goes on meanwhile, and does not touch what is hidden.
     annotate(segmentation_session, 1, [NewPoint(1, 1, 1), NewPoint(7, 7, 1)])
-    _restored, count = call(segmentation_session, classes.restore_class, 2)
-    assert count == 2
+    _restored, count, changed = call(segmentation_session, classes.restore_class, 2)
+    assert (count, changed) == (2, 0)
     found = state(segmentation_session, 1)["points"]
     assert sorted(p["x"] for p in found) == [1, 2, 7]
     assert before[1] in found

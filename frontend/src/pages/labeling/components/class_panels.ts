@@ -64,8 +64,8 @@ function mergePanel(label_class: LabelClass, { classes, config }: App, usage: Cl
       ${others.map(({ id, name }) => html`<option value=${id}>${name}</option>`)}
     </select>
     <button class="button small" type="button" @click=${handlers.close}>Cancel</button>
-    <button class="button small danger" data-testid="confirm-merge" ?disabled=${usage === null}>Merge for good</button>
-    <small data-testid="merge-warning">This cannot be undone: “${label_class.name}” is gone then, for “Bring back” too.</small>
+    <button class="button small danger" data-testid="confirm-merge" ?disabled=${usage === null}>Merge</button>
+    <small data-testid="merge-warning">“Undo” in the message brings “${label_class.name}” back with them; so does “Removed” below, at any time.</small>
   </form></div>`;
 }
 

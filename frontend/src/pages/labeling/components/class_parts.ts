@@ -35,7 +35,7 @@ export function groupField(app: App, { id, name, group }: LabelClass, tab: numbe
     autocomplete="off" list="class-groups" @change=${regroup} /></span>`;
 }
 
-/** What was removed, to be brought back. */
+/** What was removed or merged, to be brought back. */
 export function removedClasses(app: App): TemplateResult | typeof nothing {
   const { value: removed } = app.class_editing.removed;
   if (removed.length === 0) return nothing;
@@ -46,10 +46,12 @@ export function removedClasses(app: App): TemplateResult | typeof nothing {
 }
 
 function removedRow(app: App, entry: RemovedClass): TemplateResult {
-  const { id, name, color, removed_at } = entry;
+  const { id, name, color, removed_at, merged_into } = entry;
   const what = usageText(entry, app.config.task);
+  const into = app.classes.value.find((other) => other.id === merged_into);
+  const where = into === undefined ? "" : `in “${into.name}”`;
   return html`<li style="--class-color: ${color}"><span class="swatch"></span><span class="class-label">${name}</span>
-    <span class="class-count">${[what, ago(removed_at, new Date())].filter(Boolean).join(" · ")}</span>
+    <span class="class-count">${[what, where, ago(removed_at, new Date())].filter(Boolean).join(" · ")}</span>
     <button class="button small" data-testid="restore-class-${id}" aria-label="Bring ${name} back"
       @click=${() => void app.class_editing.restore(entry)}>${icon(RotateCcw, 14)}<span>Bring back</span></button></li>`;
 }

@@ -1,0 +1,242 @@
+"""Take a merge of classes back: each annotation that the class had, and that nobody made anew, is its own again."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import delete, insert, select, update
+from sqlalchemy.orm import Session
+
+from db.enums import Origin
+from db.errors import ConflictError
+from db.queries.class_effects import affected_images, note_change
+from db.queries.class_groups import require_no_rivals_restored
+from db.queries.class_histories import UPDATE_STATE
+from db.queries.class_merging import FIGURES, figure_key
+from db.queries.class_tree import number, read_tree
+from db.queries.merged_content import Said, beside, given_back, joined, said_with, still_said
+from db.queries.portions import in_portions
+from db.queries.session_info import get_session_info
+from db.tables.annotations import AnnotationState, ImageClass, Label, MergedAnnotation, Point, Region
+from db.tables.images import Image
+from db.tables.session import ClassMerge, LabelClass
+from db.tasks import Annotates
+
+IMAGES_PER_PORTION = 50
+
+
+def unmerge(db_session: Session, label_class: LabelClass) -> tuple[int, int]:
+    """Bring a class back that was merged, with what it had.
+
+    Returns:
+        Number of annotations that it has again, and of those that it had and that have been changed since.
+
+    Raises:
+        ConflictError: the merge is older than the records, another one has to be taken back before, or images have
+            classes by now that it would exclude.
+    """
+    noted = _require_noted(db_session, label_class)
+    images = affected_images(db_session, *read_tree(db_session).below(noted.into_id))
+    given = _give_back_annotations(db_session, noted)
+    _give_back_figures(db_session, noted)
+    label_class.removed_at = label_class.merged_into_id = None
+    until = get_session_info(db_session).label_sequence
+    target = db_session.get_one(LabelClass, noted.into_id)
+    target.unasked = _without(target.unasked, label_class.unasked)
+    label_class.unasked = [[first, until if last is None else last] for first, last in label_class.unasked]
+    db_session.flush()
+    _give_back_place(db_session, label_class, target, noted)
+    require_no_rivals_restored(db_session, label_class)
+    lost = sum(noted.usage[kind] for kind in ("points", "regions", "labels")) - given.count
+    db_session.execute(delete(MergedAnnotation).where(MergedAnnotation.merge_id == noted.id))
+    db_session.delete(noted)
+    db_session.flush()
+    is_implying = get_session_info(db_session).task.annotates is Annotates.CLASSES
+    note_change(db_session, images if is_implying else given.images)
+    return given.count, lost
+
+
+def _require_noted(db_session: Session, label_class: LabelClass) -> ClassMerge:
+    into = db_session.get_one(LabelClass, label_class.merged_into_id)
+    what = f"class {label_class.id} ({label_class.name}) was merged into class {into.id} ({into.name})"
+    noted = db_session.scalar(select(ClassMerge).where(ClassMerge.class_id == label_class.id))
+    if noted is None:
+        raise ConflictError(f"{what}, which has its annotations for good: add a new class instead")
+    # An answer with several classes does not tell which of those merged into one it had.
+    is_answer = get_session_info(db_session).task.annotates is Annotates.CLASSES
+    later = (ClassMerge.class_id == into.id) | ((ClassMerge.into_id == into.id) if is_answer else False)
+    newest = select(ClassMerge).where(ClassMerge.id > noted.id, later).order_by(ClassMerge.id.desc()).limit(1)
+    blocking = db_session.scalar(newest)
+    if blocking is not None:
+        first = db_session.get_one(LabelClass, blocking.class_id)
+        other = db_session.get_one(LabelClass, blocking.into_id)
+        raise ConflictError(f"{what}, and {first.name} into {other.name} after that: bring {first.name} back first")
+    return noted
+
+
+def _without(spans: list[Any], others: list[Any]) -> list[Any]:
+    left = list(spans)
+    for span in others:
+        if span in left:
+            left.remove(span)
+    return left
+
+
+@dataclass
+class _Given:
+    """Rows that are given back, collected for few statements."""
+
+    count: int = 0
+    images: set[int] = field(default_factory=set)
+
+
+def _give_back_annotations(db_session: Session, noted: ClassMerge) -> _Given:
+    of_merge = MergedAnnotation.merge_id == noted.id
+    image_ids = list(
+        db_session.scalars(
+            select(MergedAnnotation.image_id).where(of_merge).distinct().order_by(MergedAnnotation.image_id)
+        )
+    )
+    given = _Given()
+    for start in range(0, len(image_ids), IMAGES_PER_PORTION):
+        ids = image_ids[start : start + IMAGES_PER_PORTION]
+        records = db_session.execute(
+            select(MergedAnnotation.image_id, MergedAnnotation.state_id, MergedAnnotation.content).where(
+                of_merge, MergedAnnotation.image_id.in_(ids)
+            )
+        ).all()
+        by_image: dict[int, dict[int | None, Said]] = {image_id: {} for image_id in ids}
+        for image_id, state_id, content in records:
+            by_image[image_id][state_id] = Said.from_json(content)
+        now = _give_back_states(db_session, noted, by_image)
+        _give_back_rows(db_session, noted, now, given)
+    return given
+
+
+def _give_back_states(
+    db_session: Session, noted: ClassMerge, by_image: dict[int, dict[int | None, Said]]
+) -> dict[int, Said]:
+    """Let the histories of these images name the class again; returns what the rows of each have to give back."""
+    in_force = dict(db_session.execute(select(Image.id, Image.history_position).where(Image.id.in_(by_image))).all())
+    # Each is made out of the one at the place before.
+    said: dict[int, dict[int, Said]] = {image_id: {} for image_id in by_image}
+    now = {image_id: records.get(None, Said()) for image_id, records in by_image.items()}
+    rows = db_session.execute(
+        select(
+            AnnotationState.id,
+            AnnotationState.image_id,
+            AnnotationState.position,
+            AnnotationState.state,
+            AnnotationState.created_at,
+        )
+        .where(AnnotationState.image_id.in_(by_image))
+        .order_by(AnnotationState.image_id, AnnotationState.position)
+    ).all()
+    changed = []
+    for row in rows:
+        records, done = by_image[row.image_id], said[row.image_id]
+        # Both, as ids of states come again, and clocks are set back.
+        if row.id <= noted.last_state_id and row.created_at <= noted.created_at:
+            found = records.get(row.id, Said())
+        else:
+            # The one before may be forgotten: then what the rows had is all that is known.
+            before = done.get(row.position - 1) if done or row.position == 1 else records.get(None)
+            found = still_said(before or Said(), row.state, noted.into_id)
+        done[row.position] = found
+        after = given_back(row.state, found, noted.class_id, noted.into_id)
+        if after != row.state:
+            changed.append({"row_id": row.id, "state": after})
+        if row.position == in_force[row.image_id]:
+            rest = beside(records.get(None, Said()), row.state)
+            now[row.image_id] = joined(said_with(after, noted.class_id, noted.into_id), rest)
+    for image_id, position in in_force.items():
+        if position == 0 and image_id in now:
+            now[image_id] = by_image[image_id].get(None, Said())
+    if changed:
+        db_session.connection().execute(UPDATE_STATE, changed)
+    return now
+
+
+def _give_back_rows(db_session: Session, noted: ClassMerge, now: dict[int, Said], given: _Given) -> None:
+    own, into = noted.class_id, noted.into_id
+    left = {image_id: said.points.copy() for image_id, said in now.items() if said.points}
+    point_ids = []
+    found = select(Point.id, Point.image_id, Point.x, Point.y, Point.origin)
+    for point in db_session.execute(found.where(Point.image_id.in_(left), Point.class_id == into).order_by(Point.id)):
+        key = (point.x, point.y, point.origin.value)
+        if left[point.image_id][key] > 0:
+            left[point.image_id][key] -= 1
+            point_ids.append(point.id)
+            given.images.add(point.image_id)
+    for ids in in_portions(point_ids):
+        db_session.execute(update(Point).where(Point.id.in_(ids)).values(class_id=own))
+    given.count += len(point_ids)
+
+    region_ids = [region_id for said in now.values() for region_id in said.regions]
+    for ids in in_portions(region_ids):
+        is_meant = Region.id.in_(ids) & (Region.class_id == into)
+        given.images.update(touched := list(db_session.scalars(select(Region.image_id).where(is_meant))))
+        given.count += len(touched)
+        db_session.execute(update(Region).where(is_meant).values(class_id=own))
+
+    is_labelled = Label.image_id.in_([image_id for image_id, said in now.items() if said.label])
+    is_meant = is_labelled & (Label.class_id == into)
+    given.images.update(touched := list(db_session.scalars(select(Label.image_id).where(is_meant))))
+    given.count += len(touched)
+    db_session.execute(update(Label).where(is_meant).values(class_id=own))
+    _give_back_marks(db_session, noted, now, given)
+
+
+def _give_back_marks(db_session: Session, noted: ClassMerge, now: dict[int, Said], given: _Given) -> None:
+    marks = {image_id: said.mark for image_id, said in now.items() if said.mark is not None}
+    is_marked = ImageClass.image_id.in_(marks) & (ImageClass.class_id == noted.into_id)
+    touched = list(db_session.scalars(select(ImageClass.image_id).where(is_marked)))
+    alone = [image_id for image_id in touched if marks[image_id][1] is None]
+    both = [image_id for image_id in touched if marks[image_id][1] is not None]
+    db_session.execute(
+        update(ImageClass)
+        .where(ImageClass.image_id.in_(alone), ImageClass.class_id == noted.into_id)
+        .values(class_id=noted.class_id)
+    )
+    if both:
+        values = [
+            {"image_id": image_id, "class_id": noted.class_id, "origin": Origin(marks[image_id][0])}
+            for image_id in both
+        ]
+        db_session.execute(insert(ImageClass), values)
+    given.images.update(touched)
+    given.count += len(touched)
+
+
+def _give_back_figures(db_session: Session, noted: ClassMerge) -> None:
+    for figure in FIGURES:
+        for name, found in noted.figures.get(figure.__tablename__, {}).items():
+            for ids in in_portions(found):
+                is_meant = figure_key(figure).in_(ids) & (getattr(figure, name) == noted.into_id)
+                db_session.execute(update(figure).where(is_meant).values({name: noted.class_id}))
+
+
+def _give_back_place(db_session: Session, source: LabelClass, target: LabelClass, noted: ClassMerge) -> None:
+    """Whatever has not been moved since stands where it stood, above, below and beside."""
+    children: Collection[int] = noted.tree["children"]
+    order = list(read_tree(db_session).parents)
+    if target.id in children or noted.tree["moved_from"] is not None:
+        _move_back(db_session, target, source.parent_id, noted.tree["moved_from"])
+    for child in db_session.scalars(select(LabelClass).where(LabelClass.id.in_(children))):
+        if child.id != target.id:
+            _move_back(db_session, child, target.id, source.id)
+    before: list[int] = noted.tree["before"]
+    is_unsorted = [class_id for class_id in order if class_id in set(before)] == noted.tree["after"]
+    added = [class_id for class_id in order if class_id not in set(before)]
+    number(db_session, [*before, *added] if is_unsorted else order)
+
+
+def _move_back(db_session: Session, label_class: LabelClass, moved_to: int | None, back_to: int | None) -> None:
+    if label_class.parent_id != moved_to or back_to is None:
+        return
+    if label_class.id in (back_to, *read_tree(db_session).line(back_to)):
+        return
+    label_class.parent_id = back_to
+    db_session.flush()

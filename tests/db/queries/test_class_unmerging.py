@@ -1,0 +1,371 @@
+"""A merge of classes can be taken back: what the class had is its own again, what was said since stays."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from db.enums import ImageStatus, Origin, RegionKind
+from db.errors import ConflictError, FewclickError
+from db.queries.annotations import (
+    NewPoint,
+    clear,
+    redo,
+    replace_points,
+    set_classes,
+    set_label,
+    skip,
+    undo,
+)
+from db.queries.class_groups import put_into_group
+from db.queries.class_usage import removed_classes
+from db.queries.classes import (
+    add_class,
+    change_class,
+    list_classes,
+    merge_class,
+    move_class,
+    remove_class,
+    restore_class,
+)
+from db.queries.images import get_image
+from db.queries.regions import NewRegion, NewShape, RegionEdit, edit_regions
+from db.tables.annotations import AnnotationState, ImageClass, Label, MergedAnnotation, Point, Region
+from db.tables.images import Image
+from db.tables.learning import Agreement, PredictionOutcome
+from db.tables.session import ClassMerge, LabelClass
+from tests.conftest import ReadySession
+from tests.db.queries.annotating import change, places, state
+
+A, B, C = 1, 2, 3
+PROPERTY = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+Step = tuple[str, int]
+
+
+def everything(db_session: Session) -> dict[str, Any]:
+    """All that is said, now and in the histories, and the classes; without ids of rows that come again for others."""
+    db_session.flush()
+    db_session.expire_all()
+    points = db_session.scalars(select(Point)).all()
+    states = db_session.scalars(select(AnnotationState)).all()
+    return {
+        "points": sorted((p.image_id, p.x, p.y, p.class_id, p.origin) for p in points),
+        "labels": sorted((row.image_id, row.class_id, row.origin) for row in db_session.scalars(select(Label))),
+        "marks": {(row.image_id, row.class_id, row.origin) for row in db_session.scalars(select(ImageClass))},
+        "regions": sorted((r.image_id, r.id, r.position, r.class_id) for r in db_session.scalars(select(Region))),
+        "states": sorted((s.image_id, s.position, str(said(s.state))) for s in states),
+        "images": sorted((i.id, i.status, i.history_position) for i in db_session.scalars(select(Image))),
+        "classes": sorted(
+            (c.id, c.name, c.color, c.position, c.parent_id or 0, c.exclusive_group or "", c.removed_at is None)
+            for c in db_session.scalars(select(LabelClass))
+        ),
+    }
+
+
+def said(content: dict[str, Any]) -> dict[str, Any]:
+    """A state without the order of points, which says nothing, and without counters."""
+    points = sorted((p["x"], p["y"], p["class_id"], p["origin"]) for p in content["points"])
+    return {name: value for name, value in content.items() if name != "answered_at"} | {"points": points}
+
+
+def act(db_session: Session, name: str, value: int, place: int) -> None:
+    image = get_image(db_session, 1)
+    steps: dict[str, Callable[[], Any]] = {
+        "undo": lambda: undo(db_session, image),
+        "redo": lambda: redo(db_session, image),
+        "clear": lambda: clear(db_session, image),
+        "skip": lambda: skip(db_session, image),
+        "label": lambda: set_label(db_session, image, value, origin=Origin.ACCEPTED if value == C else Origin.HUMAN),
+        "toggle": lambda: toggle(db_session, image, value),
+        "point": lambda: point(db_session, image, value, place),
+        "unpoint": lambda: replace_points(db_session, image, kept_points(db_session, image)[value:]),
+        "region": lambda: edit_regions(db_session, image, RegionEdit(add=(NewRegion(value, box(place)),))),
+    }
+    with contextlib.suppress(FewclickError):
+        steps[name]()
+
+
+def box(place: int) -> NewShape:
+    return NewShape(RegionKind.BOX, {"x0": place, "y0": 0, "x1": place + 1, "y1": 1})
+
+
+def kept_points(db_session: Session, image: Image) -> list[NewPoint]:
+    present = [label_class.id for label_class in list_classes(db_session)]
+    rows = db_session.scalars(select(Point).where(Point.image_id == image.id).order_by(Point.x))
+    return [NewPoint(row.x, row.y, row.class_id, row.id) for row in rows if row.class_id in present]
+
+
+def point(db_session: Session, image: Image, class_id: int, place: int) -> None:
+    replace_points(db_session, image, [*kept_points(db_session, image), NewPoint(place, place, class_id)])
+
+
+def toggle(db_session: Session, image: Image, class_id: int) -> None:
+    held = {
+        mark for mark in db_session.scalars(select(ImageClass.class_id).where(ImageClass.image_id == image.id)) if mark
+    }
+    set_classes(db_session, image, held ^ {class_id})
+
+
+walking = st.tuples(st.sampled_from(["undo", "redo"]), st.just(0))
+aside = st.tuples(st.sampled_from(["clear", "skip"]), st.just(0))
+classes = st.sampled_from([A, B, C])
+of_points = st.one_of(st.tuples(st.sampled_from(["point", "region"]), st.sampled_from([A, B])), walking, aside)
+of_labels = st.one_of(st.tuples(st.just("label"), classes), walking, aside)
+of_answers = st.one_of(st.tuples(st.just("toggle"), classes), walking, aside)
+
+
+def require_round_trip(session: ReadySession, steps: list[Step]) -> None:
+    with session.database.write() as db_session, contextlib.suppress(_RollBackError), db_session.begin_nested():
+        for place, step in enumerate(steps):
+            act(db_session, *step, place)
+        before = everything(db_session)
+        merge_class(db_session, A, B)
+        assert everything(db_session) != before
+        _class, _count, changed = restore_class(db_session, A)
+        assert (everything(db_session), changed) == (before, 0)
+        assert db_session.scalar(select(MergedAnnotation.id).limit(1)) is None
+        raise _RollBackError
+
+
+class _RollBackError(Exception):
+    """The next example starts from the same session."""
+
+
+@PROPERTY
+@given(steps=st.lists(of_points, max_size=10))
+def test_restore__of_points_and_regions_as_if_never_merged(
+    segmentation_session: ReadySession, steps: list[Step]
+) -> None:
+    require_round_trip(segmentation_session, steps)
+
+
+@PROPERTY
+@given(steps=st.lists(of_labels, max_size=10))
+def test_restore__of_labels_as_if_never_merged(classification_session: ReadySession, steps: list[Step]) -> None:
+    require_round_trip(classification_session, steps)
+
+
+@PROPERTY
+@given(steps=st.lists(of_answers, max_size=10))
+def test_restore__of_answers_as_if_never_merged(multilabel_session: ReadySession, steps: list[Step]) -> None:
+    require_round_trip(multilabel_session, steps)
+
+
+def require_work_kept(session: ReadySession, before: list[Step], after: list[Step]) -> None:
+    """Work that comes between a merge and its undo is the same as without both."""
+    with session.database.write() as db_session, contextlib.suppress(_RollBackError), db_session.begin_nested():
+        for place, step in enumerate(before):
+            act(db_session, *step, place)
+        with contextlib.suppress(_RollBackError), db_session.begin_nested():
+            for place, step in enumerate(after, 20):
+                act(db_session, *step, place)
+            wanted = everything(db_session)
+            raise _RollBackError
+        merge_class(db_session, A, B)
+        for place, step in enumerate(after, 20):
+            act(db_session, *step, place)
+        restore_class(db_session, A)
+        assert everything(db_session) == wanted
+        raise _RollBackError
+
+
+of_work = st.one_of(st.tuples(st.sampled_from(["point", "region"]), st.sampled_from([B])), walking, aside)
+
+
+@PROPERTY
+@given(
+    before=st.lists(of_points, max_size=6),
+    after=st.lists(of_work | st.tuples(st.just("unpoint"), st.just(1)), max_size=6),
+)
+def test_restore__points_and_regions_made_meanwhile_stay(
+    segmentation_session: ReadySession, before: list[Step], after: list[Step]
+) -> None:
+    require_work_kept(segmentation_session, before, after)
+
+
+@PROPERTY
+@given(
+    before=st.lists(st.tuples(st.just("toggle"), st.sampled_from([A, C])), max_size=5),
+    after=st.lists(st.one_of(st.tuples(st.just("toggle"), st.just(C)), walking), max_size=6),
+)
+def test_restore__answers_given_meanwhile_stay(
+    multilabel_session: ReadySession, before: list[Step], after: list[Step]
+) -> None:
+    require_work_kept(multilabel_session, before, after)
+
+
+def test_restore__points_made_moved_and_removed_meanwhile(segmentation_session: ReadySession) -> None:
+    change(segmentation_session, 1, "replace_points", [NewPoint(1, 1, A), NewPoint(2, 2, A), NewPoint(3, 3, B)])
+    with segmentation_session.database.write() as db_session:
+        merge_class(db_session, A, B)
+    first, second, third = state(segmentation_session, 1)["points"]
+    kept = [NewPoint(1, 1, B, first["id"]), NewPoint(9, 9, B, second["id"]), NewPoint(3, 3, B, third["id"])]
+    change(segmentation_session, 1, "replace_points", [*kept, NewPoint(5, 5, B)])
+    with segmentation_session.database.write() as db_session:
+        restored, count, changed = restore_class(db_session, A)
+        assert (restored.name, count, changed) == ("foreground", 1, 1)
+    found = state(segmentation_session, 1)
+    assert places(found) == [(1, 1, A), (3, 3, B), (5, 5, B), (9, 9, B)]
+    back = change(segmentation_session, 1, "undo")
+    assert places(back) == [(1, 1, A), (2, 2, A), (3, 3, B)]
+    assert places(change(segmentation_session, 1, "redo")) == places(found)
+
+
+def test_restore__a_row_of_the_same_id_is_another_point(segmentation_session: ReadySession) -> None:
+    change(segmentation_session, 1, "replace_points", [NewPoint(1, 1, A)])
+    with segmentation_session.database.write() as db_session:
+        merge_class(db_session, A, B)
+    change(segmentation_session, 1, "replace_points", [])
+    change(segmentation_session, 1, "replace_points", [NewPoint(8, 8, B)])
+    with segmentation_session.database.write() as db_session:
+        assert restore_class(db_session, A)[1:] == (0, 1)
+    assert places(state(segmentation_session, 1)) == [(8, 8, B)]
+
+
+def test_restore__more_images_than_a_portion(classification_session: ReadySession, monkeypatch: Any) -> None:
+    monkeypatch.setattr("db.queries.class_unmerging.IMAGES_PER_PORTION", 2)
+    monkeypatch.setattr("db.queries.class_histories.STATES_PER_PORTION", 2)
+    ids = classification_session.image_ids[:5]
+    for image_id in ids:
+        change(classification_session, image_id, "set_label", A)
+    with classification_session.database.write() as db_session:
+        merge_class(db_session, A, B)
+        assert restore_class(db_session, A)[1:] == (5, 0)
+    assert [state(classification_session, image_id)["label"]["class_id"] for image_id in ids] == [A] * 5
+
+
+def test_restore__images_labelled_anew_stay(classification_session: ReadySession) -> None:
+    for image_id in (1, 2, 3, 4):
+        change(classification_session, image_id, "set_label", A)
+    with classification_session.database.write() as db_session:
+        merge_class(db_session, A, B)
+    change(classification_session, 2, "set_label", C)
+    change(classification_session, 3, "set_label", C)
+    change(classification_session, 3, "set_label", B)
+    change(classification_session, 4, "set_undetermined")
+    with classification_session.database.write() as db_session:
+        assert restore_class(db_session, A)[1:] == (1, 3)
+    found = [state(classification_session, image_id)["label"] for image_id in (1, 2, 3, 4)]
+    assert [label and label["class_id"] for label in found] == [A, C, B, None]
+    # What was given before the merge is as it was, however it is reached.
+    assert change(classification_session, 2, "undo")["label"]["class_id"] == A
+    assert change(classification_session, 4, "undo")["label"]["class_id"] == A
+    with classification_session.database.read() as db_session:
+        assert db_session.get_one(Image, 4).status is ImageStatus.LABELED
+
+
+def test_restore__figures_of_predictions_come_back(classification_session: ReadySession) -> None:
+    with classification_session.database.write() as db_session:
+        db_session.add(PredictionOutcome(image_id=1, predicted_class_id=B, class_id=A, confidence=0.5))
+        db_session.add(Agreement(image_id=1, class_id=C, predicted_class_id=A, agreed=False, confidence=0.5))
+        db_session.flush()
+        merge_class(db_session, A, B)
+        assert db_session.scalars(select(PredictionOutcome.class_id)).all() == [B]
+        restore_class(db_session, A)
+        outcome, agreement = (
+            db_session.scalars(select(PredictionOutcome)).one(),
+            db_session.scalars(select(Agreement)).one(),
+        )
+        assert (outcome.predicted_class_id, outcome.class_id) == (B, A)
+        assert (agreement.class_id, agreement.predicted_class_id) == (C, A)
+
+
+def test_restore__the_branch_stands_where_it_stood(classification_session: ReadySession) -> None:
+    with classification_session.database.write() as db_session:
+        one, two = add_class(db_session, "one", None, None, A).id, add_class(db_session, "two", None, None, A).id
+        move_class(db_session, B, parent_id=A, before_id=two)
+        before = everything(db_session)["classes"]
+        # B stands below A, between the two.
+        merge_class(db_session, A, B)
+        assert [(c.id, c.parent_id) for c in list_classes(db_session)] == [(B, None), (one, B), (two, B), (C, None)]
+        restore_class(db_session, A)
+        assert everything(db_session)["classes"] == before
+        # What was moved since stays there; no circle comes of it.
+        merge_class(db_session, A, C)
+        move_class(db_session, one, parent_id=None, before_id=None)
+        restore_class(db_session, A)
+        assert {c.id: c.parent_id for c in list_classes(db_session)} == {A: None, B: A, two: A, C: None, one: None}
+
+
+def test_restore__groups_and_answers_about_both(multilabel_session: ReadySession) -> None:
+    with multilabel_session.database.write() as db_session:
+        rain = add_class(db_session, "rain", "#123456", "weather").id
+        set_classes(db_session, get_image(db_session, 1), [rain])
+        merge_class(db_session, rain, C)
+        assert [entry.id for entry, _had in removed_classes(db_session)] == [rain]
+        snow = add_class(db_session, "snow", None, "weather").id
+        set_classes(db_session, get_image(db_session, 1), [C, snow])
+    rivals = pytest.raises(ConflictError, match=r"1 image has rain together with another class of the group 'weather'")
+    with rivals, multilabel_session.database.write() as db_session:
+        restore_class(db_session, rain)
+    with multilabel_session.database.write() as db_session:
+        set_classes(db_session, get_image(db_session, 1), [C])
+        restored, count, _changed = restore_class(db_session, rain)
+        assert (restored.color, restored.exclusive_group, count) == ("#123456", "weather", 1)
+
+
+def test_restore__the_last_merge_first(multilabel_session: ReadySession) -> None:
+    with multilabel_session.database.write() as db_session:
+        put_into_group(db_session, db_session.get_one(LabelClass, A), None)
+        put_into_group(db_session, db_session.get_one(LabelClass, B), None)
+        set_classes(db_session, get_image(db_session, 1), [A, C])
+        before = everything(db_session)
+        merge_class(db_session, A, B)
+        merge_class(db_session, C, B)
+        with pytest.raises(ConflictError, match="bring car back first"):
+            restore_class(db_session, A)
+        restore_class(db_session, C)
+        restore_class(db_session, A)
+        assert everything(db_session) == before
+
+
+def test_restore__a_chain_of_merges(classification_session: ReadySession) -> None:
+    change(classification_session, 1, "set_label", A)
+    change(classification_session, 1, "set_label", B)
+    change(classification_session, 2, "set_label", A)
+    with classification_session.database.write() as db_session:
+        before = everything(db_session)
+        merge_class(db_session, A, B)
+        merge_class(db_session, B, C)
+        with pytest.raises(ConflictError, match=r"was merged into class 2 \(dog\), and dog into bird after that"):
+            restore_class(db_session, A)
+        restore_class(db_session, B)
+        restore_class(db_session, A)
+        assert everything(db_session) == before
+
+
+def test_restore__what_stands_in_the_way_is_named(classification_session: ReadySession) -> None:
+    with classification_session.database.write() as db_session:
+        merge_class(db_session, A, B)
+        new = add_class(db_session, "Cat", None).id
+        with pytest.raises(ConflictError, match=r"there is a class 'Cat' already \(id 4\): rename it before"):
+            restore_class(db_session, A)
+        change_class(db_session, new, name="other cat", color=None)
+        restore_class(db_session, A)
+        merge_class(db_session, A, B)
+        for noted in db_session.scalars(select(ClassMerge)):
+            db_session.delete(noted)
+        db_session.flush()
+        assert removed_classes(db_session) == []
+        with pytest.raises(ConflictError, match="which has its annotations for good"):
+            restore_class(db_session, A)
+
+
+def test_restore__into_a_class_that_was_removed_since(segmentation_session: ReadySession) -> None:
+    change(segmentation_session, 1, "replace_points", [NewPoint(1, 1, A), NewPoint(2, 2, B)])
+    with segmentation_session.database.write() as db_session:
+        add_class(db_session, "edge", None)
+        merge_class(db_session, A, B)
+        remove_class(db_session, B)
+        assert restore_class(db_session, A)[1:] == (1, 0)
+    assert places(state(segmentation_session, 1)) == [(1, 1, A)]
+    with segmentation_session.database.write() as db_session:
+        restore_class(db_session, B)
+    assert places(state(segmentation_session, 1)) == [(1, 1, A), (2, 2, B)]
