@@ -12,6 +12,7 @@ import numpy.typing as npt
 from db.enums import Split
 from db.queries.training_data import Target
 from ml_service.data_loaders.base import ImageSamples
+from ml_service.heads.repeats import row_keys
 
 FloatArray = npt.NDArray[np.float32]
 Prepare = Callable[[FloatArray], FloatArray]
@@ -31,6 +32,7 @@ class LabelRows:
         self._is_extracted = np.zeros(FIRST_CAPACITY, dtype=bool)
         self._is_held_out = np.zeros(FIRST_CAPACITY, dtype=bool)
         self._weights = np.ones(FIRST_CAPACITY, dtype=np.float32)
+        self._keys = np.zeros(FIRST_CAPACITY, dtype=np.int64)
         self._used = 0
         self._free: list[int] = []
         self._rows: dict[int, dict[Target, list[int]]] = {}
@@ -57,6 +59,11 @@ class LabelRows:
     def weights(self) -> FloatArray:
         """(N,), what a target counts, against 1 for a click."""
         return self._weights[: self._used]
+
+    @property
+    def keys(self) -> npt.NDArray[np.int64]:
+        """(N,), as of `row_keys`: equal where a class was said of equal features; free rows mean nothing."""
+        return self._keys[: self._used]
 
     @property
     def is_held_out(self) -> npt.NDArray[np.bool_]:
@@ -110,8 +117,10 @@ class LabelRows:
             return []
         rows = [self._take_free() for _ in positions]
         targets = [samples.image.targets[position] for position in positions]
-        self._inputs[rows] = self._prepare(samples.inputs[list(positions)])
+        raw = samples.inputs[list(positions)]
+        self._inputs[rows] = self._prepare(raw)
         self._class_ids[rows] = [target.class_id for target in targets]
+        self._keys[rows] = row_keys(raw, self._class_ids[rows])
         self._is_extracted[rows] = [target.is_guess for target in targets]
         self._weights[rows] = [target.weight for target in targets]
         self._is_held_out[rows] = samples.image.split is Split.VALIDATION
@@ -160,6 +169,7 @@ class LabelRows:
         self._is_extracted = np.concatenate([self._is_extracted[rows], np.zeros(more, dtype=bool)])
         self._is_held_out = np.concatenate([self._is_held_out[rows], np.zeros(more, dtype=bool)])
         self._weights = np.concatenate([self._weights[rows], np.ones(more, dtype=np.float32)])
+        self._keys = np.concatenate([self._keys[rows], np.zeros(more, dtype=np.int64)])
 
 
 def _digest(content_hash: str | None, target: Target) -> int:

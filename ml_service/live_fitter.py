@@ -14,6 +14,7 @@ from ml_service.answer_rows import AnswerRows
 from ml_service.coming_curvature import curvature_of
 from ml_service.heads.exclusive import fit_kernel_head, is_for_kernel
 from ml_service.heads.live import LiveHead, prepare_inputs
+from ml_service.heads.repeats import counted_once
 from ml_service.heads.scaler import FeatureScaler
 from ml_service.heads.softmax_fit import Curvature, Problem, Solution
 from ml_service.label_rows import NO_CLASS, LabelRows
@@ -172,6 +173,7 @@ class LiveFitter:
     ) -> FittedHead | None:
         weights = np.where(rows.is_extracted, np.float32(extracted_weight), np.float32(1.0)) * rows.weights
         weights[~np.isin(rows.class_ids, present) | (rows.class_ids == NO_CLASS)] = 0.0
+        weights = counted_once(weights, rows.keys)
         class_ids = tuple(np.unique(rows.class_ids[weights > 0]).tolist())
         if not class_ids:
             return None

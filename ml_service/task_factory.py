@@ -28,7 +28,7 @@ from ml_service.heads.base import Head, State, load_torch_head
 from ml_service.heads.classification_head import make_classification_module
 from ml_service.heads.exclusive import restore_exclusive_head
 from ml_service.heads.exclusive_groups import GroupedHead, GroupedModule, GroupOf, group_numbers, stored_groups
-from ml_service.heads.live import CLASSIFICATION, SEGMENTATION, LiveHead, LiveHeadConfig
+from ml_service.heads.live import CLASSIFICATION, MULTILABEL, SEGMENTATION, LiveHead, LiveHeadConfig
 from ml_service.heads.multilabel_head import make_multilabel_module
 from ml_service.heads.segmentation_head import make_segmentation_module
 from ml_service.losses.classification import classification_loss
@@ -178,8 +178,7 @@ def make_multilabel_parts(extractor: ExtractorInfo) -> TaskParts:
     of_one_class = make_classification_parts(extractor)
     return replace(
         of_one_class,
-        # Each class against its absence: without full balance the few images that have a rare one are outvoted.
-        live_config=replace(of_one_class.live_config, balance=1.0),
+        live_config=MULTILABEL,
         read_inputs={HeadKind.LINEAR: read_answer_inputs, HeadKind.MLP: read_answer_inputs},
         make_module=make_multilabel_module,
         loss=multilabel_loss,

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from ml_service.heads.live import LiveHeadConfig
 from ml_service.task_factory import Loss
 
 MAX_ITERATIONS = 200
@@ -61,13 +62,13 @@ class ScaledLinear(nn.Module):
         parts = torch.split(scaled, list(self.group_sizes), dim=-1)
         return torch.cat([part / part.norm(dim=-1, keepdim=True).clamp_min(1e-6) for part in parts], dim=-1)
 
-    def penalty(self, labels: Labels, data_weight: float) -> Tensor:
-        """What the weights cost beside the mean loss, so that the sum is the live head's objective."""
-        total = data_weight * labels.weights.sum()
-        return 0.5 * self.linear.weight.square().sum() / total
+    def penalty(self, labels: Labels, config: LiveHeadConfig) -> Tensor:
+        """What weights and biases cost beside the mean loss, so that the sum is the live head's objective."""
+        squares = self.linear.weight.square().sum() + config.bias_penalty * self.linear.bias.square().sum()
+        return 0.5 * squares / (config.data_weight * labels.weights.sum())
 
 
-def fit_head(head: ScaledLinear, features: Tensor, labels: Labels, loss: Loss, data_weight: float) -> None:
+def fit_head(head: ScaledLinear, features: Tensor, labels: Labels, loss: Loss, config: LiveHeadConfig) -> None:
     """The best weights for these features (N, D): a convex problem, solved from where they are."""
     inputs = head.scaled(features).detach()
     optimizer = torch.optim.LBFGS(
@@ -80,7 +81,7 @@ def fit_head(head: ScaledLinear, features: Tensor, labels: Labels, loss: Loss, d
 
     def objective() -> float:
         optimizer.zero_grad()
-        value = loss(head.linear(inputs), labels.targets, labels.weights) + head.penalty(labels, data_weight)
+        value = loss(head.linear(inputs), labels.targets, labels.weights) + head.penalty(labels, config)
         value.backward()  # type: ignore[no-untyped-call]
         return float(value.detach())
 

@@ -193,7 +193,7 @@ class Finetuning:
                 (loss * (weight / total)).backward()  # type: ignore[no-untyped-call]
                 done += len(group)
                 yield done, self._checked(float(loss.detach()), "training loss", self.epoch + 1), weight
-        head.penalty(self._training.labels, self._parts.live_config.data_weight).backward()  # type: ignore[no-untyped-call]
+        head.penalty(self._training.labels, self._parts.live_config).backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.network.parameters.values(), LARGEST_NORM)
         optimizer.step()
 
@@ -234,7 +234,7 @@ class Finetuning:
             len(self._plan.class_ids),
             unit_norm=self._parts.live_config.unit_norm,
         )
-        fit_head(head, features[0], self._training.labels, self._parts.loss, self._parts.live_config.data_weight)
+        fit_head(head, features[0], self._training.labels, self._parts.loss, self._parts.live_config)
         with torch.no_grad():
             logits: Tensor = head(features[1])
         return head, logits, self._live_logits(scaler, *(table.numpy() for table in features))

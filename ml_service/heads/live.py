@@ -36,6 +36,9 @@ class LiveHeadConfig:
     unit_norm: bool
     """Divide each channel group of each vector by its norm. The head is then no longer linear in the raw features,
     and its logits must not be upsampled: for pooled vectors only."""
+    bias_penalty: float = 0.0
+    """What a squared bias costs against a squared weight. The features are centred by those of unlabelled images: there
+    is little for a bias to explain, and from few labels it takes chance for it."""
     kernel: KernelConfig | None = None
     """How few points are learned from; None for the linear head from the first point on."""
 
@@ -48,7 +51,13 @@ SEGMENTATION = LiveHeadConfig(
         width=1.5, linear=1.0, penalty=0.6, bias_variance=0.1, group_freedom=1.0, sharpness=4.0, max_points=64
     ),
 )
-CLASSIFICATION = LiveHeadConfig(data_weight=3.0, balance=0.5, unit_norm=True)
+CLASSIFICATION = LiveHeadConfig(data_weight=10.0, balance=0.5, unit_norm=True, bias_penalty=10.0)
+MULTILABEL = LiveHeadConfig(
+    data_weight=3.0,
+    # Each class against its absence: without full balance the few images that have a rare one are outvoted.
+    balance=1.0,
+    unit_norm=True,
+)
 
 
 @dataclass(frozen=True)
@@ -147,7 +156,7 @@ class LiveHead:
         if len(seen) > 1:
             targets = (class_index[:, None] == seen).astype(np.float32)
             moved = config.data_weight * balanced(weights, targets, config.balance)
-            problem = Problem(inputs, targets, moved.astype(np.float32))
+            problem = Problem(inputs, targets, moved.astype(np.float32), config.bias_penalty)
             first = None if start is None else Solution(start.weight[seen], start.bias[seen], memory=start.memory)
             found = fit_softmax(problem, start=first, curvature=curvature, give_up=give_up)
             weight[seen], bias[seen] = found.weight, found.bias

@@ -1,9 +1,10 @@
 """Weighted, regularised softmax regression: the convex problem behind the live head.
 
-Minimised is the weighted log loss + half the squared norm of the weights, by L-BFGS. The passes over the points are in
-float32, block by block so that a block stays in the processor's cache; sums over blocks, weights and steps are in
-float64. A fit may start at the solution of a similar problem, and may use its curvature: with both, one more point
-takes a few passes. Where a fit starts does not show in logits beyond `TOLERANCE`, as the minimum is unique.
+Minimised is the weighted log loss + half the squared norm of the weights (and of the biases, where they cost
+something), by L-BFGS. The passes over the points are in float32, block by block so that a block stays in the
+processor's cache; sums over blocks, weights and steps are in float64. A fit may start at the solution of a similar
+problem, and may use its curvature: with both, one more point takes a few passes. Where a fit starts does not show in
+logits beyond `TOLERANCE`, as the minimum is unique.
 """
 
 from __future__ import annotations
@@ -65,6 +66,8 @@ class Problem:
     """(N, K), each row of sum 1."""
     weights: Float32s
     """(N,), not negative."""
+    bias_penalty: float = 0.0
+    """What half the squared norm of the biases costs, against 1 for that of the weights."""
     basis: Float32s = field(init=False, repr=False)
     """(K, K - 1), orthonormal: spans the directions in which classes differ. The others no probability sees."""
 
@@ -87,9 +90,9 @@ class Problem:
     def loss_and_gradient(self, parameters: Float64s) -> tuple[float, Float64s]:
         """Of parameters (K - 1, D + 1): weights and, last, the bias of each contrast."""
         single = parameters.astype(np.float32)
-        loss = 0.5 * float(np.vdot(parameters[:, :-1], parameters[:, :-1]))
         gradient = parameters.copy()
-        gradient[:, -1] = 0.0
+        gradient[:, -1] *= self.bias_penalty
+        loss = 0.5 * float(np.vdot(parameters, gradient))
         for rows in self.blocks():
             p = self.logits(rows, single)
             targets, weights = self.targets[rows].T, self.weights[rows]
@@ -117,6 +120,8 @@ class Curvature:
         """Takes some ten milliseconds for 384 channels, and grows with their cube: for idle time."""
         parameters = _parameters(problem, solution)
         n_classes, dim = solution.weight.shape
+        # Biases in a unit in which they cost as much as weights; those without a cost are taken for as dear.
+        bias_unit = np.float32(1 / math.sqrt(problem.bias_penalty or 1.0))
         between = np.zeros((n_classes - 1, n_classes - 1))
         moments = np.zeros((dim + 1, dim + 1), dtype=np.float32)
         total = 0.0
@@ -129,10 +134,11 @@ class Curvature:
             between += (problem.basis.T * (p @ weights)) @ problem.basis - (contrast * weights) @ contrast.T
             spread = weights * (1.0 - np.square(p).sum(axis=0))
             total += float(spread.sum())
-            scaled = np.column_stack([problem.inputs[rows], np.ones(len(weights), np.float32)])
+            scaled = np.column_stack([problem.inputs[rows], np.full(len(weights), bias_unit)])
             scaled *= np.sqrt(np.maximum(spread, 0.0))[:, None]
             moments += scaled.T @ scaled
         values, self._channels = np.linalg.eigh(moments)
+        self._channels[-1] *= bias_unit
         strengths, self._classes = np.linalg.eigh(between / max(total, 1e-12))
         self._inverse = 1.0 / (np.maximum(strengths, 1e-4)[:, None] * np.maximum(values, 0.0) + 1.0)
 
@@ -157,7 +163,7 @@ def fit_softmax(
 ) -> Solution:
     """The weights (K, D) and biases (K,) that explain the points best.
 
-    The biases are free in the loss; fixing their mean at zero, which no probability sees, keeps the largest logit of
+    The mean of the biases is free in the loss; fixing it at zero, which no probability sees, keeps the largest logit of
     every input at zero or above, so a class of constant negative logit never wins.
 
     Args:

@@ -197,6 +197,21 @@ def test_fit__undo_finds_the_very_same_head(session: ToySession, context: Contex
     assert follow(context, fitter) is before
 
 
+def test_fit__points_set_again_change_nothing(session: ToySession, context: Context, fitter: LiveFitter) -> None:
+    points = random_points(np.random.default_rng(3), 30)
+    session.click(1, *points)
+    once = follow(context, fitter)
+    session.click(1, *points, *points, *points)
+    thrice = follow(context, fitter)
+    assert once is not None
+    assert thrice is not None
+    np.testing.assert_array_equal(thrice.head.logits(CELLS), once.head.logits(CELLS))
+    assert_equal(thrice, from_nothing(context))
+    with session.db.write() as db_session:
+        undo(db_session, db_session.get_one(Image, 1))
+    assert follow(context, fitter) is once
+
+
 def test_fit__class_removed_and_restored(session: ToySession, context: Context, fitter: LiveFitter) -> None:
     session.click(1, (3.0, 3.0, LEFT), (60.0, 3.0, RIGHT), (60.0, 40.0, 3))
     before = follow(context, fitter)

@@ -49,6 +49,14 @@ def test_fit__many_points_go_to_the_linear_head() -> None:
     assert isinstance(fit(*blobs(33, 2)), LiveHead)
 
 
+@pytest.mark.parametrize("n_per_class", [6, 32, 40])
+def test_fit__equal_points_count_once(n_per_class: int) -> None:
+    x, y = blobs(n_per_class, 2)
+    once, thrice = fit(x, y), fit(np.tile(x, (3, 1)), np.tile(y, 3))
+    assert isinstance(thrice, type(once))
+    np.testing.assert_array_equal(thrice.logits(x), once.logits(x))
+
+
 def test_fit__points_of_no_weight_do_not_count() -> None:
     x, y = blobs(40, 2)
     weights = np.where(np.arange(80) % 2, 1, 0).astype(np.float32)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import load_file, save_file
 
-from ml_service.heads.live import CLASSIFICATION, SEGMENTATION, LiveHead, LiveHeadConfig
+from ml_service.heads.live import CLASSIFICATION, SEGMENTATION, LiveHead, LiveHeadConfig, prepare_inputs
 from ml_service.heads.scaler import FeatureScaler
 from tests.ml_service.heads.blobs import DIM, GROUPS, Float, Int, blobs
 
@@ -44,6 +45,27 @@ def test_fit__single_class_wins_everywhere_moderately(config: LiveHeadConfig, n_
     x, _ = blobs(3, 1)
     p = fit(x, np.full(3, n_classes - 1), n_classes, config).probabilities(blobs(40, 3)[0])
     np.testing.assert_allclose(p[:, -1], 0.731, atol=1e-3)
+
+
+def test_fit__one_label_a_class_is_the_nearest_label() -> None:
+    x, y = blobs(1, 5)
+    test_x, _ = blobs(40, 5, seed=1, spread=0.6)
+    scaler = make_scaler(5)
+    head = LiveHead.fit(x, y, None, 5, scaler=scaler, config=CLASSIFICATION)
+    labels, others = (prepare_inputs(rows, scaler, CLASSIFICATION) for rows in (x, test_x))
+    nearest = np.linalg.norm(others[:, None] - labels, axis=2).argmin(axis=1)
+    assert (head.logits(test_x).argmax(axis=1) == nearest).mean() > 0.98
+
+
+def test_fit__rare_class_is_not_outvoted_by_the_bias() -> None:
+    x, y = blobs(30, 2, spread=1.0)
+    test_x, test_y = blobs(200, 2, seed=1, spread=1.0)
+    few = slice(29, None)
+    free = replace(CLASSIFICATION, bias_penalty=0.0)
+    dear, without = (fit(x[few], y[few], 2, config).logits(test_x).argmax(axis=1) for config in (CLASSIFICATION, free))
+    rare = test_y == 0
+    assert (dear[rare] == 0).mean() > (without[rare] == 0).mean()
+    assert (dear == test_y).mean() > (without == test_y).mean()
 
 
 @BOTH

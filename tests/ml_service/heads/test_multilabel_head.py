@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
@@ -12,7 +10,7 @@ from scipy.special import expit
 from db.queries.session_info import HeadKind
 from ml_service.data_loaders.base import Samples
 from ml_service.heads.exclusive_groups import ALONE, GroupedHead
-from ml_service.heads.live import CLASSIFICATION, LiveHeadConfig
+from ml_service.heads.live import MULTILABEL, LiveHeadConfig
 from ml_service.heads.multilabel_head import (
     Before,
     fit_multilabel_head,
@@ -113,7 +111,7 @@ def test_fit__after_any_history_as_from_nothing(steps: list[tuple[int, list[floa
     generator = np.random.default_rng(seed)
     scaler, inputs = FeatureScaler.identity(12), generator.normal(size=(30, 12)).astype(np.float32)
     inputs /= np.linalg.norm(inputs, axis=1, keepdims=True)
-    config = replace(CLASSIFICATION, balance=1.0)
+    config = MULTILABEL
     targets = np.full((30, 3), np.nan, np.float32)
     targets[:6] = [[1, 0, 0], [0, 1, 1], [0, 0, 1], [1, 0, 1], [0, 0, 0], [0, 1, 0]]
     n_rows, answers, curvatures = 6, {}, {}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -20,7 +22,9 @@ DIM = 24
 LOGIT_TOLERANCE = 1e-4
 
 
-def make_problem(n_points: int, n_classes: int, *, weight: float = 1.0, seed: int = 0) -> Problem:
+def make_problem(
+    n_points: int, n_classes: int, *, weight: float = 1.0, seed: int = 0, bias_penalty: float = 0.0
+) -> Problem:
     """Overlapping classes in features of unit norm on average, as the scaler makes them."""
     rng = np.random.default_rng(seed)
     y = rng.integers(0, n_classes, n_points)
@@ -28,12 +32,12 @@ def make_problem(n_points: int, n_classes: int, *, weight: float = 1.0, seed: in
     centres = np.random.default_rng(9).normal(size=(n_classes, DIM))
     inputs = (0.4 * centres[y] + rng.normal(size=(n_points, DIM))) / np.sqrt(DIM)
     targets = np.eye(n_classes, dtype=np.float32)[y]
-    return Problem(inputs.astype(np.float32), targets, np.full(n_points, weight, np.float32))
+    return Problem(inputs.astype(np.float32), targets, np.full(n_points, weight, np.float32), bias_penalty)
 
 
 def without_last(problem: Problem, n_left_out: int) -> Problem:
     kept = slice(len(problem.inputs) - n_left_out)
-    return Problem(problem.inputs[kept], problem.targets[kept], problem.weights[kept])
+    return replace(problem, inputs=problem.inputs[kept], targets=problem.targets[kept], weights=problem.weights[kept])
 
 
 def logits(problem: Problem, solution: Solution) -> npt.NDArray[np.float64]:
@@ -43,8 +47,9 @@ def logits(problem: Problem, solution: Solution) -> npt.NDArray[np.float64]:
 @pytest.mark.parametrize("n_classes", [2, 3, 12])
 @pytest.mark.parametrize("n_points", [20, 300, 2500])
 @pytest.mark.parametrize("weight", [1.0, 10.0])
-def test_fit_softmax__cold_and_warm_agree(n_classes: int, n_points: int, weight: float) -> None:
-    problem = make_problem(n_points, n_classes, weight=weight)
+@pytest.mark.parametrize("bias_penalty", [0.0, 10.0])
+def test_fit_softmax__cold_and_warm_agree(n_classes: int, n_points: int, weight: float, bias_penalty: float) -> None:
+    problem = make_problem(n_points, n_classes, weight=weight, bias_penalty=bias_penalty)
     earlier = without_last(problem, 3)
     start = fit_softmax(earlier)
     curvature = Curvature(earlier, start)
@@ -55,6 +60,27 @@ def test_fit_softmax__cold_and_warm_agree(n_classes: int, n_points: int, weight:
         fit_softmax(problem, curvature=curvature),
     ):
         np.testing.assert_allclose(logits(problem, warm), logits(problem, cold), atol=LOGIT_TOLERANCE)
+
+
+def test_loss_and_gradient__of_dear_biases() -> None:
+    problem = make_problem(50, 3, bias_penalty=10.0)
+    at = np.random.default_rng(2).normal(size=(2, DIM + 1))
+    _, gradient = problem.loss_and_gradient(at)
+    step = np.zeros_like(at)
+    step[:, -1] = 1e-2
+    ahead, behind = problem.loss_and_gradient(at + step)[0], problem.loss_and_gradient(at - step)[0]
+    assert (ahead - behind) / 2 == pytest.approx(np.vdot(gradient, step), rel=1e-3)
+
+
+@pytest.mark.parametrize("bias_penalty", [1.0, 10.0])
+def test_curvature__of_two_classes_is_exact(bias_penalty: float) -> None:
+    problem = make_problem(200, 2, bias_penalty=bias_penalty)
+    solution = fit_softmax(problem)
+    at = problem.basis.T @ np.column_stack([solution.weight, solution.bias])
+    step = np.random.default_rng(3).normal(size=at.shape)
+    ahead, behind = (problem.loss_and_gradient(at + sign * 1e-2 * step)[1] for sign in (1, -1))
+    found = Curvature(problem, solution).solve((ahead - behind) / 2e-2)
+    np.testing.assert_allclose(found, step, atol=1e-2)
 
 
 def test_fit_softmax__after_many_changes_as_from_nothing() -> None:
