@@ -6,7 +6,7 @@ rectangle, and every mapping is one linear scaling per axis, with pixel edges (n
 image x in [0, W] <-> grid u in [0, Wp], and (0.5, 0.5) is the centre of the first pixel or cell in its own frame.
 The same holds between any two rasters of one image (a map, a thumbnail, the picture on the screen): `scale_between`.
 The image is what preprocessing leaves of the file: upright, counted from the corner of its crop.
-frontend/src/state/geometry.ts mirrors this module; tests/models/geometry_vectors.json holds both to the same values.
+frontend/src/state/geometry.ts mirrors the scaling; tests/models/geometry_vectors.json holds both to the same values.
 """
 
 from __future__ import annotations

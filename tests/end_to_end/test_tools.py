@@ -15,6 +15,11 @@ from tests.end_to_end.labeling_page import LabelingPage
 from tests.end_to_end.sample_images import TILE
 
 Place = tuple[float, float]
+# The frame that comes after the next key is slow: what is done meanwhile was done before a person saw it.
+SLOW_FRAME = """addEventListener('keydown', () => requestAnimationFrame(() => {
+  const end = performance.now() + 700;
+  while (performance.now() < end);
+}), { capture: true, once: true })"""
 
 
 def on_page(labeling: LabelingPage, place: Place) -> Place:
@@ -209,3 +214,61 @@ def test_polygon__not_closed_stays_with_its_image_and_is_led_back_to(
     page.keyboard.press("Enter")
     expect(labeling.part("region-count")).to_have_text("1")
     expect(labeling.part("count-of-1")).to_have_attribute("title", "1 region on this image")
+
+
+def test_press__counts_for_the_image_on_screen_however_late_the_page_hears_of_it(
+    serve_page: Callable[[ReadySession], str], segmentation_session: ReadySession, labeling: LabelingPage
+) -> None:
+    page, url = labeling.page, serve_page(segmentation_session)
+    page.goto(f"{url}#/image/1")
+    labeling.wait_for_image()
+
+    def have_both_at_hand(keys: str) -> None:
+        for key in keys:
+            page.keyboard.press(key)
+            page.wait_for_timeout(400)
+
+    have_both_at_hand("fd")
+    assert labeling.image_id == 1
+
+    def press_while_leaving(key: str, place: tuple[float, float], *, lets_go: bool = True) -> None:
+        page.mouse.move(*place)
+        page.evaluate(SLOW_FRAME)
+        page.keyboard.down(key)
+        page.mouse.down()
+        if lets_go:
+            page.mouse.up()
+        page.keyboard.up(key)
+
+    for _ in range(3):
+        page.keyboard.press("+")
+    page.wait_for_timeout(100)
+    box = labeling.canvas.bounding_box()
+    stage = page.locator("image-stage").bounding_box()
+    assert box is not None
+    assert stage is not None
+    place = (stage["x"] + 0.6 * stage["width"], stage["y"] + 0.4 * stage["height"])
+    seen = [(place[0] - box["x"]) / box["width"], (place[1] - box["y"]) / box["height"]]
+    with Client(url) as client:
+        press_while_leaving("f", place)
+        expect(page.get_by_text("“Point” went to image 1: it was still on screen")).to_be_visible()
+        expect(labeling.canvas).to_have_attribute("data-image-id", "2")
+        labeling.wait_until(lambda: len(client.annotations(1)["points"]) == 1, "the point of image 1")
+        image, (point,) = client.json("GET", "images/1"), client.annotations(1)["points"]
+        assert [point["x"] / image["width"], point["y"] / image["height"]] == pytest.approx(seen, abs=0.005)
+
+        have_both_at_hand("dfb")
+        press_while_leaving("d", on_page(labeling, (0.5, 0.5)))
+        expect(page.get_by_text("“Brush stroke” went to image 2")).to_be_visible()
+        labeling.wait_until(lambda: len(regions(client, 2)) == 1, "the stroke of image 2")
+        expect(labeling.canvas).to_have_attribute("data-image-id", "1")
+
+        have_both_at_hand("fd")
+        press_while_leaving("f", on_page(labeling, (0.4, 0.5)), lets_go=False)
+        page.wait_for_timeout(100)  # image 2 is on screen
+        page.mouse.move(*on_page(labeling, (0.6, 0.5)), steps=3)
+        page.mouse.up()
+        expect(page.get_by_text("That was left out: it began on image 1")).to_be_visible()
+        page.wait_for_timeout(300)  # nothing comes
+        assert [len(regions(client, image_id)) for image_id in (1, 2)] == [0, 1]
+        assert [len(client.annotations(image_id)["points"]) for image_id in (1, 2)] == [1, 0]

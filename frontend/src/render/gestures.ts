@@ -2,6 +2,8 @@
 import type { Vec2 } from "../state/geometry";
 
 export interface GestureHandlers {
+  /** Whether a press is meant for the image, not for what is beside it. */
+  isOnImage(event: PointerEvent): boolean;
   /** Left, right or by finger, on the image; true: the drag that follows belongs to the tool. */
   toolDown(event: PointerEvent): boolean;
   toolDrag(events: readonly PointerEvent[]): void;
@@ -39,7 +41,7 @@ interface PinchEvent extends MouseEvent {
   readonly scale: number;
 }
 
-/** Listens on `stage` for panning and zooming, and on `surface` (the image) for presses. */
+/** Listens on `stage` for panning and zooming, and for presses on the image. */
 export class Gestures {
   /** Space is held: any drag pans. */
   space_held = false;
@@ -48,7 +50,6 @@ export class Gestures {
 
   constructor(
     private readonly stage: HTMLElement,
-    private readonly surface: HTMLElement,
     private readonly handlers: GestureHandlers,
   ) {
     stage.addEventListener("pointerdown", (event) => this.#down(event));
@@ -74,7 +75,7 @@ export class Gestures {
   }
 
   #down(event: PointerEvent): void {
-    const on_image = event.target === this.surface;
+    const on_image = this.handlers.isOnImage(event);
     if (event.pointerType === "touch") this.#touchDown(event, on_image);
     else if (this.#pans(event, on_image)) this.#begin("pan", event);
     else if (on_image && (event.button === 0 || event.button === 2) && this.handlers.toolDown(event)) this.#begin("tool", event);
@@ -131,7 +132,7 @@ export class Gestures {
     this.stage.classList.remove("is-dragging");
     if (pointer?.kind === "tool") this.handlers.toolUp(event);
     const is_tap = pointer?.kind === "touch" && !pointer.moved && this.#pointers.size === 0;
-    if (is_tap && event.target === this.surface && !this.handlers.leftDragPans() && this.handlers.toolDown(pointer.down)) {
+    if (is_tap && this.handlers.isOnImage(pointer.down) && !this.handlers.leftDragPans() && this.handlers.toolDown(pointer.down)) {
       this.handlers.toolUp(event);
     }
     // The finger that stays goes on from where it is; it is no tap any more.

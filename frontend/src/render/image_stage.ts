@@ -3,69 +3,55 @@ import type { ToneCurve } from "../state/picture_look";
 import type { ShownPrediction } from "../state/prediction";
 import type { OverlayStyle, Renderer } from "../state/preferences";
 import type { Annotation, LabelClass } from "../state/types";
-import { centred, fit, imageToStage, pan, stageToImage, zoomAt, type Size, type Viewport } from "../state/viewport";
-import type { OverlayInput } from "./colormap";
-import { showCanvas, stageSurface, type Frame } from "./frame";
 import { Gestures } from "./gestures";
-import { OverlayLayer } from "./overlay_layer";
 import { PictureFilter } from "./picture_filter";
-import { PictureLayer } from "./picture_layer";
-import { PointsLayer } from "./points_layer";
+import { StagePainter, type Part, type StageScene } from "./stage_painter";
 import type { StageHandlers, StagePicture } from "./stage_types";
+import { liesOnImage, placeOnImage, StageView, type PlacedImage } from "./stage_view";
 import { ToolHost } from "./tool_host";
 import type { StageLayer, StageTool } from "./tools";
 
-type Part = "picture" | "view" | "overlay" | "layers" | "points" | "tool" | "marks";
-
 /**
- * The image with what lies on it, from below: picture, tiles, prediction, layers (masks), points, tool. A pan or a zoom
- * moves the picture and the points by the compositor. All painting is done in one requestAnimationFrame, which also
- * sets the data- marks.
+ * The image with what lies on it. A pan or a zoom moves the picture and the points by the compositor. All painting is
+ * done in one requestAnimationFrame.
  */
 export class ImageStage extends HTMLElement {
   handlers: StageHandlers | null = null;
   wheel_pans = false;
-  readonly #world = document.createElement("div");
-  readonly #picture_layer = new PictureLayer((image_id) => this.handlers?.needDetail(image_id));
-  readonly #overlay = new OverlayLayer(this.#world, () => this.#invalidate("overlay"));
-  readonly #points = new PointsLayer();
-  readonly #layers_canvas = document.createElement("canvas");
-  readonly #tool_canvas = document.createElement("canvas");
+  readonly #scene: StageScene = {
+    picture: null, annotation: null, prediction: null, classes: [], style: "confidence", confidence_class_id: null, opacity: 1,
+  }; // prettier-ignore
+  readonly #view = new StageView(() => this.#invalidate("view"));
+  readonly #painter = new StagePainter(this.#scene, {
+    needDetail: (image_id) => this.handlers?.needDetail(image_id),
+    zoomed: (scale) => this.handlers?.zoomed(scale),
+    overlayChanged: () => this.#invalidate("overlay"),
+  });
   readonly #filter = new PictureFilter("picture-look");
-  readonly #layers = new Set<StageLayer>();
   readonly #dirty = new Set<Part>();
   readonly #observer = new ResizeObserver(() => this.#resized());
   readonly #tools: ToolHost;
   readonly #gestures: Gestures;
   #frame = 0;
-  #stage: Size = { width: 1, height: 1 };
-  #view: Viewport = { scale: 1, x: 0, y: 0 };
-  #is_fitted = true;
-  #picture: StagePicture | null = null;
-  #annotation: Annotation | null = null;
-  #prediction: ShownPrediction | null = null;
-  #classes: readonly LabelClass[] = [];
-  #style: OverlayStyle = "confidence";
-  #confidence_class_id: number | null = null;
-  #opacity = 1;
-  #overlay_input: OverlayInput | null = null;
   #pointer: Vec2 | null = null;
 
   constructor() {
     super();
     this.#tools = new ToolHost({
-      toImage: (event) => stageToImage(this.#view, this.#at(event)),
-      pixel: () => 1 / this.#view.scale,
-      image: () => (this.hasAttribute("busy") ? null : (this.#picture?.size ?? null)),
+      at: (event) => this.#at(event),
+      imageAt: (at_ms) => this.#imageAt(at_ms),
+      leftInput: (pointers, image_id) => this.handlers?.leftInput(pointers, image_id),
+      missed: (image_id) => this.handlers?.missed(image_id),
       repaint: () => this.#invalidate("tool"),
     });
-    this.#gestures = new Gestures(this, this.#picture_layer.canvas, {
+    this.#gestures = new Gestures(this, {
+      isOnImage: (event) => this.#isOnImage(event),
       toolDown: (event) => this.#tools.down(event),
       toolDrag: (events) => this.#tools.drag(events),
       toolUp: (event) => this.#tools.up(event),
       toolCancel: () => this.#tools.cancel(),
-      pan: (by) => this.#setView((size) => pan(this.#view, by, this.#stage, size)),
-      zoom: (factor, anchor) => this.#setView((size) => zoomAt(this.#view, factor, anchor, this.#stage, size)),
+      pan: (by) => this.#view.pan(by),
+      zoom: (factor, anchor) => this.#view.zoom(factor, anchor),
       hover: (event) => {
         this.#pointer = event ? this.#at(event) : null;
         this.#tools.hover(event);
@@ -77,13 +63,8 @@ export class ImageStage extends HTMLElement {
   }
 
   connectedCallback(): void {
-    this.#world.className = "stage-world";
-    for (const [canvas, name] of [[this.#layers_canvas, "stage-layers"], [this.#tool_canvas, "stage-tool"]] as const) {
-      canvas.className = name;
-      canvas.ariaHidden = "true";
-    }
-    this.#world.prepend(this.#picture_layer.canvas, this.#picture_layer.detail);
-    this.append(this.#filter.element, this.#world, this.#layers_canvas, this.#points.canvas, this.#tool_canvas);
+    this.append(this.#filter.element);
+    this.#painter.appendTo(this);
     this.#observer.observe(this);
     this.#invalidate("overlay");
   }
@@ -95,14 +76,11 @@ export class ImageStage extends HTMLElement {
   }
 
   setPicture(picture: StagePicture | null): void {
-    const is_other = picture?.image_id !== this.#picture?.image_id;
-    this.#picture = picture;
-    this.#picture_layer.set(picture);
-    if (is_other) {
-      this.#tools.cancel();
-      this.#is_fitted = true;
-      if (picture) this.#view = fit(this.#stage, picture.size);
-      this.#points.invalidate();
+    this.#scene.picture = picture;
+    this.#painter.picture.set(picture);
+    if (this.#view.setImage(picture)) {
+      this.#tools.openImage(picture?.image_id ?? null);
+      this.#painter.points.invalidate();
       this.#invalidate("overlay", "marks");
     }
     this.#invalidate("picture", "view");
@@ -110,52 +88,52 @@ export class ImageStage extends HTMLElement {
 
   /** Another tile is there. */
   tilesArrived(): void {
-    this.#picture_layer.invalidate();
+    this.#painter.picture.invalidate();
     this.#invalidate("picture");
   }
 
   /** How the picture's tones are shown; nothing else changes. */
   setTones(curve: ToneCurve): void {
-    this.#picture_layer.setFilter(this.#filter.set(curve));
+    this.#painter.picture.setFilter(this.#filter.set(curve));
   }
 
   setAnnotation(annotation: Annotation): void {
-    if (annotation === this.#annotation) return;
-    this.#annotation = annotation;
+    if (annotation === this.#scene.annotation) return;
+    this.#scene.annotation = annotation;
     this.#invalidate("points", "tool", "marks");
   }
 
   setPrediction(prediction: ShownPrediction | null): void {
-    if (prediction === this.#prediction) return;
-    this.#prediction = prediction;
+    if (prediction === this.#scene.prediction) return;
+    this.#scene.prediction = prediction;
     this.#invalidate("overlay");
   }
 
   setClasses(classes: readonly LabelClass[]): void {
-    if (classes === this.#classes) return;
-    this.#classes = classes;
-    this.#points.invalidate();
+    if (classes === this.#scene.classes) return;
+    this.#scene.classes = classes;
+    this.#painter.points.invalidate();
     this.#invalidate("overlay", "points");
   }
 
   /** `confidence_class_id`: whose confidence is shown where there are more than two classes. */
   setStyle(style: OverlayStyle, confidence_class_id: number | null): void {
-    if (style === this.#style && confidence_class_id === this.#confidence_class_id) return;
-    this.#style = style;
-    this.#confidence_class_id = confidence_class_id;
+    if (style === this.#scene.style && confidence_class_id === this.#scene.confidence_class_id) return;
+    this.#scene.style = style;
+    this.#scene.confidence_class_id = confidence_class_id;
     this.#applyOpacity();
     this.#invalidate("overlay");
   }
 
   setOpacity(opacity: number): void {
-    if (opacity === this.#opacity) return;
-    this.#opacity = opacity;
+    if (opacity === this.#scene.opacity) return;
+    this.#scene.opacity = opacity;
     this.#applyOpacity();
-    if (this.#style === "contour") this.#invalidate("overlay");
+    if (this.#scene.style === "contour") this.#invalidate("overlay");
   }
 
   setRenderer(renderer: Renderer): void {
-    this.#overlay.setRenderer(renderer);
+    this.#painter.overlay.setRenderer(renderer);
   }
 
   setHidden(hidden: boolean): void {
@@ -183,10 +161,10 @@ export class ImageStage extends HTMLElement {
 
   /** Gives back what takes the layer away. Layers lie in the order in which they came. */
   addLayer(layer: StageLayer): () => void {
-    this.#layers.add(layer);
+    this.#painter.layers.add(layer);
     this.#invalidate("layers");
     return () => {
-      this.#layers.delete(layer);
+      this.#painter.layers.delete(layer);
       this.#invalidate("layers");
     };
   }
@@ -201,37 +179,37 @@ export class ImageStage extends HTMLElement {
   }
 
   fit(): void {
-    this.#setView((size) => fit(this.#stage, size));
-    this.#is_fitted = true;
+    this.#view.fit();
   }
 
   actualSize(): void {
-    const scale = 1 / devicePixelRatio;
-    const anchor = this.#pointer;
-    this.#setView((size) =>
-      anchor ? zoomAt(this.#view, scale / this.#view.scale, anchor, this.#stage, size) : centred(this.#stage, size, scale),
-    );
+    this.#view.actualSize(this.#pointer);
   }
 
   zoomBy(factor: number): void {
-    const anchor: Vec2 = [this.#stage.width / 2, this.#stage.height / 2];
-    this.#setView((size) => zoomAt(this.#view, factor, anchor, this.#stage, size));
+    this.#view.zoom(factor);
   }
 
-  /** Image coordinates under the pointer, null when it is elsewhere. */
-  get pointerOnImage(): Vec2 | null {
-    return this.#pointer ? stageToImage(this.#view, this.#pointer) : null;
+  /** Where the pointer is on the image that was on screen at a time; null when it is elsewhere, or none was. */
+  pointerOnImage(at_ms: number): Vec2 | null {
+    const seen = this.#imageAt(at_ms);
+    return this.#pointer && seen ? placeOnImage(seen, this.#pointer) : null;
   }
 
-  /** Where a place of the image is on the page, CSS pixels: for menus beside it. */
-  pageAt(xy: Vec2): Vec2 {
-    const box = this.getBoundingClientRect();
-    const [x, y] = imageToStage(this.#view, xy);
-    return [box.left + x, box.top + y];
+  #imageAt(at_ms: number): PlacedImage | null {
+    const image_id = this.handlers?.imageAt(at_ms) ?? null;
+    return image_id === null ? null : this.#view.of(image_id);
+  }
+
+  /** Of the image that was on screen then: the browser knows of the newest one. */
+  #isOnImage(event: PointerEvent): boolean {
+    const seen = this.#imageAt(event.timeStamp);
+    if (seen === null || seen.image_id === this.#scene.picture?.image_id) return event.target === this.#painter.picture.canvas;
+    return liesOnImage(seen, this.#at(event));
   }
 
   #applyOpacity(): void {
-    this.#overlay.setOpacity(this.#style === "contour" ? null : this.#opacity);
+    this.#painter.overlay.setOpacity(this.#scene.style === "contour" ? null : this.#scene.opacity);
   }
 
   #at(event: MouseEvent): Vec2 {
@@ -239,18 +217,9 @@ export class ImageStage extends HTMLElement {
     return [event.clientX - box.left, event.clientY - box.top];
   }
 
-  #setView(change: (size: Size) => Viewport): void {
-    if (this.#picture === null) return;
-    this.#view = change(this.#picture.size);
-    this.#is_fitted = false;
-    this.#invalidate("view");
-  }
-
   #resized(): void {
-    const { width, height } = this.getBoundingClientRect();
-    this.#stage = { width: Math.max(width, 1), height: Math.max(height, 1) };
-    if (this.#picture && this.#is_fitted) this.#view = fit(this.#stage, this.#picture.size);
-    this.#points.invalidate();
+    this.#view.resize(this.getBoundingClientRect());
+    this.#painter.points.invalidate();
     // Setting a canvas's size empties it: paint before the browser shows that.
     this.#invalidate("view", "points");
     this.#paint();
@@ -266,86 +235,8 @@ export class ImageStage extends HTMLElement {
     this.#frame = 0;
     const dirty = new Set(this.#dirty);
     this.#dirty.clear();
-    const moved = dirty.has("view");
-    if (moved) this.#place();
-    const frame: Frame = {
-      view: this.#view, stage: this.#stage, ratio: devicePixelRatio, image: this.#picture?.size ?? { width: 1, height: 1 },
-    }; // prettier-ignore
-    if (dirty.has("picture") || moved) this.#picture_layer.paint(frame);
-    if (dirty.has("points") || moved) this.#paintPoints(frame);
-    if (dirty.has("layers") || moved) this.#paintLayers(frame);
-    if (dirty.has("tool") || moved) this.#paintTool(frame);
-    if (dirty.has("marks")) this.#mark();
-    if (dirty.has("overlay")) this.#paintOverlay(frame);
-    else if (moved && this.#overlay.follows_view) this.#overlay.paint(this.#overlay_input, frame);
-  }
-
-  #place(): void {
-    const { style } = this.#world;
-    style.display = this.#picture === null ? "none" : "";
-    if (this.#picture === null) return;
-    const { scale, x, y } = this.#view;
-    const { width, height } = this.#picture.size;
-    style.transform = `translate(${x}px, ${y}px)`;
-    style.width = `${width * scale}px`;
-    style.height = `${height * scale}px`;
-    const marks = this.#picture_layer.canvas.dataset;
-    marks.scale = String(scale);
-    marks.offsetX = "0";
-    marks.offsetY = "0";
-    this.handlers?.zoomed(scale * devicePixelRatio);
-  }
-
-  #paintPoints(frame: Frame): void {
-    const colors = new Map(this.#classes.map(({ id, color }) => [id, color]));
-    const points = this.#picture === null ? [] : (this.#annotation?.points ?? []);
-    this.#points.paint(frame, points, (id) => colors.get(id) ?? "#808080");
-  }
-
-  #paintLayers(frame: Frame): void {
-    const layers = this.#picture === null ? [] : [...this.#layers].filter(({ isEmpty }) => isEmpty !== true);
-    if (!showCanvas(this.#layers_canvas, layers.length > 0)) return;
-    const surface = stageSurface(this.#layers_canvas, frame);
-    if (surface) for (const layer of layers) layer.paint(surface);
-  }
-
-  #paintTool(frame: Frame): void {
-    const { tool } = this.#tools;
-    const has_ink = tool?.paint !== undefined && tool.isEmpty !== true;
-    if (!showCanvas(this.#tool_canvas, has_ink && this.#picture !== null)) return;
-    const surface = stageSurface(this.#tool_canvas, frame);
-    if (surface) tool?.paint?.(surface);
-  }
-
-  #paintOverlay(frame: Frame): void {
-    const marks = this.#picture_layer.canvas.dataset;
-    const prediction = this.#prediction?.image_id === this.#picture?.image_id ? this.#prediction : null;
-    this.#overlay_input = prediction
-      ? {
-          maps: prediction.maps, colors: this.#classes, style: this.#style, refined: prediction.refined,
-          opacity: this.#opacity, confidence_class_id: this.#confidence_class_id,
-        } // prettier-ignore
-      : null;
-    this.#overlay.paint(this.#overlay_input, frame);
-    if (prediction === null) {
-      delete marks.predictionRevision;
-      delete marks.predictionVersion;
-    } else {
-      marks.predictionRevision = String(prediction.annotation_revision);
-      marks.predictionVersion = String(prediction.version);
-    }
-  }
-
-  #mark(): void {
-    const { canvas } = this.#picture_layer;
-    if (this.#picture === null) return;
-    canvas.dataset.imageId = String(this.#picture.image_id);
-    canvas.dataset.annotationRevision = String(this.#annotation?.revision ?? 0);
-    canvas.setAttribute(
-      "aria-label",
-      `Image ${this.#picture.image_id}, ${this.#picture.size.width} by ${this.#picture.size.height} pixels, ` +
-        `${this.#annotation?.points.length ?? 0} points`,
-    );
+    this.#painter.paint(dirty, this.#view.view, this.#view.stage, this.#tools.tool);
+    this.#view.painted();
   }
 }
 

@@ -1,5 +1,6 @@
 import type { TileAddress } from "../state/tiles";
 import type { Size } from "../state/viewport";
+import type { ToolPointer } from "./tools";
 
 /** Where the stage gets the tiles of a large picture from. */
 export interface TileProvider {
@@ -24,4 +25,10 @@ export interface StageHandlers {
   /** The person looks closer than the bitmap is sharp. */
   needDetail(image_id: number): void;
   zoomed(scale: number): void;
+  /** The image that was on screen at a time, as `Event.timeStamp` has it; null if none was. */
+  imageAt(at_ms: number): number | null;
+  /** From a press to its release, all of it while an image was still on screen that is not the open one any more. */
+  leftInput(pointers: readonly ToolPointer[], image_id: number): void;
+  /** What was drawn belongs to no one image: it began on this one (null: on none that was shown), and ended elsewhere. */
+  missed(image_id: number | null): void;
 }

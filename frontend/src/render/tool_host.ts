@@ -1,24 +1,43 @@
 import { clamp, type Vec2 } from "../state/geometry";
-import type { Size } from "../state/viewport";
+import { placeOnImage, type PlacedImage } from "./stage_view";
 import type { StageTool, ToolPointer } from "./tools";
 
 export interface ToolSurroundings {
-  toImage(event: PointerEvent): Vec2;
-  /** How many pixels of the image one CSS pixel is long. */
-  pixel(): number;
-  /** Of the image to work on; null if there is none at the moment. */
-  image(): Size | null;
+  /** CSS pixels of the stage. */
+  at(event: PointerEvent): Vec2;
+  /** The image that was on screen at a time, as `Event.timeStamp` has it, and where it lay; null if none was. */
+  imageAt(at_ms: number): PlacedImage | null;
+  /** From a press to its release, all of it while an image was on screen that is not the open one any more. */
+  leftInput(pointers: readonly ToolPointer[], image_id: number): void;
+  /** What was drawn began on an image, or before one was shown (null), and did not end on it. */
+  missed(image_id: number | null): void;
   repaint(): void;
+}
+
+/** From a press to its release. */
+interface Drag {
+  readonly image_id: number;
+  readonly pointers: ToolPointer[];
+  /** Where on the stage it has come to while its image was on screen. */
+  at: Vec2;
+  /** Another image is open already: the tool hears of it when it is complete. */
+  is_left: boolean;
 }
 
 /** Two presses so soon after, and so near to, each other are a double click. */
 const DOUBLE_CLICK_MS = 400;
 const DOUBLE_CLICK_PX = 6;
+/** A pointer that has gone no further rests, CSS pixels. */
+const REST_PX = 3;
 
-/** Hands the pointer to the tool that is chosen, in coordinates of the image. */
+/**
+ * Hands the pointer to the tool that is chosen, in coordinates of the image. A press counts for the image that was on
+ * screen at that moment; so does a drag, if all of its way was on that image.
+ */
 export class ToolHost {
   #tool: StageTool | null = null;
-  #dragging = false;
+  #image_id: number | null = null;
+  #drag: Drag | null = null;
   #button: ToolPointer["button"] = "primary";
   #last_down: PointerEvent | null = null;
   #clicks = 0;
@@ -36,31 +55,80 @@ export class ToolHost {
     this.around.repaint();
   }
 
+  /** Another one is open from now on. A drag goes on if it ends before a frame shows that. */
+  openImage(image_id: number | null): void {
+    this.#image_id = image_id;
+    const drag = this.#drag;
+    if (drag === null || drag.is_left) return;
+    drag.is_left = true;
+    this.#tool?.cancel?.();
+  }
+
   /** Whether the tool takes the drag that follows. */
   down(event: PointerEvent): boolean {
-    if (this.#tool === null || this.around.image() === null) return false;
+    const tool = this.#tool;
+    if (tool === null || this.#image_id === null) return false;
     this.#button = event.button === 2 ? "secondary" : "primary";
     this.#countClicks(event);
-    this.#dragging = this.#tool.down(this.#pointer(event));
-    return this.#dragging;
+    const image = this.around.imageAt(event.timeStamp);
+    if (image === null) {
+      this.around.missed(null);
+      return false;
+    }
+    const pointer = this.#pointer(event, image);
+    const is_left = image.image_id !== this.#image_id;
+    const drags = is_left ? tool.draws : tool.down(pointer);
+    if (drags) this.#drag = { image_id: image.image_id, pointers: [pointer], at: this.around.at(event), is_left };
+    else if (is_left) this.around.leftInput([pointer], image.image_id);
+    return drags;
   }
 
   drag(events: readonly PointerEvent[]): void {
-    if (this.#dragging) this.#tool?.drag?.(events.map((event) => this.#pointer(event)));
+    const pointers = this.#ofDrag(events);
+    if (this.#drag?.is_left === false && pointers.length > 0) this.#tool?.drag?.(pointers);
   }
 
   up(event: PointerEvent): void {
-    if (this.#dragging) this.#tool?.up?.(this.#pointer(event));
-    this.#dragging = false;
+    const [pointer] = this.#ofDrag([event]);
+    const drag = this.#drag;
+    this.#drag = null;
+    const end = drag?.pointers.at(-1);
+    if (drag?.is_left && end) this.around.leftInput(pointer ? drag.pointers : [...drag.pointers, end], drag.image_id);
+    else if (drag && pointer) this.#tool?.up?.(pointer);
   }
 
   cancel(): void {
-    if (this.#dragging) this.#tool?.cancel?.();
-    this.#dragging = false;
+    const drag = this.#drag;
+    this.#drag = null;
+    if (drag?.is_left) this.around.missed(drag.image_id);
+    else if (drag) this.#tool?.cancel?.();
   }
 
   hover(event: PointerEvent | null): void {
-    this.#tool?.hover?.(event && this.around.image() ? this.#pointer(event) : null);
+    const image = event && this.around.imageAt(event.timeStamp);
+    const is_open = image !== null && image.image_id === this.#image_id;
+    this.#tool?.hover?.(event && is_open ? this.#pointer(event, image) : null);
+  }
+
+  /** The drag ends, and is told as missed, if it goes on where another image came on screen meanwhile. */
+  #ofDrag(events: readonly PointerEvent[]): readonly ToolPointer[] {
+    const drag = this.#drag;
+    if (drag === null) return [];
+    const pointers: ToolPointer[] = [];
+    for (const event of events) {
+      const image = this.around.imageAt(event.timeStamp);
+      const at = this.around.at(event);
+      if (image?.image_id !== drag.image_id) {
+        if (drag.is_left && Math.hypot(at[0] - drag.at[0], at[1] - drag.at[1]) <= REST_PX) continue;
+        drag.is_left = true;
+        this.cancel();
+        return [];
+      }
+      drag.at = at;
+      pointers.push(this.#pointer(event, image));
+    }
+    drag.pointers.push(...pointers);
+    return pointers;
   }
 
   /** Pointer events do not tell it themselves. */
@@ -74,13 +142,13 @@ export class ToolHost {
     this.#last_down = event;
   }
 
-  #pointer(event: PointerEvent): ToolPointer {
-    const [x, y] = this.around.toImage(event);
-    const { width, height } = this.around.image() ?? { width: 1, height: 1 };
+  #pointer(event: PointerEvent, image: PlacedImage): ToolPointer {
+    const [x, y] = placeOnImage(image, this.around.at(event));
+    const { width, height } = image.size;
     return {
       x, y, inside: [clamp(x, 0, width), clamp(y, 0, height)], button: this.#button, shift: event.shiftKey, alt: event.altKey, ctrl: event.ctrlKey || event.metaKey,
       pressure: event.pressure, device: event.pointerType === "touch" || event.pointerType === "pen" ? event.pointerType : "mouse",
-      pixel: this.around.pixel(), clicks: this.#clicks,
+      pixel: 1 / image.view.scale, clicks: this.#clicks,
     }; // prettier-ignore
   }
 }

@@ -4,7 +4,7 @@ import type { AnnotationStore } from "../state/annotations";
 import { Signal } from "../state/signal";
 import type { ToastStore } from "../state/toasts";
 import type { Annotation, Arrival, ImageInfo } from "../state/types";
-import { OnScreen } from "./on_screen";
+import { OnScreen, type LeftImage } from "./on_screen";
 import { SCREEN_SIDE_PX, type PictureCache } from "./picture_cache";
 import type { PredictionWatch } from "./prediction_watch";
 import type { ReadyImages } from "./ready_images";
@@ -131,16 +131,21 @@ export class ImageOpening {
     return this.api.annotation(image_id);
   }
 
+  #asLeft(image: ImageInfo): LeftImage {
+    const prediction = this.predictions.shown.value;
+    return { image, annotation: this.annotations.current.value, prediction: prediction?.image_id === image.id ? prediction : null };
+  }
+
   #show(image: ImageInfo, fetched: Annotation, bitmap: ImageBitmap | null): void {
     // Something may have been acknowledged since it was asked for.
     const annotation = this.saves.newer(image.id, fetched);
     const left = this.opened.value?.image;
     const kept = left?.id === this.annotations.image_id.value ? left : undefined;
     if (kept) this.ready.keep(kept, this.annotations.current.value);
-    if (left?.id !== image.id) this.on_screen.changes(image.id, kept ? { image: kept, annotation: this.annotations.current.value } : null);
+    if (left?.id !== image.id) this.on_screen.changes(image.id, kept ? this.#asLeft(kept) : null);
     this.annotations.open(image.id, annotation);
     const unsaved = this.saves.pending(image.id);
-    if (unsaved !== null) this.annotations.reapply(unsaved);
+    if (unsaved !== null) this.annotations.reapply(unsaved, this.saves.reach(image.id));
     this.predictions.open(image, annotation.revision);
     this.opened.set({ image, bitmap });
   }

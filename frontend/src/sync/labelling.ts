@@ -1,18 +1,21 @@
 import type { AcceptedRegion, Api } from "../api/client";
-import { ApiError, explain } from "../api/errors";
 import { nearestPoint, type AnnotationStore } from "../state/annotations";
 import type { PreferenceStore } from "../state/preferences";
 import { toggled } from "../state/class_sets";
 import { asideOf, heldClasses } from "../state/rebase";
 import { Signal, type Readable } from "../state/signal";
+import type { Travel } from "../state/trail";
 import { counted } from "../state/words";
 import type { ToastStore } from "../state/toasts";
-import type { Annotation, Draft, LabelClass, Task } from "../state/types";
+import type { Annotation, Draft, LabelClass, Point, Task } from "../state/types";
 import { LateAnswers } from "./late_answers";
 import type { Navigator } from "./navigator";
+import type { LeftImage } from "./on_screen";
 import type { PredictionWatch } from "./prediction_watch";
 import { SaveOutcomes } from "./save_outcomes";
 import type { SaveQueue } from "./save_queue";
+import { ServerChanges } from "./server_changes";
+import { Undoing } from "./undoing";
 
 /** An image that was labelled, and the one that came up by itself. */
 interface Advance {
@@ -29,6 +32,7 @@ const DRAFT_KINDS: Readonly<Record<Task, Draft["kind"]>> = {
 /**
  * What a person does to the annotation of the open image. Everything saves itself. Answers count for the image that was
  * on screen at `at_ms`, the time of the key or click, also while the next one is on its way; now, if it is not given.
+ * `left` is that image where it is known not to be the open one any more.
  */
 export class Labelling {
   readonly selected_class_id = new Signal<number | null>(null);
@@ -38,7 +42,9 @@ export class Labelling {
   #touched = false;
   /** What became of all this on the server. */
   readonly outcomes: SaveOutcomes;
-  readonly #late: LateAnswers;
+  readonly late: LateAnswers;
+  readonly #changes: ServerChanges;
+  readonly #undoing: Undoing;
 
   constructor(
     private readonly api: Api,
@@ -52,12 +58,14 @@ export class Labelling {
     private readonly toasts: ToastStore,
   ) {
     this.outcomes = new SaveOutcomes(api, classes, annotations, saves, navigator, predictions, toasts);
-    this.#late = new LateAnswers(saves, navigator, toasts);
-    annotations.onChange(({ image_id, origin, is_step }) => {
+    this.#changes = new ServerChanges(saves, this.outcomes, toasts);
+    this.#undoing = new Undoing(api, annotations, saves, this.#changes, toasts, () => this.#kind);
+    this.late = new LateAnswers(saves, this.#changes, navigator, toasts);
+    annotations.onChange(({ image_id, origin, before, is_step }) => {
       if (origin !== "LOCAL") return;
       this.#touched = true;
       const { value: current } = annotations.current;
-      saves.enqueue(image_id, asideOf(current) ?? annotations.draft(this.#kind), current.revision, is_step);
+      saves.enqueue(image_id, asideOf(current) ?? annotations.draft(this.#kind), current.revision, is_step, before);
     });
     classes.subscribe(() => this.#keepSelectionValid());
   }
@@ -68,7 +76,7 @@ export class Labelling {
     if (this.task.value === "segmentation" || this.navigator.image === null) return;
     const left = this.navigator.on_screen.leftAt(at_ms);
     if (left !== null) {
-      this.#late.give(left, this.#nameOf(class_id), (now) =>
+      this.late.give(left, this.#nameOf(class_id), (now) =>
         this.task.value === "classification" ? { kind: "label", class_id } : this.#toggled(now, class_id));
       return;
     }
@@ -79,7 +87,7 @@ export class Labelling {
     }
     const had = this.annotations.current.value.label;
     const is_leaving = this.navigator.loading.value;
-    if (this.annotations.setLabel(class_id) && had !== null && is_leaving) this.#late.tell(this.annotations.image_id.value, this.#nameOf(class_id));
+    if (this.annotations.setLabel(class_id) && had !== null && is_leaving) this.late.tell(this.annotations.image_id.value, this.#nameOf(class_id));
     // The way to the next image has begun already.
     if (this.preferences.value.auto_advance && !is_leaving) void this.#goOn(this.annotations.image_id.value);
   }
@@ -89,41 +97,52 @@ export class Labelling {
     if (this.task.value !== "multilabel" || this.navigator.image === null) return;
     const noneOrNothing = (now: Annotation): [] | null => (heldClasses(now)?.length === 0 ? null : []);
     const left = this.navigator.on_screen.leftAt(at_ms);
-    if (left !== null) this.#late.give(left, "None of the classes", (now) => ({ kind: "classes", class_ids: noneOrNothing(now) }));
+    if (left !== null) this.late.give(left, "None of the classes", (now) => ({ kind: "classes", class_ids: noneOrNothing(now) }));
     else if (!this.isUnusable()) this.annotations.setClasses(noneOrNothing(this.annotations.current.value));
   }
 
-  addPoint(x: number, y: number, class_id = this.selected_class_id.value): void {
-    if (this.isUnusable()) return;
+  addPoint(x: number, y: number, class_id = this.selected_class_id.value, left: LeftImage | null = null): void {
+    if (left === null && this.isUnusable()) return;
     if (class_id === null) this.toasts.show("warning", "There is no class yet: add one first.");
+    else if (left !== null) this.late.givePoints(left, "Point", (points) => [...points, { id: null, x, y, class_id, origin: "human" }]);
     else this.annotations.addPoint(x, y, class_id);
   }
 
   /** Right click: removes the nearest point within `radius` image pixels, else, with two classes, adds the other. */
-  removeOrAddOther(x: number, y: number, radius: number): void {
-    const point = nearestPoint(this.annotations.current.value.points, x, y, radius);
+  removeOrAddOther(x: number, y: number, radius: number, left: LeftImage | null = null): void {
+    const point = nearestPoint(this.pointsOf(left), x, y, radius);
     if (point) {
-      this.annotations.removePoint(point);
+      this.#removePoint(point, left);
       return;
     }
     const { value: classes } = this.classes;
     const other = classes.find(({ id }) => id !== this.selected_class_id.value);
-    if (classes.length === 2 && other) this.annotations.addPoint(x, y, other.id);
+    if (classes.length === 2 && other) this.addPoint(x, y, other.id, left);
+  }
+
+  /** Of the open image, or of one that was left. */
+  pointsOf(left: LeftImage | null): readonly Point[] {
+    return (left === null ? this.annotations.current.value : this.late.now(left)).points;
+  }
+
+  #removePoint(point: Point, left: LeftImage | null): void {
+    if (left === null) this.annotations.removePoint(point);
+    else this.late.givePoints(left, "Remove the point", (points) => points.filter((other) => other !== point));
   }
 
   /** Delete key: the point nearest to the pointer, however far; what is said of a whole image. */
   removeNearest(at: readonly [number, number] | null, at_ms = Infinity): void {
+    const left = this.navigator.on_screen.leftAt(at_ms);
     if (this.task.value !== "segmentation") {
-      const left = this.navigator.on_screen.leftAt(at_ms);
       const nothing: Draft = this.task.value === "multilabel" ? { kind: "classes", class_ids: null } : { kind: "label", class_id: null };
-      if (left !== null) this.#late.give(left, "No label", () => nothing);
+      if (left !== null) this.late.give(left, "No label", () => nothing);
       else if (this.task.value === "multilabel") this.annotations.setClasses(null);
       else this.annotations.setLabel(null);
       return;
     }
-    const { points } = this.annotations.current.value;
+    const points = this.pointsOf(left);
     const point = at === null ? points.at(-1) : nearestPoint(points, at[0], at[1], Infinity);
-    if (point) this.annotations.removePoint(point);
+    if (point) this.#removePoint(point, left);
   }
 
   /** Whether `undo` has something to undo: here, or on the image from which this one came up by itself. */
@@ -138,19 +157,19 @@ export class Labelling {
       if (this.navigator.loading.value || !(await this.navigator.returnTo(before))) return false;
       this.advances.set(this.advances.value.slice(0, -1));
     }
-    const undone = await this.#undoHere();
+    const undone = await this.#travel("undo");
     if (before !== null) this.#touched = false;
     return undone;
   }
 
-  async #undoHere(): Promise<boolean> {
-    if (!this.annotations.current.value.can_undo) return this.#refuse("Nothing to undo on this image.");
-    return (await this.#onServer((image_id, revision) => this.api.undo(image_id, revision))) !== null;
+  async redo(): Promise<boolean> {
+    return this.#travel("redo");
   }
 
-  async redo(): Promise<boolean> {
-    if (!this.annotations.current.value.can_redo) return this.#refuse("Nothing to redo on this image.");
-    return (await this.#onServer((image_id, revision) => this.api.redo(image_id, revision))) !== null;
+  async #travel(travel: Travel): Promise<boolean> {
+    const { value: now } = this.annotations.current;
+    if (travel === "undo" ? now.can_undo : now.can_redo) this.#touched = true;
+    return this.#undoing.go(travel);
   }
 
   async skip(at_ms = Infinity): Promise<void> {
@@ -168,22 +187,23 @@ export class Labelling {
     const name = as === "skipped" ? "Skip" : "Undetermined";
     const left = this.navigator.on_screen.leftAt(at_ms);
     if (left !== null) {
-      this.#late.give(left, name, () => ({ kind: "aside", as }));
+      this.late.give(left, name, () => ({ kind: "aside", as }));
       return;
     }
     const is_leaving = this.navigator.loading.value;
-    if (this.annotations.setAside(as) && is_leaving) this.#late.tell(image_id, name);
+    if (this.annotations.setAside(as) && is_leaving) this.late.tell(image_id, name);
     // The way to the next image has begun already.
     if (!is_leaving) await this.#goOn(image_id);
   }
 
-  async extractPoints(): Promise<void> {
-    if (this.predictions.shown.value?.image_id !== this.annotations.image_id.value) {
+  async extractPoints(at_ms = Infinity): Promise<void> {
+    const left = this.navigator.on_screen.leftAt(at_ms);
+    if ((left?.prediction ?? this.predictions.shown.value)?.image_id !== (left?.image.id ?? this.annotations.image_id.value)) {
       this.toasts.show("info", "There is no prediction to extract points from yet: set a few points first, of each class at least one.");
       return;
     }
-    const before = this.annotations.current.value.points.filter(({ origin }) => origin === "extracted").length;
-    const answer = await this.#onServer((image_id, revision) => this.api.extractPoints(image_id, revision));
+    const before = this.pointsOf(left).filter(({ origin }) => origin === "extracted").length;
+    const answer = await this.#onServer((image_id, revision) => this.api.extractPoints(image_id, revision), left, "Extract points");
     if (answer === null) return;
     const count = answer.points.filter(({ origin }) => origin === "extracted").length;
     const replaced = before > 0 ? `, ${counted(before, "earlier one")} replaced` : "";
@@ -192,14 +212,14 @@ export class Labelling {
   }
 
   /** The predicted region at a place: as it is, filled, or as another class. */
-  async acceptRegion(accepted: AcceptedRegion): Promise<void> {
-    await this.#onServer((image_id, revision) => this.api.acceptRegion(image_id, accepted, revision));
+  async acceptRegion(accepted: AcceptedRegion, left: LeftImage | null = null): Promise<void> {
+    await this.#onServer((image_id, revision) => this.api.acceptRegion(image_id, accepted, revision), left, "Predicted region");
   }
 
   async accept(go_on: boolean, at_ms = Infinity): Promise<void> {
     const { on_screen } = this.navigator;
     if (!on_screen.wasShown(at_ms)) {
-      this.#late.refuseAccept(on_screen.leftAt(at_ms));
+      this.late.refuseAccept(on_screen.leftAt(at_ms));
       return;
     }
     const shown = this.predictions.shown.value;
@@ -255,30 +275,17 @@ export class Labelling {
     return true;
   }
 
-  #refuse(text: string): false {
-    this.toasts.show("info", text);
-    return false;
-  }
-
-  /** A change that the server makes, in its turn after all that was done here before. null if it was not made. */
-  async #onServer(run: (image_id: number, revision: number | null) => Promise<Annotation>): Promise<Annotation | null> {
+  /** A change that the server makes. null if it was not made. */
+  async #onServer(
+    run: (image_id: number, revision: number | null) => Promise<Annotation>,
+    left: LeftImage | null = null,
+    name = "",
+  ): Promise<Annotation | null> {
+    if (left !== null) return this.late.ask(left, name, (newest) => run(left.image.id, newest));
     const image_id = this.annotations.image_id.value;
     if (image_id === null) return null;
-    if (this.saves.status.value === "offline") {
-      this.toasts.show("warning", "Not now: this is done by the server, which does not answer. What you did is kept here and sent later; you can go on labelling, and change it by hand.");
-      return null;
-    }
-    const { revision } = this.annotations.current.value;
-    const base = this.annotations.draft(this.#kind);
-    this.#touched = true;
-    try {
-      return await this.saves.change(image_id, base, revision, (newest) => run(image_id, newest));
-    } catch (error) {
-      const is_conflict = error instanceof ApiError && error.status === 409;
-      this.toasts.show(is_conflict ? "info" : "error", explain(error));
-      await this.outcomes.reload(image_id);
-      return null;
-    }
+    if (this.saves.status.value !== "offline") this.#touched = true;
+    return this.#changes.make(image_id, this.annotations.draft(this.#kind), this.annotations.current.value.revision, (newest) => run(image_id, newest));
   }
 
   #keepSelectionValid(): void {

@@ -10,7 +10,13 @@ import type { Annotation, Draft, LabelClass, Point } from "../state/types";
 import type { Size } from "../state/viewport";
 import type { Api } from "../api/client";
 import type { Labelling } from "./labelling";
+import type { LeftImage } from "./on_screen";
 import type { PredictionWatch } from "./prediction_watch";
+
+/** What messages call them. */
+const NAMES: Readonly<Record<Region["kind"] | "eraser", string>> = {
+  stroke: "Brush stroke", polygon: "Polygon", box: "Box", mask: "Mask", eraser: "Eraser stroke",
+}; // prettier-ignore
 
 /** Saves points, and regions if any was changed; whatever the server left out of its answer is filled in. */
 export async function putWithRegions(api: Api, image_id: number, draft: Draft, revision: number | null): Promise<Annotation> {
@@ -21,7 +27,10 @@ export async function putWithRegions(api: Api, image_id: number, draft: Draft, r
   return regions === null ? api.annotation(image_id) : { ...answer, regions };
 }
 
-/** What a person does to points and regions with the tools. Each is one step for undo and saves itself. */
+/**
+ * What a person does to points and regions with the tools. Each is one step for undo and saves itself. `left`: it is done
+ * to that image, which was still on screen, not to the open one.
+ */
 export class RegionWork {
   constructor(
     private readonly annotations: AnnotationStore,
@@ -48,18 +57,19 @@ export class RegionWork {
     return false;
   }
 
-  canErase(): boolean {
-    if (this.annotations.regions.length > 0) return true;
+  canErase(left: LeftImage | null = null): boolean {
+    const regions = left === null ? this.annotations.regions : this.labelling.late.now(left).regions;
+    if (regions !== undefined && regions.length > 0) return true;
     this.toasts.show("info", "Nothing is painted here. To correct the prediction, paint over it or press Y.");
     return false;
   }
 
-  paint(shape: Shape, class_id = this.labelling.selected_class_id.value): void {
-    if (class_id !== null) this.#add(newRegion(shape, class_id));
+  paint(shape: Shape, class_id = this.labelling.selected_class_id.value, left: LeftImage | null = null): void {
+    if (class_id !== null) this.#add(newRegion(shape, class_id), left);
   }
 
-  erase(shape: Shape): void {
-    this.#add(newRegion(shape, null));
+  erase(shape: Shape, left: LeftImage | null = null): void {
+    this.#add(newRegion(shape, null), left);
   }
 
   /** `size`: of the image, where it is known. */
@@ -138,10 +148,10 @@ export class RegionWork {
   }
 
   /** `predicted`: the class there, as far as it is known. */
-  async correct(at: Vec2, correction: Correction, predicted: number | null): Promise<void> {
-    if (this.labelling.isUnusable()) return;
-    const shown = this.predictions.shown.value;
-    if (!shown?.maps.length || shown.image_id !== this.annotations.image_id.value) {
+  async correct(at: Vec2, correction: Correction, predicted: number | null, left: LeftImage | null = null): Promise<void> {
+    if (left === null && this.labelling.isUnusable()) return;
+    const shown = left === null ? this.predictions.shown.value : left.prediction;
+    if (!shown?.maps.length || shown.image_id !== (left?.image.id ?? this.annotations.image_id.value)) {
       this.toasts.show("info", "There is no prediction to correct yet.");
       return;
     }
@@ -153,11 +163,12 @@ export class RegionWork {
         return;
       }
     }
-    await this.labelling.acceptRegion({ version: shown.version, at, class_id, fill_holes: correction === "fill" });
+    await this.labelling.acceptRegion({ version: shown.version, at, class_id, fill_holes: correction === "fill" }, left);
   }
 
-  #add(region: Region): void {
-    this.annotations.edit({ regions: [...this.annotations.regions, region] });
+  #add(region: Region, left: LeftImage | null): void {
+    if (left === null) this.annotations.edit({ regions: [...this.annotations.regions, region] });
+    else this.labelling.late.giveRegion(left, NAMES[region.class_id === null ? "eraser" : region.kind], region);
   }
 
   #selected(): { readonly points: ReadonlySet<number>; readonly regions: ReadonlySet<number> } {

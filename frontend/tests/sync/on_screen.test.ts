@@ -39,3 +39,20 @@ test("leftAt: nothing before the first image", () => {
   fresh.changes(1, null);
   expect([fresh.leftAt(0), fresh.wasShown(0), fresh.wasShown(Infinity)]).toEqual([null, false, true]);
 });
+
+test("imageAt, left: whose image a press belongs to", () => {
+  const early = performance.now() - 1_000;
+  on_screen.changes(2, left(1));
+  expect([on_screen.imageAt(performance.now()), on_screen.left(1)?.image.id, on_screen.left(2)]).toEqual([1, 1, null]);
+  on_screen.shown();
+  expect([on_screen.imageAt(performance.now() + 1), on_screen.imageAt(early), on_screen.left(1)?.image.id]).toEqual([2, 1, 1]);
+});
+
+test("imageAt: none, before the first image was shown", () => {
+  const fresh = new OnScreen();
+  expect(fresh.imageAt(performance.now())).toBeNull();
+  fresh.changes(1, null);
+  expect(fresh.imageAt(performance.now())).toBeNull();
+  fresh.shown();
+  expect(fresh.imageAt(performance.now() + 1)).toBe(1);
+});

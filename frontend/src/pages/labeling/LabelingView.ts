@@ -43,7 +43,7 @@ export class LabelingView extends AppView {
     bindings: () => this.app.keys.here,
     command: (command, at_ms) => this.#run(command, at_ms),
     chooseClass: (index, at_ms) => this.#chooseClass(index, at_ms),
-    toolKey: (key) => !this.app.ui.gallery_open.value && (this.#desk?.key(key) ?? false),
+    toolKey: (key, at_ms) => !this.app.ui.gallery_open.value && (this.#desk?.key(key, at_ms) ?? false),
     hide: (hidden) => this.app.ui.overlay_hidden.set(hidden),
     isHidden: () => this.app.ui.overlay_hidden.value,
     space: (held) => this.#stage.setSpaceHeld(held),
@@ -68,6 +68,9 @@ export class LabelingView extends AppView {
     this.#stage.handlers = {
       needDetail: (image_id) => void feed.showDetail(image_id),
       zoomed: (zoom) => this.app.ui.zoom.set(zoom),
+      imageAt: (at_ms) => this.app.navigator.on_screen.imageAt(at_ms),
+      leftInput: (pointers, image_id) => this.#desk?.leftInput(pointers, image_id),
+      missed: (image_id) => this.#desk?.missed(image_id),
     };
     this.app.tiles.onArrival = () => this.#stage.tilesArrived();
     if (this.app.config.task === "segmentation") this.#desk = new ToolDesk(this.app, this.#stage);
@@ -130,7 +133,8 @@ export class LabelingView extends AppView {
     this.#feed?.show();
     if (this.#desk) this.#desk.show();
     else this.#stage.setTool(null);
-    document.documentElement.dataset.theme = preferences.value.theme;
+    const { dataset } = document.documentElement;
+    if (dataset.theme !== preferences.value.theme) dataset.theme = preferences.value.theme;
     const hash = newHash(location.hash, {
       image_id: navigator.image?.id ?? null, in_gallery: ui.gallery_open.value, filter: filter.value, sort: gallery_sort.value,
     }); // prettier-ignore

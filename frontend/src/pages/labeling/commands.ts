@@ -39,9 +39,9 @@ export class Commands {
     accept: (at_ms) => void this.app.labelling.accept(false, at_ms),
     "accept-next": (at_ms) => void this.app.labelling.accept(true, at_ms),
     none: (at_ms) => this.app.labelling.chooseNone(at_ms),
-    remove: (at_ms) => (this.desk ? this.desk.remove() : this.app.labelling.removeNearest(null, at_ms)),
-    extract: () => {
-      if (this.app.config.task === "segmentation") void this.app.labelling.extractPoints();
+    remove: (at_ms) => (this.desk ? this.desk.remove(at_ms) : this.app.labelling.removeNearest(null, at_ms)),
+    extract: (at_ms) => {
+      if (this.app.config.task === "segmentation") void this.app.labelling.extractPoints(at_ms);
     },
     "point-mode": () => this.desk?.choose("points"),
     "tool-select": () => this.desk?.choose("select"),
@@ -51,7 +51,7 @@ export class Commands {
     "tool-box": () => this.desk?.choose("box"),
     "tool-correct": () => this.desk?.choose("correct"),
     "select-all": () => this.app.regions.selectAll(),
-    "accept-region": () => this.desk?.acceptRegion(),
+    "accept-region": (at_ms) => this.desk?.acceptRegion(at_ms),
     "hide-overlay": () => this.app.ui.overlay_hidden.set(!this.app.ui.overlay_hidden.value),
     "opacity-down": () => this.#stepSizeOrOpacity(-1),
     "opacity-up": () => this.#stepSizeOrOpacity(1),

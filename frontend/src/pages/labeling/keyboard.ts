@@ -6,7 +6,7 @@ export interface KeyboardHandlers {
   command(command: Command, at_ms: number): void;
   chooseClass(index: number, at_ms: number): void;
   /** The tool at work is asked first: Escape, Enter, arrows and the like may be its. */
-  toolKey(key: { readonly key: string; readonly ctrl: boolean; readonly shift: boolean; readonly alt: boolean }): boolean;
+  toolKey(key: { readonly key: string; readonly ctrl: boolean; readonly shift: boolean; readonly alt: boolean }, at_ms: number): boolean;
   hide(hidden: boolean): void;
   isHidden(): boolean;
   space(held: boolean): void;
@@ -48,7 +48,7 @@ export class Keyboard {
     }
     const { key, code, shiftKey: shift, altKey: alt } = event;
     const ctrl = event.ctrlKey || event.metaKey;
-    if (isForTools(target, key) && this.handlers.toolKey({ key, ctrl, shift, alt })) {
+    if (isForTools(target, key) && this.handlers.toolKey({ key, ctrl, shift, alt }, event.timeStamp)) {
       event.preventDefault();
       return;
     }

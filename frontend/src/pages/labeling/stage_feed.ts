@@ -14,7 +14,7 @@ export class StageFeed {
   ) {}
 
   show(): void {
-    const { navigator, annotations, predictions, classes, preferences, ui, picture_view } = this.app;
+    const { annotations, predictions, classes, preferences, ui, picture_view } = this.app;
     this.#showPicture();
     this.stage.setClasses(classes.value);
     this.stage.setAnnotation(annotations.current.value);
@@ -24,7 +24,6 @@ export class StageFeed {
     this.stage.setStyle(preferences.value.overlay_style, picture_view.confidence_class_id);
     this.stage.setOpacity(preferences.value.overlay_opacity);
     this.stage.setHidden(ui.overlay_hidden.value);
-    this.stage.toggleAttribute("busy", navigator.loading.value);
     this.stage.wheel_pans = preferences.value.wheel_pans;
   }
 

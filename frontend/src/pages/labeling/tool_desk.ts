@@ -8,11 +8,13 @@ import type { KeyTool, ToolKey } from "../../render/tools/key_tool";
 import { PolygonTool } from "../../render/tools/polygon_tool";
 import { RegionsLayer } from "../../render/tools/regions_layer";
 import { SelectTool } from "../../render/tools/select_tool";
+import type { ToolPointer } from "../../render/tools";
 import type { Vec2 } from "../../state/geometry";
 import { predictedRegionAt, type PredictedRegion } from "../../state/predicted_region";
 import type { Readable } from "../../state/signal";
 import { CORRECTIONS, type Correction, type ToolName } from "../../state/tools";
 import type { Size } from "../../state/viewport";
+import type { LeftImage } from "../../sync/on_screen";
 import { classCursor } from "./cursor";
 import { correctionCursor, DOT_CURSOR, ERASER_CURSOR } from "./tool_cursors";
 
@@ -31,6 +33,8 @@ export class ToolDesk {
   #set: KeyTool | null = null;
   #image_id: number | null = null;
   #prediction: unknown = null;
+  /** What is drawn belongs to this image, which was still on screen; null: to the open one. */
+  #left: LeftImage | null = null;
 
   constructor(
     private readonly app: App,
@@ -43,20 +47,20 @@ export class ToolDesk {
       correction: () => app.tools.correction.value,
       regionAt: (at) => this.#predictedAt(at),
       colorFor: (region, correction) => this.#colorFor(region, correction),
-      correct: (at, correction) => void app.regions.correct(at, correction, this.#predictedAt(at)?.class_id ?? null),
+      correct: (at, correction) => void app.regions.correct(at, correction, this.#predictedAt(at)?.class_id ?? null, this.#left),
       changed,
     });
     this.#points = new PointTool({
       points: () => app.annotations.current.value.points,
-      add: (x, y) => app.labelling.addPoint(x, y),
-      removeOrAddOther: (x, y, radius) => app.labelling.removeOrAddOther(x, y, radius),
+      add: (x, y) => app.labelling.addPoint(x, y, undefined, this.#left),
+      removeOrAddOther: (x, y, radius) => app.labelling.removeOrAddOther(x, y, radius, this.#left),
       changed,
     });
     this.#polygon = new PolygonTool(cursor, {
       ...drawn,
       chosenClass: () => app.labelling.selected_class_id.value,
       color: (class_id) => this.#color(this.#presentClass(class_id)),
-      polygon: (geometry, class_id) => app.regions.paint({ kind: "polygon", geometry }, this.#presentClass(class_id)),
+      polygon: (geometry, class_id) => app.regions.paint({ kind: "polygon", geometry }, this.#presentClass(class_id), this.#left),
       tooSmall: () => app.toasts.show("info", "A polygon needs three corners that are not in one line."),
     });
     this.#tools = {
@@ -65,17 +69,17 @@ export class ToolDesk {
       brush: new BrushTool(() => DOT_CURSOR, {
         ...drawn,
         radius: () => app.tools.brush_radius.value,
-        stroke: (points, radius) => app.regions.paint({ kind: "stroke", geometry: { points, radius } }),
+        stroke: (points, radius) => app.regions.paint({ kind: "stroke", geometry: { points, radius } }, undefined, this.#left),
       }),
       eraser: new BrushTool(() => ERASER_CURSOR, {
         color: () => NEUTRAL,
-        isReady: () => app.regions.canErase(),
+        isReady: () => app.regions.canErase(this.#left),
         radius: () => app.tools.brush_radius.value,
-        stroke: (points, radius) => app.regions.erase({ kind: "stroke", geometry: { points, radius } }),
+        stroke: (points, radius) => app.regions.erase({ kind: "stroke", geometry: { points, radius } }, this.#left),
         changed,
       }),
       polygon: this.#polygon,
-      box: new BoxTool(cursor, { ...drawn, box: (geometry) => app.regions.paint({ kind: "box", geometry }) }),
+      box: new BoxTool(cursor, { ...drawn, box: (geometry) => app.regions.paint({ kind: "box", geometry }, undefined, this.#left) }),
       correct: this.#correct,
     };
     this.#remove_layer = stage.addLayer(this.#layer);
@@ -127,9 +131,45 @@ export class ToolDesk {
     }
   }
 
-  /** True if the key belongs to the tool at work. */
-  key(key: ToolKey): boolean {
-    return this.#set?.key?.(key) ?? false;
+  /** True if the key belongs to the tool at work, on the image that was on screen. */
+  key(key: ToolKey, at_ms: number): boolean {
+    const left = this.app.navigator.on_screen.leftAt(at_ms);
+    if (left === null) return this.#set?.key?.(key) ?? false;
+    return this.#set === this.#polygon && this.#onLeft(left, () => this.#polygon.key(key));
+  }
+
+  /** Input for an image that was still on screen when all of it came, though another one was open already. */
+  leftInput(pointers: readonly ToolPointer[], image_id: number): void {
+    const [first, last] = [pointers[0], pointers.at(-1)];
+    const left = this.app.navigator.on_screen.left(image_id);
+    const name = this.app.tools.tool.value;
+    // What was selected there, and where the last stroke ended, is forgotten.
+    const needs_more = name === "select" || (this.hasSize && first?.shift);
+    const is_known = left !== null || image_id === this.app.annotations.image_id.value;
+    if (needs_more || !is_known) this.missed(image_id);
+    else this.#onLeft(left, () => replay(this.#set, first, pointers.slice(1), last));
+  }
+
+  /** What was done on the stage counts for no image: the person is told. */
+  missed(image_id: number | null): void {
+    const why = image_id === null ? "no image was shown yet" : `it began on image ${image_id}, and another image was on its way`;
+    this.app.toasts.show("info", `That was left out: ${why}.`);
+  }
+
+  /** An open polygon of the image goes on there. */
+  #onLeft<T>(left: LeftImage | null, work: () => T): T {
+    const open_id = this.#image_id;
+    this.#left = left;
+    if (left) this.#polygon.openImage(left.image.id);
+    try {
+      return work();
+    } finally {
+      this.#left = null;
+      if (left) {
+        this.#polygon.openImage(open_id);
+        this.#set?.finish?.();
+      }
+    }
   }
 
   /** Another command comes: what waits is saved first. */
@@ -159,15 +199,15 @@ export class ToolDesk {
   }
 
   /** Delete, where the tool has no use for it: the point nearest to the pointer. */
-  remove(): void {
+  remove(at_ms = Infinity): void {
     const { tools, labelling, toasts } = this.app;
-    if (["points", "hand"].includes(tools.tool.value)) labelling.removeNearest(this.stage.pointerOnImage);
+    if (["points", "hand"].includes(tools.tool.value)) labelling.removeNearest(this.stage.pointerOnImage(at_ms), at_ms);
     else toasts.show("info", "To remove something, select it first (M). To remove a part of it, erase it (R).");
   }
 
-  acceptRegion(): void {
-    const at = this.stage.pointerOnImage;
-    if (at) void this.app.regions.correct(at, "accept", null);
+  acceptRegion(at_ms = Infinity): void {
+    const at = this.stage.pointerOnImage(at_ms);
+    if (at) void this.app.regions.correct(at, "accept", null, this.app.navigator.on_screen.leftAt(at_ms));
     else this.app.toasts.show("info", "Point at the predicted region first.");
   }
 
@@ -189,13 +229,13 @@ export class ToolDesk {
   }
 
   #imageSize(): Size | null {
-    const image = this.app.navigator.opened.value?.image;
+    const image = this.#left?.image ?? this.app.navigator.opened.value?.image;
     return image?.width && image.height ? { width: image.width, height: image.height } : null;
   }
 
   #predictedAt(at: Vec2): PredictedRegion | null {
-    const [shown, size] = [this.app.predictions.shown.value, this.#imageSize()];
-    return shown && size && shown.image_id === this.app.annotations.image_id.value ? predictedRegionAt(shown, this.app.classes.value, size, at) : null;
+    const [shown, size] = [this.#left ? this.#left.prediction : this.app.predictions.shown.value, this.#imageSize()];
+    return shown && size && shown.image_id === (this.#left?.image.id ?? this.app.annotations.image_id.value) ? predictedRegionAt(shown, this.app.classes.value, size, at) : null;
   }
 
   #colorFor({ class_id }: PredictedRegion, correction: Correction): string {
@@ -226,6 +266,12 @@ export class ToolDesk {
     event.stopPropagation();
     this.app.tools.stepBrush(event.deltaY < 0 ? 1 : -1);
   };
+}
+
+function replay(tool: KeyTool | null, first: ToolPointer | undefined, drag: readonly ToolPointer[], last: ToolPointer | undefined): void {
+  if (!tool || !first || !last || !tool.down(first)) return;
+  tool.drag?.(drag);
+  tool.up?.(last);
 }
 
 function after<T>(values: readonly T[], value: T): T {
