@@ -12,7 +12,7 @@ import { Signal } from "./state/signal";
 import { ToolState } from "./state/tools";
 import { UiState } from "./state/ui";
 import { noteErrors, ToastStore } from "./state/toasts";
-import type { Config, LabelClass, SessionLink, Task } from "./state/types";
+import type { Config, LabelClass, SaveStatus, SessionLink, Task } from "./state/types";
 import { CheckpointShelf } from "./sync/checkpoint_shelf";
 import { FinetuningWatch } from "./sync/finetuning";
 import { Calm } from "./sync/calm";
@@ -22,6 +22,7 @@ import { newsFor, type Watched } from "./sync/event_news";
 import { EventStream, type ServerEvent } from "./sync/event_stream";
 import { Labelling } from "./sync/labelling";
 import { Navigator } from "./sync/navigator";
+import { patient } from "./sync/patient";
 import { PictureCache } from "./sync/picture_cache";
 import { PictureView } from "./sync/picture_view";
 import { tellWhenLiveHeadTakesOver } from "./sync/head_change";
@@ -36,6 +37,10 @@ import { putWithRegions, RegionWork } from "./sync/regions";
 import { SaveQueue } from "./sync/save_queue";
 import { AcceptableImages } from "./sync/acceptable_images";
 import { TileSource } from "./sync/tile_source";
+
+/** A person does not see what is over sooner. */
+const SAVE_SIGN_MS = 150;
+const LEARNING_SIGN_MS = 300;
 
 export type App = ReturnType<typeof createApp>;
 
@@ -61,7 +66,7 @@ export function createApp(page_url: string, config: Config, sessions: readonly S
   // The session's birth is part of the key: labels of a session that was made anew must not be sent to it.
   const unsaved_key = `fewclick:unsaved:${new URL(page_url).pathname}:${config.session.name}:${config.session.created_at}`;
   const saves: SaveQueue = new SaveQueue(
-    (image_id, draft, revision) => putWithRegions(api, image_id, draft, revision),
+    (image_id, draft, revision, travel) => (travel === null ? putWithRegions(api, image_id, draft, revision) : api[travel](image_id, revision)),
     {
       saved: (...args) => {
         outcomes.saved(...args);
@@ -215,6 +220,11 @@ export function createApp(page_url: string, config: Config, sessions: readonly S
     picture_view,
     tiles: new TileSource(api),
     saves,
+    signs: {
+      labels: patient(saves.status, isSaving, SAVE_SIGN_MS),
+      comments: patient(commenting.saves.status, isSaving, SAVE_SIGN_MS),
+      learning: patient(predictions.behind, Boolean, LEARNING_SIGN_MS),
+    },
     commenting,
     navigator,
     labelling,
@@ -266,4 +276,8 @@ export function createApp(page_url: string, config: Config, sessions: readonly S
       }
     },
   };
+}
+
+function isSaving(status: SaveStatus): boolean {
+  return status === "saving";
 }

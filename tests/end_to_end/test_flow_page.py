@@ -34,7 +34,11 @@ def expect_image(page: Page, image_id: int) -> None:
 
 
 def expect_sign(page: Page, text: str) -> None:
-    expect(page.get_by_test_id("save-sign")).to_contain_text(text)
+    sign = page.get_by_test_id("save-sign")
+    expect(sign).to_contain_text(text)
+    if text == "Saved":
+        # What is saved at once is never said to be on its way: the words alone may be of before.
+        expect(sign).to_have_attribute("data-status", "saved")
 
 
 def test_server_gone__labels_skips_and_comments_arrive_after_the_tab_was_closed(

@@ -107,7 +107,7 @@ def test_answer__mouse_alone_groups_and_undo(start_product: Callable[[str], Prod
         labeling.wait_until(lambda: held(client, first) == [], "the answer to be redone")
         labeling.part("answer-next").click()
         labeling.wait_until(lambda: labeling.image_id != first, "the next image")
-        expect(labeling.part("save-sign")).to_have_text("Saved")
+        expect(labeling.part("save-sign")).to_have_attribute("data-status", "saved")
 
 
 def test_classes__regrouped_on_the_page_and_a_run(

@@ -23,8 +23,8 @@ const SAVE_ICONS = { saved: CloudCheck, saving: RefreshCw, offline: CloudOff, re
 /** Session, progress, the saved sign, and what concerns the whole session. */
 export class AppHeader extends AppView {
   protected watched(): readonly Readable<unknown>[] {
-    const { stats, saves, health, preferences, ui, commenting } = this.app;
-    return [stats.stats, saves.status, saves.trouble, saves.is_kept, commenting.saves.status, health.health, preferences, ui.gallery_open];
+    const { stats, saves, signs, health, preferences, ui, commenting } = this.app;
+    return [stats.stats, signs.labels, signs.comments, saves.status, saves.trouble, saves.is_kept, commenting.saves.status, health.health, preferences, ui.gallery_open];
   }
 
   protected override render(): TemplateResult {
@@ -116,13 +116,15 @@ export class AppHeader extends AppView {
   }
 
   #saveSign(): TemplateResult {
-    const { saves, commenting } = this.app;
+    const { saves, commenting, signs } = this.app;
     const [labels, comments] = [saves, commenting.saves];
     const sign = saveSign([
-      { status: labels.status.value, trouble: labels.trouble.value, is_kept: labels.is_kept.value },
-      { status: comments.status.value, trouble: comments.trouble.value, is_kept: true },
+      { status: signs.labels.value, trouble: labels.trouble.value, is_kept: labels.is_kept.value },
+      { status: signs.comments.value, trouble: comments.trouble.value, is_kept: true },
     ]);
-    return html`<span class="save-sign is-${sign.status}" data-testid="save-sign" data-status=${sign.status} role="status" aria-live="polite" title=${sign.title}>
+    // The attribute is for programs: it says at once what the words say only once it lasts.
+    const status = [labels.status.value, comments.status.value].includes("saving") && sign.status === "saved" ? "saving" : sign.status;
+    return html`<span class="save-sign is-${sign.status}" data-testid="save-sign" data-status=${status} role="status" aria-live="polite" title=${sign.title}>
       ${icon(SAVE_ICONS[sign.status], 16)}<span>${sign.text}</span>
     </span>`;
   }

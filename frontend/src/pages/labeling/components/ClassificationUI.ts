@@ -29,7 +29,7 @@ export class ClassificationUI extends AppView {
 
   protected watched(): readonly Readable<unknown>[] {
     const { classes, annotations, navigator, predictions, preferences } = this.app;
-    return [classes, navigator.opened, annotations.current, predictions.shown, predictions.behind, preferences];
+    return [classes, navigator.opened, annotations.current, predictions.shown, this.app.signs.learning, preferences];
   }
 
   protected override render(): TemplateResult {
@@ -79,7 +79,7 @@ export class ClassificationUI extends AppView {
     return html`<section class="card" aria-labelledby="prediction-title">
       <div class="card-head">
         <h2 id="prediction-title">Prediction</h2>
-        ${predictions.behind.value ? html`<span class="chip is-busy">Learning…</span>` : nothing}
+        ${this.app.signs.learning.value ? html`<span class="chip is-busy">Learning…</span>` : nothing}
         ${top ? this.#badge(top) : nothing}
       </div>
       ${shown === null ? html`<p class="hint">Label a few images: from then on every image comes up already predicted.</p>` : nothing}

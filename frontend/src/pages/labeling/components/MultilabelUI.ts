@@ -22,17 +22,17 @@ interface Shown {
 export class MultilabelUI extends AppView {
   protected watched(): readonly Readable<unknown>[] {
     const { classes, annotations, navigator, predictions } = this.app;
-    return [classes, navigator.opened, annotations.current, predictions.shown, predictions.behind];
+    return [classes, navigator.opened, annotations.current, predictions.shown, this.app.signs.learning];
   }
 
   protected override render(): TemplateResult {
-    const { classes, ui, predictions } = this.app;
+    const { classes, ui } = this.app;
     const shown = this.#shown();
     return html`
       <section class="card multilabel" aria-labelledby="classes-title">
         <div class="card-head">
           <h2 id="classes-title">Classes of this image</h2>
-          ${predictions.behind.value ? html`<span class="chip is-busy">Learning…</span>` : nothing}
+          ${this.app.signs.learning.value ? html`<span class="chip is-busy">Learning…</span>` : nothing}
           <button class="button ghost icon-only small" data-testid="open-palette" aria-label="Find a class by name" title="Class by name (.)"
             @click=${() => this.command("class-palette")}>${icon(TextSearch, 16)}</button>
           <button class="button ghost icon-only small" data-testid="edit-classes" aria-label="Edit classes" title=${this.tip("Edit classes", "classes")}

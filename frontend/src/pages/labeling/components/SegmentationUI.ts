@@ -23,7 +23,7 @@ const STYLE_NAMES: readonly (readonly [OverlayStyle, string, string])[] = [
 export class SegmentationUI extends AppView {
   protected watched(): readonly Readable<unknown>[] {
     const { classes, annotations, labelling, navigator, predictions, preferences, tools } = this.app;
-    return [tools.tool, classes, navigator.opened, annotations.current, labelling.selected_class_id, predictions.shown, predictions.behind, preferences];
+    return [tools.tool, classes, navigator.opened, annotations.current, labelling.selected_class_id, predictions.shown, this.app.signs.learning, preferences];
   }
 
   protected override render(): TemplateResult {
@@ -74,7 +74,7 @@ export class SegmentationUI extends AppView {
     return html`<section class="card" aria-labelledby="prediction-title">
       <div class="card-head">
         <h2 id="prediction-title">Prediction</h2>
-        ${predictions.behind.value ? html`<span class="chip is-busy">Learning…</span>` : nothing}
+        ${this.app.signs.learning.value ? html`<span class="chip is-busy">Learning…</span>` : nothing}
       </div>
       <div class="segmented is-tight" role="radiogroup" aria-label="Overlay style">
         ${STYLE_NAMES.map(
