@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import logging
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -54,12 +55,20 @@ def _prediction_and_maps(context: AppContext, image_id: int) -> dict[str, Any] |
     pushed: dict[str, Any] = {"prediction": described.model_dump(mode="json")}
     if not context.handler.has_maps or prediction.map_path is None:
         return pushed
-    present = [known.id for known in context.config.classes if known.id in prediction.class_ids]
-    needed = present[:1] if len(context.config.classes) == 2 else present
+    needed = needed_maps([known.id for known in context.config.classes], prediction.class_ids)
     if len(needed) * (prediction.map_width or 0) * (prediction.map_height or 0) > MOST_MAP_BYTES:
         return pushed
     greys = grid_greys(prediction, read_map(context.config.session_dir, prediction.map_path), needed)
     return {**pushed, "maps": [_map(class_id, grey) for class_id, grey in zip(needed, greys, strict=True)]}
+
+
+def needed_maps(class_ids: Sequence[int], head_class_ids: Collection[int]) -> list[int]:
+    """Which maps an overlay needs, of all classes in their order: a page that knows the same classes asks for no other.
+
+    `neededMaps` of the page says the same; tests/backend/services/needed_maps.json holds both to it.
+    """
+    known = [class_id for class_id in class_ids if class_id in head_class_ids]
+    return known[:1] if len(class_ids) == 2 else known
 
 
 def _map(class_id: int, grey: npt.NDArray[np.uint8]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import type { LabelClass } from "../state/types";
 
 /**
  * Which maps an overlay needs: of two classes the first one's says everything; of more, every one that the head knows.
+ * backend/services/prediction_push.py sends the same; tests/backend/services/needed_maps.json holds both to it.
  */
 export function neededMaps(classes: readonly LabelClass[], head_class_ids: readonly number[]): number[] {
   const known = classes.filter(({ id }) => head_class_ids.includes(id)).map(({ id }) => id);

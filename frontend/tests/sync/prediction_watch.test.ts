@@ -4,7 +4,6 @@ import type { Api } from "../../src/api/client";
 import { ApiError } from "../../src/api/errors";
 import { Signal } from "../../src/state/signal";
 import type { LabelClass, Prediction } from "../../src/state/types";
-import { neededMaps } from "../../src/sync/map_loader";
 import { PredictionWatch } from "../../src/sync/prediction_watch";
 
 const CLASSES: readonly LabelClass[] = [
@@ -237,10 +236,4 @@ describe("PredictionWatch", () => {
     await vi.advanceTimersByTimeAsync(2_000);
     expect(watch.shown.value).toBeNull();
   });
-});
-
-test("neededMaps: the first of two classes, all that are known of more", () => {
-  expect(neededMaps(CLASSES.slice(0, 2), [1, 2])).toEqual([1]);
-  expect(neededMaps(CLASSES.slice(0, 2), [2])).toEqual([2]);
-  expect(neededMaps(CLASSES, [3, 1])).toEqual([1, 3]);
 });

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import io
+import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,11 +15,13 @@ from starlette.testclient import TestClient
 
 from backend.context import AppContext
 from backend.services import prediction_push
-from backend.services.prediction_push import prediction_in_event
+from backend.services.prediction_push import needed_maps, prediction_in_event
 from db.tables.learning import Prediction
 from db.tables.processes import Event
 
 PREDICTION = "/api/images/1/prediction"
+NEEDED_MAPS: list[dict[str, Any]] = json.loads(Path(__file__).with_name("needed_maps.json").read_text())
+"""The page's `neededMaps` is held to the same."""
 
 
 def context_of(client: TestClient) -> AppContext:
@@ -33,6 +37,11 @@ def pushed_by(client: TestClient, event: Event) -> dict[str, Any]:
     pushed = prediction_in_event(context_of(client), event)
     assert pushed is not None
     return pushed
+
+
+@pytest.mark.parametrize("case", NEEDED_MAPS, ids=[case["case"] for case in NEEDED_MAPS])
+def test_needed_maps__those_that_the_page_asks_for(case: dict[str, Any]) -> None:
+    assert needed_maps(case["classes"], case["head"]) == case["needed"]
 
 
 def test_prediction_in_event__maps_are_those_that_get_gives(seg: TestClient, segmentation_session: Any) -> None:
