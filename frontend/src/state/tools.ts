@@ -11,7 +11,7 @@ export const SMALLEST_BRUSH_PX = 0.5;
 export const LARGEST_BRUSH_PX = 512;
 const BRUSH_STEP = 1.2;
 
-/** What is selected: points by their place in the list, which holds until the annotation changes; regions by id. */
+/** What is selected: points by their place in the list, which follows them through changes; regions by id. */
 export interface Selection {
   readonly points: readonly number[];
   readonly regions: readonly number[];

@@ -1,5 +1,6 @@
 import type { AnnotationStore } from "../state/annotations";
 import type { Vec2 } from "../state/geometry";
+import { PointLineage } from "../state/point_lineage";
 import { changedBy, completed, isFromServer, newRegion, NO_REGIONS, shapeOf, type Geometry, type Region, type Shape } from "../state/regions";
 import { coversPixel } from "../state/polygons";
 import { moved, rounded } from "../state/shapes";
@@ -32,6 +33,8 @@ export async function putWithRegions(api: Api, image_id: number, draft: Draft, r
  * to that image, which was still on screen, not to the open one.
  */
 export class RegionWork {
+  readonly #lineage = new PointLineage();
+
   constructor(
     private readonly annotations: AnnotationStore,
     private readonly labelling: Labelling,
@@ -42,10 +45,12 @@ export class RegionWork {
   ) {
     let image_id = annotations.image_id.value;
     annotations.onChange((change) => {
-      if (change.image_id !== image_id) tools.clear();
-      else tools.rename(change.renamed);
+      if (change.image_id !== image_id) {
+        tools.clear();
+        this.#lineage.clear();
+      } else tools.rename(change.renamed);
       image_id = change.image_id;
-      this.#dropVanished(change.origin === "REMOTE" && change.created.length + change.deleted.length > 0);
+      this.#followPoints(change.before.points);
     });
   }
 
@@ -82,20 +87,17 @@ export class RegionWork {
     this.annotations.edit({ regions });
   }
 
-  /** Everything that is selected, by so much; points stay selected. */
+  /** Everything that is selected, by so much. */
   moveSelected(by: Vec2): void {
     const { points, regions } = this.#selected();
     if (points.size + regions.size === 0) return;
-    const { selection } = this.tools;
-    const kept = selection.value;
     this.annotations.edit({
-      points: this.annotations.current.value.points.map((point, i) => (points.has(i) ? movedPoint(point, by) : point)),
+      points: this.#changed((point, i) => (points.has(i) ? movedPoint(point, by) : point)),
       regions: this.annotations.regions.map((region) => {
         const shape = regions.has(region.id) ? shapeOf(region) : null;
         return shape === null ? region : changedBy(region, { geometry: moved(shape, by) });
       }),
     });
-    selection.set(kept);
   }
 
   removeSelected(): void {
@@ -119,16 +121,14 @@ export class RegionWork {
   setClassOfSelected(class_id: number): boolean {
     const { points, regions } = this.#selected();
     if (points.size + regions.size === 0) return false;
-    const kept = this.tools.selection.value;
     this.annotations.edit({
-      points: this.annotations.current.value.points.map((point, i) =>
+      points: this.#changed((point, i) =>
         points.has(i) && point.class_id !== class_id ? { ...point, id: null, class_id, origin: "human" } : point,
       ),
       regions: this.annotations.regions.map((region) =>
         regions.has(region.id) && region.class_id !== null && region.class_id !== class_id ? changedBy(region, { class_id }) : region,
       ),
     });
-    this.tools.selection.set(kept);
     return true;
   }
 
@@ -176,14 +176,25 @@ export class RegionWork {
     return { points: new Set(points), regions: new Set(regions) };
   }
 
-  /** What is gone is not selected any more; points are others if the server changed their list. */
-  #dropVanished(points_changed: boolean): void {
+  /** What a person makes of the points, so that the selection knows them again. */
+  #changed(change: (point: Point, i: number) => Point): readonly Point[] {
+    const before = this.annotations.current.value.points;
+    const after = before.map(change);
+    this.#lineage.note(before, after);
+    return after;
+  }
+
+  /** What is selected stays selected, wherever the list of points has it now; what is gone does not. */
+  #followPoints(before_points: readonly Point[]): void {
     const before = this.tools.selection.value;
     if (isEmpty(before)) return;
     const ids = new Set(this.annotations.regions.map(({ id }) => id));
-    const count = this.annotations.current.value.points.length;
-    const after: Selection = { points: before.points.filter((i) => i < count && !points_changed), regions: before.regions.filter((id) => ids.has(id)) };
-    if (after.points.length + after.regions.length < before.points.length + before.regions.length) this.tools.selection.set(after);
+    const after: Selection = {
+      points: this.#lineage.follow(before.points, before_points, this.annotations.current.value.points),
+      regions: before.regions.filter((id) => ids.has(id)),
+    };
+    const is_same = after.points.join() === before.points.join() && after.regions.length === before.regions.length;
+    if (!is_same) this.tools.selection.set(after);
   }
 }
 

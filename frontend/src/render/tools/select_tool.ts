@@ -39,7 +39,7 @@ const ARROWS: Readonly<Record<string, Vec2>> = { ArrowLeft: [-1, 0], ArrowRight:
 
 type Drag =
   | { readonly kind: "move"; readonly from: Vec2; by: Vec2 }
-  | { readonly kind: "marquee"; readonly from: Vec2; to: Vec2; readonly keeps: Selection }
+  | { readonly kind: "marquee"; readonly from: Vec2; to: Vec2 }
   | { readonly kind: "reshape"; readonly region: Region; readonly change: (to: Vec2) => Geometry | null; geometry: Geometry | null };
 
 /** Click and drag: selects, moves, changes corners. Everything that one drag does is one action. */
@@ -76,7 +76,7 @@ export class SelectTool implements KeyTool {
     this.drag([pointer]);
     const drag = this.#drag;
     this.#drag = null;
-    if (drag?.kind === "marquee") this.#selectWithin(drag.from, drag.to, drag.keeps);
+    if (drag?.kind === "marquee") this.#selectWithin(drag.from, drag.to);
     else if (drag?.kind === "move" && Math.hypot(...drag.by) >= SLIP_PX * pointer.pixel) this.handlers.move(drag.by);
     else if (drag?.kind === "reshape" && drag.geometry) this.handlers.reshape(drag.region, drag.geometry);
     this.handlers.changed();
@@ -168,7 +168,7 @@ export class SelectTool implements KeyTool {
     this.#corner = corner && { region_id: region.id, at: corner };
     if (corner && alt) {
       this.#remove();
-      return { kind: "marquee", from: [x, y], to: [x, y], keeps: this.handlers.selection() };
+      return { kind: "marquee", from: [x, y], to: [x, y] };
     }
     if (corner) return reshapeBy(region, (to) => withCornerAt(shape.geometry, corner, to));
     const side = sideAt(shape.geometry, [x, y], reach / 2);
@@ -183,9 +183,8 @@ export class SelectTool implements KeyTool {
     const picked = this.#at([x, y], pixel);
     this.#corner = null;
     if (picked === null) {
-      const keeps = shift ? before : NOTHING_SELECTED;
-      this.handlers.select(keeps);
-      return { kind: "marquee", from: [x, y], to: [x, y], keeps };
+      if (!shift) this.handlers.select(NOTHING_SELECTED);
+      return { kind: "marquee", from: [x, y], to: [x, y] };
     }
     if (shift) this.handlers.select(toggled(before, picked));
     else if (!includes(before, picked)) this.handlers.select(picked);
@@ -200,7 +199,9 @@ export class SelectTool implements KeyTool {
     return region ? { points: [], regions: [region.id] } : null;
   }
 
-  #selectWithin(a: Vec2, b: Vec2, keeps: Selection): void {
+  /** Besides what is selected: a drag without Shift began with nothing. */
+  #selectWithin(a: Vec2, b: Vec2): void {
+    const keeps = this.handlers.selection();
     if (Math.max(Math.abs(a[0] - b[0]), Math.abs(a[1] - b[1])) < SLIP_PX * this.#pixel) return;
     const box = { left: Math.min(a[0], b[0]), top: Math.min(a[1], b[1]), right: Math.max(a[0], b[0]), bottom: Math.max(a[1], b[1]) };
     const inside = ({ x, y }: Point): boolean => x >= box.left && x <= box.right && y >= box.top && y <= box.bottom;
