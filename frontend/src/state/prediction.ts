@@ -25,6 +25,29 @@ export interface ShownPrediction {
   readonly refined: boolean;
 }
 
+/** The ids of maps, in order. */
+export function idsOf(maps: readonly ClassMap[]): string {
+  return maps.map(({ class_id }) => class_id).join();
+}
+
+/**
+ * Which maps an overlay needs: of two classes the first one's says everything; of more, every one that the head knows.
+ * backend/services/prediction_push.py sends the same; tests/backend/services/needed_maps.json holds both to it.
+ */
+export function neededMaps(classes: readonly LabelClass[], head_class_ids: readonly number[]): number[] {
+  const known = classes.filter(({ id }) => head_class_ids.includes(id)).map(({ id }) => id);
+  return classes.length === 2 ? known.slice(0, 1) : known;
+}
+
+/** Maps that were for the classes `before`, for the classes `now`: the one map of two classes says what the other is. */
+export function mapsFor(maps: readonly ClassMap[], before: readonly LabelClass[], now: readonly LabelClass[]): readonly ClassMap[] {
+  const [first] = maps;
+  const other = first && maps.length === 1 && before.length === 2 ? before.find(({ id }) => id !== first.class_id) : undefined;
+  const all = new Map(maps.map((entry) => [entry.class_id, (): ClassMap => entry]));
+  if (first && other) all.set(other.id, () => ({ class_id: other.id, map: { ...first.map, values: first.map.values.map((value) => 255 - value) } }));
+  return neededMaps(now, [...all.keys()]).flatMap((class_id) => all.get(class_id)?.() ?? []);
+}
+
 export interface Bar {
   readonly label_class: LabelClass;
   readonly p: number;

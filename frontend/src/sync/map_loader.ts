@@ -1,15 +1,5 @@
 import type { Api, MapSize } from "../api/client";
 import type { ClassMap, GrayMap } from "../state/prediction";
-import type { LabelClass } from "../state/types";
-
-/**
- * Which maps an overlay needs: of two classes the first one's says everything; of more, every one that the head knows.
- * backend/services/prediction_push.py sends the same; tests/backend/services/needed_maps.json holds both to it.
- */
-export function neededMaps(classes: readonly LabelClass[], head_class_ids: readonly number[]): number[] {
-  const known = classes.filter(({ id }) => head_class_ids.includes(id)).map(({ id }) => id);
-  return classes.length === 2 ? known.slice(0, 1) : known;
-}
 
 /** A map inside an event: 255 x P, row by row, bytes in base64. */
 export interface PushedMap {

@@ -40,6 +40,11 @@ export class PredictionShelf {
     }
   }
 
+  /** All that is here, changed. */
+  change(change: (shown: ShownPrediction) => ShownPrediction): void {
+    for (const [id, { shown, is_current }] of [...this.#kept]) this.#kept.set(id, { shown: change(shown), is_current });
+  }
+
   clear(): void {
     this.#kept.clear();
   }

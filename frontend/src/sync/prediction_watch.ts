@@ -1,9 +1,9 @@
 import { ApiError, UnreachableError } from "../api/errors";
 import type { Api } from "../api/client";
-import type { ClassMap, ShownPrediction } from "../state/prediction";
+import { idsOf, mapsFor, neededMaps, type ClassMap, type ShownPrediction } from "../state/prediction";
 import { Signal, type Readable } from "../state/signal";
 import type { LabelClass, Prediction } from "../state/types";
-import { decodePushed, loadMaps, neededMaps, type PushedMap } from "./map_loader";
+import { decodePushed, loadMaps, type PushedMap } from "./map_loader";
 import { PredictionShelf } from "./prediction_shelf";
 import { Refining } from "./refining";
 
@@ -43,7 +43,7 @@ export class PredictionWatch {
   #image: WatchedImage | null = null;
   #wanted_revision = 0;
   #wanted_version = 0;
-  /** Counts how often all predictions went: what was asked for before is of no use then. */
+  /** Counts how often all predictions went, or other classes came: what was asked for before is of no use then. */
   #removals = 0;
   #fetching = false;
   #fetch_again = false;
@@ -63,6 +63,12 @@ export class PredictionWatch {
     this.#hasEvents = has_events;
     this.#refining = new Refining(api, this.shown);
     has_events.subscribe(() => this.refresh());
+    let before = classes.value;
+    classes.subscribe((now) => {
+      if (sameIds(before, now)) return;
+      this.#classesChanged(before, now);
+      before = now;
+    });
   }
 
   open(image: WatchedImage, revision: number): void {
@@ -122,6 +128,16 @@ export class PredictionWatch {
     this.behind.set(this.behind.value && this.#hasLabels());
   }
 
+  /** The maps at hand say of other classes than before; what they cannot say is asked for. */
+  #classesChanged(before: readonly LabelClass[], now: readonly LabelClass[]): void {
+    const changed = (shown: ShownPrediction): ShownPrediction => ({ ...shown, maps: mapsFor(shown.maps, before, now) });
+    this.#removals += 1;
+    this.#refining.stop();
+    this.#shelf.change(changed);
+    if (this.shown.value) this.shown.set(changed(this.shown.value));
+    this.refresh();
+  }
+
   /** Another head is in force: every image's prediction is an old one until it is made anew. */
   announceHead(): void {
     this.#shelf.outdate();
@@ -157,7 +173,7 @@ export class PredictionWatch {
   #show(next: ShownPrediction, prediction: Prediction): void {
     const before = this.shown.value;
     const is_news =
-      before === null || next.version > before.version || next.annotation_revision > before.annotation_revision;
+      before === null || next.version > before.version || next.annotation_revision > before.annotation_revision || idsOf(next.maps) !== idsOf(before.maps);
     if (is_news) this.shown.set(next);
     this.#wanted_version = Math.max(this.#wanted_version, prediction.version);
   }
@@ -175,8 +191,8 @@ export class PredictionWatch {
         if (image_id === this.#image?.id && this.shown.value === before) this.shown.set(null);
         return null;
       }
-      const is_same = before?.image_id === image_id && before.version === prediction.version;
       const class_ids = neededMaps(this.#classes.value, prediction.map?.class_ids ?? []);
+      const is_same = before?.image_id === image_id && before.version === prediction.version && idsOf(before.maps) === class_ids.join();
       const maps = is_same ? before.maps : await loadMaps(this.#api, image_id, class_ids, "grid", prediction.version);
       if (removals !== this.#removals) return null;
       return { shown: shownOf(image_id, prediction, maps, is_same && before.refined), prediction };
@@ -236,6 +252,10 @@ function shownOf(
   refined: boolean,
 ): ShownPrediction {
   return { image_id, version, annotation_revision, probabilities: probabilities ?? [], maps, refined };
+}
+
+function sameIds(a: readonly LabelClass[], b: readonly LabelClass[]): boolean {
+  return a.length === b.length && a.every(({ id }, i) => id === b[i]?.id);
 }
 
 /** What the server refuses, or a map that cannot be decoded, must not end the polling: the next poll may bring better. */

@@ -19,6 +19,7 @@ let server: Prediction | null;
 let requests: string[];
 let connected: Signal<boolean>;
 let watch: PredictionWatch;
+let classes: Signal<readonly LabelClass[]>;
 
 function predicted(version: number, annotation_revision: number): Prediction {
   return { version, annotation_revision, stale: false, probabilities: [{ class_id: 1, p: 1 }], map: null };
@@ -38,7 +39,8 @@ beforeEach(() => {
       return Promise.resolve(server);
     },
   };
-  watch = new PredictionWatch(api as Api, new Signal(CLASSES), connected, () => has_labels);
+  classes = new Signal(CLASSES);
+  watch = new PredictionWatch(api as Api, classes, connected, () => has_labels);
 });
 
 afterEach(() => {
@@ -84,6 +86,25 @@ describe("PredictionWatch", () => {
     expect(watch.behind.value).toBe(false);
     await vi.advanceTimersByTimeAsync(300);
     expect(requests).toHaveLength(count);
+  });
+
+  test("other classes: at no time does what is shown say of two classes what one map of them means no more", async () => {
+    classes.set(CLASSES.slice(0, 2));
+    watch.open(IMAGE, 0);
+    await vi.advanceTimersByTimeAsync(0);
+    const prediction = { ...predicted(1, 1), map: { width: 2, height: 1, class_ids: [1, 2] } };
+    server = prediction;
+    watch.announce(5, 1, { prediction, maps: [{ class_id: 1, width: 2, height: 1, values: btoa("\u00ff\u0000") }] });
+    const planes = (): unknown => watch.shown.value?.maps.map(({ class_id, map }) => [class_id, [...map.values]]);
+    classes.set(CLASSES);
+    const both = [[1, [255, 0]], [2, [0, 255]]]; // prettier-ignore
+    expect(planes()).toEqual(both);
+    await vi.advanceTimersByTimeAsync(0);
+    expect(planes()).toEqual(both);
+    classes.set(CLASSES.slice(1));
+    expect(planes()).toEqual([[2, [0, 255]]]);
+    await vi.advanceTimersByTimeAsync(0);
+    expect(planes()).toEqual([[2, [0, 255]]]);
   });
 
   test("asks where the event does not hold all maps", async () => {
