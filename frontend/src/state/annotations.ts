@@ -1,5 +1,5 @@
 import { sameClasses } from "./class_sets";
-import { adoptIds, draftOf, heldClasses, placeKey, regionsWithIds } from "./rebase";
+import { adoptIds, asideOf, draftOf, heldClasses, placeKey, regionsWithIds } from "./rebase";
 import { markFromServer, NO_REGIONS, sameRegions, saysTheSame, withKnownGeometry, type Region } from "./regions";
 import { Signal } from "./signal";
 import type { Annotation, Draft, ImageLabel, Point } from "./types";
@@ -10,6 +10,8 @@ export type ChangeOrigin = "LOCAL" | "REMOTE" | "SILENT";
 export interface AnnotationChange {
   readonly image_id: number;
   readonly origin: ChangeOrigin;
+  /** What was on screen. */
+  readonly before: Annotation;
   readonly created: readonly Point[];
   readonly updated: readonly Point[];
   readonly deleted: readonly Point[];
@@ -112,12 +114,12 @@ export class AnnotationStore {
    * The server acknowledged `sent`. If the person has not gone on meanwhile, its answer is the truth; else only the
    * revision and the ids of the points sent are taken over, and what was done since stays.
    */
-  acknowledge(image_id: number, sent: Draft, saved: Annotation): void {
+  acknowledge(image_id: number, sent: Draft, saved: Annotation, reach: Pick<Annotation, "can_undo" | "can_redo"> | null = null): void {
     if (image_id !== this.image_id.value) return;
     const here = this.current.value;
     if (saved.revision < here.revision) return;
-    if (sameDraft(this.draft(sent.kind), sent)) {
-      this.#replace(saved, "REMOTE");
+    if (sameDraft(asideOf(here) ?? this.draft(sent.kind), sent)) {
+      this.#replace({ ...saved, ...reach }, "REMOTE");
       markFromServer(this.regions);
     } else {
       const regions = regionsWithIds(here.regions ?? NO_REGIONS, sent, saved);
@@ -126,8 +128,13 @@ export class AnnotationStore {
   }
 
   /** A save that an earlier visit left waiting: on screen again, without being saved twice. */
-  reapply(draft: Draft): void {
-    this.#replace(withDraft(this.current.value, draft), "SILENT");
+  reapply(draft: Draft, reach: Pick<Annotation, "can_undo" | "can_redo"> | null = null): void {
+    this.#replace({ ...withDraft(this.current.value, draft), ...reach }, "SILENT");
+  }
+
+  /** An earlier or later state that undo or redo led to, though the server does not know of it yet. */
+  travel(state: Annotation): void {
+    this.#replace(state, "REMOTE");
   }
 
   draft(kind: Draft["kind"]): Draft {
@@ -146,7 +153,7 @@ export class AnnotationStore {
     const regions = withKnownGeometry(annotation.regions ?? NO_REGIONS, before.regions ?? NO_REGIONS);
     this.current.set(regions === annotation.regions ? annotation : { ...annotation, regions });
     const renamed = renamedIds(before.regions ?? NO_REGIONS, regions);
-    const change = { image_id, origin, is_step, renamed, ...difference(before.points, annotation.points) };
+    const change = { image_id, origin, is_step, renamed, before, ...difference(before.points, annotation.points) };
     for (const listener of [...this.#listeners]) listener(change);
   }
 }
@@ -176,8 +183,9 @@ export function sameDraft(a: Draft, b: Draft): boolean {
 
 /** Whether the server's state already says what the draft wants. */
 export function matches(annotation: Annotation, draft: Draft): boolean {
-  if (draft.kind === "label") return (annotation.label?.class_id ?? null) === draft.class_id;
   if (draft.kind === "aside") return draft.as === "skipped" ? annotation.skipped : annotation.undetermined === true;
+  if (asideOf(annotation) !== null) return false;
+  if (draft.kind === "label") return (annotation.label?.class_id ?? null) === draft.class_id;
   if (draft.kind === "classes") return sameClasses(heldClasses(annotation), draft.class_ids);
   if (draft.regions && !saysTheSame(draft.regions, annotation.regions ?? NO_REGIONS)) return false;
   const places = new Set(annotation.points.map(placeKey));

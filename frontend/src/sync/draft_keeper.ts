@@ -1,6 +1,8 @@
 import type { Draft } from "../state/types";
 import type { DraftStorage, TakenDraft } from "./draft_storage";
-import { pendingDraft, type Entry } from "./save_steps";
+import { pendingDraft, type Entry, type SaveStep } from "./save_steps";
+import type { StoredTrail } from "./trail_text";
+import type { KnownTrail, Trails } from "./trails";
 
 /** A save that is answered sooner is never written to local storage. */
 const STORE_AFTER_MS = 150;
@@ -8,6 +10,8 @@ const STORE_AFTER_MS = 150;
 /** Where drafts that are found again go on from. */
 export interface DraftSender {
   enqueue(image_id: number, draft: Draft, revision: number | null): void;
+  /** As `SaveQueue.resume`. */
+  resume(image_id: number, steps: readonly SaveStep[], trail: KnownTrail): boolean;
   /** As `SaveQueue.settled`. */
   settled(image_id: number): Promise<void>;
 }
@@ -19,6 +23,7 @@ export class DraftKeeper {
   constructor(
     private readonly drafts: DraftStorage,
     private readonly entries: ReadonlyMap<number, Entry>,
+    private readonly trails: Trails,
   ) {}
 
   /** At once: the page is going away, or nobody else takes it. */
@@ -27,8 +32,18 @@ export class DraftKeeper {
     for (const [image_id, entry] of this.entries) {
       const draft = pendingDraft(entry);
       if (draft === null) this.drafts.remove(image_id);
-      else this.drafts.write({ image_id, revision: entry.revision, draft });
+      else this.drafts.write({ image_id, revision: entry.revision, draft, trail: this.#trail(image_id, entry) });
     }
+  }
+
+  /** null where the draft says all: nothing was refused, and no more than one action waits. */
+  #trail(image_id: number, { steps, revision, failures, turn, refused }: Entry): StoredTrail | null {
+    const trail = this.trails.known(image_id);
+    const is_waiting = failures > 0 || turn !== "free" || steps.length > 1;
+    if (trail?.revision !== revision || refused !== null || !is_waiting) return null;
+    const saves = steps.filter((step) => step.kind === "save");
+    const { states, at } = trail;
+    return saves.length < steps.length ? null : { steps: saves.map(({ draft, travel }) => ({ draft, travel })), trail: { states, at } };
   }
 
   storeSoon(): void {
@@ -61,8 +76,10 @@ export class DraftKeeper {
     }
   }
 
-  #restoreOne(sender: DraftSender, { stored: { image_id, revision, draft }, release }: TakenDraft): void {
-    sender.enqueue(image_id, draft, revision);
+  #restoreOne(sender: DraftSender, { stored: { image_id, revision, draft, trail }, release }: TakenDraft): void {
+    const steps = trail?.steps.map((step): SaveStep => ({ kind: "save", is_step: true, ...step })) ?? [];
+    const is_resumed = trail && sender.resume(image_id, steps, { ...trail.trail, revision });
+    if (!is_resumed) sender.enqueue(image_id, draft, revision);
     this.store();
     release();
   }

@@ -1,10 +1,14 @@
 import { isRefusal, type KeyValueStorage } from "../state/preferences";
 import type { Draft } from "../state/types";
+import { isDraft, isRecord } from "./draft_checks";
+import { trailFrom, trailText, type StoredTrail } from "./trail_text";
 
 export interface StoredDraft {
   readonly image_id: number;
   readonly revision: number | null;
   readonly draft: Draft;
+  /** The steps that lead to the draft, where they are sent one by one. */
+  readonly trail?: StoredTrail | null;
 }
 
 export interface TakenDraft {
@@ -47,7 +51,7 @@ export class DraftStorage {
   }
 
   write(stored: StoredDraft): void {
-    const text = JSON.stringify(stored, withoutKnownGeometry);
+    const text = textOf(stored);
     const { image_id } = stored;
     if (this.#mine.get(image_id) === text) return;
     this.#mine.set(image_id, text);
@@ -136,10 +140,16 @@ function attempt(work: () => void): boolean {
   }
 }
 
+function textOf({ trail = null, ...stored }: StoredDraft): string {
+  const text = JSON.stringify(stored, withoutKnownGeometry);
+  const trail_text = trail === null ? null : trailText(trail);
+  return trail_text === null ? text : `${text.slice(0, -1)},"trail":${trail_text}}`;
+}
+
 function parse(text: string): StoredDraft | null {
   try {
     const found: unknown = JSON.parse(text);
-    return isStoredDraft(found) ? found : null;
+    return isStoredDraft(found) ? { ...found, trail: trailFrom(found.trail) } : null;
   } catch (error) {
     if (error instanceof SyntaxError) return null;
     throw error;
@@ -152,37 +162,7 @@ function isStoredDraft(value: unknown): value is StoredDraft {
   return Number.isInteger(image_id) && (revision === null || Number.isInteger(revision)) && isDraft(draft);
 }
 
-function isDraft(value: unknown): value is Draft {
-  if (!isRecord(value)) return false;
-  if (value.kind === "label") return value.class_id === null || Number.isInteger(value.class_id);
-  if (value.kind === "aside") return value.as === "skipped" || value.as === "undetermined";
-  if (value.kind === "classes") {
-    return value.class_ids === null || (Array.isArray(value.class_ids) && value.class_ids.every(Number.isInteger));
-  }
-  if (value.kind !== "points" || !Array.isArray(value.points) || !value.points.every(isPoint)) return false;
-  return value.regions === undefined || (Array.isArray(value.regions) && value.regions.every(isRegion));
-}
-
 /** What the server has need not be kept here: storage is small, masks are not. */
 function withoutKnownGeometry(this: unknown, key: string, value: unknown): unknown {
   return key === "geometry" && isRecord(this) && typeof this.shape_id === "number" ? undefined : value;
-}
-
-function isRegion(value: unknown): boolean {
-  if (!isRecord(value)) return false;
-  const { id, shape_id, kind, class_id, geometry } = value;
-  const is_known = Number.isInteger(shape_id) || (shape_id === null && isRecord(geometry));
-  const is_kind = typeof kind === "string" && ["stroke", "polygon", "box", "mask"].includes(kind);
-  return is_known && is_kind && Number.isInteger(id) && (class_id === null || Number.isInteger(class_id));
-}
-
-function isPoint(value: unknown): boolean {
-  if (!isRecord(value)) return false;
-  const { id, x, y, class_id, origin } = value;
-  const is_id = id === null || Number.isInteger(id);
-  return is_id && Number.isFinite(x) && Number.isFinite(y) && Number.isInteger(class_id) && typeof origin === "string";
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null;
 }

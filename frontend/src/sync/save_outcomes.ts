@@ -25,7 +25,7 @@ export class SaveOutcomes implements SaveListener {
   ) {}
 
   saved(image_id: number, sent: Draft, answer: Annotation): void {
-    this.annotations.acknowledge(image_id, sent, answer);
+    this.annotations.acknowledge(image_id, sent, answer, this.saves.reach(image_id));
     this.predictions.expect(image_id, answer.revision);
     this.navigator.invalidate(image_id);
     this.#forgetRefusal(image_id);
@@ -135,6 +135,6 @@ export class SaveOutcomes implements SaveListener {
     const current = is_open ? this.annotations.current.value : this.saves.newer(image_id, found);
     const draft = replacing(mine, current);
     if (is_open) this.annotations.reapply(draft);
-    this.saves.enqueue(image_id, draft, current.revision);
+    this.saves.enqueue(image_id, draft, current.revision, false, current);
   }
 }

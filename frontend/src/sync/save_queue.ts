@@ -2,30 +2,18 @@ import { ApiError, explain, isFinal } from "../api/errors";
 import { matches } from "../state/annotations";
 import type { KeyValueStorage } from "../state/preferences";
 import { Signal } from "../state/signal";
+import type { Travel } from "../state/trail";
 import type { Annotation, Draft, SaveStatus } from "../state/types";
 import { DraftKeeper } from "./draft_keeper";
 import { DraftStorage, type SlowStorage } from "./draft_storage";
 import { NewestAnswers } from "./newest_answers";
 import {
-  addSave, answerToChange, answerToSave, backoffMs, currentOf, newEntry, pendingDraft, reasonOf, saysNothingCanBeSaved, type Change,
-  type ChangeStep, type Entry, type Put,
+  addSave, answerToChange, answerToSave, backoffMs, becomesDraft, currentOf, mustWait, newEntry, pendingDraft, reasonOf,
+  saysNothingCanBeSaved, statusOf, withdrawTravel, type Change, type ChangeStep, type Entry, type Put, type SaveListener, type SaveStep, type SaveTrouble,
 } from "./save_steps"; // prettier-ignore
+import { Trails, type KnownTrail } from "./trails";
 
-export interface SaveListener {
-  saved(image_id: number, sent: Draft, answer: Annotation): void;
-  /** The server made a change; `pending` is what was done here since, brought over to its answer. */
-  changed(image_id: number, answer: Annotation, pending: Draft | null): void;
-  /** Another change came first: `current` stands, `mine` was not saved. */
-  conflict(image_id: number, mine: Draft, current: Annotation): void;
-  /** The server will not take it as it is: it stays here until the person sends it again, changes it or discards it. */
-  rejected(image_id: number, mine: Draft, reason: string): void;
-}
-
-export interface SaveTrouble {
-  /** No answer at all, or one that says that the server cannot save. */
-  readonly kind: "unreachable" | "refused";
-  readonly reason: string;
-}
+export type { SaveListener, SaveTrouble } from "./save_steps";
 
 /**
  * One ordered queue per image for everything that changes its annotation: one request in flight, of several saves in a
@@ -41,6 +29,7 @@ export class SaveQueue {
   readonly is_kept = new Signal(true);
   readonly #entries = new Map<number, Entry>();
   readonly #answers = new NewestAnswers();
+  readonly #trails = new Trails(this.#entries);
   readonly #put: Put;
   readonly #listener: SaveListener;
   readonly #keeper: DraftKeeper;
@@ -49,30 +38,57 @@ export class SaveQueue {
     this.#put = put;
     this.#listener = listener;
     const drafts = new DraftStorage(storage, storage_key, overflow, () => this.is_kept.set(drafts.is_kept));
-    this.#keeper = new DraftKeeper(drafts, this.#entries);
+    this.#keeper = new DraftKeeper(drafts, this.#entries, this.#trails);
   }
 
-  /** `revision` is the one that the draft was made on; ignored while an earlier step of the image is on its way. */
-  enqueue(image_id: number, draft: Draft, revision: number | null, is_step = false): void {
+  /**
+   * `revision` is the one that the draft was made on; ignored while an earlier step of the image is on its way. `before`:
+   * what was on screen then, for an undo without the server.
+   */
+  enqueue(image_id: number, draft: Draft, revision: number | null, is_step = false, before: Annotation | null = null): void {
+    if (before !== null && !this.#entries.has(image_id)) this.#trails.see(image_id, before);
     const entry = this.#entry(image_id, revision);
     if (entry.refused !== null) {
       entry.refused = null;
       // What was refused is not sent again on the way to what stands in its place.
       entry.steps.length = 0;
     }
-    addSave(entry, draft, is_step);
+    // What cannot be sent now stays apart: each action is one that undo goes back by.
+    addSave(entry, draft, is_step || this.status.value === "offline");
     this.#scheduleStore();
     this.#advance(image_id, entry);
   }
 
   /** A change by the server, in its turn; `base` is what is on screen now. Rejects if it was not made. */
-  change(image_id: number, base: Draft, revision: number | null, run: Change): Promise<Annotation> {
+  change(image_id: number, base: Draft, revision: number | null, run: Change, travel: Travel | null = null): Promise<Annotation> {
     const entry = this.#entry(image_id, revision);
     if (entry.refused !== null) return Promise.reject(entry.refused);
     return new Promise((resolve, reject) => {
-      entry.steps.push({ kind: "change", base, run, resolve, reject });
+      entry.steps.push({ kind: "change", base, run, travel, resolve, reject });
       this.#advance(image_id, entry);
     });
+  }
+
+  /**
+   * Undo or redo of what is on screen, `now`, without waiting for the server: it is asked in its turn. The state that this
+   * leads to, as a draft of `kind` where it has to be sent; null if that is not known here.
+   */
+  travel(image_id: number, travel: Travel, now: Annotation, kind: Draft["kind"]): Annotation | null {
+    const waiting = this.#entries.get(image_id);
+    if (waiting === undefined) this.#trails.see(image_id, now);
+    const target = waiting?.refused ? null : this.#trails.target(image_id, waiting, travel, kind);
+    if (target === null) return null;
+    const entry = this.#entry(image_id, now.revision);
+    entry.steps.push({ kind: "save", draft: target.draft, is_step: true, travel });
+    this.#scheduleStore();
+    this.#advance(image_id, entry);
+    return { ...target.state, revision: now.revision };
+  }
+
+  /** What can be undone and redone once all that waits is done; null if nothing waits, or that is not known. */
+  reach(image_id: number): Pick<Annotation, "can_undo" | "can_redo"> | null {
+    const entry = this.#entries.get(image_id);
+    return entry?.steps.length ? this.#trails.reach(image_id, entry) : null;
   }
 
   /** The draft of an image that the server does not have yet. */
@@ -124,6 +140,16 @@ export class SaveQueue {
     for (const [image_id, entry] of [...this.#entries]) this.#advance(image_id, entry);
   }
 
+  /** Steps that an earlier visit left, in place of their last draft. */
+  resume(image_id: number, steps: readonly SaveStep[], trail: KnownTrail): boolean {
+    if (this.#entries.has(image_id)) return false;
+    this.#trails.take(image_id, trail);
+    const entry = this.#entry(image_id, trail.revision);
+    entry.steps.push(...steps);
+    this.#advance(image_id, entry);
+    return true;
+  }
+
   /** Send what an earlier visit, or another tab, could not; of one image one after the other. */
   async restore(): Promise<void> {
     await this.#keeper.restore(this);
@@ -151,7 +177,7 @@ export class SaveQueue {
   #sendFirst(image_id: number, entry: Entry): void {
     if (entry.timer !== null) clearTimeout(entry.timer);
     entry.timer = null;
-    if (this.#mustWait(entry)) {
+    if (mustWait(this.#entries.values(), entry)) {
       entry.turn = "waits";
       return;
     }
@@ -165,7 +191,7 @@ export class SaveQueue {
     entry.in_flight = true;
     if (step.kind === "save") {
       const sent = step.draft;
-      this.#put(image_id, sent, entry.revision).then(
+      this.#put(image_id, sent, entry.revision, step.travel ?? null).then(
         (answer) => this.#saved(image_id, entry, sent, answer),
         (error: unknown) => this.#notSaved(image_id, entry, sent, error),
       );
@@ -177,19 +203,17 @@ export class SaveQueue {
     );
   }
 
-  /** While the server cannot save, one image asks whether it can again; the others keep their order behind it. */
-  #mustWait(entry: Entry): boolean {
-    for (const other of this.#entries.values()) {
-      if (other === entry) return false;
-      if (other.blocks || other.turn !== "free") return true;
-    }
-    return false;
-  }
-
   #saved(image_id: number, entry: Entry, sent: Draft, answer: Annotation): void {
+    const [step] = entry.steps;
     this.#take(image_id, entry, answer);
-    answerToSave(entry, sent, answer);
-    this.#listener.saved(image_id, sent, answer);
+    // An undo may have led elsewhere than expected here, for example over what is of a class that was removed.
+    if (step?.kind === "save" && step.travel !== undefined && !matches(answer, sent)) {
+      answerToChange(entry, sent, answer);
+      this.#listener.changed(image_id, answer, pendingDraft(entry));
+    } else {
+      answerToSave(entry, sent, answer);
+      this.#listener.saved(image_id, sent, answer);
+    }
     this.#advance(image_id, entry);
   }
 
@@ -199,6 +223,7 @@ export class SaveQueue {
       const wait_ms = backoffMs(entry.failures);
       entry.failures += 1;
       entry.blocks = saysNothingCanBeSaved(error);
+      withdrawTravel(entry)?.reject(error);
       this.trouble.set({ kind: error instanceof ApiError ? "refused" : "unreachable", reason: reasonOf(error) });
       this.store();
       entry.timer = setTimeout(() => this.#advance(image_id, entry), wait_ms);
@@ -208,6 +233,7 @@ export class SaveQueue {
     const current = currentOf(error);
     // The answer to an earlier try was lost: the server has it already.
     if (current !== null && matches(current, sent)) this.#saved(image_id, entry, sent, current);
+    else if (current !== null && becomesDraft(entry, current)) this.#advance(image_id, entry);
     else if (current !== null) this.#giveUp(image_id, entry, error, current);
     else this.#refuse(image_id, entry, sent, error);
   }
@@ -251,6 +277,7 @@ export class SaveQueue {
   }
 
   #take(image_id: number, entry: Entry, answer: Annotation): void {
+    this.#trails.answered(image_id, entry.revision, answer, entry.steps[0]?.travel ?? null);
     entry.in_flight = false;
     entry.failures = 0;
     entry.blocks = false;
@@ -262,9 +289,14 @@ export class SaveQueue {
   /** Nothing that waits here may be done to a state that the person has not seen. */
   #giveUp(image_id: number, entry: Entry, error: unknown, current: Annotation): void {
     const mine = pendingDraft(entry);
+    const known = this.#trails.known(image_id);
+    this.#trails.forget(image_id);
     this.#drop(image_id);
     this.#updateStatus();
-    if (mine !== null) this.#listener.conflict(image_id, mine, current);
+    const before = known?.revision === entry.revision ? known.states[known.at] : undefined;
+    // Whoever has undone all that was done here has nothing to lose.
+    if (mine !== null && before !== undefined && matches(before, mine)) this.#listener.changed(image_id, current, null);
+    else if (mine !== null) this.#listener.conflict(image_id, mine, current);
     for (const step of entry.steps) if (step.kind === "change") step.reject(error);
     for (const { reject } of entry.waiters.splice(0)) reject(error);
   }
@@ -280,13 +312,9 @@ export class SaveQueue {
   }
 
   #updateStatus(): void {
-    const entries = [...this.#entries.values()];
-    const is_stuck = entries.some((entry) => entry.failures > 0);
-    const refused = entries.find((entry) => entry.refused !== null)?.refused ?? null;
-    if (!is_stuck) this.trouble.set(refused === null ? null : { kind: "refused", reason: reasonOf(refused) });
-    if (entries.length === 0) this.status.set("saved");
-    else if (!is_stuck && refused !== null) this.status.set("refused");
-    else this.status.set(is_stuck ? "offline" : "saving");
+    const { status, refused } = statusOf([...this.#entries.values()]);
+    if (status !== "offline") this.trouble.set(refused === null ? null : { kind: "refused", reason: reasonOf(refused) });
+    this.status.set(status);
   }
 
   #scheduleStore(): void {

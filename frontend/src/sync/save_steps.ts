@@ -1,14 +1,16 @@
 /** What waits of one image, and what an answer says of it. */
 import { ApiError } from "../api/errors";
-import { draftOf, rebase, withIds } from "../state/rebase";
-import type { Annotation, Draft } from "../state/types";
+import { draftOf, rebase, replacing, withIds } from "../state/rebase";
+import type { Travel } from "../state/trail";
+import type { Annotation, Draft, SaveStatus } from "../state/types";
 
 /** Answers that say so of everything, not of one image: gateways, a database that is locked, a full disk. */
 const CANNOT_SAVE: ReadonlySet<number> = new Set([502, 503, 504, 507]);
 const LONGEST_BACKOFF_MS = 15_000;
 const BACKOFF_MS = [300, 1_000, 2_000, 4_000, 8_000];
 
-export type Put = (image_id: number, draft: Draft, revision: number | null) => Promise<Annotation>;
+/** `travel`: the draft is what an undo or a redo leads to, which the server is asked for. */
+export type Put = (image_id: number, draft: Draft, revision: number | null, travel: Travel | null) => Promise<Annotation>;
 /** A change that the server makes by itself, such as undo, of the state at `revision`. */
 export type Change = (revision: number | null) => Promise<Annotation>;
 
@@ -17,11 +19,34 @@ export interface SaveStep {
   draft: Draft;
   /** An action of its own: no later save takes its place. */
   readonly is_step: boolean;
+  /** It is an undo or a redo; the draft is what that leads to. */
+  travel?: Travel | undefined;
+}
+
+/** Steps of one image that wait apart from each other; what comes then is joined to the last. */
+const MOST_STEPS = 200;
+
+export interface SaveListener {
+  saved(image_id: number, sent: Draft, answer: Annotation): void;
+  /** The server made a change; `pending` is what was done here since, brought over to its answer. */
+  changed(image_id: number, answer: Annotation, pending: Draft | null): void;
+  /** Another change came first: `current` stands, `mine` was not saved. */
+  conflict(image_id: number, mine: Draft, current: Annotation): void;
+  /** The server will not take it as it is: it stays here until the person sends it again, changes it or discards it. */
+  rejected(image_id: number, mine: Draft, reason: string): void;
+}
+
+export interface SaveTrouble {
+  /** No answer at all, or one that says that the server cannot save. */
+  readonly kind: "unreachable" | "refused";
+  readonly reason: string;
 }
 
 export interface ChangeStep {
   readonly kind: "change";
   readonly run: Change;
+  /** It is an undo or a redo. */
+  readonly travel: Travel | null;
   /** What was on screen when it was asked for. */
   base: Draft;
   readonly resolve: (answer: Annotation) => void;
@@ -58,7 +83,8 @@ export function newEntry(revision: number | null): Entry {
 export function addSave({ steps, in_flight }: Entry, draft: Draft, is_step: boolean): void {
   const last = steps.at(-1);
   const is_sent = in_flight && steps.length === 1;
-  if (last?.kind === "save" && !is_sent && !last.is_step && !is_step) last.draft = draft;
+  const is_joined = (last?.kind === "save" && !last.is_step && !is_step) || steps.length >= MOST_STEPS;
+  if (last?.kind === "save" && !is_sent && last.travel === undefined && is_joined) last.draft = draft;
   else steps.push({ kind: "save", draft, is_step });
 }
 
@@ -85,6 +111,40 @@ export function answerToChange({ steps }: Entry, base: Draft, answer: Annotation
 
 export function pendingDraft({ steps }: Entry): Draft | null {
   return steps.findLast((step) => step.kind === "save")?.draft ?? null;
+}
+
+/** While the server cannot save, one image asks whether it can again; the others keep their order behind it. */
+export function mustWait(entries: Iterable<Entry>, entry: Entry): boolean {
+  for (const other of entries) {
+    if (other === entry) return false;
+    if (other.blocks || other.turn !== "free") return true;
+  }
+  return false;
+}
+
+/** An undo of a step that the server does not remember any more is a change as any other. False if it is none. */
+export function becomesDraft({ steps: [step], revision }: Entry, current: Annotation): boolean {
+  if (step?.kind !== "save" || step.travel === undefined || current.revision !== revision) return false;
+  step.travel = undefined;
+  step.draft = replacing(step.draft, current);
+  return true;
+}
+
+/** An undo that waits for the server behind what cannot be sent: whoever asked for it can do without the server. */
+export function withdrawTravel({ steps }: Entry): ChangeStep | null {
+  const last = steps.at(-1);
+  if (last?.kind !== "change" || last.travel === null) return null;
+  steps.pop();
+  return last;
+}
+
+/** Of all that waits, and the first that was refused. */
+export function statusOf(entries: readonly Entry[]): { readonly status: SaveStatus; readonly refused: Error | null } {
+  const is_stuck = entries.some((entry) => entry.failures > 0);
+  const refused = entries.find((entry) => entry.refused !== null)?.refused ?? null;
+  if (entries.length === 0) return { status: "saved", refused };
+  if (is_stuck) return { status: "offline", refused };
+  return { status: refused === null ? "saving" : "refused", refused };
 }
 
 /** How long to wait after so many failures before this one. */

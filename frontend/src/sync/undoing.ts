@@ -1,0 +1,58 @@
+import type { Api } from "../api/client";
+import { isFinal } from "../api/errors";
+import { matches, type AnnotationStore } from "../state/annotations";
+import type { ToastStore } from "../state/toasts";
+import { saidIn, type Travel } from "../state/trail";
+import type { Draft } from "../state/types";
+import type { SaveQueue } from "./save_queue";
+import type { ServerChanges } from "./server_changes";
+
+/**
+ * Undo and redo on the open image. The server does them, as it has the history; while it is away, the page goes through
+ * the states that it has seen, and the server is asked for the same steps once it is back.
+ */
+export class Undoing {
+  constructor(
+    private readonly api: Pick<Api, Travel>,
+    private readonly annotations: AnnotationStore,
+    private readonly saves: SaveQueue,
+    private readonly changes: ServerChanges,
+    private readonly toasts: ToastStore,
+    private readonly kind: () => Draft["kind"],
+  ) {}
+
+  /** False if it was not done; the person has been told. */
+  async go(travel: Travel): Promise<boolean> {
+    const image_id = this.annotations.image_id.value;
+    const now = this.annotations.current.value;
+    if (image_id === null) return false;
+    if (!(travel === "undo" ? now.can_undo : now.can_redo)) {
+      this.toasts.show("info", `Nothing to ${travel} on this image.`);
+      return false;
+    }
+    if (this.saves.status.value === "offline") return this.#goHere(image_id, travel) || this.#tellUnknown(travel);
+    const base = saidIn(now, this.kind());
+    try {
+      await this.saves.change(image_id, this.annotations.draft(this.kind()), now.revision, (newest) => this.api[travel](image_id, newest), travel);
+      return true;
+    } catch (error) {
+      // It is away by now. Whether it got the request does not matter: asked again, it says so.
+      if (!isFinal(error) && matches(this.annotations.current.value, base)) return this.#goHere(image_id, travel) || this.#tellUnknown(travel);
+      await this.changes.tell(image_id, error);
+      return false;
+    }
+  }
+
+  #goHere(image_id: number, travel: Travel): boolean {
+    if (image_id !== this.annotations.image_id.value) return false;
+    const state = this.saves.travel(image_id, travel, this.annotations.current.value, this.kind());
+    if (state !== null) this.annotations.travel(state);
+    return state !== null;
+  }
+
+  #tellUnknown(travel: Travel): false {
+    const what = travel === "undo" ? "What was done before" : "What was undone before";
+    this.toasts.show("warning", `${what} is known to the server alone, which cannot be asked now. You can ${travel} it when it is back.`);
+    return false;
+  }
+}
