@@ -19,8 +19,8 @@ CLICKS = 66
 PAUSE_S = (0.6, 1.4)
 """Between a person's clicks, shortest and longest."""
 AIM_S, PRESS_S = 0.15, 0.08
-"""A person's hand rests before it presses, and holds the button for a while. A browser that is driven moves, presses and
-lets go within a millisecond, and its driver then takes a processor away from what is measured."""
+"""A person's hand rests before it presses, and holds the button for a while. A driven browser moves, presses and lets
+go within a millisecond, and its driver then takes a processor away from what is measured."""
 P50_TARGET_MS = 50.0
 P95_TARGET_MS = 100.0
 APART_PX = 30.0
