@@ -56,6 +56,7 @@ def change_many(context: AppContext, body: BulkChange) -> BulkOutcomeOut:
         unchanged=len(outcome.unchanged),
         conflicts=outcome.conflicts,
         refused=outcome.refused,
+        emptied=outcome.emptied,
     )
 
 

@@ -46,6 +46,8 @@ class BulkOutcome:
     """They are not what the person saw."""
     refused: list[int] = field(default_factory=list)
     """There is no such image, or it cannot be labelled."""
+    emptied: int = 0
+    """Of those changed: how many were labelled before and are not now."""
 
 
 class Batch:
@@ -128,6 +130,7 @@ class Batch:
                 shown[plan.after] = _shown(plan.after.visible(self.classes.present))
             found = shown[plan.after]
             self.info.label_sequence += 1
+            self.outcome.emptied += image.status is ImageStatus.LABELED and found.status is not ImageStatus.LABELED
             is_picked = image.picked_by_model or (picked_by_model and image.split is None)
             split = image.split
             if split is None and found.class_ids is not None:

@@ -1393,6 +1393,11 @@ export interface components {
              * @description no such image, or it cannot be labelled
              */
             refused: number[];
+            /**
+             * Emptied
+             * @description of those changed: labelled before, and no longer (skip, undetermined, clear, undo)
+             */
+            emptied: number;
         };
         /**
          * Calibration

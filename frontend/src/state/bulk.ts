@@ -29,6 +29,8 @@ export interface BulkOutcome {
   readonly unchanged: number;
   readonly conflicts: readonly number[];
   readonly refused: readonly number[];
+  /** Of those changed: they said something before, and say nothing now. */
+  readonly emptied?: number;
 }
 
 interface BulkStep {
@@ -66,9 +68,13 @@ export class BulkHistory {
   }
 }
 
-/** "12 images labelled lion; 2 had changed meanwhile and were left alone." */
-export function outcomeText({ changed, unchanged, conflicts, refused }: BulkOutcome, what: string): string {
+/** Answers that take off what was said, though their names do not say so. */
+export const SETS_ASIDE: ReadonlySet<BulkAction> = new Set<BulkAction>(["skip", "undetermined"]);
+
+/** "12 images labelled lion; 2 had changed meanwhile and were left alone." `tell_emptied`: and how many lost their labels. */
+export function outcomeText({ changed, unchanged, conflicts, refused, emptied = 0 }: BulkOutcome, what: string, tell_emptied = false): string {
   const rest = [
+    tell_emptied && emptied > 0 ? `the labels of ${emptied.toLocaleString("en")} were taken off` : "",
     conflicts.length > 0 ? `${conflicts.length.toLocaleString("en")} had changed meanwhile and ${conflicts.length === 1 ? "was" : "were"} left alone` : "",
     unchanged > 0 && changed.length > 0 ? `${unchanged.toLocaleString("en")} stayed as they were` : "",
     refused.length > 0 ? `${refused.length.toLocaleString("en")} cannot be labelled` : "",

@@ -1,6 +1,6 @@
 import type { Api } from "../api/client";
 import { explain } from "../api/errors";
-import { BulkHistory, outcomeText, type BulkAction, type BulkChange, type BulkOutcome } from "../state/bulk";
+import { BulkHistory, SETS_ASIDE, outcomeText, type BulkAction, type BulkChange, type BulkOutcome } from "../state/bulk";
 import { Signal } from "../state/signal";
 import type { ToastStore } from "../state/toasts";
 import type { SaveQueue } from "./save_queue";
@@ -27,7 +27,7 @@ export class BulkLabelling {
     if (done) this.#history.did(step);
     const action = done ? { action: { text: "Undo", run: () => void (this.#history.toUndo === step && this.undo()) } } : {};
     this.#withdraw();
-    this.#told = outcomeText(outcome, what);
+    this.#told = outcomeText(outcome, what, SETS_ASIDE.has(change.action));
     this.toasts.show(outcome.conflicts.length > 0 ? "warning" : done ? "success" : "info", this.#told, action);
     return done;
   }

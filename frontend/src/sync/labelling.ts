@@ -15,6 +15,7 @@ import type { PredictionWatch } from "./prediction_watch";
 import { SaveOutcomes } from "./save_outcomes";
 import type { SaveQueue } from "./save_queue";
 import { ServerChanges } from "./server_changes";
+import { SettingAside, type Aside } from "./setting_aside";
 import { Undoing } from "./undoing";
 
 /** An image that was labelled, and the one that came up by itself. */
@@ -45,6 +46,7 @@ export class Labelling {
   readonly late: LateAnswers;
   readonly #changes: ServerChanges;
   readonly #undoing: Undoing;
+  readonly #aside: SettingAside;
 
   constructor(
     private readonly api: Api,
@@ -61,6 +63,7 @@ export class Labelling {
     this.#changes = new ServerChanges(saves, this.outcomes, toasts);
     this.#undoing = new Undoing(api, annotations, saves, this.#changes, toasts, () => this.#kind);
     this.late = new LateAnswers(saves, this.#changes, navigator, toasts);
+    this.#aside = new SettingAside(annotations, navigator, this.late, toasts, () => classes.value, () => this.#undoHere());
     annotations.onChange(({ image_id, origin, before, is_step }) => {
       if (origin !== "LOCAL") return;
       this.#touched = true;
@@ -157,9 +160,18 @@ export class Labelling {
       if (this.navigator.loading.value || !(await this.navigator.returnTo(before))) return false;
       this.advances.set(this.advances.value.slice(0, -1));
     }
+    const image_id = this.annotations.image_id.value;
     const undone = await this.#travel("undo");
+    if (undone) this.#aside.undone(image_id);
     if (before !== null) this.#touched = false;
     return undone;
+  }
+
+  /** Of the open image, wherever undo would lead: it is no longer one that was answered on the way here. */
+  async #undoHere(): Promise<boolean> {
+    const image_id = this.annotations.image_id.value;
+    this.advances.set(this.advances.value.filter(({ from }) => from !== image_id));
+    return this.#travel("undo");
   }
 
   async redo(): Promise<boolean> {
@@ -181,17 +193,16 @@ export class Labelling {
     await this.#setAside("undetermined", at_ms);
   }
 
-  async #setAside(as: "skipped" | "undetermined", at_ms: number): Promise<void> {
+  async #setAside(as: Aside, at_ms: number): Promise<void> {
     const image_id = this.annotations.image_id.value;
     if (image_id === null) return;
-    const name = as === "skipped" ? "Skip" : "Undetermined";
     const left = this.navigator.on_screen.leftAt(at_ms);
     if (left !== null) {
-      this.late.give(left, name, () => ({ kind: "aside", as }));
+      this.#aside.setLeft(left, as);
       return;
     }
     const is_leaving = this.navigator.loading.value;
-    if (this.annotations.setAside(as) && is_leaving) this.late.tell(image_id, name);
+    this.#aside.set(as);
     // The way to the next image has begun already.
     if (!is_leaving) await this.#goOn(image_id);
   }

@@ -31,7 +31,7 @@ beforeEach(() => {
   toasts = new ToastStore();
   const changeMany = (change: BulkChange): Promise<unknown> => {
     sent.push(change);
-    return Promise.resolve({ changed: [{ id: 1, revision: 1 }], unchanged: 0, conflicts: [], refused: [] });
+    return Promise.resolve({ changed: [{ id: 1, revision: 1 }], unchanged: 0, conflicts: [], refused: [], emptied: 1 });
   };
   bulk = new BulkLabelling({ changeMany } as unknown as Api, saves, toasts, (images) => changed.push(...images));
 });
@@ -42,6 +42,13 @@ const label = (): void => saves.enqueue(3, { kind: "label", class_id: 1 }, 0);
 test("change: tells the new revisions", async () => {
   expect(await bulk.change(CHANGE, "labelled lion")).toBe(true);
   expect([sent, changed]).toEqual([[CHANGE], [{ id: 1, revision: 1 }]]);
+});
+
+test("change: what sets images aside says how many lost their labels", async () => {
+  await bulk.change({ action: "skip", images: CHANGE.images }, "skipped");
+  expect(told()).toEqual(["1 image skipped; the labels of 1 were taken off."]);
+  await bulk.change(CHANGE, "labelled lion");
+  expect(told()).toEqual(["1 image labelled lion."]);
 });
 
 test("change: comes after what is being saved", async () => {

@@ -21,12 +21,14 @@ class SlowServer {
   points: readonly Point[] = [];
   put_ms = 20;
   change_ms = 40;
+  aside_at = -1;
   readonly requests: string[] = [];
   readonly #history: (readonly Point[])[] = [[]];
   #next_id = 1;
 
   state(): Annotation {
-    return { ...EMPTY_ANNOTATION, revision: this.revision, points: this.points, can_undo: this.#history.length > 1 };
+    const skipped = this.aside_at === this.revision;
+    return { ...EMPTY_ANNOTATION, revision: this.revision, points: this.points, can_undo: this.#history.length > 1, skipped };
   }
 
   /** Someone else's change. */
@@ -56,7 +58,11 @@ class SlowServer {
   }
 
   skip(revision: number | null): Promise<Annotation> {
-    return this.#slowly("skip", this.change_ms, revision, () => this.write([]));
+    return this.#slowly("skip", this.change_ms, revision, () => {
+      this.write([]);
+      this.aside_at = this.revision;
+      return this.state();
+    });
   }
 
   async #slowly(name: string, ms: number, revision: number | null, work: () => Annotation): Promise<Annotation> {
@@ -82,6 +88,7 @@ let annotations: AnnotationStore;
 let saves: SaveQueue;
 let toasts: ToastStore;
 let labelling: Labelling;
+let image: { id: number };
 let next: ReturnType<typeof vi.fn<() => Promise<void>>>;
 
 beforeEach(() => {
@@ -105,7 +112,13 @@ beforeEach(() => {
     rejected: (...args) => labelling.outcomes.rejected(...args),
   };
   saves = new SaveQueue((_id, draft, revision) => server.put(draft, revision), listener, memoryStorage(), "unsaved");
-  const navigator = { image: { id: 1 }, loading: new Signal(false), on_screen: new OnScreen(), invalidate: () => undefined, forget: () => undefined, next };
+  image = { id: 1 };
+  const returnTo = (id: number): Promise<boolean> => {
+    image.id = id;
+    annotations.open(id, server.state());
+    return Promise.resolve(true);
+  };
+  const navigator = { image, loading: new Signal(false), on_screen: new OnScreen(), invalidate: () => undefined, forget: () => undefined, next, returnTo };
   const predictions = { expect: () => undefined, shown: new Signal(null) };
   labelling = new Labelling(
     api as Api, new Signal<Task>("segmentation"), new Signal([{ id: 1, name: "a", color: "#ffffff", group: null }]), annotations, saves,
@@ -202,6 +215,50 @@ describe("Labelling", () => {
     await pass();
     expect(places(server.points)).toEqual([1, 2]);
     expect(annotations.current.value).toEqual(server.state());
+  });
+
+  test("skip says what it takes off, and its message brings it back from the next image", async () => {
+    await haveOnePoint();
+    labelling.addPoint(2, 2, 1);
+    await pass();
+    next.mockImplementation(() => {
+      image.id = 2;
+      annotations.open(2, EMPTY_ANNOTATION);
+      return Promise.resolve();
+    });
+    await labelling.skip();
+    await pass();
+    expect(annotations.image_id.value).toBe(2);
+    expect(toasts.value.map(({ text, action, keep }) => [text, action?.text, keep])).toEqual([
+      ["Skipped image 1: 2 points were taken off.", "Undo", true],
+    ]);
+    toasts.value[0]?.action?.run();
+    await pass();
+    expect([annotations.image_id.value, places(server.points), labelling.advances.value]).toEqual([1, [1, 2], []]);
+  });
+
+  test("skip of an image without labels has nothing to say; undo by key takes the message along", async () => {
+    await labelling.skip();
+    await pass();
+    expect(toasts.value).toEqual([]);
+    await haveOnePoint();
+    await labelling.markUndetermined();
+    await pass();
+    expect(toasts.value.map(({ text }) => text)).toEqual(["Image 1 is undetermined: 1 point was taken off."]);
+    await Promise.all([labelling.undo(), pass()]);
+    expect([places(server.points), toasts.value]).toEqual([[1], []]);
+  });
+
+  test("the message of a skip undoes nothing that was done since", async () => {
+    await haveOnePoint();
+    await labelling.skip();
+    await pass();
+    labelling.addPoint(7, 7, 1);
+    await pass();
+    toasts.value[0]?.action?.run();
+    await pass();
+    expect(places(server.points)).toEqual([7]);
+    expect(toasts.value.at(-1)?.text).toContain("Image 1 was changed since");
   });
 
   test("skip of an image that was changed elsewhere: nothing is overwritten, the person is told", async () => {

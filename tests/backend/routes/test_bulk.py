@@ -151,6 +151,14 @@ def test_bulk__by_filter(cla: TestClient, classification_session: Any) -> None:
 
 
 @pytest.mark.parametrize("action", ["skip", "undetermined"])
+def test_bulk__says_how_many_lost_their_labels(cla: TestClient, action: str) -> None:
+    assert bulk(cla, "label", [1, 2], class_id=2)["emptied"] == 0
+    assert bulk(cla, action, [1, 2, 3])["emptied"] == 2
+    assert bulk(cla, "undo", [1, 2, 3])["emptied"] == 0
+    assert labels(cla) == {1: (2, "human"), 2: (2, "human")}
+
+
+@pytest.mark.parametrize("action", ["skip", "undetermined"])
 def test_bulk__sets_aside_and_clears(cla: TestClient, action: str) -> None:
     status = {"skip": "skipped"}.get(action, action)
     bulk(cla, action, [1, 2])

@@ -38,10 +38,10 @@ export class ImageStrip extends AppView {
         ${this.#filter()}
         ${this.#strategies()}
         <fewclick-comment-box .app=${this.app}></fewclick-comment-box>
-        <button class="button" data-testid="skip" title=${this.tip("Skip", "skip")} @click=${() => this.command("skip")}>
+        <button class="button" data-testid="skip" title=${this.tip("Skip: set this image aside, labels on it are taken off (Next leaves them)", "skip")} @click=${() => this.command("skip")}>
           ${icon(SkipForward)}<span>Skip</span>
         </button>
-        <button class="button icon-only" data-testid="undetermined" title=${this.tip("Undetermined: nobody can tell", "undetermined")} aria-label="Undetermined"
+        <button class="button icon-only" data-testid="undetermined" title=${this.tip("Undetermined: nobody can tell; labels on the image are taken off", "undetermined")} aria-label="Undetermined"
           @click=${() => this.command("undetermined")}>${icon(CircleDashed)}</button>
         <button class="button primary" data-testid="next" title=${this.tip("Next", "next")} aria-busy=${navigator.loading.value}
           @click=${() => this.command("next")}><span>Next</span>${icon(ChevronRight)}</button>
