@@ -139,4 +139,6 @@ class BulkOutcomeOut(ResponseModel):
     unchanged: int = Field(description="were so before, or there was nothing to do")
     conflicts: list[int] = Field(description="another revision or prediction than the person saw: left alone")
     refused: list[int] = Field(description="no such image, or it cannot be labelled")
-    emptied: int = Field(description="of those changed: labelled before, and no longer (skip, undetermined, clear, undo)")
+    emptied: int = Field(
+        description="of those changed: labelled before, and no longer (skip, undetermined, clear, undo)"
+    )
