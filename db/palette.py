@@ -9,25 +9,35 @@ PALETTE = (
     "#2F9E44", "#E03131", "#1971C2", "#F08C00", "#9C36B5", "#0C8599", "#C2255C", "#66A80F", "#6741D9", "#E8590C",
     "#099268", "#3B5BDB", "#A61E4D", "#5C940D", "#846358", "#495057",
 )  # fmt: skip
-"""In turn; well apart on light and dark pictures."""
+"""They show on light and dark pictures."""
 HUES = 36
 TONES = ((0.45, 0.11), (0.62, 0.15), (0.78, 0.12))
 """(lightness, chroma) in OKLCH of the colours to choose from once those of the palette are used up: all of them show
 on dark pictures and on light ones."""
 ALIKE = 0.035
 """Distance in OKLab up to which two colours are taken for one."""
+APART = 0.2
+"""Distance from which two colours cannot be taken for one another over a picture."""
+LIGHTNESS_SHARE = 0.5
+"""Of differences in lightness: a light and a dark green are two greens."""
 Lab = tuple[float, float, float]
 
 
 def distinct_color(used: Iterable[str]) -> str:
-    """A colour unlike those in use: the next of the palette, then the one farthest from all others to the eye."""
-    seen = [_oklab(color) for color in used]
+    """A colour unlike those in use.
+
+    The first of the palette that is well apart from all of them, else the farthest one there; once all of those
+    have a like in use, the farthest that there is.
+    """
+    seen = [_place(color) for color in used]
 
     def distance(color: str) -> float:
-        place = _oklab(color)
+        place = _place(color)
         return min((math.dist(place, other) for other in seen), default=1.0)
 
-    return next((color for color in PALETTE if distance(color) > ALIKE), None) or max(_candidates(), key=distance)
+    well_apart = next((color for color in PALETTE if distance(color) >= APART), None)
+    farthest = well_apart or max(PALETTE, key=distance)
+    return farthest if distance(farthest) > ALIKE else max(_candidates(), key=distance)
 
 
 def distinct_colors(given: Iterable[str | None]) -> list[str]:
@@ -46,6 +56,11 @@ def _candidates() -> Iterator[str]:
         for step in range(HUES):
             angle = 2 * math.pi * step / HUES
             yield _hex((lightness, chroma * math.cos(angle), chroma * math.sin(angle)))
+
+
+def _place(color: str) -> Lab:
+    lightness, a, b = _oklab(color)
+    return (LIGHTNESS_SHARE * lightness, a, b)
 
 
 def _oklab(color: str) -> Lab:
