@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from benchmarks.client import Client
 from benchmarks.product import ROOT
@@ -120,6 +120,36 @@ def test_axe__finds_nothing_where_there_is_little_to_see(
     expect(page.get_by_test_id("session-card").first).to_be_visible()
     found["start"] = faults(page)
     assert {view: problems for view, problems in found.items() if problems} == {}
+
+
+@pytest.mark.parametrize("method", ["held_out", "cross_validation"])
+def test_quality__its_words_have_room_whatever_they_say(
+    page: Page, serve_page: Serve, segmentation_session: ReadySession, method: str
+) -> None:
+    figures = {
+        "one_class": True, "n_samples": 4_210, "n_images": 1_120, "unknown": None, "majority_share": 0.5,
+        "mean_iou": 0.9, "macro_f1": 0.9, "accuracy": {"value": 0.98, "low": 0.95, "high": 1.0}, "classes": [], "confusion": None,
+        "calibration": None, "calibration_unknown": None, "selected_on_these": True,
+    }  # fmt: skip
+    outlook = {"verdict": "rising", "gain": 0.071, "margin": 0.03, "n_images": 40}
+    said = {
+        "leading": method, "held_out": figures, "estimate": figures, "is_current": False,
+        "curve": {"method": method, "points": [], "outlook": outlook},
+    }  # fmt: skip
+
+    def with_figures(route: Route) -> None:
+        answer = route.fetch()
+        stats = answer.json()
+        head = {"kind": "live", "run_id": None, "checkpoint_id": 4}
+        route.fulfill(response=answer, json={**stats, "head": head, "quality": {**stats["quality"], **said}})
+
+    page.route("**/api/stats", with_figures)
+    page.add_init_script(SHIFTS)
+    open_page(page, serve_page(segmentation_session))
+    expect(page.get_by_text("More labels would probably still help.")).to_be_visible()
+    page.wait_for_timeout(300)
+    assert "\n".join(page.evaluate("shifts.map(shift => JSON.stringify(shift))")) == ""
+    page.unroute_all(behavior="ignoreErrors")
 
 
 def test_page__nothing_moves_and_no_other_host_is_asked(

@@ -160,15 +160,26 @@ export function outlookText({ verdict, gain, margin, n_images }: Outlook): strin
   }
 }
 
-/** What stands after the share: "of 24 held-out samples (9 images) right", "of 40 images right, each predicted by a head that had not seen it". */
-export function basisText({ method, figures }: Leading, samples_are_images: boolean): string {
+/** The same in a line, where figures are a click away; null where it is too early to say. */
+export function outlookLine({ verdict }: Outlook): string | null {
+  if (verdict === "unclear") return null;
+  return verdict === "rising" ? "More labels would probably still help." : "The curve is flat: more labels bring little.";
+}
+
+/** What stands after the share: "of 24 held-out samples (9 images) right". */
+export function shareText({ method, figures }: Leading, samples_are_images: boolean): string {
   const { n_samples, n_images } = figures;
   const held_out = method === "held_out" ? "held-out " : "";
   const samples = samples_are_images
     ? counted(n_images, `${held_out}image`)
     : `${counted(n_samples, `${held_out}sample`)} (${counted(n_images, "image")})`;
-  const share = `of ${samples} ${figures.one_class ? "right" : "with all classes right"}`;
-  return method === "held_out" ? share : `${share}, each predicted by a head that had not seen it`;
+  return `of ${samples} ${figures.one_class ? "right" : "with all classes right"}`;
+}
+
+/** The same, with how it was found: "of 40 images right, each predicted by a head that had not seen it". */
+export function basisText(found: Leading, samples_are_images: boolean): string {
+  const share = shareText(found, samples_are_images);
+  return found.method === "held_out" ? share : `${share}, each predicted by a head that had not seen it`;
 }
 
 export function curvePoints(points: readonly CurvePoint[]): PlotPoint[] {

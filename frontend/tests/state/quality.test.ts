@@ -9,6 +9,7 @@ import {
   intervalText,
   leading,
   movingPoints,
+  outlookLine,
   outlookText,
   reliabilityPoints,
   type Figures,
@@ -45,6 +46,14 @@ test("words say the basis and the doubt", () => {
   expect(basisText({ method: "cross_validation", figures: FIGURES, accuracy: ACCURACY }, true)).toBe(
     "of 9 images right, each predicted by a head that had not seen it",
   );
+});
+
+test("outlookLine: a line that fits where outlookText does not; nothing while it is unclear", () => {
+  const outlook = { gain: 0.071, margin: 0.03, n_images: 40 };
+  for (const verdict of ["rising", "flat", "unclear"] as const) {
+    const line = outlookLine({ ...outlook, verdict });
+    expect([verdict, line === null, (line ?? "").length < 50]).toEqual([verdict, verdict === "unclear", true]);
+  }
 });
 
 test("outlookText: rising, flat, unclear", () => {

@@ -1,7 +1,7 @@
 import { ChartLine } from "lucide";
 import { html, nothing, type TemplateResult } from "lit";
 
-import { basisText, intervalText, leading, outlookText, SELECTED_ON_THESE } from "../../../state/quality";
+import { intervalText, leading, outlookLine, outlookText, SELECTED_ON_THESE, shareText } from "../../../state/quality";
 import type { Readable } from "../../../state/signal";
 import { AppView } from "./AppView";
 import { icon } from "./icon";
@@ -40,11 +40,11 @@ export class QualityPanel extends AppView {
     const is_estimate = found.method === "cross_validation";
     return html`
       <p class="figure-row"><span class="figure" data-testid=${is_estimate ? "estimate" : "held-out"}>${percent(found.accuracy.value)}</span>
-        <span>${is_estimate ? html`<span class="chip is-estimate" title="By cross-validation: too few images are held out yet">estimate</span> ` : nothing}${
-          basisText(found, this.app.config.task !== "segmentation")}</span></p>
+        <span>${is_estimate ? html`<span class="chip is-estimate" title="By cross-validation, as too few images are held out yet: each is predicted by a head that had not seen it">estimate</span> ` : nothing}${
+          shareText(found, this.app.config.task !== "segmentation")}</span></p>
       <p class="hint">${head ? html`${name}, ` : nothing}95 % interval ${intervalText(found.accuracy)}${quality?.is_current === false ? ", before the last changes" : ""}.
-        ${found.figures.selected_on_these ? html`<span data-testid="selected-on-these">${SELECTED_ON_THESE}</span>` : nothing}
-        ${quality?.curve && quality.curve.outlook.verdict !== "unclear" ? outlookText(quality.curve.outlook) : nothing}</p>`;
+        ${found.figures.selected_on_these ? html`<span data-testid="selected-on-these" title=${SELECTED_ON_THESE}>It leans high.</span>` : nothing}
+        ${quality?.curve ? html`<span title=${outlookText(quality.curve.outlook)}>${outlookLine(quality.curve.outlook)}</span>` : nothing}</p>`;
   }
 }
 
