@@ -128,8 +128,8 @@ def test_quality__its_words_have_room_whatever_they_say(
 ) -> None:
     figures = {
         "one_class": True, "n_samples": 4_210, "n_images": 1_120, "unknown": None, "majority_share": 0.5,
-        "mean_iou": 0.9, "macro_f1": 0.9, "accuracy": {"value": 0.98, "low": 0.95, "high": 1.0}, "classes": [], "confusion": None,
-        "calibration": None, "calibration_unknown": None, "selected_on_these": True,
+        "mean_iou": 0.9, "macro_f1": 0.9, "accuracy": {"value": 0.98, "low": 0.95, "high": 1.0}, "classes": [],
+        "confusion": None, "calibration": None, "calibration_unknown": None, "selected_on_these": True,
     }  # fmt: skip
     outlook = {"verdict": "rising", "gain": 0.071, "margin": 0.03, "n_images": 40}
     said = {
