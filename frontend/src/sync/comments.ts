@@ -2,7 +2,7 @@ import { ApiError, explain, isFinal } from "../api/errors";
 import { isRefusal, type KeyValueStorage } from "../state/preferences";
 import { Signal } from "../state/signal";
 import type { ImageComment, SaveStatus } from "../state/types";
-import type { SaveTrouble } from "./save_queue";
+import type { SaveTrouble } from "./save_signs";
 
 export interface CommentListener {
   saved(comment: ImageComment): void;

@@ -1,4 +1,4 @@
-import type { Draft } from "../state/types";
+import type { Draft, SaveStatus } from "../state/types";
 import type { DraftStorage, TakenDraft } from "./draft_storage";
 import { pendingDraft, type Entry, type SaveStep } from "./save_steps";
 import type { StoredTrail } from "./trail_text";
@@ -46,8 +46,10 @@ export class DraftKeeper {
     return saves.length < steps.length ? null : { steps: saves.map(({ draft, travel }) => ({ draft, travel })), trail: { states, at } };
   }
 
-  storeSoon(): void {
-    this.#timer ??= setTimeout(() => this.store(), STORE_AFTER_MS);
+  storeSoon(status: SaveStatus): void {
+    // With nobody to take it, the storage is the only place.
+    if (status === "offline" || status === "refused") this.store();
+    else this.#timer ??= setTimeout(() => this.store(), STORE_AFTER_MS);
   }
 
   /** Nothing of the image waits any more. */

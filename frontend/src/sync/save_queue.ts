@@ -1,19 +1,19 @@
 import { ApiError, explain, isFinal } from "../api/errors";
 import { matches } from "../state/annotations";
 import type { KeyValueStorage } from "../state/preferences";
-import { Signal } from "../state/signal";
-import type { Travel } from "../state/trail";
-import type { Annotation, Draft, SaveStatus } from "../state/types";
+import { saidIn, type Travel } from "../state/trail";
+import type { Annotation, Draft } from "../state/types";
 import { DraftKeeper } from "./draft_keeper";
 import { DraftStorage, type SlowStorage } from "./draft_storage";
 import { NewestAnswers } from "./newest_answers";
 import {
-  addSave, answerToChange, answerToSave, backoffMs, becomesDraft, currentOf, mustWait, newEntry, pendingDraft, reasonOf,
-  saysNothingCanBeSaved, statusOf, withdrawTravel, type Change, type ChangeStep, type Entry, type Put, type SaveListener, type SaveStep, type SaveTrouble,
+  addSave, answerToChange, answerToSave, backoffMs, becomesDraft, currentOf, ledElsewhere, mustWait, newEntry, pendingDraft, reasonOf,
+  saysNothingCanBeSaved, whenDone, withdrawTravel, type Change, type ChangeStep, type Entry, type Put, type SaveListener, type SaveStep,
 } from "./save_steps"; // prettier-ignore
+import { SaveSigns } from "./save_signs";
 import { Trails, type KnownTrail } from "./trails";
 
-export type { SaveListener, SaveTrouble } from "./save_steps";
+export type { SaveListener } from "./save_steps";
 
 /**
  * One ordered queue per image for everything that changes its annotation: one request in flight, of several saves in a
@@ -21,12 +21,7 @@ export type { SaveListener, SaveTrouble } from "./save_steps";
  * are brought over to its answer. What cannot be sent is kept in local storage and sent later. `status` says "saved"
  * only when the server has acknowledged everything.
  */
-export class SaveQueue {
-  readonly status = new Signal<SaveStatus>("saved");
-  /** Why what was done last is not saved yet; null while nothing is wrong. */
-  readonly trouble = new Signal<SaveTrouble | null>(null);
-  /** Whether all that waits would outlive the page. */
-  readonly is_kept = new Signal(true);
+export class SaveQueue extends SaveSigns {
   readonly #entries = new Map<number, Entry>();
   readonly #answers = new NewestAnswers();
   readonly #trails = new Trails(this.#entries);
@@ -35,6 +30,7 @@ export class SaveQueue {
   readonly #keeper: DraftKeeper;
 
   constructor(put: Put, listener: SaveListener, storage: KeyValueStorage, storage_key: string, overflow: SlowStorage | null = null) {
+    super();
     this.#put = put;
     this.#listener = listener;
     const drafts = new DraftStorage(storage, storage_key, overflow, () => this.is_kept.set(drafts.is_kept));
@@ -55,7 +51,7 @@ export class SaveQueue {
     }
     // What cannot be sent now stays apart: each action is one that undo goes back by.
     addSave(entry, draft, is_step || this.status.value === "offline");
-    this.#scheduleStore();
+    this.#keeper.storeSoon(this.status.value);
     this.#advance(image_id, entry);
   }
 
@@ -76,13 +72,13 @@ export class SaveQueue {
   travel(image_id: number, travel: Travel, now: Annotation, kind: Draft["kind"]): Annotation | null {
     const waiting = this.#entries.get(image_id);
     if (waiting === undefined) this.#trails.see(image_id, now);
-    const target = waiting?.refused ? null : this.#trails.target(image_id, waiting, travel, kind);
-    if (target === null) return null;
+    const state = waiting?.refused ? null : this.#trails.target(image_id, waiting, travel);
+    if (state === null) return null;
     const entry = this.#entry(image_id, now.revision);
-    entry.steps.push({ kind: "save", draft: target.draft, is_step: true, travel });
-    this.#scheduleStore();
+    entry.steps.push({ kind: "save", draft: saidIn(state, kind), is_step: true, travel });
+    this.#keeper.storeSoon(this.status.value);
     this.#advance(image_id, entry);
-    return { ...target.state, revision: now.revision };
+    return { ...state, revision: now.revision };
   }
 
   /** What can be undone and redone once all that waits is done; null if nothing waits, or that is not known. */
@@ -119,7 +115,7 @@ export class SaveQueue {
   discard(image_id: number): void {
     if (!this.#entries.get(image_id)?.refused) return;
     this.#drop(image_id);
-    this.#updateStatus();
+    this.updateStatus(this.#entries);
   }
 
   /**
@@ -130,9 +126,7 @@ export class SaveQueue {
     const refused = image_id === undefined ? null : (this.#entries.get(image_id)?.refused ?? null);
     if (refused !== null) throw refused;
     const entries = [...this.#entries].filter(([id, entry]) => entry.refused === null && (image_id === undefined || id === image_id));
-    const wait = ([, entry]: [number, Entry]) =>
-      new Promise<void>((resolve, reject) => entry.waiters.push({ resolve, reject }));
-    await Promise.all(entries.map(wait));
+    await Promise.all(entries.map(([, entry]) => whenDone(entry)));
   }
 
   /** Try what waits now, for example because the connection is back; the rest follows in its order. */
@@ -161,9 +155,7 @@ export class SaveQueue {
   }
 
   #entry(image_id: number, revision: number | null): Entry {
-    const found = this.#entries.get(image_id);
-    if (found) return found;
-    const entry = newEntry(revision);
+    const entry = this.#entries.get(image_id) ?? newEntry(revision);
     this.#entries.set(image_id, entry);
     return entry;
   }
@@ -171,7 +163,7 @@ export class SaveQueue {
   /** Send the first step; with none left the image is done. */
   #advance(image_id: number, entry: Entry): void {
     if (!entry.in_flight && entry.refused === null) this.#sendFirst(image_id, entry);
-    this.#updateStatus();
+    this.updateStatus(this.#entries);
   }
 
   #sendFirst(image_id: number, entry: Entry): void {
@@ -204,16 +196,12 @@ export class SaveQueue {
   }
 
   #saved(image_id: number, entry: Entry, sent: Draft, answer: Annotation): void {
-    const [step] = entry.steps;
+    const is_elsewhere = ledElsewhere(entry, sent, answer);
     this.#take(image_id, entry, answer);
-    // An undo may have led elsewhere than expected here, for example over what is of a class that was removed.
-    if (step?.kind === "save" && step.travel !== undefined && !matches(answer, sent)) {
-      answerToChange(entry, sent, answer);
-      this.#listener.changed(image_id, answer, pendingDraft(entry));
-    } else {
-      answerToSave(entry, sent, answer);
-      this.#listener.saved(image_id, sent, answer);
-    }
+    if (is_elsewhere) answerToChange(entry, sent, answer);
+    else answerToSave(entry, sent, answer);
+    if (is_elsewhere) this.#listener.changed(image_id, answer, pendingDraft(entry));
+    else this.#listener.saved(image_id, sent, answer);
     this.#advance(image_id, entry);
   }
 
@@ -227,15 +215,15 @@ export class SaveQueue {
       this.trouble.set({ kind: error instanceof ApiError ? "refused" : "unreachable", reason: reasonOf(error) });
       this.store();
       entry.timer = setTimeout(() => this.#advance(image_id, entry), wait_ms);
-      this.#updateStatus();
+      this.updateStatus(this.#entries);
       return;
     }
     const current = currentOf(error);
     // The answer to an earlier try was lost: the server has it already.
-    if (current !== null && matches(current, sent)) this.#saved(image_id, entry, sent, current);
-    else if (current !== null && becomesDraft(entry, current)) this.#advance(image_id, entry);
-    else if (current !== null) this.#giveUp(image_id, entry, error, current);
-    else this.#refuse(image_id, entry, sent, error);
+    if (current === null) this.#refuse(image_id, entry, sent, error);
+    else if (matches(current, sent)) this.#saved(image_id, entry, sent, current);
+    else if (becomesDraft(entry, current)) this.#advance(image_id, entry);
+    else this.#giveUp(image_id, entry, error, current);
   }
 
   /** Of what waits behind what was refused the newest may be sound: a person has mended it. If not, it stays. */
@@ -254,7 +242,7 @@ export class SaveQueue {
     entry.refused = error;
     this.store();
     this.#wakeOthers();
-    this.#updateStatus();
+    this.updateStatus(this.#entries);
     this.#listener.rejected(image_id, mine, explain(error));
     for (const { reject } of entry.waiters.splice(0)) reject(error);
   }
@@ -289,13 +277,11 @@ export class SaveQueue {
   /** Nothing that waits here may be done to a state that the person has not seen. */
   #giveUp(image_id: number, entry: Entry, error: unknown, current: Annotation): void {
     const mine = pendingDraft(entry);
-    const known = this.#trails.known(image_id);
+    const is_undone = mine !== null && this.#trails.isAsBefore(image_id, entry, mine);
     this.#trails.forget(image_id);
     this.#drop(image_id);
-    this.#updateStatus();
-    const before = known?.revision === entry.revision ? known.states[known.at] : undefined;
-    // Whoever has undone all that was done here has nothing to lose.
-    if (mine !== null && before !== undefined && matches(before, mine)) this.#listener.changed(image_id, current, null);
+    this.updateStatus(this.#entries);
+    if (is_undone) this.#listener.changed(image_id, current, null);
     else if (mine !== null) this.#listener.conflict(image_id, mine, current);
     for (const step of entry.steps) if (step.kind === "change") step.reject(error);
     for (const { reject } of entry.waiters.splice(0)) reject(error);
@@ -309,17 +295,5 @@ export class SaveQueue {
 
   #wakeOthers(): void {
     for (const [id, entry] of [...this.#entries]) if (entry.turn === "waits") this.#advance(id, entry);
-  }
-
-  #updateStatus(): void {
-    const { status, refused } = statusOf([...this.#entries.values()]);
-    if (status !== "offline") this.trouble.set(refused === null ? null : { kind: "refused", reason: reasonOf(refused) });
-    this.status.set(status);
-  }
-
-  #scheduleStore(): void {
-    // With nobody to take it, the storage is the only place.
-    if (this.status.value === "offline" || this.status.value === "refused") this.store();
-    else this.#keeper.storeSoon();
   }
 }

@@ -1,8 +1,9 @@
 /** What waits of one image, and what an answer says of it. */
 import { ApiError } from "../api/errors";
+import { matches } from "../state/annotations";
 import { draftOf, rebase, replacing, withIds } from "../state/rebase";
 import type { Travel } from "../state/trail";
-import type { Annotation, Draft, SaveStatus } from "../state/types";
+import type { Annotation, Draft } from "../state/types";
 
 /** Answers that say so of everything, not of one image: gateways, a database that is locked, a full disk. */
 const CANNOT_SAVE: ReadonlySet<number> = new Set([502, 503, 504, 507]);
@@ -34,12 +35,6 @@ export interface SaveListener {
   conflict(image_id: number, mine: Draft, current: Annotation): void;
   /** The server will not take it as it is: it stays here until the person sends it again, changes it or discards it. */
   rejected(image_id: number, mine: Draft, reason: string): void;
-}
-
-export interface SaveTrouble {
-  /** No answer at all, or one that says that the server cannot save. */
-  readonly kind: "unreachable" | "refused";
-  readonly reason: string;
 }
 
 export interface ChangeStep {
@@ -130,21 +125,21 @@ export function becomesDraft({ steps: [step], revision }: Entry, current: Annota
   return true;
 }
 
+/** An undo may have led elsewhere than expected here, for example over what is of a class that was removed. */
+export function ledElsewhere({ steps: [step] }: Entry, sent: Draft, answer: Annotation): boolean {
+  return step?.kind === "save" && step.travel !== undefined && !matches(answer, sent);
+}
+
+export function whenDone({ waiters }: Entry): Promise<void> {
+  return new Promise<void>((resolve, reject) => waiters.push({ resolve, reject }));
+}
+
 /** An undo that waits for the server behind what cannot be sent: whoever asked for it can do without the server. */
 export function withdrawTravel({ steps }: Entry): ChangeStep | null {
   const last = steps.at(-1);
   if (last?.kind !== "change" || last.travel === null) return null;
   steps.pop();
   return last;
-}
-
-/** Of all that waits, and the first that was refused. */
-export function statusOf(entries: readonly Entry[]): { readonly status: SaveStatus; readonly refused: Error | null } {
-  const is_stuck = entries.some((entry) => entry.failures > 0);
-  const refused = entries.find((entry) => entry.refused !== null)?.refused ?? null;
-  if (entries.length === 0) return { status: "saved", refused };
-  if (is_stuck) return { status: "offline", refused };
-  return { status: refused === null ? "saving" : "refused", refused };
 }
 
 /** How long to wait after so many failures before this one. */

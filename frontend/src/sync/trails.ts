@@ -1,4 +1,5 @@
-import { afterTravel, LONGEST_TRAIL, reach, saidIn, trailOf, travelled, withSave, withState, type Trail, type Travel } from "../state/trail";
+import { matches } from "../state/annotations";
+import { afterTravel, LONGEST_TRAIL, reach, trailOf, travelled, withSave, withState, type Trail, type Travel } from "../state/trail";
 import type { Annotation, Draft } from "../state/types";
 import type { Entry } from "./save_steps";
 
@@ -58,11 +59,17 @@ export class Trails {
     return trail === null ? null : reach(trail);
   }
 
-  /** The state that undo or redo leads to, and the draft that says it; null if that is not known here. */
-  target(image_id: number, entry: Entry | undefined, travel: Travel, kind: Draft["kind"]): { readonly state: Annotation; readonly draft: Draft } | null {
+  /** The state that undo or redo leads to; null if that is not known here. */
+  target(image_id: number, entry: Entry | undefined, travel: Travel): Annotation | null {
     const trail = this.ahead(image_id, entry);
-    const found = trail === null ? null : travelled(trail, travel);
-    return found === null ? null : { state: found.state, draft: saidIn(found.state, kind) };
+    return trail === null ? null : (travelled(trail, travel)?.state ?? null);
+  }
+
+  /** Whether the draft says what stood before all that waits: whoever has undone that has nothing to lose. */
+  isAsBefore(image_id: number, { revision }: Entry, draft: Draft): boolean {
+    const known = this.known(image_id);
+    const before = known?.revision === revision ? known.states[known.at] : undefined;
+    return before !== undefined && matches(before, draft);
   }
 
   #set(image_id: number, known: KnownTrail): void {
