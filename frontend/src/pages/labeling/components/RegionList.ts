@@ -46,7 +46,7 @@ export class RegionList extends AppView {
   }
 
   #row(region: Region): TemplateResult {
-    const { tools, classes, regions } = this.app;
+    const { tools, classes } = this.app;
     const { id, class_id, kind, origin } = region;
     const label_class = classes.value.find((entry) => entry.id === class_id);
     const name = class_id === null ? "Eraser" : (label_class?.name ?? "?");
@@ -61,7 +61,7 @@ export class RegionList extends AppView {
       </button>
       <button class="button ghost icon-only small" aria-pressed=${hidden} aria-label="Hide ${name}" title=${hidden ? "Show" : "Hide"} @click=${() => tools.toggleHidden(id)}>
         ${icon(hidden ? EyeOff : Eye, 15)}</button>
-      <button class="button ghost icon-only small" data-testid="delete-region" aria-label="Delete ${name}" title="Delete (Del)" @click=${() => regions.remove(id)}>
+      <button class="button ghost icon-only small" data-testid="delete-region" aria-label="Delete ${name}" title="Delete (Del)" @click=${({ timeStamp }: Event) => this.#remove(id, timeStamp)}>
         ${icon(Trash2, 15)}</button>
     </li>`;
   }
@@ -89,15 +89,22 @@ export class RegionList extends AppView {
     const id = Number(main.dataset.regionId);
     if (event.key === "ArrowDown") mains[at + 1]?.focus();
     else if (event.key === "ArrowUp") mains[at - 1]?.focus();
-    else if (event.key === "Delete" || event.key === "Backspace") void this.#removeFrom(id, at);
+    else if (event.key === "Delete" || event.key === "Backspace") void this.#removeFrom(id, at, event.timeStamp);
     else return;
     event.preventDefault();
     event.stopPropagation();
   };
 
+  /** Not before a frame has shown the list of this image: what was meant was another one. */
+  #remove(region_id: number, at_ms: number): void {
+    const { navigator, regions, toasts } = this.app;
+    if (navigator.on_screen.wasShown(at_ms)) regions.remove(region_id);
+    else toasts.show("info", "Nothing was removed: the list of the image before was still on screen.");
+  }
+
   /** The focus goes to the row that takes its place. */
-  async #removeFrom(region_id: number, at: number): Promise<void> {
-    this.app.regions.remove(region_id);
+  async #removeFrom(region_id: number, at: number, at_ms: number): Promise<void> {
+    this.#remove(region_id, at_ms);
     await this.updateComplete;
     const mains = [...this.querySelectorAll<HTMLElement>(".region-main")];
     (mains[at] ?? mains.at(-1))?.focus();
