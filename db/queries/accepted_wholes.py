@@ -10,7 +10,7 @@ from db.tables.annotations import AnnotationState
 
 
 def accepted_one_by_one(db_session: Session, image_id: int) -> frozenset[int]:
-    """Ids of accepted regions that the history shows to have come alone, on top of what was there.
+    """Ids of accepted regions that the history shows to have come alone, in place of no other.
 
     The history tells nothing of what stood in its oldest state: that counts as accepted as a whole, unless it is the
     first state of all. A whole that is one region counts as one as well.
@@ -23,11 +23,12 @@ def accepted_one_by_one(db_session: Session, image_id: int) -> frozenset[int]:
     known: set[int] = set()
     alone: set[int] = set()
     before_it: int | None = 0
+    stood: set[int] = set()
     for position, state in states:
         accepted = [r["id"] for r in state.get("regions", ()) if r["origin"] == RegionOrigin.ACCEPTED]
         new = [region_id for region_id in accepted if region_id not in known]
-        if position - 1 == before_it and len(new) == 1 and state["regions"][-1]["id"] == new[0]:
+        if position - 1 == before_it and len(new) == 1 and stood.issubset(accepted):
             alone.update(new)
         known.update(new)
-        before_it = position
+        before_it, stood = position, set(accepted)
     return frozenset(alone)

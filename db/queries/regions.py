@@ -51,8 +51,8 @@ class RegionEdit:
     """What one action of a person does to the regions of an image."""
 
     add: Sequence[NewRegion] = ()
-    """On top of the others, or below those of people."""
-    below_people: bool = False
+    below: Collection[int] = ()
+    """Ids of existing ones that stay on top of those that are added; none: they go on top of all."""
     change: Sequence[NewRegion] = ()
     """Existing ones, by id; they stay where they are in the order."""
     remove: Collection[int] = ()
@@ -104,7 +104,7 @@ def edit_regions(
         elif existing.id not in removed:
             stored.append(existing)
     added = [_stored(db_session, image, region, None) for region in edit.add]
-    place = _below_people(stored) if edit.below_people else len(stored)
+    place = next((n for n, region in enumerate(stored) if region.id in edit.below), len(stored))
     stored[place:place] = added
     _require_few(len(stored))
     return change.apply(replace(_kept(change), regions=_with_ids(change, stored)))
@@ -185,9 +185,3 @@ def _with_ids(change: Change, regions: Sequence[StoredRegion]) -> tuple[StoredRe
         region_id = same.pop(0) if same else new_region_id(change.db_session, change.image.id, region)
         stored.append(replace(region, id=region_id))
     return tuple(stored)
-
-
-def _below_people(regions: Sequence[StoredRegion]) -> int:
-    """Place below the first region that a person drew, or accepted by itself: of those only such are left."""
-    by_people = (RegionOrigin.HUMAN, RegionOrigin.CORRECTED, RegionOrigin.ACCEPTED)
-    return next((n for n, region in enumerate(regions) if region.origin in by_people), len(regions))
