@@ -67,6 +67,34 @@ def test_editor__keyboard_alone(page: Page, editor: Locator, labeling: LabelingP
     expect(page.locator("dialog[open]")).to_have_count(0)
 
 
+def test_editor__a_question_by_keys_has_the_focus_and_escape_closes_it(page: Page, editor: Locator) -> None:
+    row = editor.get_by_test_id(f"class-row-{CAT}")
+    for close in ("Enter", "Escape"):
+        page.keyboard.press("Delete")
+        expect(editor.get_by_test_id("keep-class")).to_be_focused()
+        page.keyboard.press(close)
+        expect(editor.get_by_test_id("removal-count")).to_have_count(0)
+        expect(editor.locator(".class-rename")).to_have_count(0)
+        expect(row).to_be_focused()
+    page.keyboard.press("Delete")
+    editor.locator("h2").click()
+    page.keyboard.press("Escape")
+    expect(editor.get_by_test_id("removal-count")).to_have_count(0)
+    expect(editor).to_be_visible()
+
+
+def test_editor__no_row_above_moves_when_something_opens(editor: Locator) -> None:
+    row = editor.get_by_test_id(f"class-row-{CAT}")
+    before = row.bounding_box()
+    assert before is not None
+    for opener in (f"color-{DOG}", f"merge-class-{DOG}", f"remove-class-{DOG}"):
+        editor.get_by_test_id(opener).click()
+        expect(editor.locator(".class-panel")).to_have_count(1)
+        box = row.bounding_box()
+        assert box is not None
+        assert box["y"] == before["y"]
+
+
 def test_editor__mouse_alone_and_undo_after_a_reload(page: Page, editor: Locator, labeling: LabelingPage) -> None:
     url = page.url.split("#")[0]
     with Client(url) as client:

@@ -50,6 +50,7 @@ export class ClassEditor extends AppView {
   #was_open = false;
   /** Row that takes the focus once it is drawn: drawing may have moved it. */
   #focus_id: number | null = null;
+  #panel_opened = false;
   readonly #drag = new ClassDrag({
     moved: (class_id, drop) => {
       this.dragged_id = class_id;
@@ -80,7 +81,7 @@ export class ClassEditor extends AppView {
     const rows = searchRows(all, this.words);
     const active_id = rows.some(({ label_class }) => label_class.id === this.active_id) ? this.active_id : rows[0]?.label_class.id;
     return html`<dialog class="dialog class-editor" aria-labelledby="class-editor-title" @close=${whenClosed(ui.classes_open)}
-      @click=${closeOnBackdrop}>
+      @cancel=${this.#cancel} @click=${closeOnBackdrop}>
       <div class="dialog-head">
         <h2 id="class-editor-title">Classes <span class="class-total">${all.length}</span></h2>
         <button class="button ghost icon-only" aria-label="Close" title="Close (Esc)" @click=${() => ui.classes_open.set(false)}>${icon(X)}</button>
@@ -116,6 +117,8 @@ export class ClassEditor extends AppView {
       renaming.select();
     } else if (this.#focus_id !== null && !this.#isBusyElsewhere()) this.#rowElement(this.#focus_id)?.focus();
     this.#focus_id = null;
+    if (this.#panel_opened) this.querySelector<HTMLElement>(".class-panel [data-first]")?.focus();
+    this.#panel_opened = false;
   }
 
   /** Somebody types, or chooses in a panel: the focus is theirs. */
@@ -217,6 +220,7 @@ export class ClassEditor extends AppView {
     }
     this.active_id = class_id;
     this.panel = { class_id, kind };
+    this.#panel_opened = true;
     this.usage = null;
     if (kind === "color") return;
     void this.app.class_editing.usage(class_id).then((usage) => {
@@ -249,6 +253,13 @@ export class ClassEditor extends AppView {
   readonly #focused = (event: FocusEvent): void => {
     const row = event.target instanceof Element ? event.target.closest<HTMLElement>("[data-class-row]") : null;
     if (row) this.active_id = Number(row.dataset.classRow);
+  };
+
+  /** Escape, wherever the focus is: what was asked last is closed first. */
+  readonly #cancel = (event: Event): void => {
+    if (this.panel === null) return;
+    event.preventDefault();
+    this.#close();
   };
 
   readonly #key = (event: KeyboardEvent): void => {

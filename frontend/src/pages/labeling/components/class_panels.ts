@@ -14,7 +14,7 @@ export interface PanelHandlers {
   readonly remove: () => void;
 }
 
-/** What opens below the row of a class. `usage` null: not counted yet. */
+/** What opens below the row of a class; the focus goes to what has `data-first`, which changes nothing. `usage` null: not counted yet. */
 export function classPanel(
   kind: PanelKind,
   label_class: LabelClass,
@@ -38,14 +38,14 @@ function colorPanel({ id, name, color }: LabelClass, classes: readonly LabelClas
     const user = others.get(wanted);
     const is_own = wanted === color.toUpperCase();
     return html`<button class="palette-color ${user === undefined ? "" : "is-used"}" aria-pressed=${is_own} style="background: ${wanted}"
-      data-color=${wanted} aria-label="${wanted}${user === undefined ? "" : `, colour of ${user}`}" title=${user === undefined ? wanted : `${wanted}: ${user}`}
+      data-color=${wanted} ?data-first=${is_own} aria-label="${wanted}${user === undefined ? "" : `, colour of ${user}`}" title=${user === undefined ? wanted : `${wanted}: ${user}`}
       @click=${() => recolor(wanted)}></button>`;
   };
   return html`<div role="gridcell" class="class-panel"><div class="color-palette" role="group" aria-label="Colour of ${name}">
     ${SWATCHES.map(swatch)}
     <label class="palette-custom"><input type="color" .value=${color.toLowerCase()} data-testid="custom-color-${id}"
       @change=${(event: Event) => event.target instanceof HTMLInputElement && recolor(event.target.value)} /><span>Other…</span></label>
-    <button class="button small" @click=${close}>Done</button>
+    <button class="button small" ?data-first=${!SWATCHES.includes(color.toUpperCase())} @click=${close}>Done</button>
   </div></div>`;
 }
 
@@ -60,7 +60,7 @@ function mergePanel(label_class: LabelClass, { classes, config }: App, usage: Cl
   };
   return html`<div role="gridcell" class="class-panel is-grave"><form class="panel-line" @submit=${merge}>
     <span>${what === "" ? "Nothing has this class yet. Merge it into" : `Give its ${what} to`}</span>
-    <select class="select" name="into" data-testid="merge-into" aria-label="Class that takes over">
+    <select class="select" name="into" data-first data-testid="merge-into" aria-label="Class that takes over">
       ${others.map(({ id, name }) => html`<option value=${id}>${name}</option>`)}
     </select>
     <button class="button small" type="button" @click=${handlers.close}>Cancel</button>
@@ -77,7 +77,7 @@ function removePanel(label_class: LabelClass, { classes, config }: App, usage: C
   return html`<div role="gridcell" class="class-panel is-grave"><div class="panel-line" role="alert">
     <span>${is_last ? "The only class cannot be removed: add another one first." : html`With “${label_class.name}” goes <strong data-testid="removal-count">${what}</strong>.`}
       ${children.length > 0 ? html`${count === 1 ? "The class below it moves up." : `The ${counted(count, "class", "classes")} below it move up.`}` : nothing}</span>
-    <button class="button small" @click=${handlers.close}>Keep</button>
+    <button class="button small" data-first data-testid="keep-class" @click=${handlers.close}>Keep</button>
     <button class="button small danger" data-testid="confirm-remove-class" ?disabled=${is_last} @click=${handlers.remove}>Remove</button>
     ${is_last ? nothing : html`<small>It can be brought back with all of it, here, at any time.</small>`}
   </div></div>`;
