@@ -1,7 +1,14 @@
 /** Drafts made on a state that has been replaced meanwhile, brought over to the new one. */
 import { rebaseClasses } from "./class_sets";
 import { adoptRegionIds, NO_REGIONS, rebaseRegions, replacingRegions, type Region } from "./regions";
-import type { Annotation, Draft, Point } from "./types";
+import type { Annotation, Draft, Point, Task } from "./types";
+
+/** What is said of an image, by task. */
+export const DRAFT_KINDS: Readonly<Record<Task, Draft["kind"]>> = {
+  segmentation: "points",
+  classification: "label",
+  multilabel: "classes",
+};
 
 export function draftOf(annotation: Annotation, kind: Draft["kind"]): Draft {
   const { points, label, regions = NO_REGIONS } = annotation;

@@ -1,5 +1,5 @@
 /** Numbers with their nouns: one way to say how many, everywhere. */
-import type { Task } from "./types";
+import type { Point, Task } from "./types";
 
 /** 10000 -> "10,000" */
 export function grouped(count: number): string {
@@ -19,4 +19,12 @@ export function sampleNoun(task: Task): "sample" | "image" {
 /** "12 points and 3 regions"; empty where there is neither. */
 export function markedText({ points, regions }: { readonly points: number; readonly regions: number }): string {
   return [points > 0 ? counted(points, "point") : "", regions > 0 ? counted(regions, "region") : ""].filter(Boolean).join(" and ");
+}
+
+/** What became of the wish for points of the prediction: those of an image before and after. */
+export function extractionText(before: readonly Point[], after: readonly Point[]): string {
+  const extracted = (points: readonly Point[]): number => points.filter(({ origin }) => origin === "extracted").length;
+  const [earlier, count] = [extracted(before), extracted(after)];
+  if (count === 0) return "No point extracted: the prediction is nowhere sure enough. Set more points, or accept it as it is.";
+  return `${counted(count, "point")} extracted from the prediction${earlier > 0 ? `, ${counted(earlier, "earlier one")} replaced` : ""}.`;
 }

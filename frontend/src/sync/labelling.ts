@@ -2,10 +2,10 @@ import type { AcceptedRegion, Api } from "../api/client";
 import { nearestPoint, type AnnotationStore } from "../state/annotations";
 import type { PreferenceStore } from "../state/preferences";
 import { toggled } from "../state/class_sets";
-import { asideOf, heldClasses } from "../state/rebase";
+import { asideOf, DRAFT_KINDS, heldClasses } from "../state/rebase";
 import { Signal, type Readable } from "../state/signal";
 import type { Travel } from "../state/trail";
-import { counted } from "../state/words";
+import { extractionText } from "../state/words";
 import type { ToastStore } from "../state/toasts";
 import type { Annotation, Draft, LabelClass, Point, Task } from "../state/types";
 import { LateAnswers } from "./late_answers";
@@ -23,12 +23,6 @@ interface Advance {
   readonly from: number;
   readonly to: number;
 }
-
-const DRAFT_KINDS: Readonly<Record<Task, Draft["kind"]>> = {
-  segmentation: "points",
-  classification: "label",
-  multilabel: "classes",
-};
 
 /**
  * What a person does to the annotation of the open image. Everything saves itself. Answers count for the image that was
@@ -213,13 +207,9 @@ export class Labelling {
       this.toasts.show("info", "There is no prediction to extract points from yet: set a few points first, of each class at least one.");
       return;
     }
-    const before = this.pointsOf(left).filter(({ origin }) => origin === "extracted").length;
+    const before = this.pointsOf(left);
     const answer = await this.#onServer((image_id, revision) => this.api.extractPoints(image_id, revision), left, "Extract points");
-    if (answer === null) return;
-    const count = answer.points.filter(({ origin }) => origin === "extracted").length;
-    const replaced = before > 0 ? `, ${counted(before, "earlier one")} replaced` : "";
-    this.toasts.show("info", count > 0 ? `${counted(count, "point")} extracted from the prediction${replaced}.`
-      : "No point extracted: the prediction is nowhere sure enough. Set more points, or accept it as it is.");
+    if (answer !== null) this.toasts.show("info", extractionText(before, answer.points));
   }
 
   /** The predicted region at a place: as it is, filled, or as another class. */
