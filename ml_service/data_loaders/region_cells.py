@@ -28,6 +28,11 @@ FINENESS = 8
 """Coverage is counted on a raster of so many places across a cell."""
 MOST_CELLS = {Origin.HUMAN: 32, Origin.ACCEPTED: 16, Origin.IMPORTED: 16}
 """Of each class of an image: what people draw themselves is told in more detail."""
+LONE_CELLS = 4
+"""Of an accepted class, if no other is accepted in the image; else as many as the others have. To accept is one click
+on what the head says already, of as large a region as it found: many cells of a class would outvote the other clicks."""
+MOST_CLICKS = {Origin.HUMAN: np.inf, Origin.ACCEPTED: 1.0, Origin.IMPORTED: np.inf}
+"""What the cells of a class of an image weigh together at most."""
 ZONES = 8
 """An image is looked at in so many zones across and down."""
 ZONE_WEIGHT = 0.25
@@ -97,27 +102,56 @@ def cell_targets(grid: Grid, painted: Sequence[tuple[Covered | None, int | None,
         value = 0 if class_id is None else values.setdefault((class_id, origin), len(values) + 1)
         paint(labels, covered, value)
     blocks = labels.reshape(grid.height, FINENESS, grid.width, FINENESS)[top:bottom, :, left:right]
+    found = {key: _Cells.of_class(blocks, value) for key, value in sorted(values.items())}
+    accepted = {class_id: len(cells.rows) for (class_id, origin), cells in found.items() if origin is Origin.ACCEPTED}
     targets: list[Target] = []
-    for (class_id, origin), value in sorted(values.items()):
-        targets += _targets_of_class(grid, blocks == value, (top, left), class_id, origin)
+    for (class_id, origin), cells in found.items():
+        most = MOST_CELLS[origin]
+        if origin is Origin.ACCEPTED:
+            most = min(most, max(LONE_CELLS, sum(accepted.values()) - accepted[class_id]))
+        if len(cells.rows):
+            targets += _targets_of_class(grid, blocks, cells, (top, left), class_id, origin, most)
     return targets
 
 
+@dataclass(frozen=True)
+class _Cells:
+    """Where a class is."""
+
+    value: int
+    counts: npt.NDArray[np.intp]
+    """(h, w), places of each cell."""
+    rows: npt.NDArray[np.intp]
+    """(n,), of the cells that count."""
+    columns: npt.NDArray[np.intp]
+    """(n,)"""
+
+    @classmethod
+    def of_class(cls, blocks: npt.NDArray[np.uint16], value: int) -> _Cells:
+        """Of what has `value` among places (h, FINENESS, w, FINENESS)."""
+        counts = (blocks == value).sum(axis=(1, 3))
+        return cls(value, counts, *np.nonzero(counts >= max(1.0, LEAST_COVERAGE * int(counts.max()))))
+
+
 def _targets_of_class(
-    grid: Grid, is_class: npt.NDArray[np.bool_], first: tuple[int, int], class_id: int, origin: Origin
+    grid: Grid,
+    blocks: npt.NDArray[np.uint16],
+    cells: _Cells,
+    first: tuple[int, int],
+    class_id: int,
+    origin: Origin,
+    most: int,
 ) -> list[Target]:
-    """Targets of the places (h, FINENESS, w, FINENESS) that a class has, from the cell `first` on."""
-    counts = is_class.sum(axis=(1, 3))
+    """At most so many targets of the cells of a class, from the cell `first` on."""
+    counts, rows, columns = cells.counts, cells.rows, cells.columns
     best = int(counts.max())
-    if best == 0:
-        return []
-    rows, columns = np.nonzero(counts >= max(1.0, LEAST_COVERAGE * best))
     order = ((rows + first[0]) * SPREAD_Y + (columns + first[1]) * SPREAD_X) % 1.0
-    chosen = np.argsort(order, kind="stable")[: MOST_CELLS[origin]]
+    chosen = np.argsort(order, kind="stable")[:most]
     rows, columns = rows[chosen], columns[chosen]
-    covered = is_class[rows, :, columns, :]
+    covered = blocks[rows, :, columns, :] == cells.value
     shares = np.minimum(1.0, 2.0 * counts[rows, columns] / best)
-    weights = shares * min(1.0, _worth(grid, counts > 0, first) / float(shares.sum()))
+    worth = min(_worth(grid, counts > 0, first), MOST_CLICKS[origin])
+    weights = shares * min(1.0, worth / float(shares.sum()))
     # Where the middle of what is covered lies: for a whole cell that is its centre.
     places = np.arange(FINENESS) + 0.5
     sizes = covered.sum(axis=(1, 2))

@@ -11,7 +11,19 @@ from hypothesis import strategies as st
 
 from db.enums import Origin
 from db.queries.training_data import Target
-from ml_service.data_loaders.region_cells import FINENESS, MOST_CELLS, ZONE_WEIGHT, ZONES, cell_targets
+from ml_service.data_loaders.region_cells import (
+    FINENESS,
+    LONE_CELLS,
+    MOST_CELLS,
+    MOST_CLICKS,
+    ZONE_WEIGHT,
+    ZONES,
+    cell_targets,
+)
+from ml_service.heads.exclusive import fit_exclusive_head
+from ml_service.heads.live import SEGMENTATION
+from ml_service.heads.scaler import FeatureScaler
+from models.base import ChannelGroup
 from models.geometry import Grid
 from models.region_shapes import Box, Covered, Shape, Stroke
 
@@ -71,10 +83,56 @@ def test_cell_targets__a_dab_weighs_as_a_click_and_two_as_two() -> None:
 @pytest.mark.parametrize("origin", [Origin.HUMAN, Origin.ACCEPTED, Origin.IMPORTED])
 def test_cell_targets__are_few_and_evenly_spread(origin: Origin) -> None:
     found = targets((box(0, 0, 128, 96), 1, origin))
-    assert len(found) == MOST_CELLS[origin]
-    assert sum(target.weight for target in found) == pytest.approx(ZONES**2 * ZONE_WEIGHT, abs=0.01)
+    assert len(found) == (LONE_CELLS if origin is Origin.ACCEPTED else MOST_CELLS[origin])
+    worth = min(ZONES**2 * ZONE_WEIGHT, MOST_CLICKS[origin])
+    assert sum(target.weight for target in found) == pytest.approx(worth, abs=0.01)
     quarters = np.histogram2d([t.x for t in found], [t.y for t in found], bins=2, range=[[0, 128], [0, 96]])[0]
     assert quarters.min() >= len(found) / 4 - 3
+
+
+@pytest.mark.parametrize("classes", [1, 2])
+def test_cell_targets__what_was_accepted_weighs_no_more_than_a_click_a_class(classes: int) -> None:
+    halves = [(box(64 * n, 0, 64 * n + 64, 96), n + 1, Origin.ACCEPTED) for n in range(classes)]
+    small = (box(0, 0, 8, 8), 1, Origin.ACCEPTED)
+    for class_id in range(1, classes + 1):
+        of_class = [target.weight for target in targets(*halves, small) if target.class_id == class_id]
+        assert len(of_class) == (LONE_CELLS if classes == 1 else MOST_CELLS[Origin.ACCEPTED])
+        assert sum(of_class) <= 1.001
+
+
+def test_cell_targets__an_accepted_class_has_no_more_cells_than_the_others() -> None:
+    large, small = (box(0, 0, 64, 96), 1, Origin.ACCEPTED), (box(80, 0, 104, 16), 2, Origin.ACCEPTED)
+    found = targets(large, small)
+    assert [sum(target.class_id == class_id for target in found) for class_id in (1, 2)] == [6, 6]
+    # What people draw has nothing to do with it.
+    assert len(targets(large, (small[0], 2, Origin.HUMAN))) == LONE_CELLS + 6
+
+
+def test_cell_targets__an_accepted_region_leaves_the_other_class_its_place() -> None:
+    """One click of each class, the larger predicted region accepted: the other one stays about as large."""
+    rng = np.random.default_rng(0)
+    is_right = np.arange(GRID.width) >= 10
+    features = rng.normal(0, 1.0, (GRID.height, GRID.width, 16)).astype(np.float32)
+    features[:, is_right, :4] += 1.0
+    scaler = FeatureScaler.fit(features.reshape(-1, 16), (ChannelGroup("all", 16),))
+
+    def right_share(found: list[Target]) -> float:
+        cells = GRID.cell([(target.x, target.y) for target in found]).reshape(-1, 2)
+        head = fit_exclusive_head(
+            features[cells[:, 1], cells[:, 0]],
+            np.array([target.class_id - 1 for target in found]),
+            np.array([target.weight * (0.3 if target.is_guess else 1.0) for target in found], np.float32),
+            2,
+            scaler=scaler,
+            config=SEGMENTATION,
+        )
+        logits = head.logits(features)
+        return float((logits[..., 1] > logits[..., 0]).mean())
+
+    clicks = [Target(1, Origin.HUMAN, 36.0, 44.0), Target(2, Origin.HUMAN, 108.0, 44.0)]
+    before = right_share(clicks)
+    after = right_share([*clicks, *targets((box(0, 0, 80, 96), 1, Origin.ACCEPTED))])
+    assert after > 0.6 * before
 
 
 PAINTED: Any = st.lists(
