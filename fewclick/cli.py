@@ -158,20 +158,22 @@ def export(
     ] = ExportScope.LABELED,
     history: Annotated[bool, typer.Option("--history", help="json: every earlier annotation too.")] = False,
     masks: Annotated[
-        MaskSource | None,
-        typer.Option(help="What masks say. Left out: the regions of an image, its prediction where it has none."),
-    ] = None,
+        MaskSource,
+        typer.Option(help="What masks say: what people drew, the prediction, or that where nothing is drawn (merged)."),
+    ] = MaskSource.MERGED,
     outlines: Annotated[Outlines, typer.Option(help="coco: how masks are told.")] = Outlines.RLE,
     session: SessionOption = None,
 ) -> None:
     """Write the annotations to a file; the server need not run."""
-    from fewclick.file_export import STANDARD_OUTPUT, export_to_file, format_of
+    from fewclick.file_export import STANDARD_OUTPUT, export_to_file, format_of, left_out
     from initialization.report import format_bytes
 
     chosen = kind or format_of(output)
-    export_to_file(session_folder(session), output, chosen, ExportOptions(scope, history, masks, outlines))
+    options = ExportOptions(scope, history, masks, outlines)
+    export_to_file(session_folder(session), output, chosen, options)
     if output != STANDARD_OUTPUT:
-        typer.echo(f"wrote {output} ({chosen.value}, {format_bytes(output.stat().st_size)})")
+        size = format_bytes(output.stat().st_size)
+        typer.echo(f"wrote {output} ({chosen.value}, {size}){left_out(session_folder(session), chosen, options)}")
 
 
 @app.command()

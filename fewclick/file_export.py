@@ -10,14 +10,19 @@ from typing import IO
 from starlette.responses import StreamingResponse
 
 from backend.main import create_app
-from backend.schemas.export import ExportFormat, ExportOptions
+from backend.schemas.export import ExportFormat, ExportOptions, ExportScope
 from backend.services.export.service import send_export
 from backend.settings import Settings
-from db.database import require_session_dir
+from db.database import Database, require_session_dir
+from db.enums import ImageStatus
 from db.errors import InvalidInputError
+from db.queries.session_info import get_session_info
+from db.queries.stats import count_by_status
+from db.tasks import Task
 from models.atomic_file import open_atomically
 
 STANDARD_OUTPUT = Path("-")
+FORMATS_WITH_MASKS = frozenset({ExportFormat.PNG_MASKS, ExportFormat.COCO, ExportFormat.YOLO_SEGMENT})
 FORMAT_BY_ENDING = {".json": ExportFormat.JSON, ".csv": ExportFormat.CSV, ".zip": ExportFormat.PNG_MASKS}
 
 
@@ -36,6 +41,22 @@ def format_of(file: Path) -> ExportFormat:
             f"name the file so, or give --format ({', '.join(ExportFormat)})"
         )
     return kind
+
+
+def left_out(session_dir: Path, kind: ExportFormat, options: ExportOptions) -> str:
+    """ ": 2 of 12 images (labelled only; --scope all for all)" where masks of other images could be had; else nothing."""
+    if kind not in FORMATS_WITH_MASKS or options.scope is ExportScope.ALL:
+        return ""
+    database = Database.of_session(session_dir)
+    try:
+        with database.read() as db_session:
+            if get_session_info(db_session).task is not Task.SEGMENTATION:
+                return ""
+            by_status = count_by_status(db_session)
+    finally:
+        database.close()
+    taken, total = by_status.get(ImageStatus.LABELED, 0), sum(by_status.values())
+    return "" if taken == total else f": {taken} of {total} images (labelled only; --scope all for all)"
 
 
 def export_to_file(

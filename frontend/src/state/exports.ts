@@ -14,14 +14,23 @@ export interface ExportOffer {
   readonly has_masks: boolean;
 }
 
-/** What masks say; "": left to the server. */
-export type MaskChoice = "" | "annotated" | "predicted" | "merged";
+/** What masks say; "" leaves the rest of an image open where anything is drawn on it. */
+export type MaskChoice = "merged" | "annotated" | "predicted" | "";
 
+/** The first is chosen until another one is. */
 export const MASK_CHOICES: Readonly<Record<MaskChoice, string>> = {
-  "": "What you drew; else the prediction",
   merged: "What you drew, the rest predicted",
   annotated: "What you drew, nothing else",
   predicted: "The prediction, nothing else",
+  "": "What you drew; predicted only where an image has nothing drawn",
+};
+
+/** Which images have a mask. */
+export type ScopeChoice = "labeled" | "all";
+
+export const SCOPE_CHOICES: Readonly<Record<ScopeChoice, string>> = {
+  labeled: "Labelled images",
+  all: "All images, also predicted ones",
 };
 
 /** As docs/export.md has them. */
@@ -43,7 +52,8 @@ export function exportsFor(task: Task): ExportOffer[] {
 }
 
 /** Query of GET /api/export. */
-export function exportQuery({ format, outlines, has_masks }: ExportOffer, masks: MaskChoice): string {
-  const said = [["format", format], ["masks", has_masks ? masks : ""], ["outlines", outlines ?? ""]] as const;
+export function exportQuery({ format, outlines, has_masks }: ExportOffer, masks: MaskChoice, scope: ScopeChoice): string {
+  const [said_masks, said_scope] = has_masks ? [masks, scope === "all" ? scope : ""] : ["", ""];
+  const said = [["format", format], ["masks", said_masks], ["scope", said_scope], ["outlines", outlines ?? ""]] as const;
   return said.filter(([, value]) => value !== "").map((pair) => pair.join("=")).join("&");
 }

@@ -1,7 +1,7 @@
 import { CircleHelp, CloudCheck, CloudOff, Download, Images, Moon, RefreshCw, Sun, SunMoon } from "lucide";
 import { html, nothing, type TemplateResult } from "lit";
 
-import { exportQuery, exportsFor, MASK_CHOICES, type MaskChoice } from "../../../state/exports";
+import { exportQuery, exportsFor, MASK_CHOICES, SCOPE_CHOICES, type MaskChoice, type ScopeChoice } from "../../../state/exports";
 import { saveSign } from "../../../state/save_sign";
 import type { Theme } from "../../../state/preferences";
 import type { Readable } from "../../../state/signal";
@@ -55,9 +55,9 @@ export class AppHeader extends AppView {
         <div id="export-menu" class="menu" popover aria-label="Export as" @click=${this.#closeMenu}>
           ${exportsFor(config.task).map(
             (offer) => html`<a data-testid="export-${offer.id}" download
-              href=${this.app.exportUrl(exportQuery(offer, this.#masks))}><strong>${offer.name}</strong><span>${offer.note}</span></a>`,
+              href=${this.app.exportUrl(exportQuery(offer, this.#masks, this.#scope))}><strong>${offer.name}</strong><span>${offer.note}</span></a>`,
           )}
-          ${config.task === "segmentation" ? this.#maskChoice() : nothing}
+          ${config.task === "segmentation" ? this.#maskChoices() : nothing}
         </div>
         <button class="button ghost icon-only" data-testid="theme" aria-label="Colours: ${THEME_NAMES[theme]}"
           title=${this.tip(`Colours: ${THEME_NAMES[theme]}`, "theme")} @click=${() => this.command("theme")}>${icon(THEME_ICONS[theme])}</button>
@@ -129,16 +129,24 @@ export class AppHeader extends AppView {
     </span>`;
   }
 
-  #masks: MaskChoice = "";
+  #masks: MaskChoice = "merged";
+  #scope: ScopeChoice = "labeled";
 
-  #maskChoice(): TemplateResult {
-    const choose = ({ target }: Event): void => {
-      this.#masks = (target as HTMLSelectElement).value as MaskChoice;
+  #maskChoices(): TemplateResult {
+    return html`${this.#choice("Masks say", "export-masks", MASK_CHOICES, this.#masks, (chosen) => (this.#masks = chosen))}
+      ${this.#choice("Masks of", "export-scope", SCOPE_CHOICES, this.#scope, (chosen) => (this.#scope = chosen))}`;
+  }
+
+  #choice<Value extends string>(
+    name: string, test_id: string, texts: Readonly<Record<Value, string>>, chosen: Value, choose: (value: Value) => void,
+  ): TemplateResult {
+    const change = ({ target }: Event): void => {
+      choose((target as HTMLSelectElement).value as Value);
       this.requestUpdate();
     };
-    return html`<label class="menu-choice"><span>Masks say</span>
-      <select class="select" data-testid="export-masks" @change=${choose}>
-        ${Object.entries(MASK_CHOICES).map(([value, text]) => html`<option value=${value} ?selected=${value === this.#masks}>${text}</option>`)}
+    return html`<label class="menu-choice"><span>${name}</span>
+      <select class="select" data-testid=${test_id} @change=${change}>
+        ${Object.entries<string>(texts).map(([value, text]) => html`<option value=${value} ?selected=${value === chosen}>${text}</option>`)}
       </select></label>`;
   }
 
