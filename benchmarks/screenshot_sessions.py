@@ -21,11 +21,23 @@ from benchmarks.client import Client, ProductError
 from benchmarks.product import ROOT, StartError, environment, free_port, init_session
 from benchmarks.screenshot_clicks import click_classes, wait_until_predicted
 from db.database import DATABASE_FILE_NAME
-from fewclick.demo import CLASSIFICATION, SEGMENTATION, make_demo, write_images
+from fewclick.demo import CLASSIFICATION, DemoSession, make_demo, write_images
 
-TISSUE = replace(SEGMENTATION, name="tissue")
-LARGE_TISSUE = replace(SEGMENTATION, name="sections", pictures=(("ihc.png", 256),))
-TEXTURES = replace(CLASSIFICATION, name="textures")
+TISSUE = DemoSession(
+    name="tissue",
+    config={
+        "task": "segmentation",
+        "classes": [
+            {"name": "stained", "color": "#E69F00"},
+            {"name": "nucleus", "color": "#0072B2"},
+            {"name": "background", "color": "#CC79A7"},
+        ],
+    },
+    pictures=(("ihc.png", (128, 128)),),
+)
+LARGE_TISSUE = replace(TISSUE, name="sections", pictures=(("ihc.png", (256, 256)),))
+# Many small ones, for a gallery that is full.
+TEXTURES = replace(CLASSIFICATION, name="textures", pictures=tuple((n, (128, 128)) for n, _ in CLASSIFICATION.pictures))
 SERVED = ("tissue", "textures", "scenes", "sections", "archive")
 """Names of the sessions, which are parts of their addresses as well."""
 SCENE_CLASSES: list[dict[str, str]] = [
@@ -79,9 +91,7 @@ def _copy(session_dir: Path, target: Path, name: str) -> Path:
 def _make_scenes(folder: Path) -> Path:
     """Two textures side by side, bright or dark, for labels of several classes; and a file that is no image."""
     if not (folder / "session" / DATABASE_FILE_NAME).is_file():
-        write_images(
-            folder / "tiles", replace(CLASSIFICATION, pictures=tuple((n, 128) for n, _ in CLASSIFICATION.pictures))
-        )
+        write_images(folder / "tiles", TEXTURES)
         (folder / "images").mkdir(exist_ok=True)
         tiles = sorted((folder / "tiles").iterdir())
         for index in range(24):

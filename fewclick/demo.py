@@ -9,16 +9,17 @@ from pathlib import Path
 
 import yaml
 from PIL import Image
+from rich.console import Console
 
 from db.database import DATABASE_FILE_NAME, URL_VARIABLE
 from db.errors import FewclickError
 from db.session_dir import SESSION_VARIABLE
 from fewclick.initialize import InitializeError, run_init
 
-TISSUE_TILE_PX = 128
-TEXTURE_TILE_PX = 128
+SKY_TILE_PX = (333, 290)
+TEXTURE_TILE_PX = (256, 256)
 TEXTURE_RESIZE_PX = 256
-"""Twice the tiles, half of the extractor's own: classes need no fine grid, and the demo starts sooner."""
+"""Of the tiles, half of the extractor's own: classes need no fine grid, and the demo starts sooner."""
 COMPLETE_MARK = ".complete"
 """Stands in a demo session's folder once it was made whole: an interrupted start goes on next time."""
 
@@ -33,8 +34,8 @@ class DemoSession:
 
     name: str
     config: dict[str, object]
-    pictures: tuple[tuple[str, int], ...]
-    """File of skimage.data and side of the tiles cut from it, pixels."""
+    pictures: tuple[tuple[str, tuple[int, int]], ...]
+    """File of skimage.data, and width and height of the tiles cut from it, pixels."""
 
 
 SEGMENTATION = DemoSession(
@@ -42,12 +43,12 @@ SEGMENTATION = DemoSession(
     config={
         "task": "segmentation",
         "classes": [
-            {"name": "stained", "color": "#E69F00"},
-            {"name": "nucleus", "color": "#0072B2"},
-            {"name": "background", "color": "#CC79A7"},
+            {"name": "galaxy", "color": "#E69F00"},
+            {"name": "sky", "color": "#0072B2"},
         ],
     },
-    pictures=(("ihc.png", TISSUE_TILE_PX),),
+    # NASA's Hubble eXtreme Deep Field: one click on a galaxy and one beside it find hundreds.
+    pictures=(("hubble_deep_field.jpg", SKY_TILE_PX),),
 )
 CLASSIFICATION = DemoSession(
     name="classification",
@@ -70,13 +71,17 @@ def make_demo(root: Path, sessions: Sequence[DemoSession] = DEMO_SESSIONS) -> li
 
     Labels that a person has set in an earlier demo stay.
     """
-    return [_make_session(root / session.name, session) for session in sessions]
+    # Plain lines when piped, whatever their length: a folder must never be wrapped.
+    console = Console(soft_wrap=True, highlight=False)
+    made = [_make_session(root / session.name, session, console) for session in sessions]
+    console.print(f"[dim]Demo sessions and your labels are in {root.absolute()}; remove that folder to begin anew.[/]")
+    return made
 
 
 def write_images(image_dir: Path, session: DemoSession) -> int:
     """Cut the pictures into tiles, in an order that mixes them; returns how many."""
     image_dir.mkdir(parents=True, exist_ok=True)
-    tiles = [list(_tiles(_picture_file(file_name), side_px)) for file_name, side_px in session.pictures]
+    tiles = [list(_tiles(_picture_file(file_name), *size_px)) for file_name, size_px in session.pictures]
     mixed = [tile for group in zip(*tiles, strict=True) for tile in group]
     for number, tile in enumerate(mixed, start=1):
         # The number alone: a name with the texture in it would give the class away.
@@ -84,23 +89,28 @@ def write_images(image_dir: Path, session: DemoSession) -> int:
     return len(mixed)
 
 
-def _make_session(folder: Path, session: DemoSession) -> Path:
+def _make_session(folder: Path, session: DemoSession, console: Console) -> Path:
     session_dir = folder / "session"
     if (folder / COMPLETE_MARK).is_file() and (session_dir / DATABASE_FILE_NAME).is_file():
         return session_dir
-    write_images(folder / "images", session)
+    count = write_images(folder / "images", session)
     config_file = folder / "config.yaml"
     config = session.config | {"name": session.name, "image_dir": "images", "formats": "png", "session_dir": "session"}
     config_file.write_text(yaml.safe_dump(config, sort_keys=False))
-    _initialize(config_file, append=(session_dir / DATABASE_FILE_NAME).is_file())
+    telling = f"Preparing the {session.name} demo: {count} images, some 20 seconds"
+    if not console.is_terminal:
+        console.print(telling)
+    with console.status(telling):
+        _initialize(config_file, append=(session_dir / DATABASE_FILE_NAME).is_file())
     (folder / COMPLETE_MARK).touch()
+    console.print(f"[green]✓[/] {session.name}: {count} images")
     return session_dir
 
 
 def _initialize(config_file: Path, *, append: bool) -> None:
     environment = {name: value for name, value in os.environ.items() if name not in (SESSION_VARIABLE, URL_VARIABLE)}
     try:
-        run_init(config_file, "--yes", *(["--append"] if append else []), environment=environment)
+        run_init(config_file, "--yes", *(["--append"] if append else []), environment=environment, is_quiet=True)
     except InitializeError as error:
         raise DemoError(f"the demo session in {config_file.parent} could not be made: {error}") from error
 
@@ -112,10 +122,10 @@ def _picture_file(file_name: str) -> Path:
     return Path(skimage.__file__).parent / "data" / file_name
 
 
-def _tiles(file: Path, side_px: int) -> Iterator[Image.Image]:
-    """Squares of `side_px` that cover the picture without overlap; a rest at the right and lower edge is left out."""
+def _tiles(file: Path, width: int, height: int) -> Iterator[Image.Image]:
+    """They cover the picture without overlap; a rest at the right and lower edge is left out."""
     with Image.open(file) as picture:
         picture.load()
-        for top in range(0, picture.height - side_px + 1, side_px):
-            for left in range(0, picture.width - side_px + 1, side_px):
-                yield picture.crop((left, top, left + side_px, top + side_px))
+        for top in range(0, picture.height - height + 1, height):
+            for left in range(0, picture.width - width + 1, width):
+                yield picture.crop((left, top, left + width, top + height))

@@ -16,15 +16,30 @@ class InitializeError(FewclickError):
     """A session could not be made; why stands in what init has printed."""
 
 
-def run_init(config_file: Path, *options: str, environment: Mapping[str, str] = os.environ) -> None:
+def run_init(
+    config_file: Path, *options: str, environment: Mapping[str, str] = os.environ, is_quiet: bool = False
+) -> None:
     """Make the session of a YAML file, or go on with it.
+
+    Args:
+        is_quiet: Whether what init says is shown only where it did not succeed.
 
     Raises:
         InitializeError: init did not succeed.
     """
     command = [sys.executable, "-m", "initialization.init_session", "--config", str(config_file.resolve()), *options]
-    done = subprocess.run(command, cwd=PROJECT_ROOT, env=environment, stdin=subprocess.DEVNULL, check=False)
+    done = subprocess.run(
+        command,
+        cwd=PROJECT_ROOT,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE if is_quiet else None,
+        stderr=subprocess.STDOUT if is_quiet else None,
+        check=False,
+    )
     if done.returncode != 0:
+        if is_quiet:
+            sys.stderr.write(done.stdout.decode(errors="replace"))
         raise InitializeError(
             f"the session of {config_file} could not be made (init ended with status {done.returncode}, its message "
             "stands above): what is finished is kept, run the same command again to go on"
