@@ -35,6 +35,7 @@ import { PredictionWatch } from "./sync/prediction_watch";
 import { noted } from "./sync/request_log";
 import { putWithRegions, RegionWork } from "./sync/regions";
 import { SaveQueue } from "./sync/save_queue";
+import { AllDoneMoment } from "./sync/all_done";
 import { AcceptableImages } from "./sync/acceptable_images";
 import { TileSource } from "./sync/tile_source";
 
@@ -135,8 +136,15 @@ export function createApp(page_url: string, config: Config, sessions: readonly S
     checkpoints: () => shelf.hear(),
   };
 
+  const all_done = new AllDoneMoment();
+  navigator.ends_reached.subscribe(() => {
+    all_done.cameToTheEnd();
+    ui.all_done_read.set(false);
+  });
   annotations.onChange(({ origin }) => {
-    if (origin === "LOCAL") calm.acted();
+    if (origin !== "LOCAL") return;
+    calm.acted();
+    all_done.acted();
   });
   // What the server does for the person, such as undo, is on its way then, too.
   saves.status.subscribe((status) => {
@@ -173,6 +181,10 @@ export function createApp(page_url: string, config: Config, sessions: readonly S
   });
   gallery.setOpen(ui.gallery_open.value);
   ui.gallery_open.subscribe((is_open) => gallery.setOpen(is_open));
+  health.health.subscribe((found) => {
+    const works_again = found !== null && found !== "unreachable" && found.ml_service.alive;
+    if (works_again && ["unreachable", "no-service"].includes(ui.banner_read.value ?? "")) ui.banner_read.set(null);
+  });
   noticeOtherVersion(health.health, ui.page_outdated);
   tellWhenLiveHeadTakesOver(stats, toasts, (checkpoint_id) => api.activateCheckpoint(checkpoint_id));
   events.listen((event) => hear(event));
@@ -227,6 +239,7 @@ export function createApp(page_url: string, config: Config, sessions: readonly S
     },
     commenting,
     navigator,
+    all_done,
     labelling,
     training,
     finetuning,

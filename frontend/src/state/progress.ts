@@ -1,7 +1,7 @@
 /** How far the labelling is, in words and in bars. */
 
 import type { HourCount, Pace, Stats } from "./types";
-import { counted } from "./words";
+import { counted, grouped } from "./words";
 
 export interface Part {
   readonly name: string;
@@ -23,6 +23,13 @@ export function isAllDone(stats: Pick<Stats, "by_status"> | null): boolean {
   if (stats === null) return false;
   const { labeled, skipped, undetermined, unlabeled } = stats.by_status;
   return unlabeled === 0 && labeled + skipped + undetermined > 0;
+}
+
+/** "9 images labelled, 1 skipped; 2 cannot be used." */
+export function doneText({ by_status: { labeled, skipped, undetermined }, by_features: { failed } }: Pick<Stats, "by_status" | "by_features">): string {
+  const others = [skipped > 0 ? `${grouped(skipped)} skipped` : "", undetermined > 0 ? `${grouped(undetermined)} undetermined` : ""].filter(Boolean);
+  const said = [`${counted(labeled, "image")} labelled`, ...others].join(", ");
+  return failed > 0 ? `${said}; ${grouped(failed)} cannot be used.` : `${said}.`;
 }
 
 /** 3700 -> "1 h 2 min": of work, rounded as one speaks of it. */

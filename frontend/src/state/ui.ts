@@ -12,6 +12,8 @@ export class UiState {
   readonly class_palette_open = new Signal(false);
   /** That all images are answered has been read. */
   readonly all_done_read = new Signal(false);
+  /** The notice of a fault that was put away; another one is shown. */
+  readonly banner_read = new Signal<string | null>(null);
   /** The server is of another version than when the page was loaded. */
   readonly page_outdated = new Signal(false);
   readonly comment_open = new Signal(false);

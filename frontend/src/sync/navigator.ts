@@ -28,6 +28,8 @@ export class Navigator {
   readonly strategy = new Signal<Strategy>("sequential");
   /** Next and Previous go through all images in order, labelled or not; the strategy waits. */
   readonly reviewing = new Signal(false);
+  /** Counts how often the person went on, and no image was left to go to. */
+  readonly ends_reached = new Signal(0);
   readonly visited = new Signal<readonly number[]>([]);
   readonly #history = new VisitHistory();
   #clear_filter: (() => void) | null = null;
@@ -183,6 +185,7 @@ export class Navigator {
 
   #tellNoneLeft(): void {
     if (this.#clear_filter === null) {
+      this.ends_reached.set(this.ends_reached.value + 1);
       this.toasts.show("success", "Every image is labelled or skipped. Shift+→ and Shift+← go through all of them.");
       return;
     }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 
-import { finishLine, hourBars, isAllDone, partsOf, workTime } from "../../src/state/progress";
+import { doneText, finishLine, hourBars, isAllDone, partsOf, workTime } from "../../src/state/progress";
 import type { Pace } from "../../src/state/types";
 
 const PACE: Pace = { images_per_hour: 120, labels_per_hour: 360, active_s: 600, images: 20, remaining: 240, finish_s: 7200 };
@@ -33,6 +33,12 @@ test("isAllDone: not while one is open, not without images", () => {
   expect(isAllDone({ by_status: STATUS })).toBe(false);
   expect(isAllDone({ by_status: { ...STATUS, unlabeled: 0 } })).toBe(true);
   expect(isAllDone({ by_status: { labeled: 0, skipped: 0, undetermined: 0, unlabeled: 0 } })).toBe(false);
+});
+
+test("doneText: names what is no label, and the images that nothing can be said of", () => {
+  const by_features = { pending: 0, ready: 4, failed: 0 };
+  expect(doneText({ by_status: { ...STATUS, unlabeled: 0 }, by_features })).toBe("3 images labelled, 1 skipped.");
+  expect(doneText({ by_status: { ...STATUS, skipped: 0 }, by_features: { ...by_features, failed: 2 } })).toBe("3 images labelled; 2 cannot be used.");
 });
 
 test("hourBars: hours in their place, empty ones too", () => {

@@ -56,7 +56,7 @@ export class LabelingView extends AppView {
     const { navigator, annotations, predictions, labelling, classes, preferences, ui, health, picture_view, filter, gallery_sort } = this.app;
     return [
       navigator.opened, navigator.loading, navigator.problem, annotations.current, predictions.shown, classes, preferences,
-      labelling.selected_class_id, ...ToolDesk.watched(this.app), ui.overlay_hidden, ui.gallery_open, filter, gallery_sort, health.health, ui.all_done_read, ui.page_outdated, this.app.stats.stats,
+      labelling.selected_class_id, ...ToolDesk.watched(this.app), ui.overlay_hidden, ui.gallery_open, filter, gallery_sort, health.health, ui.all_done_read, this.app.all_done.has_come, ui.banner_read, ui.page_outdated, this.app.stats.stats,
       picture_view.tones, picture_view.shown_look,
     ]; // prettier-ignore
   }

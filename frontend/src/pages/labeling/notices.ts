@@ -3,9 +3,9 @@ import { html, nothing, type TemplateResult } from "lit";
 
 import type { App } from "../../app";
 import { textOn } from "../../state/color";
-import { isAllDone } from "../../state/progress";
+import { doneText, isAllDone } from "../../state/progress";
+import type { Health } from "../../state/types";
 import { icon } from "./components/icon";
-import { counted, grouped } from "../../state/words";
 
 /** What the image is labelled with, and what is the matter with it. */
 export function stageChips(app: App): TemplateResult | typeof nothing {
@@ -62,16 +62,14 @@ export function stageNotices(app: App): TemplateResult {
 function allDone(app: App): TemplateResult | typeof nothing {
   const { ui, stats, navigator } = app;
   const { value } = stats.stats;
-  if (value === null || !isAllDone(value) || ui.all_done_read.value) return nothing;
-  const { labeled, skipped, undetermined } = value.by_status;
-  const others = [skipped > 0 ? `${grouped(skipped)} skipped` : "", undetermined > 0 ? `${grouped(undetermined)} undetermined` : ""].filter(Boolean);
+  if (value === null || !isAllDone(value) || ui.all_done_read.value || !app.all_done.has_come.value) return nothing;
   const review = (): void => {
     navigator.reviewing.set(true);
     ui.all_done_read.set(true);
   };
   return html`<section class="all-done" data-testid="all-done" aria-label="All done" role="status">
     ${icon(PartyPopper, 22)}
-    <div><h2>All done</h2><p>${counted(labeled, "image")} labelled${others.length > 0 ? `, ${others.join(", ")}` : ""}. Everything is saved.</p></div>
+    <div><h2>All done</h2><p>${doneText(value)} Everything is saved.</p></div>
     <span class="all-done-buttons">
       <button class="button small primary" data-testid="all-done-export" popovertarget="export-menu">${icon(Download, 14)}<span>Export</span></button>
       <button class="button small" data-testid="all-done-review" title="Next and Previous go through all images" @click=${review}>Review all</button>
@@ -81,28 +79,42 @@ function allDone(app: App): TemplateResult | typeof nothing {
   </section>`;
 }
 
-/** Which part of the program does not work, and what to do about it. */
-function healthBanner(app: App): TemplateResult | typeof nothing {
-  const health = app.health.health.value;
+/** Which part of the program does not work, and what to do about it; it can be put away until something else is the matter. */
+function healthBanner({ health, ui }: App): TemplateResult | typeof nothing {
+  const found = bannerOf(health.health.value, ui.page_outdated.value);
+  if (found === null || ui.banner_read.value === found.name) return nothing;
+  return html`<div class="banner ${found.kind}" role=${found.kind === "" || found.name === "outdated" ? "status" : "alert"} data-testid=${found.name === "outdated" ? "page-outdated" : "banner"}>
+    <div>${found.text}</div>
+    <button class="button small ghost icon-only" aria-label="Put this notice away" title="Put this notice away"
+      data-testid="banner-away" @click=${() => ui.banner_read.set(found.name)}>${icon(X, 14)}</button></div>`;
+}
+
+interface Banner {
+  readonly name: "unreachable" | "outdated" | "starting" | "no-features" | "no-service";
+  readonly kind: "" | "is-bad" | "is-warn";
+  readonly text: TemplateResult;
+}
+
+function bannerOf(health: Health | "unreachable" | null, is_outdated: boolean): Banner | null {
   if (health === "unreachable") {
-    return html`<div class="banner is-bad" role="alert"><strong>The server does not answer.</strong> What you label is kept in this
-      browser and sent when it is back. Start it again with <code>make demo</code>, <code>fewclick up</code> or <code>uvicorn backend.main:app</code>.</div>`;
+    return { name: "unreachable", kind: "is-bad", text: html`<strong>The server does not answer.</strong> What you label is kept in this
+      browser and sent when it is back. Start it again with <code>make demo</code>, <code>fewclick up</code> or <code>uvicorn backend.main:app</code>.` }; // prettier-ignore
   }
-  if (app.ui.page_outdated.value) {
-    return html`<div class="banner is-warn" role="status" data-testid="page-outdated"><strong>The server runs another version by now.</strong>
-      What you labelled is saved. <button class="button small" @click=${() => location.reload()}>Reload the page</button></div>`;
+  if (is_outdated) {
+    return { name: "outdated", kind: "is-warn", text: html`<strong>The server runs another version by now.</strong>
+      What you labelled is saved. <button class="button small" @click=${() => location.reload()}>Reload the page</button>` }; // prettier-ignore
   }
   if (health?.ml_service.starting === true) {
-    return html`<div class="banner" role="status"><strong>The ML service is starting.</strong> You can label already: predictions
-      follow in a few seconds.</div>`;
+    return { name: "starting", kind: "", text: html`<strong>The ML service is starting.</strong> You can label already: predictions
+      follow in a few seconds.` }; // prettier-ignore
   }
   if (health?.extraction.state === "failed" && health.ml_service.alive) {
-    return html`<div class="banner is-warn" role="alert"><strong>No features can be made.</strong> ${health.extraction.message}</div>`;
+    return { name: "no-features", kind: "is-warn", text: html`<strong>No features can be made.</strong> ${health.extraction.message}` };
   }
   if (health !== null && !health.ml_service.alive) {
-    return html`<div class="banner is-warn" role="alert"><strong>The ML service is not running.</strong> Labels are saved, but
+    return { name: "no-service", kind: "is-warn", text: html`<strong>The ML service is not running.</strong> Labels are saved, but
       predictions wait. <code>fewclick up</code> starts it again by itself within
-      seconds; where the parts run one by one, start <code>python -m ml_service.train</code>.</div>`;
+      seconds; where the parts run one by one, start <code>python -m ml_service.train</code>.` }; // prettier-ignore
   }
-  return nothing;
+  return null;
 }

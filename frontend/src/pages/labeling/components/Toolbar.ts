@@ -5,6 +5,7 @@ import type { Command } from "../../../state/keymap";
 import { isPlain } from "../../../state/picture_look";
 import type { Readable } from "../../../state/signal";
 import { AppView } from "./AppView";
+import "./ToolOptions";
 import { icon } from "./icon";
 import { fileName, percent } from "./text";
 
@@ -30,6 +31,7 @@ export class Toolbar extends AppView {
                 ${image.width === null || image.height === null ? nothing : html`<span class="image-size">${image.width} × ${image.height}</span>`}`
             : nothing}
         </div>
+        ${this.app.config.task === "segmentation" ? html`<fewclick-tool-options .app=${this.app}></fewclick-tool-options>` : nothing}
         <div class="tool-group">
           ${this.#tool("undo", Undo2, "Undo (Ctrl+Z)", !labelling.canUndo)}
           ${this.#tool("redo", Redo2, "Redo (Ctrl+Shift+Z)", !can_redo)}
