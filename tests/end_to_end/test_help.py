@@ -131,3 +131,21 @@ def test_progress__says_what_is_done_and_what_is_left(page: Page, url: str) -> N
     expect(dialog.get_by_test_id("progress-stop")).to_be_disabled()
     page.keyboard.press("Escape")
     expect(dialog).to_be_hidden()
+
+
+def test_dialogs__open_without_the_server_once_the_page_rested(page: Page, url: str) -> None:
+    with page.expect_request_finished(lambda request: "ProgressDialog" in request.url and request.url.endswith(".js")):
+        open_page(page, url)
+    page.route("**/*", lambda route: route.abort())
+    for key, heading in (("l", "Classes"), ("i", "Progress"), ("?", "Keys")):
+        page.keyboard.press(key)
+        expect(page.locator("dialog[open]").get_by_role("heading", name=heading).first).to_be_visible()
+        page.keyboard.press("Escape")
+        expect(page.locator("dialog[open]")).to_have_count(0)
+
+
+def test_dialogs__that_cannot_come_say_so(page: Page, url: str) -> None:
+    page.route("**/ClassEditor*", lambda route: route.abort())
+    open_page(page, url)
+    page.keyboard.press("l")
+    expect(page.get_by_text("This part of the page could not be loaded")).to_be_visible()

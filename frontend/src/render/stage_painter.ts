@@ -136,6 +136,8 @@ export class StagePainter {
     canvas.dataset.imageId = String(picture.image_id);
     canvas.dataset.annotationRevision = String(annotation?.revision ?? 0);
     const { width, height } = picture.size;
-    canvas.setAttribute("aria-label", `Image ${picture.image_id}, ${width} by ${height} pixels, ${annotation?.points.length ?? 0} points`);
+    const count = annotation?.points.length ?? 0;
+    const points = count === 0 ? "" : `, ${count} point${count === 1 ? "" : "s"}`;
+    canvas.setAttribute("aria-label", `Image ${picture.image_id}, ${width} by ${height} pixels${points}`);
   }
 }

@@ -38,8 +38,12 @@ const DIALOGS: readonly LazyDialog[] = [
   },
 ];
 
-/** Dialogs whose code comes when they are opened for the first time. */
+/** After this long the page has what it starts with, and the rest may come. */
+const REST_AFTER_MS = 4_000;
+
+/** Dialogs whose code comes once the page rests, so that they open without the server too, or when one is opened sooner. */
 export class LazyDialogs {
+  readonly #rest = setTimeout(() => void this.#loadRest(), REST_AFTER_MS);
   readonly #there = new Set<LazyDialog>();
   readonly #stops: (() => void)[];
 
@@ -51,6 +55,7 @@ export class LazyDialogs {
   }
 
   stop(): void {
+    clearTimeout(this.#rest);
     for (const stop of this.#stops.splice(0)) stop();
   }
 
@@ -58,13 +63,24 @@ export class LazyDialogs {
     return DIALOGS.filter((dialog) => this.#there.has(dialog)).map(({ draw }) => draw(this.app));
   }
 
+  async #loadRest(): Promise<void> {
+    for (const { load } of DIALOGS) {
+      try {
+        await load();
+      } catch (error) {
+        // Who opens it is told.
+        if (!isMissing(error)) throw error;
+        return;
+      }
+    }
+  }
+
   async #load(dialog: LazyDialog): Promise<void> {
     if (this.#there.has(dialog)) return;
     try {
       await dialog.load();
     } catch (error) {
-      // What import() says when the file does not come.
-      if (!(error instanceof TypeError)) throw error;
+      if (!isMissing(error)) throw error;
       this.app.toasts.show("error", "This part of the page could not be loaded. Is the server still running? Reload the page if it was updated.", {
         detail: error.message,
       });
@@ -73,4 +89,9 @@ export class LazyDialogs {
     this.#there.add(dialog);
     this.changed();
   }
+}
+
+/** What import() says when a script does not come, and the build's loader when a style does not. */
+function isMissing(error: unknown): error is Error {
+  return error instanceof TypeError || (error instanceof Error && error.message.startsWith("Unable to preload"));
 }
