@@ -38,9 +38,9 @@ export class CommentBox extends AppView {
     const { text } = commenting;
     const tip = this.tip(text === "" ? "Comment on this image" : `Comment: ${text}`, "comment");
     return html`
-      <button class="button icon-only ${text === "" ? "" : "is-marked"}" data-testid="comment" title=${tip} aria-label=${text === "" ? "Comment" : "Comment: there is one"}
+      <button class="button is-worded ${text === "" ? "" : "is-marked"}" data-testid="comment" title=${tip} aria-label=${text === "" ? "Comment" : "Comment: there is one"}
         aria-expanded=${open} ?disabled=${navigator.image === null} @click=${() => this.command("comment")}>
-        ${icon(text === "" ? MessageSquare : MessageSquareText)}</button>
+        ${icon(text === "" ? MessageSquare : MessageSquareText)}<span>Comment</span></button>
       ${open ? this.#panel() : nothing}
     `;
   }

@@ -13,14 +13,14 @@ import { percent } from "./text";
 /** Where the frozen features are not enough: fine-tune them, and adopt what is better. */
 export class FinetunePanel extends AppView {
   protected watched(): readonly Readable<unknown>[] {
-    const { finetuning, training } = this.app;
-    return [finetuning.state, finetuning.busy, training.training, training.starting];
+    const { finetuning, training, stats } = this.app;
+    return [finetuning.state, finetuning.busy, training.training, training.starting, stats.stats];
   }
 
   protected override render(): TemplateResult | typeof nothing {
     const { finetuning, training } = this.app;
     const state = finetuning.state.value;
-    if (state === null) return nothing;
+    if (state === null || (!state.adopted && this.app.stats.stats.value?.by_status.labeled === 0)) return nothing; // for experts, who have labels
     const waits = training.starting.value || isActive(training.training.value);
     return html`<div class="finetune" data-testid="finetune">
       <div class="button-row">

@@ -38,11 +38,11 @@ export class ImageStrip extends AppView {
         ${this.#filter()}
         ${this.#strategies()}
         <fewclick-comment-box .app=${this.app}></fewclick-comment-box>
-        <button class="button" data-testid="skip" title=${this.tip("Skip: set this image aside, labels on it are taken off (Next leaves them)", "skip")} @click=${() => this.command("skip")}>
+        <button class="button" data-testid="skip" title=${this.tip("Skip: not now, or not wanted. Nobody has judged the image, and it can be labelled later. Labels on it are taken off (Next leaves them)", "skip")} @click=${() => this.command("skip")}>
           ${icon(SkipForward)}<span>Skip</span>
         </button>
-        <button class="button icon-only" data-testid="undetermined" title=${this.tip("Undetermined: nobody can tell; labels on the image are taken off", "undetermined")} aria-label="Undetermined"
-          @click=${() => this.command("undetermined")}>${icon(CircleDashed)}</button>
+        <button class="button is-worded" data-testid="undetermined" title=${this.tip("Undetermined: a person looked and nobody can tell. An answer: it counts as seen, exports name it. Labels on it are taken off", "undetermined")} aria-label="Undetermined"
+          @click=${() => this.command("undetermined")}>${icon(CircleDashed)}<span>Undetermined</span></button>
         <button class="button primary" data-testid="next" title=${this.tip("Next", "next")} aria-busy=${navigator.loading.value}
           @click=${() => this.command("next")}><span>Next</span>${icon(ChevronRight)}</button>
       </nav>

@@ -73,7 +73,7 @@ export class ProgressDialog extends AppView {
     const { value } = training.training;
     return html`<section data-testid="progress-training"><h3>Training
         <span class="state is-${(value?.state ?? "IDLE").toLowerCase()}">${value?.state ?? "IDLE"}</span></h3>
-      <p class="hint ${value?.state === "FAILED" ? "is-bad" : ""}" role="status">${value ? trainingLine(value) : "The head learns live from every change."}</p>
+      <p class="hint ${value?.state === "FAILED" ? "is-bad" : ""}" role="status">${value ? trainingLine(value) : "It learns from every label by itself."}</p>
       <fewclick-loss-chart .training=${value}></fewclick-loss-chart>
       ${value && outcomeLine(value) !== "" ? html`<p class="training-outcome">${outcomeLine(value)}</p>` : nothing}
       <div class="button-row">

@@ -1,4 +1,4 @@
-import { Check, Settings2, Sparkles } from "lucide";
+import { Check, Eraser, Settings2, Sparkles } from "lucide";
 import { html, nothing, type TemplateResult } from "lit";
 
 import type { OverlayStyle } from "../../../state/preferences";
@@ -6,17 +6,18 @@ import { areaShares } from "../../../state/prediction";
 import { depthOf } from "../../../state/class_tree";
 import type { Readable } from "../../../state/signal";
 import type { LabelClass } from "../../../state/types";
-import { markedText } from "../../../state/words";
+import { counted, markedText } from "../../../state/words";
+import { isExtracted } from "../../../sync/extracted_points";
 import { AppView } from "./AppView";
 import "./RegionList";
 import { icon } from "./icon";
 import { percent } from "./text";
 
 const STYLE_NAMES: readonly (readonly [OverlayStyle, string, string])[] = [
-  ["confidence", "Confidence", "How sure the head is"],
-  ["classes", "Classes", "The most likely class"],
-  ["uncertainty", "Doubt", "Where two classes are almost as likely"],
-  ["contour", "Outline", "Borders only"],
+  ["confidence", "Certainty", "The colour of the most likely class, fainter where the prediction is less sure; two classes: from red to green"],
+  ["classes", "Mask", "The most likely class everywhere, in full colour, however sure"],
+  ["uncertainty", "Doubt", "Yellow where two classes are almost as likely: a point helps most there"],
+  ["contour", "Outline", "Only the borders between the classes"],
 ];
 
 /** Beside the image in a segmentation session: the class of the next point, and how the prediction is shown. */
@@ -68,7 +69,8 @@ export class SegmentationUI extends AppView {
   }
 
   #prediction(): TemplateResult {
-    const { predictions, preferences, classes } = this.app;
+    const { predictions, preferences, classes, annotations, labelling } = this.app;
+    const extracted = annotations.current.value.points.filter(isExtracted).length;
     const { overlay_opacity, overlay_style } = preferences.value;
     const has = (predictions.shown.value?.maps.length ?? 0) > 0;
     return html`<section class="card" aria-labelledby="prediction-title">
@@ -86,12 +88,14 @@ export class SegmentationUI extends AppView {
       ${has ? this.#legend(overlay_style) : html`<p class="hint legend">It appears with your first point.</p>`}
       <label class="slider-row"><span>Opacity</span>
         <input type="range" data-testid="opacity" min="0" max="1" step="0.05" .value=${String(overlay_opacity)}
-          title="Opacity (${this.app.keys.names("opacity-down")} and ${this.app.keys.names("opacity-up")})" @input=${this.#setOpacity} @change=${this.#release} />
+          title="How opaque the prediction and the regions are together (${this.app.keys.names("opacity-down")} and ${this.app.keys.names("opacity-up")})" @input=${this.#setOpacity} @change=${this.#release} />
         <output>${percent(overlay_opacity)}</output>
       </label>
       <div class="button-row">
-        <button class="button" data-testid="extract-points" ?disabled=${!has} title=${this.tip("Points where the head is sure", "extract")}
+        <button class="button" data-testid="extract-points" ?disabled=${!has} title=${this.tip("Points where the head is sure and you said nothing yet", "extract")}
           @click=${() => this.command("extract")}>${icon(Sparkles, 16)}<span>Extract points</span></button>
+        ${extracted === 0 ? nothing : html`<button class="button icon-only" data-testid="remove-extracted" aria-label="Remove extracted points"
+          title="Remove the ${counted(extracted, "extracted point")} of this image; yours stay" @click=${() => labelling.extracted.remove()}>${icon(Eraser, 16)}</button>`}
         <button class="button" data-testid="accept-prediction" ?disabled=${!has} title=${this.tip("Accept the prediction", "accept")}
           @click=${() => this.command("accept")}>${icon(Check, 16)}<span>Accept</span></button>
       </div>
@@ -108,9 +112,9 @@ export class SegmentationUI extends AppView {
       event.target.blur();
     };
     return html`<select class="select class-choice" data-testid="confidence-class" aria-label="Class whose confidence is shown"
-      title="Whose confidence the colours show" ?disabled=${style !== "confidence"} @change=${choose}>
-      <option value="" ?selected=${chosen === null}>Most likely class</option>
-      ${classes.value.map(({ id, name }) => html`<option value=${id} ?selected=${id === chosen}>${name}</option>`)}
+      title="All classes at once, or how sure the prediction is of one of them, from red to green" ?disabled=${style !== "confidence"} @change=${choose}>
+      <option value="" ?selected=${chosen === null}>All classes, by colour</option>
+      ${classes.value.map(({ id, name }) => html`<option value=${id} ?selected=${id === chosen}>Only ${name}, red to green</option>`)}
     </select>`;
   }
 

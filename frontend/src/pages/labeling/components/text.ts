@@ -85,7 +85,7 @@ export function extractorName(extractor: Extractor): string {
 export function trainingLine(training: Training): string {
   switch (training.state) {
     case "IDLE":
-      return "The head learns live from every change. Save starts a full run with held-out early stopping.";
+      return "It learns from every label by itself. Save & train adds a longer, checked run once a few images are labelled.";
     case "QUEUED":
       return "Waiting for the ML service to take it up.";
     case "RUNNING":
