@@ -138,7 +138,7 @@ def _spell_quality(db_session: Session, label_sequence: int) -> str:
         whose = "live head" if active is None else f"checkpoint {active.id}"
         since = "" if quality.is_current is not False else ", labels changed since"
         lines.append(
-            f"{accuracy.value:.0%} right ({accuracy.low:.0%} to {accuracy.high:.0%}) on {figures.n_samples} samples of "
+            f"{accuracy.value:.0%} right ({accuracy.low:.0%} to {accuracy.high:.0%}) on {figures.n_samples} labels of "
             f"{figures.n_images} images ({how}; {whose}{since})"
         )
     return "\n".join(lines) or f"unknown: {quality.unknown}"

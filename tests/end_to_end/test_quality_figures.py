@@ -41,7 +41,7 @@ def test_quality__unknown_at_first_then_figures(
         cells = labeling.part("quality-confusion").locator("tbody td").all_inner_texts()
         assert sum(map(int, cells)) == LABELS
         expect(labeling.part("quality-calibration")).to_contain_text(
-            f"needs 30 samples on 5 images that were not learned from, there are {LABELS}"
+            f"needs 30 labels on 5 images that were not learned from, there are {LABELS}"
         )
         curve = labeling.part("quality-curve")
         expect(curve.locator("svg[role=img]")).to_have_attribute(

@@ -66,7 +66,7 @@ def test_get_stats__quality_of_the_live_head(cla: TestClient, classification_ses
     assert quality["estimate"]["confusion"] == {"class_ids": [1, 2], "counts": [[18, 2], [2, 18]]}
     assert quality["estimate"]["calibration"]["bins"][0]["count"] == 40
     assert quality["held_out"]["calibration"] is None
-    assert "30 samples" in quality["held_out"]["calibration_unknown"]
+    assert "30 labels" in quality["held_out"]["calibration_unknown"]
     assert quality["curve"]["outlook"]["verdict"] == "unclear"
     assert [point["n_labels"] for point in quality["history"]] == [12]
     cla.put("/api/images/2/annotations", json={"class_id": 1})
@@ -79,7 +79,7 @@ def test_get_stats__too_few_held_out_samples_are_no_figure(cla: TestClient, clas
     stats = cla.get("/api/stats").json()
     assert stats["held_out"] is None
     assert stats["quality"]["held_out"]["accuracy"] is None
-    assert "at least 5 samples on 2 images" in stats["quality"]["unknown"]
+    assert "at least 5 labels on 2 images" in stats["quality"]["unknown"]
     assert "there are 4 on 4" in stats["quality"]["unknown"]
     assert (
         "8 labelled images" in stats["quality"]["curve_unknown"] or "two classes" in stats["quality"]["curve_unknown"]
