@@ -44,7 +44,7 @@ def format_of(file: Path) -> ExportFormat:
 
 
 def left_out(session_dir: Path, kind: ExportFormat, options: ExportOptions) -> str:
-    """ ": 2 of 12 images (labelled only; --scope all for all)" where masks of other images could be had; else nothing."""
+    """Of how many images the file has masks, where it could have those of more; starts with a colon."""
     if kind not in FORMATS_WITH_MASKS or options.scope is ExportScope.ALL:
         return ""
     database = Database.of_session(session_dir)

@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from sqlalchemy.orm import Session
 
 from backend.schemas.annotations import AcceptedForm, AnnotationPut
@@ -23,6 +24,7 @@ from db.tasks import Task
 from ml_service.sampling.point_extraction import ExtractionSettings, extract_points
 from models.geometry import fit_within, scale_between
 from models.prediction_store import read_map, upsampled_probabilities
+from models.region_shapes import paint, shape_of
 
 EXTRACTION_SIDE = 1024
 """Points are drawn on the map at no more than this side, pixels: far finer than the cells of any feature grid."""
@@ -123,11 +125,12 @@ def _sample(source: PredictedImage, replaced: frozenset[Origin], *, whole: bool 
         ExtractionSettings(
             max_points=training.max_points,
             confidence_threshold=1.0 if whole else training.confidence_threshold,
-            min_distance=training.min_distance * float(to_map.max()),
+            min_distance=training.min_distance * float(to_map.max()) if whole else _spacing(source, to_map),
             # Drawn towards its borders, a whole region would be told by the pixels that are least certain.
             gradient_weight=0.0 if whole else training.gradient_weight,
         ),
         occupied=np.array([(point["x"], point["y"]) for point in stay]).reshape(-1, 2) * to_map,
+        covered=None if whole else _painted(source, map_size, to_map),
         seed=image.id,
     )
     new = (
@@ -137,3 +140,33 @@ def _sample(source: PredictedImage, replaced: frozenset[Origin], *, whole: bool 
     )
     kept = (NewPoint(point["x"], point["y"], point["class_id"], point["id"]) for point in stay)
     return Proposal(points=(*kept, *new))
+
+
+def _spacing(source: PredictedImage, to_map: npt.NDArray[np.float64]) -> float:
+    """Between extracted points, pixels of the map: two points in one feature cell would say one thing twice."""
+    image, prediction = source.image, source.prediction
+    assert image.width is not None
+    assert image.height is not None
+    cell = max(
+        image.width / (prediction.map_width or 1) * to_map[0], image.height / (prediction.map_height or 1) * to_map[1]
+    )
+    return max(source.training.min_distance * float(to_map.max()), float(cell))
+
+
+def _painted(
+    source: PredictedImage, map_size: tuple[int, int], to_map: npt.NDArray[np.float64]
+) -> npt.NDArray[np.bool_] | None:
+    """Where regions say the class already, (H, W) of the map."""
+    regions = source.annotation["regions"]
+    if not regions:
+        return None
+    width, height = map_size
+    labels = np.zeros((height, width), dtype=np.uint16)
+    for region in regions:
+        shape = shape_of(region["kind"], region["geometry"])
+        paint(
+            labels,
+            shape.cover(width, height, (float(to_map[0]), float(to_map[1]))),
+            int(region["class_id"] is not None),
+        )
+    return labels > 0

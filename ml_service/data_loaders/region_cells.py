@@ -30,7 +30,7 @@ MOST_CELLS = {Origin.HUMAN: 32, Origin.ACCEPTED: 16, Origin.IMPORTED: 16}
 """Of each class of an image: what people draw themselves is told in more detail."""
 LONE_CELLS = 4
 """Of an accepted class, if no other is accepted in the image; else as many as the others have. To accept is one click
-on what the head says already, of as large a region as it found: many cells of a class would outvote the other clicks."""
+on what the head says already, as large as it may be: many cells of a class would outvote the clicks of the others."""
 MOST_CLICKS = {Origin.HUMAN: np.inf, Origin.ACCEPTED: 1.0, Origin.IMPORTED: np.inf}
 """What the cells of a class of an image weigh together at most."""
 ZONES = 8

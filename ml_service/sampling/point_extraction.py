@@ -40,6 +40,7 @@ def extract_points(
     settings: ExtractionSettings,
     *,
     occupied: npt.NDArray[np.float64],
+    covered: npt.NDArray[np.bool_] | None = None,
     seed: int,
 ) -> list[ExtractedPoint]:
     """Weighted Poisson-disk sampling of each class in turn; the same arguments give the same points.
@@ -47,13 +48,14 @@ def extract_points(
     Args:
         probabilities: (K, H, W).
         occupied: (N, 2) points as (x, y) that stay where they are: nothing is extracted closer than min_distance.
+        covered: (H, W), where nothing is extracted; None for nowhere.
 
     Returns:
         At most max_points // K points a class, those of a class in the order of being drawn.
     """
     class_count, height, width = probabilities.shape
     random = np.random.default_rng(seed)
-    blocked = np.zeros((height, width), dtype=bool)
+    blocked = np.zeros((height, width), dtype=bool) if covered is None else covered.copy()
     disk = _Disk(settings.min_distance)
     for x, y in occupied:
         disk.stamp(blocked, min(int(x), width - 1), min(int(y), height - 1))

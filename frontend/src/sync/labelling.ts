@@ -5,9 +5,9 @@ import { toggled } from "../state/class_sets";
 import { asideOf, DRAFT_KINDS, heldClasses } from "../state/rebase";
 import { Signal, type Readable } from "../state/signal";
 import type { Travel } from "../state/trail";
-import { extractionText } from "../state/words";
 import type { ToastStore } from "../state/toasts";
 import type { Annotation, Draft, LabelClass, Point, Task } from "../state/types";
+import { ExtractedPoints } from "./extracted_points";
 import { LateAnswers } from "./late_answers";
 import type { Navigator } from "./navigator";
 import type { LeftImage } from "./on_screen";
@@ -41,6 +41,7 @@ export class Labelling {
   readonly #changes: ServerChanges;
   readonly #undoing: Undoing;
   readonly #aside: SettingAside;
+  readonly extracted: ExtractedPoints;
 
   constructor(
     private readonly api: Api,
@@ -58,6 +59,7 @@ export class Labelling {
     this.#undoing = new Undoing(api, annotations, saves, this.#changes, toasts, () => this.#kind);
     this.late = new LateAnswers(saves, this.#changes, navigator, toasts);
     this.#aside = new SettingAside(annotations, navigator, this.late, toasts, () => classes.value, () => this.#undoHere());
+    this.extracted = new ExtractedPoints(api, annotations, navigator, predictions, toasts, (left) => this.pointsOf(left), (...change) => this.#onServer(...change));
     annotations.onChange(({ image_id, origin, before, is_step }) => {
       if (origin !== "LOCAL") return;
       this.#touched = true;
@@ -202,14 +204,7 @@ export class Labelling {
   }
 
   async extractPoints(at_ms = Infinity): Promise<void> {
-    const left = this.navigator.on_screen.leftAt(at_ms);
-    if ((left?.prediction ?? this.predictions.shown.value)?.image_id !== (left?.image.id ?? this.annotations.image_id.value)) {
-      this.toasts.show("info", "There is no prediction to extract points from yet: set a few points first, of each class at least one.");
-      return;
-    }
-    const before = this.pointsOf(left);
-    const answer = await this.#onServer((image_id, revision) => this.api.extractPoints(image_id, revision), left, "Extract points");
-    if (answer !== null) this.toasts.show("info", extractionText(before, answer.points));
+    await this.extracted.extract(this.navigator.on_screen.leftAt(at_ms));
   }
 
   /** The predicted region at a place: as it is, filled, or as another class. */

@@ -57,6 +57,11 @@ class SlowServer {
     });
   }
 
+  extract(revision: number | null): Promise<Annotation> {
+    const stay = this.points.filter(({ origin }) => origin !== "extracted");
+    return this.#slowly("extract", this.change_ms, revision, () => this.write([...stay, point(4, "extracted"), point(5, "extracted"), point(6, "extracted")]));
+  }
+
   skip(revision: number | null): Promise<Annotation> {
     return this.#slowly("skip", this.change_ms, revision, () => {
       this.write([]);
@@ -88,6 +93,7 @@ let annotations: AnnotationStore;
 let saves: SaveQueue;
 let toasts: ToastStore;
 let labelling: Labelling;
+let shown: Signal<unknown>;
 let image: { id: number };
 let next: ReturnType<typeof vi.fn<() => Promise<void>>>;
 
@@ -97,7 +103,8 @@ beforeEach(() => {
   annotations = new AnnotationStore();
   toasts = new ToastStore();
   next = vi.fn(() => Promise.resolve());
-  const api: Pick<Api, "undo" | "annotation" | "removedClasses"> = {
+  const api: Pick<Api, "undo" | "annotation" | "removedClasses" | "extractPoints"> = {
+    extractPoints: (_id, revision) => server.extract(revision),
     removedClasses: () => Promise.resolve([{ id: 9 } as RemovedClass]),
     undo: (_id, revision) => server.undo(revision),
     annotation: async () => {
@@ -119,7 +126,8 @@ beforeEach(() => {
     return Promise.resolve(true);
   };
   const navigator = { image, loading: new Signal(false), on_screen: new OnScreen(), invalidate: () => undefined, forget: () => undefined, next, returnTo };
-  const predictions = { expect: () => undefined, shown: new Signal(null) };
+  shown = new Signal<unknown>(null);
+  const predictions = { expect: () => undefined, shown };
   labelling = new Labelling(
     api as Api, new Signal<Task>("segmentation"), new Signal([{ id: 1, name: "a", color: "#ffffff", group: null }]), annotations, saves,
     navigator as unknown as Navigator, predictions as unknown as PredictionWatch, new PreferenceStore(memoryStorage()), toasts,
@@ -272,6 +280,24 @@ describe("Labelling", () => {
   test("points without a prediction: said plainly, and nothing is asked", async () => {
     await labelling.extractPoints();
     expect(toasts.value.map(({ kind, text }) => [kind, text.split(":")[0]])).toEqual([["info", "There is no prediction to extract points from yet"]]);
+  });
+
+  test("extracted points go at once, by their message too; those of the person stay", async () => {
+    annotations.open(1, server.write([point(1), point(2, "extracted"), point(3, "extracted")]));
+    shown.set({ image_id: 1 });
+    void labelling.extractPoints();
+    await pass();
+    expect(toasts.value.at(-1)).toMatchObject({ text: "3 points extracted from the prediction, 2 earlier ones replaced.", action: { text: "Remove them" } });
+    toasts.value.at(-1)?.action?.run();
+    await pass();
+    expect([places(server.points), toasts.value.at(-1)?.text]).toEqual([[1], "3 extracted points removed. Undo brings them back."]);
+    void labelling.undo();
+    await pass();
+    expect(server.points).toHaveLength(4);
+    labelling.extracted.remove();
+    labelling.extracted.remove();
+    await pass();
+    expect([places(server.points), toasts.value.at(-1)?.text]).toEqual([[1], "There are no extracted points on this image."]);
   });
 
   test("use mine instead: extracted points that the server knows stay extracted, others do not turn human", async () => {

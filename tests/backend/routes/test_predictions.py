@@ -147,6 +147,26 @@ def test_extract_points__human_points_stay_and_extracted_ones_are_replaced(
     assert seg.post("/api/images/1/extract-points", json={"revision": 0}).status_code == 409
 
 
+def test_extract_points__none_in_regions_and_one_a_cell(seg: TestClient, segmentation_session: Any) -> None:
+    image = seg.get("/api/images/1").json()
+    box = {"x0": 0, "y0": 0, "x1": image["width"] // 2, "y1": image["height"] // 2}
+    erased = {**box, "x1": 10, "y1": 10}
+    regions = [
+        {"kind": "box", "class_id": 2, "geometry": box},
+        {"kind": "box", "class_id": None, "geometry": erased},
+    ]
+    seg.post("/api/images/1/regions", json={"add": regions})
+    segmentation_session.add_prediction(1)
+    points = seg.post("/api/images/1/extract-points").json()["points"]
+    assert len(points) > 4
+    for point in points:
+        is_in_box = point["x"] < box["x1"] and point["y"] < box["y1"]
+        assert not is_in_box or (point["x"] < 10 and point["y"] < 10)
+    xy = np.array([(point["x"], point["y"]) for point in points])
+    apart = np.hypot(*(xy[:, None] - xy[None]).transpose(2, 0, 1)) + 1e6 * np.eye(len(xy))
+    assert apart.min() >= min(image["width"] / 8, image["height"] / 6)
+
+
 def test_extract_points__without_prediction(seg: TestClient) -> None:
     assert seg.post("/api/images/1/extract-points").status_code == 404
 

@@ -85,3 +85,14 @@ def test_extract_points__one_pixel() -> None:
     probabilities = np.array([[[1.0]], [[0.0]]], np.float32)
     (point,) = extract_points(probabilities, make_settings(min_distance=1e9), occupied=NOTHING, seed=0)
     assert (point.x, point.y, point.class_index) == (0.5, 0.5, 0)
+
+
+def test_extract_points__nothing_where_it_is_covered() -> None:
+    probabilities = two_halves()
+    covered = np.zeros(probabilities.shape[1:], dtype=bool)
+    covered[:, 40:] = True
+    before = covered.copy()
+    points = extract_points(probabilities, make_settings(), occupied=NOTHING, covered=covered, seed=0)
+    assert points
+    assert all(point.x < 40 for point in points)
+    assert (covered == before).all()
