@@ -225,13 +225,23 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except typer.TyperException as error:
         # Without a command the help has been shown, and there is nothing more to say.
         if error.format_message():
-            _fail(f"{error.format_message()} (see `fewclick --help`)")
+            _fail(f"{error.format_message()} (see `{_named_command(error)} --help`)")
         sys.exit(BAD_INPUT)
     except typer.Abort:
         sys.exit(130)
     except (FewclickError, ModelsError) as error:
         _fail(str(error))
     sys.exit(status or 0)
+
+
+def _named_command(error: typer.TyperException) -> str:
+    """The command that was not understood, as people call it."""
+    words: list[str] = []
+    context = getattr(error, "ctx", None)
+    while context is not None and context.parent is not None:
+        words.insert(0, context.info_name or "")
+        context = context.parent
+    return " ".join(["fewclick", *words])
 
 
 def _fail(message: str) -> None:

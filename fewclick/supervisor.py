@@ -24,6 +24,7 @@ from rich.console import Console
 from db.errors import InvalidInputError
 from db.service_log import LEVEL_VARIABLE
 from db.session_dir import SESSION_VARIABLE
+from fewclick.served_note import noting, served_elsewhere
 from fewclick.sessions import SessionMount, describe_sessions
 
 BAD_INPUT = 2
@@ -199,11 +200,25 @@ def up(session_dirs: Sequence[Path], host: str, port: int, sessions_root: Path |
     # Plain lines when piped, whatever their length: an address must never be wrapped.
     console = Console(soft_wrap=True, highlight=False)
     mounts = describe_sessions(session_dirs)
-    with open_listener(host, port) as listener:
+    # Before the port: the other server may have it.
+    warn_if_served(mounts, console)
+    folders = [mount.session_dir for mount in mounts]
+    with open_listener(host, port) as listener, noting(folders, address_of(listener)):
         specs = [web_spec(mounts, listener, sessions_root), *map(ml_spec, mounts), *map(extraction_spec, mounts)]
         announcement = (address_of(listener), mounts, console)
         threading.Thread(target=announce_when_ready, args=announcement, daemon=True, name="announce").start()
         return Supervisor(specs, console).run()
+
+
+def warn_if_served(mounts: Sequence[SessionMount], console: Console) -> None:
+    """Say of each session that another program serves where that is."""
+    for mount in mounts:
+        note = served_elsewhere(mount.session_dir)
+        if note is not None:
+            console.print(
+                f"[yellow]session {mount.name} is served already, at {note.url}/ (process {note.pid}): open that page, "
+                "or stop that program. Two at once share the work, and each takes the memory of an ML service[/]"
+            )
 
 
 def web_spec(mounts: Sequence[SessionMount], listener: socket.socket, sessions_root: Path | None = None) -> ChildSpec:

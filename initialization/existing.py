@@ -14,8 +14,9 @@ from sqlalchemy.orm import Session
 
 from db.clock import utc_now
 from db.database import DATABASE_FILE_NAME, URL_VARIABLE, Database, database_url
-from db.enums import FeatureState, Origin
+from db.enums import FeatureState, ImageStatus, Origin
 from db.migrate import migrate
+from db.queries.classes import list_classes
 from db.tables.annotations import ANNOTATION_TABLES
 from db.tables.images import Image
 from db.tables.learning import Checkpoint
@@ -43,6 +44,10 @@ class ExistingSession:
     """Images that a person has said something about; imported labels do not count while nobody changed them."""
     imported: int
     """Images whose annotation is what labels_dir gave."""
+    labelled: int
+    """Of all images: fewer than are annotated where some were skipped, or a label was taken off again."""
+    class_names: tuple[str, ...]
+    """In their order, without removed ones: people change them on the page."""
     checkpoints: int
     live_workers: int
     ready_paths: frozenset[str]
@@ -84,6 +89,9 @@ def _describe(db_session: Session, info: SessionInfo) -> ExistingSession:
         extractor=info.extractor,
         annotated=changed - imported,
         imported=imported,
+        labelled=db_session.scalar(select(func.count()).select_from(Image).where(Image.status == ImageStatus.LABELED))
+        or 0,
+        class_names=tuple(label_class.name for label_class in list_classes(db_session)),
         checkpoints=db_session.scalar(select(func.count()).select_from(Checkpoint)) or 0,
         live_workers=db_session.scalar(
             select(func.count()).select_from(Worker).where(Worker.heartbeat_at > alive_since)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,7 +73,7 @@ def initialize(options: Options, report: Report, load_extractor: LoadExtractor) 
     config = _with_adopted(config, existing, options)
     report.title(f"Fewclick: {config.task.name} session {config.session_name!r}")
     report.fact("session", f"{session_dir}{_how(existing, options)}")
-    report.fact("classes", ", ".join(entry.name for entry in config.classes))
+    report.fact("classes", ", ".join(_class_names(config, None if options.move_aside else existing)))
 
     plan = source.plan(session_dir)
     continued = None if options.move_aside else existing
@@ -183,13 +184,23 @@ def _with_adopted(config: SessionConfig, existing: ExistingSession | None, optio
     return config if stored is None else config.model_copy(update={ADAPTER_KEY: Path(stored)})
 
 
+def _class_names(config: SessionConfig, existing: ExistingSession | None) -> Sequence[str]:
+    """Those of the session, where the file says of them what it said when the session was made."""
+    named = [entry.name for entry in config.classes]
+    if existing is None or [entry["name"] for entry in existing.config.get("classes", ())] != named:
+        return named
+    return existing.class_names
+
+
 def _how(existing: ExistingSession | None, options: Options) -> str:
     if existing is None:
         return " (new)"
     if options.move_aside:
         return " (the old one will be moved aside)"
     annotated = existing.annotated + existing.imported
-    kept = f", {counted(annotated, 'annotated image')} kept as found" if annotated else ""
+    kept = (
+        f", work on {counted(annotated, 'image')} kept as found ({existing.labelled:,} labelled)" if annotated else ""
+    )
     return f" (going on: {counted(len(existing.ready_paths), 'image')} ready{kept})"
 
 

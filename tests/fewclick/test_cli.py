@@ -120,6 +120,19 @@ def test_next__unknown_strategy(make_session: MakeSession) -> None:
     assert_one_line_error(done, "hardest", "least_confident")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "command"),
+    [
+        (("checkpoints", "export", "--wrong"), "fewclick checkpoints export"),
+        (("checkpoints", "wrong"), "fewclick checkpoints"),
+        (("up", "--wrong"), "fewclick up"),
+        (("wrong",), "fewclick"),
+    ],
+)
+def test_main__names_the_help_of_the_command(arguments: tuple[str, ...], command: str) -> None:
+    assert_one_line_error(run_cli(*arguments), f"see `{command} --help`")
+
+
 def test_export__json_file(make_session: MakeSession, tmp_path: Path) -> None:
     file = tmp_path / "labels.json"
     done = run_cli("export", str(file), "--session", str(make_session("cells")))

@@ -9,7 +9,10 @@ import pytest
 from sqlalchemy import select
 
 from db.database import Database
+from db.queries.annotations import skip
+from db.queries.classes import add_class
 from db.tables.annotations import AnnotationState
+from db.tables.images import Image
 from db.tables.learning import Run
 from db.tables.processes import Worker
 from db.tables.session import LabelClass
@@ -107,6 +110,23 @@ def test_main__annotated_session_is_refused_then_appended(tmp_path: Path, capsys
     assert after[:3] == before
     assert (after[3]["path"], after[3]["features"]) == ("new.png", "ready")
     assert annotations(session_dir) == points
+
+
+def test_main__going_on_tells_the_classes_and_labels_that_the_session_has(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config, session_dir = make_session(tmp_path)
+    annotate(session_dir)
+    database = Database.of_session(session_dir)
+    with database.write() as db_session:
+        add_class(db_session, "rust", color="#123456")
+        skip(db_session, db_session.scalars(select(Image).where(Image.revision == 0).limit(1)).one())
+    database.close()
+    capsys.readouterr()
+    assert init(config, "--append") == 0
+    told = capsys.readouterr().out
+    assert ", rust" in told
+    assert "work on 2 images kept as found (1 labelled)" in " ".join(told.split())
 
 
 def test_main__move_aside_keeps_the_old_session(tmp_path: Path) -> None:
