@@ -1,5 +1,6 @@
 import type { App } from "../../app";
 import type { ImageStage } from "../../render/image_stage";
+import { sharedOpacity } from "../../state/opacity";
 import { isTiled } from "../../state/tiles";
 
 /** Brings to the stage what it shows: the picture, what is said and predicted of it, and how the person wants to see that. */
@@ -14,7 +15,7 @@ export class StageFeed {
   ) {}
 
   show(): void {
-    const { annotations, predictions, classes, preferences, ui, picture_view } = this.app;
+    const { annotations, predictions, classes, preferences, ui, picture_view, tools } = this.app;
     this.#showPicture();
     this.stage.setClasses(classes.value);
     this.stage.setAnnotation(annotations.current.value);
@@ -22,7 +23,8 @@ export class StageFeed {
     this.stage.setRenderer(preferences.value.renderer);
     this.stage.setTones(picture_view.tones.value);
     this.stage.setStyle(preferences.value.overlay_style, picture_view.confidence_class_id);
-    this.stage.setOpacity(preferences.value.overlay_opacity);
+    const shows_regions = annotations.regions.some(({ id }) => !tools.hidden.value.has(id));
+    this.stage.setOpacity(sharedOpacity(preferences.value.overlay_opacity, shows_regions).overlay);
     this.stage.setHidden(ui.overlay_hidden.value);
     this.stage.wheel_pans = preferences.value.wheel_pans;
   }

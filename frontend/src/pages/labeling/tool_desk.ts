@@ -10,6 +10,7 @@ import { RegionsLayer } from "../../render/tools/regions_layer";
 import { SelectTool } from "../../render/tools/select_tool";
 import type { ToolPointer } from "../../render/tools";
 import type { Vec2 } from "../../state/geometry";
+import { sharedOpacity } from "../../state/opacity";
 import { predictedRegionAt, type PredictedRegion } from "../../state/predicted_region";
 import type { Readable } from "../../state/signal";
 import { CORRECTIONS, type Correction, type ToolName } from "../../state/tools";
@@ -100,7 +101,7 @@ export class ToolDesk {
 
   /** What the signals say, on the stage. */
   show(): void {
-    const { tools, annotations, classes, navigator, predictions } = this.app;
+    const { tools, annotations, classes, navigator, predictions, preferences } = this.app;
     const image_id = annotations.image_id.value;
     const name = tools.tool.value;
     const usable = navigator.opened.value?.image.features !== "failed";
@@ -114,7 +115,9 @@ export class ToolDesk {
     this.#points.cursor = classCursor(this.#chosenColor());
     this.stage.setTool(tool);
     this.stage.repaintTool();
-    this.#layer.set({ regions: annotations.regions, hidden: tools.hidden.value, colors: new Map(classes.value.map(({ id, color }) => [id, color])) });
+    const { fill, hatch } = sharedOpacity(preferences.value.overlay_opacity, true);
+    const colors = new Map(classes.value.map(({ id, color }) => [id, color]));
+    this.#layer.set({ regions: annotations.regions, hidden: tools.hidden.value, colors, fill, hatch });
   }
 
   /** It is kept where it was begun. */

@@ -11,14 +11,15 @@ export interface ShownRegions {
   readonly hidden: ReadonlySet<number>;
   /** #RRGGBB by id of the class. */
   readonly colors: ReadonlyMap<number, string>;
+  /** 0..1, of what the outline surrounds, and of the hatch in it. */
+  readonly fill: number;
+  readonly hatch: number;
 }
 
 /** How far beyond the stage regions are painted, CSS pixels: a pan this long paints nothing anew. */
 const MARGIN_PX = 160;
 /** A zoom shows what was painted before, larger or smaller, until it rests this long. */
 const SETTLE_MS = 90;
-const FILL_OPACITY = 0.26;
-const HATCH_OPACITY = 0.5;
 /** CSS pixels. */
 const HATCH_STEP_PX = 8;
 const OUTLINE_PX = 1.5;
@@ -34,7 +35,7 @@ const AROUND: readonly Vec2[] = [[1, 0], [-1, 0], [0, 1], [0, -1], [0.7, 0.7], [
  * with the image; one that is added is painted alone.
  */
 export class RegionsLayer implements StageLayer {
-  #shown: ShownRegions = { regions: [], hidden: new Set(), colors: new Map() };
+  #shown: ShownRegions = { regions: [], hidden: new Set(), colors: new Map(), fill: 0, hatch: 0 };
   /** What covers what, in full colours. */
   readonly #covered = document.createElement("canvas");
   readonly #ready = document.createElement("canvas");
@@ -46,8 +47,7 @@ export class RegionsLayer implements StageLayer {
   constructor(private readonly repaint: () => void) {}
 
   set(shown: ShownRegions): void {
-    const { regions, hidden, colors } = this.#shown;
-    if (shown.regions === regions && shown.hidden === hidden && sameColors(shown.colors, colors)) return;
+    if (shown.regions === this.#shown.regions && sameLook(shown, this.#shown)) return;
     this.#shown = shown;
     this.repaint();
   }
@@ -140,7 +140,7 @@ export class RegionsLayer implements StageLayer {
     context.clearRect(0, 0, width, height);
     this.#outline(context, (OUTLINE_PX + 1) * ratio, "rgb(0 0 0 / 0.55)");
     this.#outline(context, OUTLINE_PX * ratio, null);
-    context.globalAlpha = FILL_OPACITY;
+    context.globalAlpha = this.#shown.fill;
     context.drawImage(this.#covered, 0, 0);
     this.#scratched((scratch) => {
       scratch.drawImage(this.#covered, 0, 0);
@@ -148,7 +148,7 @@ export class RegionsLayer implements StageLayer {
       scratch.fillStyle = this.#stripes(scratch, ratio) ?? "#000000";
       scratch.fillRect(0, 0, width, height);
     });
-    context.globalAlpha = HATCH_OPACITY;
+    context.globalAlpha = this.#shown.hatch;
     context.drawImage(this.#scratch, 0, 0);
     context.globalAlpha = 1;
   }
@@ -209,7 +209,7 @@ export class RegionsLayer implements StageLayer {
 
 /** What was put on top of what is painted; null if more has changed. */
 function addedOnTop(before: ShownRegions, now: ShownRegions): readonly Region[] | null {
-  if (before.hidden !== now.hidden || !sameColors(before.colors, now.colors)) return null;
+  if (!sameLook(before, now)) return null;
   if (now.regions.length < before.regions.length) return null;
   const is_same = before.regions.every((region, i) => {
     const other = now.regions[i];
@@ -228,6 +228,10 @@ function around(regions: readonly Region[]): Bounds | null {
     right: Math.max(...all.map(({ right }) => right)),
     bottom: Math.max(...all.map(({ bottom }) => bottom)),
   };
+}
+
+function sameLook(a: ShownRegions, b: ShownRegions): boolean {
+  return a.hidden === b.hidden && a.fill === b.fill && a.hatch === b.hatch && sameColors(a.colors, b.colors);
 }
 
 function sameColors(a: ReadonlyMap<number, string>, b: ReadonlyMap<number, string>): boolean {
