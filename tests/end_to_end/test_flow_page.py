@@ -120,6 +120,35 @@ def test_digits__count_for_the_image_on_screen_however_fast(page: Page, url: str
     assert [label and label["class_id"] for label in labels] == [2, 3, None]
 
 
+def test_back__of_the_browser_leads_through_the_images_and_keeps_what_was_labelled(page: Page, url: str) -> None:
+    page.goto(f"{url}#/image/1")
+    expect_image(page, 1)
+    for image_id in (2, 3):
+        page.keyboard.press("Shift+ArrowRight")
+        expect_image(page, image_id)
+    page.wait_for_timeout(100)  # a frame has shown it
+    page.keyboard.press("1")
+    expect(page.get_by_test_id("image-canvas")).not_to_have_attribute("data-image-id", "3")
+    for image_id in (3, 2, 1):
+        page.evaluate("history.back()")
+        expect_image(page, image_id)
+        page.wait_for_url(f"**#/image/{image_id}")
+    page.evaluate("history.forward()")
+    expect_image(page, 2)
+    expect_sign(page, "Saved")
+    with Client(url) as client:
+        assert client.annotations(3)["label"]["class_id"] == 1
+    page.keyboard.press("g")
+    page.wait_for_url("**#/gallery*")
+    page.get_by_test_id("gallery-item-5").dblclick()
+    expect_image(page, 5)
+    page.evaluate("history.back()")
+    page.wait_for_url("**#/gallery*")
+    page.evaluate("history.back()")
+    expect_image(page, 1)
+    expect(page.locator("fewclick-gallery")).to_have_count(0)
+
+
 def test_server_cannot_save__said_and_sent_again(page: Page, url: str) -> None:
     answer = {"error": "StorageFullError", "detail": "the disk is full: nothing was saved"}
     page.goto(f"{url}#/image/1")

@@ -20,6 +20,11 @@ export function isGallery(hash: string): boolean {
   return hash === "#/gallery" || hash.startsWith("#/gallery?");
 }
 
+/** Whether the new address is an entry of its own in the browser's history: Back leads to the image that was open before. */
+export function isNewEntry(entry_image_id: number | null, { image_id, in_gallery }: Pick<OpenPlace, "image_id" | "in_gallery">): boolean {
+  return entry_image_id !== null && image_id !== null && entry_image_id !== image_id && !in_gallery;
+}
+
 /** What `hash` has to become; null where it says so already: to set it costs the browser milliseconds. */
 export function newHash(hash: string, { image_id, in_gallery, filter, sort }: OpenPlace): string | null {
   if (image_id === null || hash === START_HASH) return null;

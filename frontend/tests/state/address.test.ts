@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 
-import { imageIdInHash, isGallery, newHash } from "../../src/state/address";
+import { imageIdInHash, isGallery, isNewEntry, newHash } from "../../src/state/address";
 import { NO_FILTER } from "../../src/state/image_filter";
 
 const OPEN = { image_id: 12, in_gallery: false, filter: NO_FILTER, sort: "confidence" } as const;
@@ -18,6 +18,16 @@ test.each([
   ["the start page was asked for", "#/start", OPEN],
 ])("newHash: nothing to set where %s", (_why, hash, open) => {
   expect(newHash(hash, open)).toBeNull();
+});
+
+test.each([
+  ["the first image", null, { image_id: 1, in_gallery: false }, false],
+  ["the same image, with another filter", 1, { image_id: 1, in_gallery: false }, false],
+  ["another image", 1, { image_id: 2, in_gallery: false }, true],
+  ["the gallery, over whatever image", 1, { image_id: 2, in_gallery: true }, false],
+  ["no image", 1, { image_id: null, in_gallery: false }, false],
+])("isNewEntry: %s", (_what, entry_image_id, place, is_new) => {
+  expect(isNewEntry(entry_image_id, place)).toBe(is_new);
 });
 
 test("newHash: what it gives is what the browser gives back", () => {

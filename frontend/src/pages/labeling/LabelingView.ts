@@ -1,7 +1,7 @@
 import { html, nothing, type PropertyValues, type TemplateResult } from "lit";
 
 import { ImageStage } from "../../render/image_stage";
-import { imageIdInHash, isGallery, newHash } from "../../state/address";
+import { imageIdInHash, isGallery, isNewEntry, newHash } from "../../state/address";
 import type { Command } from "../../state/keymap";
 import type { Readable } from "../../state/signal";
 import "./components/Announcer";
@@ -39,6 +39,10 @@ export class LabelingView extends AppView {
   #desk: ToolDesk | null = null;
   #commands: Commands | null = null;
   #input_at_ms: number | undefined;
+  /** The image that the present entry of the browser's history names. */
+  #entry_image_id: number | null = null;
+  /** On its way, as the address asks for it: until it is there, the address is ahead of the page. */
+  #followed_id: number | null = null;
   readonly #keyboard = new Keyboard({
     bindings: () => this.app.keys.here,
     command: (command, at_ms) => this.#run(command, at_ms),
@@ -135,10 +139,12 @@ export class LabelingView extends AppView {
     else this.#stage.setTool(null);
     const { dataset } = document.documentElement;
     if (dataset.theme !== preferences.value.theme) dataset.theme = preferences.value.theme;
-    const hash = newHash(location.hash, {
-      image_id: navigator.image?.id ?? null, in_gallery: ui.gallery_open.value, filter: filter.value, sort: gallery_sort.value,
-    }); // prettier-ignore
-    if (hash !== null) history.replaceState(null, "", hash);
+    const place = { image_id: navigator.image?.id ?? null, in_gallery: ui.gallery_open.value, filter: filter.value, sort: gallery_sort.value };
+    if (this.#followed_id !== null && place.image_id !== this.#followed_id) return;
+    const hash = newHash(location.hash, place);
+    if (hash !== null && isNewEntry(this.#entry_image_id, place)) history.pushState(null, "", hash);
+    else if (hash !== null) history.replaceState(null, "", hash);
+    if (!place.in_gallery) this.#entry_image_id = place.image_id;
   }
 
   get #gallery(): Gallery | null {
@@ -177,10 +183,20 @@ export class LabelingView extends AppView {
 
   readonly #followHash = (): void => {
     const wanted = imageIdInHash(location.hash);
-    if (wanted !== null && wanted !== this.app.navigator.image?.id) void this.app.navigator.open(wanted);
+    if (wanted !== null && wanted !== this.app.navigator.image?.id) void this.#follow(wanted);
     this.app.followHash(location.hash);
-    if (isGallery(location.hash)) this.app.ui.gallery_open.set(true);
+    if (wanted !== null || isGallery(location.hash)) this.app.ui.gallery_open.set(wanted === null);
   };
+
+  async #follow(image_id: number): Promise<void> {
+    this.#followed_id = image_id;
+    await this.app.navigator.returnTo(image_id);
+    if (this.#followed_id !== image_id) return;
+    this.#followed_id = null;
+    // Where it could not be had, the address says again what is open.
+    this.#entry_image_id = this.app.navigator.image?.id ?? null;
+    this.requestUpdate();
+  }
 
   #run(command: Command, at_ms?: number): void {
     const closed = this.#closeMenus();
