@@ -18,7 +18,7 @@ from db.queries.images import get_image
 from db.tables.images import Image
 from models.feature_store import write_atomically
 from models.geometry import fit_within
-from models.images import is_browser_ready, read_image
+from models.images import is_browser_ready, read_image, read_size
 
 JPEG_QUALITY = 92
 CACHED_SIDES = frozenset({128, 192, 256, 384, 512, 1024, 2048, 4096})
@@ -123,8 +123,10 @@ def _read(context: AppContext, image: Image, path: Path, side: int | None) -> np
     if side is not None and side >= TILES_SOON_PX and is_tiled(image):
         # Whoever shows a large picture that large will look closer: it is decoded once for this and for the tiles.
         return np.asarray(open_values(context, image, None, rendered=True).level_for(side), dtype=np.uint8)
-    pixels = read_image(path, preprocessing=context.config.preprocessing)
-    require_registered_size(image, pixels.shape)
+    preprocessing = context.config.preprocessing
+    pixels = read_image(path, preprocessing=preprocessing, at_least=side)
+    width, height = read_size(path, preprocessing=preprocessing)
+    require_registered_size(image, (height, width))
     return pixels
 
 

@@ -16,6 +16,7 @@ from PIL import Image, ImageFile, ImageOps
 from models import images
 from models.errors import ImageReadError
 from models.images import content_hash, is_browser_ready, read_image, read_size
+from models.preprocessing import Crop, Preprocessing
 
 RGB = np.random.default_rng(5).integers(0, 256, (12, 20, 3), dtype=np.uint8)
 RAMP = np.tile(np.linspace(0, 4095, 60).astype(np.uint16), (40, 1))
@@ -50,6 +51,30 @@ def test_read_image__exif_orientation_is_applied(tmp_path: Path, suffix: str, or
     np.testing.assert_array_equal(read_image(path), upright)
     assert read_size(path) == (upright.shape[1], upright.shape[0])
     assert is_browser_ready(path) == (orientation == 1 and suffix != "tif")
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+@pytest.mark.parametrize(("at_least", "longest"), [(75, 80), (150, 160), (321, 640), (900, 640)])
+def test_read_image__a_jpeg_no_larger_than_needed(
+    tmp_path: Path, orientation: int, at_least: int, longest: int
+) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    smooth = cv2.resize(RGB, (640, 400), interpolation=cv2.INTER_CUBIC)
+    path = save(tmp_path / "a.jpg", smooth, quality=95, exif=exif)
+    small, full = read_image(path, at_least=at_least), read_image(path)
+    assert max(small.shape) == longest
+    assert (small.shape[0] > small.shape[1]) == (orientation == 6)
+    expected = cv2.resize(full, small.shape[1::-1], interpolation=cv2.INTER_AREA)
+    assert np.abs(small.astype(int) - expected).mean() < 2
+
+
+def test_read_image__what_is_cropped_comes_in_full_size(tmp_path: Path) -> None:
+    path = save(tmp_path / "a.jpg", cv2.resize(RGB, (640, 400)))
+    cropped = Preprocessing(crop=Crop(0, 0, 600, 300))
+    np.testing.assert_array_equal(
+        read_image(path, preprocessing=cropped, at_least=75), read_image(path, preprocessing=cropped)
+    )
 
 
 def test_read_image__palette_keeps_its_colors(tmp_path: Path) -> None:
