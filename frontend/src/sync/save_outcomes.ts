@@ -1,6 +1,6 @@
 import type { Api } from "../api/client";
 import { explain } from "../api/errors";
-import type { AnnotationStore } from "../state/annotations";
+import { sameDraft, type AnnotationStore } from "../state/annotations";
 import { replacing, withoutClasses } from "../state/rebase";
 import type { Readable } from "../state/signal";
 import type { ToastStore } from "../state/toasts";
@@ -13,6 +13,8 @@ import type { SaveListener, SaveQueue } from "./save_queue";
 export class SaveOutcomes implements SaveListener {
   /** The messages of what was refused, by image. */
   readonly #refusals = new Map<number, number>();
+  /** The message of a conflict, by image, with the drafts that it offers: the newest first. */
+  readonly #conflicts = new Map<number, { readonly toast_id: number; readonly drafts: readonly Draft[] }>();
 
   constructor(
     private readonly api: Api,
@@ -78,10 +80,19 @@ export class SaveOutcomes implements SaveListener {
 
   #tellConflict(image_id: number, mine: Draft, current: Annotation): void {
     this.annotations.receive(image_id, current);
-    this.toasts.show("warning", `Image ${image_id} was changed elsewhere. What was saved there is shown now.`, {
-      action: { text: "Use mine instead", run: () => this.#overwrite(image_id, mine, current) },
-      keep: true,
-    });
+    const told = this.#conflicts.get(image_id);
+    const is_shown = this.toasts.value.some(({ id }) => id === told?.toast_id);
+    if (told) this.toasts.dismiss(told.toast_id);
+    // Nothing that was offered and not answered yet is lost.
+    const earlier = is_shown ? (told?.drafts ?? []).filter((draft) => !sameDraft(draft, mine)) : [];
+    const ways = [mine, ...earlier].map((draft, i) => ({
+      text: i === 0 ? "Use mine instead" : "Use my earlier one",
+      run: () => this.#overwrite(image_id, draft, current),
+    }));
+    const [action, ...more_actions] = ways;
+    const text = `Image ${image_id} was changed elsewhere. What was saved there is shown now.`;
+    const toast_id = this.toasts.show("warning", text, { ...(action && { action }), more_actions, keep: true });
+    this.#conflicts.set(image_id, { toast_id, drafts: [mine, ...earlier] });
   }
 
   /** It stays on screen and in the browser: only the person may throw it away. */

@@ -269,6 +269,22 @@ describe("Labelling", () => {
     expect(toasts.value.at(-1)?.text).toContain("Image 1 was changed since");
   });
 
+  test("two conflicts on one image are one message, which offers both works", () => {
+    const theirs = (revision: number): Annotation => ({ ...EMPTY_ANNOTATION, revision, points: [point(50 + revision)] });
+    const mine = (x: number): Draft => ({ kind: "points", points: [point(x)] });
+    labelling.outcomes.conflict(1, mine(1), theirs(5));
+    labelling.outcomes.conflict(1, mine(1), theirs(6));
+    expect(toasts.value.map(({ more_actions }) => more_actions)).toEqual([[]]);
+    labelling.outcomes.conflict(1, mine(2), theirs(7));
+    expect(toasts.value.map(({ action, more_actions }) => [action?.text, ...(more_actions ?? []).map(({ text }) => text)])).toEqual([
+      ["Use mine instead", "Use my earlier one"],
+    ]);
+    toasts.value[0]?.more_actions?.[0]?.run();
+    expect(annotations.current.value.points).toMatchObject([{ x: 1 }]);
+    labelling.outcomes.conflict(2, mine(3), theirs(1));
+    expect(toasts.value).toHaveLength(2);
+  });
+
   test("skip of an image that was changed elsewhere: nothing is overwritten, the person is told", async () => {
     server.write([point(3)]);
     void labelling.skip();
