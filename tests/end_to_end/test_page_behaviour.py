@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -46,6 +47,39 @@ def test_undo__after_the_next_image_came_up_takes_the_label_back(page: Page, url
         page.keyboard.press("Control+z")
         expect(page.get_by_test_id("label-badge")).to_have_count(0)
         expect_image(page, 2)
+
+
+def test_skip__says_what_it_takes_off_and_brings_it_back_from_elsewhere(
+    page: Page, segmentation_session: ReadySession, serve_page: Serve
+) -> None:
+    url = serve_page(segmentation_session)
+    with Client(url) as client:
+        points = [{"x": 5.5, "y": 5.5, "class_id": 1}, {"x": 30.5, "y": 9.5, "class_id": 2}]
+        box = {"kind": "box", "class_id": 1, "geometry": {"x0": 1, "y0": 1, "x1": 9, "y1": 9}}
+        client.json("PUT", "images/1/annotations", json={"points": points, "regions": [box]})
+        open_image(page, url, 1)
+        page.get_by_test_id("skip").click()
+        expect_image(page, 2)
+        page.keyboard.press("Shift+ArrowRight")
+        expect_image(page, 3)
+        told = page.get_by_test_id("toast").filter(has_text="Skipped image 1: 2 points and 1 region were taken off.")
+        told.get_by_role("button", name="Undo").click()
+        expect_image(page, 1)
+        expect(page.get_by_test_id("count-of-1")).to_have_text("2")
+        expect(told).to_have_count(0)
+        found = client.annotations(1)
+        assert (len(found["points"]), len(found["regions"]), found["skipped"]) == (2, 1, False)
+
+
+def test_export_menu__masks_of_all_images_with_the_rest_predicted(
+    page: Page, segmentation_session: ReadySession, serve_page: Serve
+) -> None:
+    open_image(page, serve_page(segmentation_session), 1)
+    page.get_by_test_id("export").click()
+    masks = page.get_by_test_id("export-png-masks")
+    expect(masks).to_have_attribute("href", re.compile(r"format=png-masks&masks=merged$"))
+    page.get_by_test_id("export-scope").select_option("all")
+    expect(masks).to_have_attribute("href", re.compile(r"masks=merged&scope=all$"))
 
 
 def test_undo__after_going_elsewhere_stays_there(page: Page, url: str) -> None:
