@@ -142,6 +142,14 @@ export function detailed(quality: Figured): Leading | null {
   return estimate.figures.n_samples > held_out.figures.n_samples ? estimate : held_out;
 }
 
+/** A wider interval says next to nothing: a figure in large letters would say more. */
+const WIDEST_TOLD = 0.6;
+
+/** Whether the figure is worth a headline. */
+export function isTelling({ low, high }: Interval): boolean {
+  return high - low < WIDEST_TOLD;
+}
+
 /** "74 to 95 %" */
 export function intervalText({ low, high }: Interval): string {
   return `${Math.round(low * 100)} to ${Math.round(high * 100)} %`;
@@ -167,13 +175,20 @@ export function outlookLine({ verdict }: Outlook): string | null {
 }
 
 /** What stands after the share: "of 24 held-out samples (9 images) right". */
-export function shareText({ method, figures }: Leading, samples_are_images: boolean): string {
-  const { n_samples, n_images } = figures;
+export function shareText(found: Leading, samples_are_images: boolean): string {
+  return `of ${samplesText(found, samples_are_images)} ${found.figures.one_class ? "right" : "with all classes right"}`;
+}
+
+/** Why there is no headline yet, and what to do. */
+export function unsureText(found: Leading, samples_are_images: boolean): string {
+  const samples = samplesText(found, samples_are_images);
+  return `${samples} would allow for anything from ${intervalText(found.accuracy)}. Label some more images, and each class on several of them.`;
+}
+
+function samplesText({ method, figures: { n_samples, n_images } }: Leading, samples_are_images: boolean): string {
   const held_out = method === "held_out" ? "held-out " : "";
-  const samples = samples_are_images
-    ? counted(n_images, `${held_out}image`)
-    : `${counted(n_samples, `${held_out}sample`)} (${counted(n_images, "image")})`;
-  return `of ${samples} ${figures.one_class ? "right" : "with all classes right"}`;
+  if (samples_are_images) return counted(n_images, `${held_out}image`);
+  return `${counted(n_samples, `${held_out}sample`)} (${counted(n_images, "image")})`;
 }
 
 /** The same, with how it was found: "of 40 images right, each predicted by a head that had not seen it". */

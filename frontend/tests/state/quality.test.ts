@@ -7,11 +7,13 @@ import {
   heatRows,
   historyPoints,
   intervalText,
+  isTelling,
   leading,
   movingPoints,
   outlookLine,
   outlookText,
   reliabilityPoints,
+  unsureText,
   type Figures,
 } from "../../src/state/quality";
 
@@ -46,6 +48,13 @@ test("words say the basis and the doubt", () => {
   expect(basisText({ method: "cross_validation", figures: FIGURES, accuracy: ACCURACY }, true)).toBe(
     "of 9 images right, each predicted by a head that had not seen it",
   );
+});
+
+test("isTelling: no headline whose interval says next to nothing; what is needed is said instead", () => {
+  const unsure = { value: 0.33, low: 0.02, high: 0.97 };
+  expect([ACCURACY, { ...ACCURACY, low: 0.36 }, unsure].map(isTelling)).toEqual([true, true, false]);
+  const text = unsureText({ method: "cross_validation", figures: { ...FIGURES, n_samples: 9, n_images: 3 }, accuracy: unsure }, false);
+  expect(text).toBe("9 samples (3 images) would allow for anything from 2 to 97 %. Label some more images, and each class on several of them.");
 });
 
 test("outlookLine: a line that fits where outlookText does not; nothing while it is unclear", () => {

@@ -1,7 +1,7 @@
 import { ChartLine } from "lucide";
 import { html, nothing, type TemplateResult } from "lit";
 
-import { intervalText, leading, outlookLine, outlookText, SELECTED_ON_THESE, shareText } from "../../../state/quality";
+import { intervalText, isTelling, leading, outlookLine, outlookText, SELECTED_ON_THESE, shareText, unsureText } from "../../../state/quality";
 import type { Readable } from "../../../state/signal";
 import { AppView } from "./AppView";
 import { icon } from "./icon";
@@ -36,6 +36,10 @@ export class QualityPanel extends AppView {
       }
       return html`<p class="hint" data-testid="quality-unknown">${head ? html`${name}, no figure yet` : "No figure yet"}:
         ${quality?.unknown ?? "nothing is labelled yet"}.</p>`;
+    }
+    if (!isTelling(found.accuracy)) {
+      return html`<p class="hint" data-testid="quality-unsure">${head ? html`${name}, no figure yet` : "No figure yet"}:
+        ${unsureText(found, this.app.config.task !== "segmentation")}</p>`;
     }
     const is_estimate = found.method === "cross_validation";
     return html`

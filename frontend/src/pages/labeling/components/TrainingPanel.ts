@@ -29,35 +29,39 @@ export class TrainingPanel extends AppView {
     const { value } = training.training;
     const active = isActive(value);
     return html`
-      <section class="card" aria-labelledby="training-title">
-        <div class="card-head">
-          <h2 id="training-title">Training</h2>
-          <button class="button small ghost card-link" data-testid="checkpoints-open" title=${this.tip("Saved heads: inspect, compare, roll back", "checkpoints")}
-            @click=${() => this.command("checkpoints")}>${icon(History, 14)}<span>Checkpoints</span></button>
-          <span class="state is-${(value?.state ?? "IDLE").toLowerCase()}" data-testid="training-state" role="status"
-            data-state=${value?.state ?? "IDLE"}>${value?.state ?? "IDLE"}</span>
+      <section class="training" aria-labelledby="training-title">
+        <div class="training-head">
+          <div class="card-head">
+            <h2 id="training-title">Training</h2>
+            <button class="button small ghost card-link" data-testid="checkpoints-open" title=${this.tip("Saved heads: inspect, compare, roll back", "checkpoints")}
+              @click=${() => this.command("checkpoints")}>${icon(History, 14)}<span>Checkpoints</span></button>
+            <span class="state is-${(value?.state ?? "IDLE").toLowerCase()}" data-testid="training-state" role="status"
+              data-state=${value?.state ?? "IDLE"}>${value?.state ?? "IDLE"}</span>
+          </div>
+          <div class="button-row">
+            <button class="button primary" data-testid="save" ?disabled=${training.starting.value}
+              title=${this.tip("Everything is saved already; this starts a full training run", "save")} @click=${() => this.command("save")}>
+              ${icon(GraduationCap, 16)}<span data-testid="start-training">Save &amp; train</span>
+            </button>
+            <button class="button danger" data-testid="stop-training" ?disabled=${!active || value?.stop_requested === true}
+              title="Stop Training: the best weights so far are kept" @click=${() => void training.stop()}>
+              ${icon(Square, 14)}<span>Stop</span>
+            </button>
+          </div>
         </div>
-        <div class="button-row">
-          <button class="button primary" data-testid="save" ?disabled=${training.starting.value}
-            title=${this.tip("Everything is saved already; this starts a full training run", "save")} @click=${() => this.command("save")}>
-            ${icon(GraduationCap, 16)}<span data-testid="start-training">Save &amp; train</span>
-          </button>
-          <button class="button danger" data-testid="stop-training" ?disabled=${!active || value?.stop_requested === true}
-            title="Stop Training: the best weights so far are kept" @click=${() => void training.stop()}>
-            ${icon(Square, 14)}<span>Stop</span>
-          </button>
-        </div>
-        <label class="field-inline" title="What the next run trains; what learns from every click is another head">
-          <span>Head</span>
-          <select class="select" data-testid="head" @change=${this.#chooseHead}>
-            ${config.heads.map((head) => html`<option value=${head} .selected=${head === training.head.value}>${HEAD_NAMES[head]}</option>`)}
-          </select>
-        </label>
-        <fewclick-loss-chart data-testid="loss-chart" .training=${value}></fewclick-loss-chart>
-        <p class="chart-legend" data-testid="loss-legend">${value ? legend(value) : nothing}</p>
-        <div class="training-words">
-          <p class="hint ${value?.state === "FAILED" ? "is-bad" : ""}">${trainingLine(value ?? IDLE)}</p>
-          ${value && outcomeLine(value) !== "" ? html`<p class="training-outcome" data-testid="training-outcome">${outcomeLine(value)}</p>` : nothing}
+        <div class="card training-body">
+          <label class="field-inline" title="What the next run trains; what learns from every click is another head">
+            <span>Head</span>
+            <select class="select" data-testid="head" @change=${this.#chooseHead}>
+              ${config.heads.map((head) => html`<option value=${head} .selected=${head === training.head.value}>${HEAD_NAMES[head]}</option>`)}
+            </select>
+          </label>
+          <fewclick-loss-chart data-testid="loss-chart" .training=${value}></fewclick-loss-chart>
+          <p class="chart-legend" data-testid="loss-legend">${value ? legend(value) : nothing}</p>
+          <div class="training-words">
+            <p class="hint ${value?.state === "FAILED" ? "is-bad" : ""}">${trainingLine(value ?? IDLE)}</p>
+            ${value && outcomeLine(value) !== "" ? html`<p class="training-outcome" data-testid="training-outcome">${outcomeLine(value)}</p>` : nothing}
+          </div>
         </div>
       </section>
       <p class="extractor" data-testid="extractor">
