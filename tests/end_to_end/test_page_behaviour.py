@@ -71,6 +71,27 @@ def test_skip__says_what_it_takes_off_and_brings_it_back_from_elsewhere(
         assert (len(found["points"]), len(found["regions"]), found["skipped"]) == (2, 1, False)
 
 
+def test_extracted_points__go_at_once_and_undo_brings_them_back(
+    page: Page, segmentation_session: ReadySession, serve_page: Serve
+) -> None:
+    url = serve_page(segmentation_session)
+    with Client(url) as client:
+        client.json("PUT", "images/1/annotations", json={"points": [{"x": 5.5, "y": 5.5, "class_id": 1}]})
+        segmentation_session.add_prediction(1)
+        open_image(page, url, 1)
+        page.get_by_test_id("extract-points").click()
+        told = page.get_by_test_id("toast").filter(has_text="extracted from the prediction")
+        expect(told.get_by_role("button", name="Remove them")).to_be_visible()
+        n_points = len(client.annotations(1)["points"])
+        assert n_points > 1
+        page.get_by_test_id("remove-extracted").click()
+        expect(page.get_by_test_id("toast").filter(has_text=f"{n_points - 1} extracted points removed")).to_be_visible()
+        expect(page.get_by_test_id("remove-extracted")).to_have_count(0)
+        page.keyboard.press("Control+z")
+        expect(page.get_by_test_id("remove-extracted")).to_be_visible()
+        assert len(client.annotations(1)["points"]) == n_points
+
+
 def test_export_menu__masks_of_all_images_with_the_rest_predicted(
     page: Page, segmentation_session: ReadySession, serve_page: Serve
 ) -> None:
