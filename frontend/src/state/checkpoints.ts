@@ -138,6 +138,31 @@ export function whyNotActivated({ kind, active, in_force, size_bytes }: Checkpoi
   return size_bytes === null ? "Its file is gone" : null;
 }
 
+/** As many live heads in a row as are shown one by one: one is saved after every burst of clicks. */
+const MOST_LIVE_IN_A_ROW = 4;
+
+/** Live heads that nobody has named, pinned or chosen, one after the other: folded into one line where they are many. */
+export function foldedRows(rows: readonly Checkpoint[], chosen: readonly number[]): (Checkpoint | readonly Checkpoint[])[] {
+  const isPlain = ({ id, kind, name, pinned, active, in_force }: Checkpoint): boolean =>
+    kind === "live" && name === null && !pinned && !active && !in_force && !chosen.includes(id);
+  const folded: (Checkpoint | readonly Checkpoint[])[] = [];
+  let live: Checkpoint[] = [];
+  const close = (): void => {
+    if (live.length > MOST_LIVE_IN_A_ROW) folded.push(live);
+    else folded.push(...live);
+    live = [];
+  };
+  for (const row of rows) {
+    if (isPlain(row)) live.push(row);
+    else {
+      close();
+      folded.push(row);
+    }
+  }
+  close();
+  return folded;
+}
+
 /** Live, Run 3, Adapter. */
 export function kindName({ kind, run_id }: Pick<Checkpoint, "kind" | "run_id">): string {
   const name = { live: "Live", run: "Run", adapter: "Adapter" }[kind];

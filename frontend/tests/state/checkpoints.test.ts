@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { bytes, flatten, heldOutOf, isSettled, kindName, measuredPair, shown, whyNotActivated, winner, type Checkpoint } from "../../src/state/checkpoints";
+import { bytes, flatten, foldedRows, heldOutOf, isSettled, kindName, measuredPair, shown, whyNotActivated, winner, type Checkpoint } from "../../src/state/checkpoints";
 
 describe("heldOutOf", () => {
   it("is unknown where nothing was measured", () => {
@@ -20,6 +20,27 @@ describe("heldOutOf of a run", () => {
     const held_out = { accuracy: 0.5, n_samples: 9, n_images: 9 };
     expect(heldOutOf({ metrics: { held_out } })?.selected_on_these).toBe(false);
     expect(heldOutOf({ metrics: { held_out, selected_on_these: true } })?.selected_on_these).toBe(true);
+  });
+});
+
+describe("foldedRows", () => {
+  const live: Checkpoint = {
+    id: 0, kind: "live", name: null, pinned: false, active: false, in_force: false, can_roll_back: false, parent_id: null, run_id: null,
+    metrics: {}, n_labels: 1, size_bytes: 1, created_at: "2026-01-01T00:00:00Z",
+  }; // prettier-ignore
+  const some = (from: number, count: number): Checkpoint[] => Array.from({ length: count }, (_, i) => ({ ...live, id: from + i }));
+  const shape = (rows: readonly Checkpoint[], chosen: readonly number[] = []): unknown =>
+    foldedRows(rows, chosen).map((row) => ("id" in row ? row.id : row.length));
+
+  it("folds many live heads in a row, and shows a few one by one", () => {
+    expect(shape(some(1, 4))).toEqual([1, 2, 3, 4]);
+    expect(shape(some(1, 12))).toEqual([12]);
+  });
+
+  it("leaves out of it what somebody named, pinned, chose or what predicts, and runs", () => {
+    const rows = [{ ...live, id: 90, in_force: true }, ...some(1, 5), { ...live, id: 91, kind: "run" as const }, ...some(11, 5), { ...live, id: 92, name: "good" }, ...some(21, 3)];
+    expect(shape(rows)).toEqual([90, 5, 91, 5, 92, 21, 22, 23]);
+    expect(shape(some(1, 11), [6])).toEqual([5, 6, 5]);
   });
 });
 

@@ -1,8 +1,8 @@
-import { ArrowLeft, Pin, PinOff, Play, RotateCcw, Scale, Search, Trash2, X } from "lucide";
-import { html, nothing, type TemplateResult } from "lit";
+import { ArrowLeft, ChevronDown, ChevronRight, Pin, PinOff, Play, RotateCcw, Scale, Search, Trash2, X } from "lucide";
+import { html, nothing, type PropertyDeclarations, type TemplateResult } from "lit";
 import { repeat } from "lit/directives/repeat.js";
 
-import { bytes, heldOutOf, kindName, whyNotActivated, type Checkpoint, type PrunePlan } from "../../../state/checkpoints";
+import { bytes, foldedRows, heldOutOf, kindName, whyNotActivated, type Checkpoint, type PrunePlan } from "../../../state/checkpoints";
 import { SELECTED_ON_THESE } from "../../../state/quality";
 import { counted } from "../../../state/words";
 import type { Readable } from "../../../state/signal";
@@ -16,6 +16,15 @@ const KEEP = 20;
 
 /** Saved heads: list, inspect, compare, switch, name, remove. */
 export class CheckpointDialog extends AppView {
+  static override properties: PropertyDeclarations = { ...AppView.properties, unfolded: { state: true } };
+  /** Some head of every group that is shown head by head. */
+  declare unfolded: ReadonlySet<number>;
+
+  constructor() {
+    super();
+    this.unfolded = new Set();
+  }
+
   protected watched(): readonly Readable<unknown>[] {
     const { ui, shelf } = this.app;
     return [ui.checkpoints_open, shelf.checkpoints, shelf.view, shelf.chosen, shelf.busy];
@@ -103,11 +112,28 @@ export class CheckpointDialog extends AppView {
       <table class="shelf-table is-list">
         <thead><tr><th scope="col"><span class="visually-hidden">Compare</span></th><th scope="col">Checkpoint</th><th scope="col">Held-out</th>
           <th scope="col" class="is-number">Labels</th><th scope="col">Saved</th><th scope="col"><span class="visually-hidden">Actions</span></th></tr></thead>
-        <tbody>${repeat(rows, ({ id }) => id, (row) => this.#row(row))}</tbody>
+        <tbody>${repeat(
+          foldedRows(rows, shelf.chosen.value),
+          (row) => ("id" in row ? row.id : `from ${row.at(-1)?.id}`),
+          (row) => ("id" in row ? this.#row(row) : this.#group(row)),
+        )}</tbody>
       </table>
       ${rows.length >= total ? nothing : html`<p class="shelf-more">
         <button class="button small" data-testid="more-checkpoints" ?disabled=${busy} @click=${() => void shelf.showMore()}>Older ones</button>
         <span class="hint">${rows.length} of ${total}</span></p>`}`;
+  }
+
+  /** Live heads in one line, or that line and each of them below it. */
+  #group(rows: readonly Checkpoint[]): TemplateResult {
+    const is_open = rows.some(({ id }) => this.unfolded.has(id));
+    const [newest, oldest] = [rows[0], rows.at(-1)];
+    const toggle = (): void => {
+      this.unfolded = new Set(is_open ? [...this.unfolded].filter((id) => rows.every((row) => row.id !== id)) : [...this.unfolded, ...rows.map(({ id }) => id)]);
+    };
+    return html`<tr class="is-fold"><td></td><th scope="row" colspan="3"><button class="button ghost small" data-testid="live-heads" aria-expanded=${is_open}
+        @click=${toggle}>${icon(is_open ? ChevronDown : ChevronRight, 14)}<span>${counted(rows.length, "live head")}</span></button></th>
+      <td colspan="2">${newest && oldest ? `${when(oldest.created_at)} to ${when(newest.created_at)}` : nothing}</td></tr>
+      ${is_open ? repeat(rows, ({ id }) => id, (row) => this.#row(row)) : nothing}`;
   }
 
   #row(row: Checkpoint): TemplateResult {
