@@ -208,3 +208,34 @@ def test_start__says_what_is_wrong_until_the_server_answers(page: Page, url: str
     page.unroute("**/api/config")
     page.clock.run_for(2_100)
     expect(page.get_by_test_id("image-canvas")).to_be_visible()
+
+
+def test_small_screens__training_stays_in_sight_and_the_picture_has_the_room(
+    page: Page, segmentation_session: ReadySession, serve_page: Serve
+) -> None:
+    url = serve_page(segmentation_session)
+    boxes = [
+        {"kind": "box", "class_id": 1, "geometry": {"x0": 2 * i, "y0": 1, "x1": 2 * i + 2, "y1": 9}} for i in range(9)
+    ]
+    with Client(url) as client:
+        client.json("PUT", "images/1/annotations", json={"points": [], "regions": boxes})
+    page.set_viewport_size({"width": 1280, "height": 720})
+    open_image(page, url, 1)
+    expect(page.get_by_test_id("region-count")).to_have_text("9")
+    for part in ("save", "training-state"):
+        expect(page.get_by_test_id(part)).to_be_in_viewport(ratio=1)
+    page.set_viewport_size({"width": 640, "height": 360})
+    stage = page.locator(".stage-frame").bounding_box()
+    assert stage is not None
+    assert stage["y"] <= 80, "the rows above the picture take more than a fifth of the screen"
+    assert stage["height"] >= 240
+
+
+def test_notices__can_be_put_away(page: Page, url: str) -> None:
+    open_image(page, url, 1)
+    banner = page.get_by_test_id("banner")
+    expect(banner).to_contain_text("The ML service")
+    page.get_by_test_id("banner-away").click()
+    expect(banner).to_have_count(0)
+    page.wait_for_timeout(1_500)
+    expect(banner).to_have_count(0)
