@@ -1,4 +1,5 @@
 /** Finding a class among many by a few letters. */
+import { nameProblem } from "./classes";
 import { above } from "./class_tree";
 import type { LabelClass } from "./types";
 
@@ -29,6 +30,12 @@ export function searchClasses(classes: readonly LabelClass[], words: string, rec
   });
   ranked.sort((a, b) => a.rank - b.rank || a.age - b.age || a.order - b.order);
   return ranked.map(({ label_class, path, is_recent }) => ({ label_class, path, is_recent }));
+}
+
+/** The class that these words would add: none where one is called so already, however it is written. */
+export function newClassName(classes: readonly LabelClass[], words: string): string | null {
+  const name = words.trim();
+  return nameProblem(name, classes.map((label_class) => label_class.name)) === null ? name : null;
 }
 
 /** How well all the words fit, 0 is best; null where one of them is nowhere in the name or in those above. */

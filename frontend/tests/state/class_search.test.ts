@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 
-import { asRecent, searchClasses } from "../../src/state/class_search";
+import { asRecent, newClassName, searchClasses } from "../../src/state/class_search";
 import { steadyBars, type Bar } from "../../src/state/prediction";
 import type { LabelClass } from "../../src/state/types";
 
@@ -43,4 +43,15 @@ test("steadyBars: what reads the same keeps its place", () => {
   expect(order(steadyBars(bars(0.331, 0.333, 0.336), [1, 2, 3]))).toEqual([3, 1, 2]);
   expect(order(steadyBars(bars(0.331, 0.333, 0.329), [2, 1, 3]))).toEqual([2, 1, 3]);
   expect(order(steadyBars(bars(0.1, 0.8, 0.1), []))).toEqual([2, 1, 3]);
+});
+
+describe("newClassName", () => {
+  test("a name that no class has, also where some are found by it", () => {
+    expect(newClassName(CLASSES, " cat ")).toBe("cat");
+    expect(newClassName(CLASSES, "outwear")).toBe("outwear");
+  });
+
+  test("none where a class is called so, or nothing is typed", () => {
+    expect(["Tree", " ", ""].map((words) => newClassName(CLASSES, words))).toEqual([null, null, null]);
+  });
 });
