@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 
 MOST_THREADS = 4
 """With the caller's. A prediction is a few milliseconds of work: more would wait for each other."""
@@ -23,10 +23,16 @@ class Helpers:
 
         Args:
             items: Safe to be taken from by several threads, as the iterators of ranges and lists are.
+
+        Raises:
+            Exception: of `work`, the caller's before that of another thread, once no thread is at work any more.
         """
         others = [self._pool.submit(work, items) for _ in range(self._n_threads - 1)]
-        work(items)
-        for other in others:
-            # One that has not begun would find nothing left.
-            if not other.cancel():
-                other.result()
+        try:
+            work(items)
+        finally:
+            # One that has not begun would find nothing left. The others are at work on what the caller may let go of.
+            begun = [other for other in others if not other.cancel()]
+            wait(begun)
+        for other in begun:
+            other.result()

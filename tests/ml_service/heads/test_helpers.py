@@ -44,3 +44,23 @@ def test_share__what_fails_on_a_helper_is_told() -> None:
 
     with pytest.raises(ArithmeticError, match="no number"):
         Helpers(2).share(work, iter(range(10)))
+
+
+def test_share__the_callers_error_waits_for_the_others_and_is_the_one_told() -> None:
+    caller = threading.get_ident()
+    begun, failed = threading.Event(), threading.Event()
+    done: list[int] = []
+
+    def work(items: Iterator[int]) -> None:
+        if threading.get_ident() == caller:
+            assert begun.wait(20)
+            failed.set()
+            raise ArithmeticError("the caller's")
+        begun.set()
+        assert failed.wait(20)
+        done.extend(items)
+        raise LookupError("the helper's")
+
+    with pytest.raises(ArithmeticError, match="the caller's"):
+        Helpers(2).share(work, iter(range(10_000)))
+    assert done == list(range(10_000))
