@@ -64,6 +64,11 @@ def is_within_chance(gain: float, error: float | None, n_images: int) -> bool:
     return n_images >= ENOUGH_IMAGES and error is not None and gain <= error
 
 
+def stands_out(gain: float, error: float | None) -> bool:
+    """Whether a `paired_gain` is above twice its standard error; never where that is unknown."""
+    return error is not None and gain > 2 * error
+
+
 def clustered_share(
     right: npt.NDArray[np.bool_], image_ids: npt.NDArray[np.integer], variance_factor: float = 1.0
 ) -> Share:

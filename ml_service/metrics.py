@@ -20,7 +20,7 @@ class Quality:
     """Measured on samples that the head has not learned from."""
 
     loss: float
-    """Mean cross-entropy, weighted as in training."""
+    """Mean cross-entropy."""
     accuracy: float
     """Samples with the right class; where several may hold, with exactly the right ones."""
     mean_iou: float

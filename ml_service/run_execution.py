@@ -15,7 +15,7 @@ from ml_service.loop_files import load_loop
 from ml_service.run_files import remove_loops
 from ml_service.run_loop import RunLoop, begin_loop, resume_loop
 from ml_service.run_record import RunRecord
-from ml_service.run_result import RunResult
+from ml_service.run_result import RunResult, goes_on
 from ml_service.run_setup import RunInputs
 from ml_service.training_loop import EpochDone
 
@@ -138,7 +138,7 @@ class RunExecution:
                 self._publish(loop)
         with self._record.transaction(durable=True) as (db_session, run):
             if loop is None:
-                message = "Stopped before its first epoch: the live head goes on predicting."
+                message = f"{goes_on(db_session)}: this run was stopped before its first epoch."
             else:
                 message = self._result.verdict(db_session, loop)
             self._record.finish(db_session, run, reason, message)

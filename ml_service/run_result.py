@@ -5,24 +5,25 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from sqlalchemy.orm import Session
 
 from db.enums import CheckpointKind
-from db.queries.checkpoints import activate, active_checkpoint, next_parent_id, save_checkpoint_row
+from db.queries.checkpoints import activate, active_checkpoint, next_parent_id, release, save_checkpoint_row
 from db.queries.session_info import get_session_info
 from ml_service.checkpoint import save_checkpoint
 from ml_service.checkpoint_description import new_checkpoint_path
 from ml_service.checkpoint_files import remove_unnamed_files
-from ml_service.confidence_intervals import is_within_chance
+from ml_service.confidence_intervals import stands_out
 from ml_service.context import Context
-from ml_service.heads.base import TorchHead
+from ml_service.heads.base import TorchHead, soften
 from ml_service.metrics import Quality, describe_quality
 from ml_service.provenance import describe, row_facts
 from ml_service.quality_figures import Figures
 from ml_service.run_loop import RunLoop
 from ml_service.run_record import RunRecord
-from ml_service.run_setup import RunSetup, figures, gain_over_live, quality
+from ml_service.run_setup import RunSetup, figures, gain_over_live, held_out_temperature, quality
 from ml_service.training_loop import LoopState
 
 
@@ -34,6 +35,8 @@ class _Measured:
     figures: Figures
     gain: tuple[float, float | None]
     """In loss, over the live head, and its standard error over images."""
+    temperature: float
+    """By which the logits of the weights were divided, before anything was measured."""
 
 
 class RunResult:
@@ -70,7 +73,9 @@ class RunResult:
                 parent_id=next_parent_id(db_session, self._checkpoint_id),
                 training=setup.settings,
             )
-        save_checkpoint(context.session_dir, path, self._best_head(setup, state), description, setup.snapshot)
+        measured = self._measure(loop)
+        head = self._best_head(setup, state, 1.0 if measured is None else measured.temperature)
+        save_checkpoint(context.session_dir, path, head, description, setup.snapshot)
         with self._record.transaction(durable=True) as (db_session, run):
             run.metrics = metrics
             row, replaced = save_checkpoint_row(
@@ -78,6 +83,9 @@ class RunResult:
             )
             if self._obstacle(db_session, loop) is None:
                 activate(db_session, row.id)
+            elif row.active:
+                # The same row, but other weights now, which must not predict.
+                release(db_session)
             self._checkpoint_id, self._kept = row.id, now
         if replaced is not None:
             remove_unnamed_files(context.db, context.session_dir, [replaced])
@@ -86,7 +94,7 @@ class RunResult:
         """Who predicts from now on, and why, for a person."""
         obstacle = self._obstacle(db_session, loop)
         if obstacle is not None:
-            return f"The live head goes on predicting: {obstacle}."
+            return f"{goes_on(db_session)}: {obstacle}."
         active = active_checkpoint(db_session)
         if active is None or active.id != self._checkpoint_id:
             return "This run's head was better than the live head, and gave way to another one that was chosen since."
@@ -104,12 +112,15 @@ class RunResult:
         """Why the run's head must not predict; None if it may."""
         if loop.state.best_epoch is None:
             return "this run has no finished epoch on the newest labels"
-        return _obstacle(db_session, loop.setup, self._measure(loop))
+        least_images = self._context.settings.run_least_images
+        return _obstacle(db_session, loop.setup, self._measure(loop), least_images)
 
-    def _best_head(self, setup: RunSetup, state: LoopState) -> TorchHead:
+    def _best_head(self, setup: RunSetup, state: LoopState, temperature: float = 1.0) -> TorchHead:
         parts = self._context.parts
         module = parts.new_module(setup.settings.head, setup.class_ids, torch.Generator())
         module.load_state_dict(state.best_weights)
+        if temperature != 1.0:
+            soften(module, temperature)
         return TorchHead(setup.scaler, module, unit_norm=parts.live_config.unit_norm)
 
     @torch.no_grad()
@@ -122,12 +133,15 @@ class RunResult:
         if known is None or (known.label_sequence, known.epoch) != (setup.label_sequence, state.best_epoch):
             module = self._best_head(setup, state).module
             logits = module(loop.held_out.inputs).numpy()
+            temperature = held_out_temperature(setup, logits) if setup.output.one_class else 1.0
+            logits = logits / np.float32(temperature)
             known = _Measured(
                 setup.label_sequence,
                 state.best_epoch,
                 quality(setup, logits),
                 figures(setup, logits),
                 gain_over_live(setup, logits),
+                temperature,
             )
             self._measured = known
         return known
@@ -144,32 +158,47 @@ class RunResult:
             "live": None if setup.live_quality is None else setup.live_quality.to_json(),
             "n_train_samples": len(setup.training),
             "selected_on_these": measured is not None,
+            "temperature": None if measured is None else measured.temperature,
             "segments": list(loop.segments),
         }
 
 
-def _obstacle(db_session: Session, setup: RunSetup, measured: _Measured | None) -> str | None:
+def goes_on(db_session: Session) -> str:
+    """Who predicts where a run has changed nothing, for a person."""
+    active = active_checkpoint(db_session)
+    if active is None:
+        return "The live head goes on predicting"
+    return f"{active.name or f'Checkpoint {active.id}'} goes on predicting until the next label changes"
+
+
+def _obstacle(db_session: Session, setup: RunSetup, measured: _Measured | None, least_images: int) -> str | None:
     if measured is None or setup.live_quality is None:
         return "no validation image has a label yet, so the two cannot be compared"
     held_out, (gain, error) = measured.quality, measured.gain
     if setup.missing_class_ids:
         return "this run's head does not know every class: some are labelled on validation images only"
-    if not held_out.loss < setup.live_quality.loss:
+    live = setup.live_quality
+    if not held_out.loss < live.loss:
         return (
-            f"its loss on {held_out.n_images} validation images is {setup.live_quality.loss:.3f}, "
+            f"the live head's loss on {held_out.n_images} validation images is {live.loss:.3f}, "
             f"this run's {held_out.loss:.3f}"
         )
-    if is_within_chance(gain, error, held_out.n_images):
+    if held_out.n_images < least_images:
         return (
-            f"this run's loss on {held_out.n_images} validation images is {held_out.loss:.3f}, its own "
-            f"{setup.live_quality.loss:.3f}, and a gain of {gain:.3f} is within its standard error of {error:.3f}, "
-            "no more than chance"
+            f"this run's loss is {held_out.loss:.3f}, the live head's {live.loss:.3f}, on only {held_out.n_images} "
+            f"of the {least_images} validation images that a run's head needs to take over"
         )
-    if held_out.accuracy < setup.live_quality.accuracy:
+    if not stands_out(gain, error):
         return (
-            f"its accuracy on {held_out.n_images} validation images is {setup.live_quality.accuracy:.3f}, "
+            f"this run's loss on {held_out.n_images} validation images is {held_out.loss:.3f}, the live head's "
+            f"{live.loss:.3f}, and a gain of {gain:.3f} is not above twice its standard error"
+            f"{'' if error is None else f' of {error:.3f}'}: it may be chance"
+        )
+    if held_out.accuracy < live.accuracy:
+        return (
+            f"the live head's accuracy on {held_out.n_images} validation images is {live.accuracy:.3f}, "
             f"this run's {held_out.accuracy:.3f}"
         )
     if get_session_info(db_session).label_sequence != setup.label_sequence:
-        return "it has learned from labels that are newer than this run"
+        return "some labels are newer than this run"
     return None

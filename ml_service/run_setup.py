@@ -34,7 +34,7 @@ from ml_service.heads.base import prepare_inputs
 from ml_service.heads.scaler import FeatureScaler
 from ml_service.live_learning import fit_samples
 from ml_service.metrics import Quality, measure, sample_losses
-from ml_service.probability_calibration import ONE_CLASS, Output
+from ml_service.probability_calibration import ONE_CLASS, Output, fit_temperature
 from ml_service.quality_figures import Figures, describe
 from ml_service.training_loop import MAX_BATCH_VALUES, LoopState, Tensors, start_loop
 
@@ -235,11 +235,10 @@ def _scaled(context: Context, setup: RunSetup, inputs: FloatArray, pause: Callab
 
 
 def quality(setup: RunSetup, held_out_logits: FloatArray) -> Quality:
-    """Quality of logits (N, K) of the held-out samples."""
+    """Quality of logits (N, K) of the held-out samples, each of which counts once, as in every other comparison."""
     held_out = setup.held_out
     assert held_out is not None
-    weights = _held_out_weights(setup, held_out)
-    return measure(held_out_logits, held_out.targets, weights, held_out.image_ids, setup.output)
+    return measure(held_out_logits, held_out.targets, np.ones(len(held_out)), held_out.image_ids, setup.output)
 
 
 def gain_over_live(setup: RunSetup, held_out_logits: FloatArray) -> tuple[float, float | None]:
@@ -248,11 +247,18 @@ def gain_over_live(setup: RunSetup, held_out_logits: FloatArray) -> tuple[float,
     assert held_out is not None
     assert live_logits is not None
     losses = [sample_losses(logits, held_out.targets, setup.output) for logits in (live_logits, held_out_logits)]
-    return paired_gain(losses[0] - losses[1], held_out.image_ids, _held_out_weights(setup, held_out))
+    return paired_gain(losses[0] - losses[1], held_out.image_ids)
 
 
-def _held_out_weights(setup: RunSetup, held_out: Samples) -> FloatArray:
-    return held_out.weights * setup.class_weights[held_out.class_index] if setup.output.one_class else held_out.weights
+def held_out_temperature(setup: RunSetup, held_out_logits: FloatArray) -> float:
+    """By what logits (N, K) of the held-out samples have to be divided so that they are not too sure; at least 1.
+
+    Never less: the epoch was chosen on these samples, which let a head look surer than it may be.
+    """
+    held_out = setup.held_out
+    assert held_out is not None
+    logits, targets = (values.astype(np.float64) for values in (held_out_logits, held_out.targets))
+    return max(1.0, fit_temperature(logits, targets, setup.output))
 
 
 def figures(setup: RunSetup, held_out_logits: FloatArray) -> Figures:

@@ -21,6 +21,9 @@ class ServiceSettings(BaseSettings):
     map_cache_bytes: int = Field(default=256 << 20, ge=0, description="feature maps of recently opened images")
     pooled_cache_bytes: int = Field(default=256 << 20, ge=0, description="pooled vectors")
     run_save_interval_s: float = Field(default=1.0, gt=0, description="training that a kill of the service may lose")
+    run_least_images: int = Field(
+        default=10, ge=2, description="held-out images from which on the head of a run may take over from the live head"
+    )
     threads: int = Field(default=1, ge=1, description="of torch and BLAS: for small matrices one is the fastest")
     sweep_threads: int = Field(default=0, ge=0, description="of the background predictions; 0: as many as cores, to 4")
     quiet_s: float = Field(

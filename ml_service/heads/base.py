@@ -82,6 +82,14 @@ def prepare_inputs(inputs: FloatArray, scaler: FeatureScaler, *, unit_norm: bool
     return torch.from_numpy(np.ascontiguousarray(scaler.unit_norm(scaled) if unit_norm else scaled))
 
 
+@torch.no_grad()
+def soften(module: nn.Module, temperature: float) -> None:
+    """Divide the logits of a module by a temperature; they come from its last linear layer."""
+    last = [part for part in module.modules() if isinstance(part, nn.Linear)][-1]
+    for parameter in last.parameters():
+        parameter.div_(temperature)
+
+
 def make_linear(dim: int, n_classes: int) -> nn.Linear:
     """A linear layer that starts at zero: no class is preferred, and nothing is random."""
     layer = nn.Linear(dim, n_classes)

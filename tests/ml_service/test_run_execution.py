@@ -101,7 +101,7 @@ def test_execute__worse_head_is_kept_but_does_not_predict(labelled: ToySession) 
     worker = labelled.worker()
     run_id = save(labelled)
     work_off(worker)
-    assert "The live head goes on predicting: its loss" in labelled.run(run_id).message
+    assert "The live head goes on predicting: the live head's loss" in labelled.run(run_id).message
     with labelled.db.read() as db_session:
         assert active_checkpoint(db_session) is None
         assert db_session.scalars(select(Checkpoint).where(Checkpoint.run_id == run_id)).one().path

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import select
 
 from db.enums import JobState, RunState
+from db.queries.checkpoints import active_checkpoint
 from db.tables.learning import Checkpoint
 from tests.ml_service.runs import epochs_of, interrupt_at, leave_run, save, states_told, stop_run
 from tests.ml_service.toy_session import ToySession, work_off
@@ -91,7 +92,28 @@ def test_execute__stop_while_the_labels_are_read(labelled: ToySession, monkeypat
     work_off(worker)
     run = labelled.run(run_id)
     assert (run.state, run.reason, run.epoch) == (RunState.FINISHED, "stopped", 0)
-    assert "Stopped before its first epoch" in run.message
+    assert run.message == "The live head goes on predicting: this run was stopped before its first epoch."
+
+
+def test_execute__a_stopped_run_names_the_checkpoint_that_predicts(
+    labelled: ToySession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker = labelled.worker()
+    save(labelled)
+    work_off(worker)
+    with labelled.db.read() as db_session:
+        active = active_checkpoint(db_session)
+    assert active is not None
+    interrupt_at(monkeypatch, worker, 4, lambda: stop_run(labelled))
+    run_id = save(labelled)
+    work_off(worker)
+    assert labelled.run(run_id).reason == "stopped"
+    said = f"Checkpoint {active.id} goes on predicting until the next label changes"
+    assert labelled.run(run_id).message.startswith(said)
+    with labelled.db.read() as db_session:
+        now = active_checkpoint(db_session)
+    assert now is not None
+    assert now.id == active.id
 
 
 @pytest.mark.parametrize("head", ["linear", "conv", "mlp"])

@@ -54,8 +54,8 @@ class ToySession:
     task: Task
 
     def context(self, **settings: Any) -> Context:
-        """As the service opens it; impatient, so that tests need not wait."""
-        defaults = {"live_checkpoint_delay_s": 0.0, "tick_interval_s": 0.2, "quiet_s": 0.0}
+        """As the service opens it; impatient, and content with few images, so that tests need not wait."""
+        defaults = {"live_checkpoint_delay_s": 0.0, "tick_interval_s": 0.2, "quiet_s": 0.0, "run_least_images": 2}
         return open_context(self.folder, ServiceSettings(**{**defaults, **settings}))
 
     def worker(self, **settings: Any) -> Worker:

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 
 import type { ExtractionHealth, Training } from "../../src/state/types";
-import { duration, extractionLine, extractionNote, heldOutBasis, outcomeLine, trainingLine } from "../../src/pages/labeling/components/text";
+import { duration, extractionLine, extractionNote, heldOutBasis, outcomeLine, stateWord, trainingLine } from "../../src/pages/labeling/components/text";
 
 test("heldOutBasis: what was held out, in the singular too", () => {
   expect(heldOutBasis({ value: 0.58, samples: 24, images: 3 }, "segmentation")).toBe("of 24 held-out samples (3 images) right");
@@ -75,4 +75,11 @@ test("trainingLine: a run that fine-tunes says what it is at, and at its end whi
   const training: Training = { ...FINISHED, kind: "finetune", state: "RUNNING", message: "Epoch 2: image 3 of 15." };
   expect(trainingLine(training)).toBe("Fine-tuning. Epoch 2: image 3 of 15.");
   expect(trainingLine({ ...training, state: "FINISHED", message: "The frozen features stay." })).toBe("The frozen features stay.");
+});
+
+test("stateWord: who stops a run reads that it was stopped", () => {
+  expect(stateWord(null)).toBe("IDLE");
+  expect(stateWord(FINISHED)).toBe("FINISHED");
+  expect(stateWord({ ...FINISHED, reason: "stopped" })).toBe("STOPPED");
+  expect(stateWord({ ...FINISHED, state: "RUNNING", reason: null })).toBe("RUNNING");
 });

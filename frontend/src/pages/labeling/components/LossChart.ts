@@ -82,7 +82,7 @@ export class LossChart extends LitElement {
       series: [
         { label: "Epoch" },
         { label: "Training loss", stroke: () => this.#color("--chart-train"), width: 1.5, points: { show: false } },
-        { label: "Held-out loss", stroke: () => this.#color("--chart-val"), width: 2, points: { show: false } },
+        { label: "Held-out loss, weighed", stroke: () => this.#color("--chart-val"), width: 2, points: { show: false } },
       ],
     };
   }
@@ -133,7 +133,7 @@ function describe(training: Training | null): string {
   const at = is_kept ? `, at the kept epoch ${epoch}` : ", the newest:";
   const changes = labelChanges(training);
   return `Loss chart: ${counted(training.train_loss.length, "epoch")}${at} training loss ${train.toFixed(3)}${
-    held_out === null ? "" : `, held-out loss ${held_out.toFixed(3)}`}${
+    held_out === null ? "" : `, held-out loss, weighed as in training, ${held_out.toFixed(3)}`}${
     changes.length === 0 ? "" : `; labels changed after epoch ${changes.join(", ")}`}`;
 }
 

@@ -9,7 +9,10 @@ import { AppView } from "./AppView";
 import { icon } from "./icon";
 import "./LossChart";
 import "./FinetunePanel";
-import { extractorName, HEAD_NAMES, isEmbedded, outcomeLine, trainingLine } from "./text";
+import { extractorName, HEAD_NAMES, isEmbedded, outcomeLine, stateWord, trainingLine } from "./text";
+
+const WEIGHED_TIP =
+  "Weighed as in training, where each class counts the same in all. The held-out loss below and of checkpoints counts each label once, so it is another figure.";
 
 /** Until the server has said more. */
 const IDLE: Training = {
@@ -36,7 +39,7 @@ export class TrainingPanel extends AppView {
             <button class="button small ghost card-link" data-testid="checkpoints-open" title=${this.tip("Saved heads: inspect, compare, roll back", "checkpoints")}
               @click=${() => this.command("checkpoints")}>${icon(History, 14)}<span>Checkpoints</span></button>
             <span class="state is-${(value?.state ?? "IDLE").toLowerCase()}" data-testid="training-state" role="status"
-              data-state=${value?.state ?? "IDLE"}>${value?.state ?? "IDLE"}</span>
+              data-state=${value?.state ?? "IDLE"}>${stateWord(value)}</span>
           </div>
           <div class="button-row">
             <button class="button primary" data-testid="save" ?disabled=${training.starting.value}
@@ -86,7 +89,7 @@ function legend(training: Training): TemplateResult | typeof nothing {
   const { epoch, train, held_out, is_kept } = losses;
   return html`<strong>${is_kept ? "Kept: epoch" : "Epoch"} ${epoch}</strong>
     <span class="is-train">Training ${train.toFixed(3)}</span>
-    <span class="is-val">Held-out ${held_out === null ? "needs more labels" : held_out.toFixed(3)}</span>
+    <span class="is-val" title=${WEIGHED_TIP}>Held-out, weighed ${held_out === null ? "needs more labels" : held_out.toFixed(3)}</span>
     ${labelChanges(training).length > 0 ? html`<span class="is-change">Labels changed</span>` : nothing}`;
 }
 

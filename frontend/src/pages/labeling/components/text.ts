@@ -81,6 +81,12 @@ export function extractorName(extractor: Extractor): string {
   return extractor.name.replace(/^dinov([23])_?/i, "DINOv$1 ").replace(/-lora$/, ", fine-tuned").replaceAll("_", " ");
 }
 
+/** What the badge says: a run that a person stopped has FINISHED too, and nobody calls it that. */
+export function stateWord(training: Pick<Training, "state" | "reason"> | null): string {
+  if (training === null) return "IDLE";
+  return training.state === "FINISHED" && training.reason === "stopped" ? "STOPPED" : training.state;
+}
+
 /** One line under the badge: what the run is at. */
 export function trainingLine(training: Training): string {
   switch (training.state) {
