@@ -2,6 +2,7 @@
 import { createApi } from "./api/client";
 import { explain } from "./api/errors";
 import { AnnotationStore } from "./state/annotations";
+import { LabelTally } from "./state/label_tally";
 import { Keys } from "./state/key_remap";
 import { PreferenceStore, type KeyValueStorage } from "./state/preferences";
 import { isAllDone } from "./state/progress";
@@ -58,7 +59,7 @@ export function createApp(page_url: string, config: Config, sessions: readonly S
   const annotations = new AnnotationStore();
   const events = new EventStream(api.eventsUrl());
   const calm: Calm = new Calm(() => predictions.behind.value, () => saves.status.value === "saving");
-  const stats = new StatsWatch(api, calm);
+  const stats = new StatsWatch(api, calm, new LabelTally((image_id) => saves.pending(image_id) !== null));
   const has_labels = (): boolean => {
     const { points, label } = annotations.current.value;
     return points.length > 0 || annotations.regions.length > 0 || label !== null || (stats.stats.value?.by_status.labeled ?? 0) > 0;
@@ -109,7 +110,7 @@ export function createApp(page_url: string, config: Config, sessions: readonly S
     predictions.refresh();
   });
   const gallery = new GallerySource(api);
-  const acceptable = new AcceptableImages(api);
+  const acceptable = new AcceptableImages(api, gallery.listed);
   const bulk = new BulkLabelling(api, saves, toasts, (changed) => {
     gallery.changedHere(changed);
     gallery.hear(changed.map(({ id }) => id));
@@ -141,8 +142,9 @@ export function createApp(page_url: string, config: Config, sessions: readonly S
     all_done.cameToTheEnd();
     ui.all_done_read.set(false);
   });
-  annotations.onChange(({ origin }) => {
-    if (origin !== "LOCAL") return;
+  annotations.onChange((change) => {
+    stats.tally.note(change, annotations.current.value);
+    if (change.origin !== "LOCAL") return;
     calm.acted();
     all_done.acted();
   });
@@ -173,9 +175,11 @@ export function createApp(page_url: string, config: Config, sessions: readonly S
   stats.stats.subscribe(() => {
     if (ui.gallery_open.value) acceptable.countSoon();
   });
-  ui.gallery_open.subscribe((is_open) => {
-    if (is_open) acceptable.countSoon();
-  });
+  for (const signal of [ui.gallery_open, gallery.listed]) {
+    signal.subscribe(() => {
+      if (ui.gallery_open.value) acceptable.countSoon();
+    });
+  }
   stats.stats.subscribe((found) => {
     if (!isAllDone(found)) ui.all_done_read.set(false);
   });
@@ -202,7 +206,7 @@ export function createApp(page_url: string, config: Config, sessions: readonly S
     else if (ids.length === 0) predictions.announceHead();
     // First, as a person waits for it.
     for (const id of removed === true ? [] : ids) predictions.announce(id, version ?? 0, prediction ? { prediction, maps } : null);
-    gallery.hear(ids.length === 0 ? null : ids);
+    gallery.hear(ids.length === 0 ? null : ids, "prediction");
     navigator.refreshAhead(ids);
     navigator.reconsider();
   }
@@ -210,7 +214,7 @@ export function createApp(page_url: string, config: Config, sessions: readonly S
   function hearAnnotation({ image_id, revision = 0, comment_revision }: ServerEvent): void {
     if (image_id === undefined) return;
     navigator.hearAnnotation(image_id, revision);
-    gallery.hear([image_id]);
+    gallery.hear([image_id], comment_revision === undefined ? "label" : "comment");
     void outcomes.hear(image_id, revision);
     if (comment_revision !== undefined) void commenting.hear(image_id, comment_revision);
   }

@@ -155,6 +155,61 @@ def test_accept__what_is_shown_and_nothing_else(page: Page, url: str, classifica
     expect(page.get_by_test_id("gallery-total")).to_have_text("5 images")
 
 
+def test_accept__nothing_that_came_to_match_after_the_list(
+    page: Page, url: str, classification_session: ReadySession
+) -> None:
+    open_gallery(page, url)  # image 6 was in sight here
+    page.get_by_test_id("filter-unlabeled").click()
+    page.get_by_test_id("filter-min").fill("60")
+    page.get_by_test_id("filter-min").blur()
+    expect(page.get_by_test_id("gallery-total")).to_have_text("5 images")
+    expect(page.locator(".tile:not(.is-loading)")).to_have_count(5)
+    predict(classification_session, {6: (1, 0.9)}, version=2)
+    page.get_by_test_id("accept-all").click()
+    expect(page.locator("[data-testid=tile-label][data-origin=accepted]")).to_have_count(5)
+    expect(page.get_by_test_id("accept-all")).to_be_hidden()
+    expect(page.get_by_test_id("gallery-total")).to_have_text("5 images listed before")
+    page.get_by_test_id("gallery-outdated").click()
+    expect(page.get_by_test_id("gallery-total")).to_have_text("1 image")
+    expect(page.get_by_test_id("gallery-outdated")).to_be_hidden()
+    expect(page.get_by_test_id("accept-all")).to_have_text("Accept the 1 unlabelled")
+
+
+def test_palette__empty_on_every_opening_and_adds_a_class(page: Page, url: str, labeling: LabelingPage) -> None:
+    page.goto(url)
+    labeling.wait_for_image()
+    labeling.part("auto-advance").set_checked(False)
+    labeling.part("auto-advance").blur()
+    typed, palette = page.get_by_test_id("palette-input"), page.get_by_test_id("class-palette")
+    name = page.get_by_test_id("class-2").locator(".class-name").inner_text()
+    page.keyboard.press(".")
+    expect(typed).to_be_focused()
+    page.keyboard.type(name)
+    page.keyboard.press("Enter")
+    expect(palette).to_be_hidden()
+    expect(page.get_by_test_id("class-2")).to_have_attribute("aria-checked", "true")
+    page.keyboard.press("Delete")
+    expect(page.get_by_test_id("class-2")).to_have_attribute("aria-checked", "false")
+    page.keyboard.press(".")
+    expect(typed).to_have_value("")
+    page.keyboard.press("Enter")
+    expect(palette).to_be_visible()
+    expect(page.get_by_test_id("class-2")).to_have_attribute("aria-checked", "false")
+    page.keyboard.type("outwear")
+    expect(page.get_by_test_id("palette-add")).to_have_text("Add “outwear”")
+    page.keyboard.press("Enter")
+    expect(palette).to_be_hidden()
+    expect(page.locator(".class-row[aria-checked=true]")).to_contain_text("outwear")
+    page.keyboard.press("g")
+    page.locator(".tile:not(.is-loading)").first.click()
+    page.keyboard.press(".")
+    expect(typed).to_have_value("")
+    page.get_by_test_id("palette-class-1").click()
+    expect(palette).to_be_hidden()
+    page.keyboard.press(".")
+    expect(typed).to_have_value("")
+
+
 def test_filter__stays_in_the_address_and_for_next(page: Page, url: str) -> None:
     open_gallery(page, url)
     page.get_by_test_id("filter-class").select_option("1")
@@ -179,6 +234,18 @@ def test_filter__stays_in_the_address_and_for_next(page: Page, url: str) -> None
     expect(page.get_by_test_id("filter-chip")).to_be_hidden()
     page.keyboard.press("Shift+ArrowRight")
     expect(canvas).to_have_attribute("data-image-id", "4")
+
+
+@pytest.mark.parametrize("image_id", [1, 4])
+def test_address__of_an_image_opens_it_from_the_gallery(page: Page, url: str, image_id: int) -> None:
+    page.goto(f"{url}#/image/1")
+    expect(page.get_by_test_id("image-canvas")).to_have_attribute("data-image-id", "1")
+    page.keyboard.press("g")
+    expect(page.locator(".tile:not(.is-loading)").first).to_be_visible()
+    page.goto(f"{url}#/image/{image_id}")
+    expect(page.get_by_test_id("gallery-panel")).to_be_hidden()
+    expect(page.get_by_test_id("image-canvas")).to_have_attribute("data-image-id", str(image_id))
+    expect(page).to_have_url(re.compile(rf"#/image/{image_id}$"))
 
 
 def test_segmentation__predicted_classes_lie_over_the_pictures(

@@ -83,6 +83,15 @@ export function outcomeText({ changed, unchanged, conflicts, refused, emptied = 
   return `${[first, ...rest].join("; ")}.`;
 }
 
+/** So many predictions are accepted without a question: they fit on a screen. */
+export const MOST_UNASKED = 30;
+
+/** Before more than that; `confidences` of those that were seen, 0..1. */
+export function acceptQuestion(count: number, confidences: readonly number[]): string {
+  const lowest = confidences.length === 0 ? "" : ` The least sure of them has ${Math.round(Math.min(...confidences) * 100)} %.`;
+  return `Accept ${counted(count, "prediction")} at once?${lowest}`;
+}
+
 /** What the person saw of an image: what others made of it since is not overwritten, nor another prediction accepted. */
 export function seenOf({ id, revision, predicted_class_id, predicted_class_ids }: ImageInfo): BulkImage {
   const predicted = predicted_class_ids ?? (predicted_class_id === null ? null : [predicted_class_id]);

@@ -1,18 +1,25 @@
 import type { Api, ImageQuery } from "../api/client";
 import { explain } from "../api/errors";
-import { Signal } from "../state/signal";
+import { MOST_SELECTED } from "../state/selection";
+import { Signal, type Readable } from "../state/signal";
 import { throttled } from "./polling";
 
 const COUNT_EVERY_MS = 400;
 
-/** Of the images that the gallery shows those without an answer: only their predictions can be accepted. */
+/**
+ * Of the images that the gallery shows those without an answer: only their predictions can be accepted. The list stands
+ * still while labels and predictions come: what matches by now but is not in it counts for nothing.
+ */
 export class AcceptableImages {
   /** null until they are counted. */
   readonly total = new Signal<number | null>(null);
   #query: ImageQuery = {};
   readonly countSoon: () => void = throttled(() => this.#count(), COUNT_EVERY_MS);
 
-  constructor(private readonly api: Pick<Api, "imageIds">) {}
+  constructor(
+    private readonly api: Pick<Api, "imageIds">,
+    private readonly listed: Readable<ReadonlySet<number>>,
+  ) {}
 
   show(query: ImageQuery): void {
     this.#query = query;
@@ -20,18 +27,25 @@ export class AcceptableImages {
     this.countSoon();
   }
 
-  /** As many of them as one change takes, with how many there are by now. */
+  /** Those of the list; where there are more than `limit`, what one change takes, only how many. */
   async find(limit: number): Promise<{ readonly ids: readonly number[]; readonly total: number }> {
     const { status = "unlabeled", features } = this.#query;
     // The filter lets none of them pass.
     if (status !== "unlabeled" || features === "failed") return { ids: [], total: 0 };
-    return this.api.imageIds({ ...this.#query, status: "unlabeled" }, 0, limit);
+    // A prediction that has moved since does not take an image out of sight.
+    const { shown_class_id, predicted_class_id, min_confidence, max_confidence, ...lasting } = this.#query;
+    const moves = [shown_class_id, predicted_class_id, min_confidence, max_confidence].some((value) => value !== undefined);
+    let found = await this.api.imageIds({ ...lasting, status: "unlabeled" }, 0, limit);
+    if (moves && found.total > limit) found = await this.api.imageIds({ ...this.#query, status: "unlabeled" }, 0, limit);
+    if (found.total > limit) return { ids: [], total: found.total };
+    const ids = found.ids.filter((image_id) => this.listed.value.has(image_id));
+    return { ids, total: ids.length };
   }
 
   async #count(): Promise<void> {
     const query = this.#query;
     try {
-      const { total } = await this.find(1);
+      const { total } = await this.find(MOST_SELECTED);
       if (query === this.#query) this.total.set(total);
     } catch (error) {
       // The button then names no number.

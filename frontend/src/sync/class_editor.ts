@@ -10,6 +10,8 @@ import type { LabelClass, Task } from "../state/types";
 export class ClassEditing {
   /** That can be brought back, the last one removed first. */
   readonly removed = new Signal<readonly RemovedClass[]>([]);
+  /** The messages that offer to bring a class back, by class. */
+  readonly #told = new Map<number, number>();
 
   constructor(
     private readonly api: Api,
@@ -65,7 +67,7 @@ export class ClassEditing {
       const { annotations_moved } = await this.api.mergeClass(label_class.id, into.id);
       await this.#afterChange();
       const text = `“${label_class.name}” is “${into.name}” now: ${counted(annotations_moved, "annotation")} moved.`;
-      this.toasts.show("info", text, { action: { text: "Undo", run: () => void this.restore(label_class) } });
+      this.#offerUndo(label_class, text);
     });
   }
 
@@ -75,18 +77,24 @@ export class ClassEditing {
       await this.api.removeClass(label_class.id);
       await this.#afterChange();
       const what = usageText(usage, this.task);
-      this.toasts.show("info", `Class “${label_class.name}” removed${what === "" ? "" : `, with ${what}`}.`, {
-        action: { text: "Undo", run: () => void this.restore(label_class) },
-      });
+      this.#offerUndo(label_class, `Class “${label_class.name}” removed${what === "" ? "" : `, with ${what}`}.`);
     });
   }
 
   async restore({ id, name }: Pick<LabelClass, "id" | "name">): Promise<boolean> {
     return this.#tell(async () => {
       const restored = await this.api.restoreClass(id);
+      // However it was brought back: what its message says and offers holds no more.
+      const told = this.#told.get(id);
+      if (told !== undefined) this.toasts.dismiss(told);
       await this.#afterChange();
       this.toasts.show("success", restoredText(name, restored));
     });
+  }
+
+  #offerUndo(label_class: LabelClass, text: string): void {
+    const toast_id = this.toasts.show("info", text, { action: { text: "Undo", run: () => void this.restore(label_class) } });
+    this.#told.set(label_class.id, toast_id);
   }
 
   async #afterChange(): Promise<void> {

@@ -19,6 +19,13 @@ const IDS_AT_ONCE = 5_000;
 const PAGE = 100;
 /** Images that are kept in memory, whatever the length of the list. */
 const MOST_KEPT = 3_000;
+/** What can be news of an image. */
+export type News = "label" | "prediction" | "comment";
+const FILTERS: Readonly<Record<News, readonly (keyof ImageQuery)[]>> = {
+  label: ["status", "reviewed", "shown_class_id", "labeled_class_id"],
+  prediction: ["shown_class_id", "predicted_class_id", "min_confidence", "max_confidence"],
+  comment: ["q"],
+};
 const NOTHING: GalleryState = { total: null, loading: false, error: null, version: 0 };
 
 interface Fetching {
@@ -33,12 +40,17 @@ interface Fetching {
  */
 export class GallerySource {
   readonly state = new Signal<GalleryState>(NOTHING);
+  /** Ids of the list, as far as they are known. */
+  readonly listed = new Signal<ReadonlySet<number>>(new Set());
+  /** What has come since may have changed which images match. */
+  readonly outdated = new Signal(false);
   #query: ImageQuery = {};
   #token = 0;
   readonly #ids = new Map<number, Int32Array | null>();
   readonly #images = new Map<number, ImageInfo>();
   /** What was in memory once, however the list changes: changes are made to what the person saw. */
   readonly #seen = new Map<number, BulkImage>();
+  readonly #confidences = new Map<number, number>();
   /** Of the session, when the first portion of the list was asked for. */
   #label_sequence: number | null = null;
   readonly #outdated = new Set<number>();
@@ -54,6 +66,8 @@ export class GallerySource {
     this.#token += 1;
     this.#label_sequence = null;
     this.#ids.clear();
+    this.listed.set(new Set());
+    this.outdated.set(false);
     this.#images.clear();
     this.#outdated.clear();
     for (const { abort } of this.#fetching.splice(0)) abort.abort();
@@ -81,6 +95,11 @@ export class GallerySource {
   seen(image_id: number): BulkImage {
     const label_sequence = this.#label_sequence;
     return this.#seen.get(image_id) ?? (label_sequence === null ? { id: image_id } : { id: image_id, label_sequence });
+  }
+
+  /** Of the prediction that was seen last, 0..1; null of one that never was. */
+  confidence(image_id: number): number | null {
+    return this.#confidences.get(image_id) ?? null;
   }
 
   /** The person changed these images: they know of it, whether the tiles are in sight or not. */
@@ -125,7 +144,8 @@ export class GallerySource {
   }
 
   /** Something was said or predicted of these images; null: of any. Those in sight are fetched again. */
-  hear(image_ids: readonly number[] | null): void {
+  hear(image_ids: readonly number[] | null, news: News = "label"): void {
+    if (this.state.value.total !== null && FILTERS[news].some((name) => this.#query[name] !== undefined)) this.outdated.set(true);
     if (this.#images.size === 0) return;
     for (const id of image_ids ?? this.#images.keys()) if (this.#images.has(id)) this.#outdated.add(id);
     if (this.#is_open && this.#outdated.size > 0) this.#renewSoon();
@@ -138,6 +158,7 @@ export class GallerySource {
       const { ids, total, label_sequence } = await this.api.imageIds(this.#query, chunk * IDS_AT_ONCE, IDS_AT_ONCE);
       if (token !== this.#token) return;
       this.#ids.set(chunk, Int32Array.from(ids));
+      this.listed.set(new Set([...this.listed.value, ...ids]));
       this.#label_sequence = Math.min(this.#label_sequence ?? label_sequence, label_sequence);
       this.#tell({ loading: false, error: null, ...(chunk === 0 ? { total } : {}) });
     } catch (error) {
@@ -184,6 +205,7 @@ export class GallerySource {
       if (token !== this.#token) return;
       for (const image of items) {
         this.#images.set(image.id, image);
+        if (image.uncertainty !== null) this.#confidences.set(image.id, 1 - image.uncertainty);
         // An answer may have been on its way while the person changed the image.
         if (image.revision >= (this.seen(image.id).revision ?? 0)) this.#seen.set(image.id, seenOf(image));
       }

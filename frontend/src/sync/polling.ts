@@ -1,5 +1,6 @@
 import type { Api } from "../api/client";
 import { ApiError, explain, UnreachableError } from "../api/errors";
+import { LabelTally } from "../state/label_tally";
 import { Signal, type Readable } from "../state/signal";
 import type { ToastStore } from "../state/toasts";
 import type { HeadKind, Health, Stats, Training, TrainingState } from "../state/types";
@@ -134,16 +135,20 @@ export class StatsWatch {
   readonly stats = new Signal<Stats | null>(null);
   readonly refreshSoon: () => void;
 
+  /** `tally`: what was said on this page, to be counted at once and while the server is away. */
   constructor(
-    private readonly api: Api,
+    private readonly api: Pick<Api, "stats">,
     calm = new Calm(),
+    readonly tally = new LabelTally(),
   ) {
     this.refreshSoon = inCalm(calm, () => this.refresh(), { after_ms: 250, every_ms: 1_000 });
   }
 
   async refresh(): Promise<void> {
+    const known = this.tally.known();
     try {
       this.stats.set(await this.api.stats());
+      this.tally.counted(known);
     } catch (error) {
       explain(error);
     }

@@ -54,3 +54,19 @@ test("what the server refuses is told and changes nothing", async () => {
   expect(classes.value).toEqual([CAT]);
   expect(changed).not.toHaveBeenCalled();
 });
+
+test("a class that was brought back another way takes the message of its removal or merge away", async () => {
+  const { editing, toasts } = make({
+    classUsage: () => Promise.resolve(USAGE),
+    removeClass: () => Promise.resolve({ annotations_removed: 3 }),
+    mergeClass: () => Promise.resolve({ annotations_moved: 3 }),
+    restoreClass: () => Promise.resolve({ ...CAT, annotations_restored: 3, annotations_changed: 0 }),
+  });
+  const texts = (): string[] => toasts.value.map(({ text }) => text);
+  await editing.remove(CAT);
+  await editing.restore(CAT);
+  expect(texts()).toEqual(["Class “cat” is back, with all that it had."]);
+  await editing.merge(CAT, { id: 2, name: "dog", color: "#00ff00", group: null });
+  await editing.restore(CAT);
+  expect(texts()).toEqual(["Class “cat” is back, with all that it had."]);
+});

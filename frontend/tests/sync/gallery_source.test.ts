@@ -161,3 +161,20 @@ describe("GallerySource", () => {
     expect(gallery.seen(id).revision).toBe(4);
   });
 });
+
+describe("outdated", () => {
+  test.each([
+    [{ status: "unlabeled" }, "label", true],
+    [{ status: "unlabeled" }, "prediction", false],
+    [{ min_confidence: 0.6 }, "prediction", true],
+    [{ sort: "confidence" }, "prediction", false],
+    [{ q: "blurred" }, "comment", true],
+  ] as const)("with %o after a %s: %s", async (query, news, is_outdated) => {
+    const gallery = source();
+    await gallery.show(query);
+    gallery.hear([1], news);
+    expect(gallery.outdated.value).toBe(is_outdated);
+    await gallery.reload();
+    expect([gallery.outdated.value, gallery.listed.value.size]).toEqual([false, 5_000]);
+  });
+});

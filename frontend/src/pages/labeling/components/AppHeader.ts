@@ -24,7 +24,7 @@ const SAVE_ICONS = { saved: CloudCheck, saving: RefreshCw, offline: CloudOff, re
 export class AppHeader extends AppView {
   protected watched(): readonly Readable<unknown>[] {
     const { stats, saves, signs, health, preferences, ui, commenting } = this.app;
-    return [stats.stats, signs.labels, signs.comments, saves.status, saves.trouble, saves.is_kept, commenting.saves.status, health.health, preferences, ui.gallery_open];
+    return [stats.stats, stats.tally.ahead, signs.labels, signs.comments, saves.status, saves.trouble, saves.is_kept, commenting.saves.status, health.health, preferences, ui.gallery_open];
   }
 
   protected override render(): TemplateResult {
@@ -78,10 +78,11 @@ export class AppHeader extends AppView {
   #progress(): TemplateResult | typeof nothing {
     const stats = this.app.stats.stats.value;
     if (stats === null) return nothing;
-    const { labeled, skipped, unlabeled, undetermined } = stats.by_status;
+    const { skipped, unlabeled, undetermined } = stats.by_status;
     const { failed } = stats.by_features;
     // Without those that cannot be used.
-    const total = labeled + skipped + unlabeled + undetermined;
+    const total = stats.by_status.labeled + skipped + unlabeled + undetermined;
+    const labeled = Math.min(Math.max(stats.by_status.labeled + this.app.stats.tally.ahead.value, 0), total);
     const share = total === 0 ? 0 : labeled / total;
     const more = [skipped > 0 ? `${skipped} skipped` : "", undetermined > 0 ? `${undetermined} undetermined` : "", failed > 0 ? `${failed} cannot be used (see the gallery)` : ""];
     return html`<button class="progress" data-testid="progress-open" title=${this.tip(more.filter(Boolean).join(", ") || "Progress: pace, time to finish, training", "progress")}

@@ -53,7 +53,7 @@ export class Gallery extends AppView {
 
   protected watched(): readonly Readable<unknown>[] {
     const { gallery, acceptable, classes, filter, gallery_sort, bulk, navigator } = this.app;
-    return [gallery.state, acceptable.total, classes, filter, gallery_sort, bulk.busy, navigator.opened];
+    return [gallery.state, gallery.listed, acceptable.total, classes, filter, gallery_sort, bulk.busy, navigator.opened];
   }
 
   get #total(): number {
@@ -68,6 +68,7 @@ export class Gallery extends AppView {
     super.connectedCallback();
     const { filter, gallery_sort, gallery } = this.app;
     this.#stop_filter = [filter, gallery_sort].map((signal) => signal.subscribe(() => this.#toStart()));
+    this.#stop_filter.push(this.#actions.onQuestion(() => this.requestUpdate()));
     void gallery.reload();
   }
 

@@ -28,7 +28,7 @@ export class GalleryFilters extends AppView {
 
   protected watched(): readonly Readable<unknown>[] {
     const { gallery, stats, classes, filter, gallery_sort } = this.app;
-    return [gallery.state, stats.stats, classes, filter, gallery_sort];
+    return [gallery.state, gallery.outdated, stats.stats, classes, filter, gallery_sort];
   }
 
   override connectedCallback(): void {
@@ -44,7 +44,11 @@ export class GalleryFilters extends AppView {
     const { value } = filter;
     return html`
       <div class="gallery-head">
-        <h2>Gallery <span class="count" data-testid="gallery-total">${total === null ? "" : counted(total, "image")}</span></h2>
+        <h2>Gallery <span class="count" data-testid="gallery-total">${total === null ? "" : counted(total, "image")}${gallery.outdated.value ? " listed before" : ""}</span></h2>
+        ${gallery.outdated.value
+          ? html`<button class="button small" data-testid="gallery-outdated" title="Labels or predictions have come since: list what matches now"
+              @click=${() => void gallery.reload()}>${icon(RefreshCw, 15)}<span>Refresh</span></button>`
+          : nothing}
         <label class="search">${icon(Search, 16)}
           <input class="input" type="search" data-testid="gallery-search" placeholder="Path, comment or id" aria-label="Search by path, comment or id"
             autocomplete="off" .value=${value.text} @input=${this.#search} /></label>

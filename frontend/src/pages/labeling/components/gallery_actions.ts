@@ -3,18 +3,29 @@ import { html, nothing, type TemplateResult } from "lit";
 
 import { explain } from "../../../api/errors";
 import type { App } from "../../../app";
-import { bySight, type BulkAction, type BulkImage } from "../../../state/bulk";
+import { acceptQuestion, bySight, MOST_UNASKED, type BulkAction, type BulkImage } from "../../../state/bulk";
 import { asksModel } from "../../../state/image_filter";
 import type { Command } from "../../../state/keymap";
 import { MOST_SELECTED, type Selection } from "../../../state/selection";
+import { Signal } from "../../../state/signal";
 import { icon } from "./icon";
 import { counted, grouped } from "../../../state/words";
 
 /** Classes with a button of their own; the others are found by name. */
 const MOST_BUTTONS = 6;
 
+/** Many predictions, to be accepted once the person says so. */
+export interface AcceptQuestion {
+  readonly text: string;
+  readonly ids: readonly number[];
+  /** The list that it was asked of. */
+  readonly listed: ReadonlySet<number>;
+}
+
 /** What is done to the selection of the gallery: by a key, by a button, from the palette. */
 export class GalleryActions {
+  readonly #asked = new Signal<AcceptQuestion | null>(null);
+
   constructor(
     private readonly of: () => App,
     private readonly selection: () => Selection,
@@ -37,15 +48,36 @@ export class GalleryActions {
     if (this.#anySelected()) await this.#accept([...this.selection().ids]);
   }
 
-  /** All without an answer that the filter lets pass. */
+  /** null once another list is shown. */
+  get question(): AcceptQuestion | null {
+    const { value: asked } = this.#asked;
+    return asked?.listed === this.of().gallery.listed.value ? asked : null;
+  }
+
+  /** `listener` hears when a question is asked or answered. */
+  onQuestion(listener: () => void): () => void {
+    return this.#asked.subscribe(listener);
+  }
+
+  answer(accept: boolean): void {
+    const { question } = this;
+    this.#asked.set(null);
+    if (accept && question !== null) void this.#accept(question.ids);
+  }
+
+  /** All of the list that have no answer yet; where they are many, said a second time. */
   async acceptAll(): Promise<void> {
     const { acceptable, toasts } = this.of();
+    if (this.question !== null) {
+      this.answer(true);
+      return;
+    }
     try {
       const { ids, total } = await acceptable.find(MOST_SELECTED);
       if (total > MOST_SELECTED) {
         toasts.show("info", `${counted(total, "image")} shown are unlabelled, one change takes ${grouped(MOST_SELECTED)}: narrow the filter down, or select some.`);
       } else if (total === 0) toasts.show("info", "No image shown is unlabelled: there is nothing to accept.");
-      else await this.#accept(ids);
+      else if (!this.#ask(ids)) await this.#accept(ids);
     } catch (error) {
       toasts.show("error", explain(error));
     }
@@ -73,9 +105,23 @@ export class GalleryActions {
       remove: () => void this.simple("clear", "cleared"),
       none: () => void this.none(),
     };
+    if (command === "escape" && this.question !== null) {
+      this.answer(false);
+      return true;
+    }
     if (command === "escape") return escape();
     actions[command]?.();
     return actions[command] !== undefined;
+  }
+
+  /** False where they are few enough to be accepted at once. */
+  #ask(ids: readonly number[]): boolean {
+    const { gallery } = this.of();
+    const { seen } = bySight(ids, (id) => gallery.seen(id));
+    if (seen.length <= MOST_UNASKED) return false;
+    const confidences = seen.map(({ id }) => gallery.confidence(id)).filter((value) => value !== null);
+    this.#asked.set({ text: acceptQuestion(seen.length, confidences), ids, listed: gallery.listed.value });
+    return true;
   }
 
   async #accept(ids: readonly number[]): Promise<void> {
@@ -125,6 +171,7 @@ export class GalleryActions {
 export function bulkBar(app: App, actions: GalleryActions, ids: ReadonlySet<number>, clear: () => void): TemplateResult {
   const { size } = ids;
   const busy = app.bulk.busy.value;
+  if (size === 0 && actions.question !== null) return questionBar(actions, actions.question, busy);
   if (size === 0) return html`<div class="bulk-bar" data-testid="bulk-bar">${nothingSelected(app, actions, busy)}</div>`;
   const button = (test_id: string, title: string, node: typeof Tag, text: string, run: () => void): TemplateResult =>
     html`<button class="button small" data-testid=${test_id} title=${title} ?disabled=${busy} @click=${run}>${icon(node, 15)}<span>${text}</span></button>`;
@@ -147,6 +194,16 @@ export function bulkBar(app: App, actions: GalleryActions, ids: ReadonlySet<numb
       @click=${() => void actions.simple("skip", "skipped")}>${icon(SkipForward, 15)}</button>
     <button class="button small icon-only" data-testid="bulk-clear" aria-label="Remove the labels" title="Remove the labels (Del)" ?disabled=${busy}
       @click=${() => void actions.simple("clear", "cleared")}>${icon(Trash2, 15)}</button>
+  </div>`;
+}
+
+function questionBar(actions: GalleryActions, { text }: AcceptQuestion, busy: boolean): TemplateResult {
+  return html`<div class="bulk-bar is-active" data-testid="bulk-bar" role="alert">
+    <span data-testid="accept-question">${text} Narrow the confidence down to accept the sure ones alone.</span>
+    <span class="spacer"></span>
+    <button class="button small" data-testid="accept-not" title="Cancel (Esc)" @click=${() => actions.answer(false)}>Cancel</button>
+    <button class="button small primary" data-testid="accept-all-confirm" title="Accept them (Ctrl+Enter)" ?disabled=${busy}
+      @click=${() => actions.answer(true)}>${icon(CheckCheck, 15)}<span>Accept</span></button>
   </div>`;
 }
 

@@ -1,0 +1,59 @@
+import { expect, test } from "vitest";
+
+import type { App } from "../../src/app";
+import { GalleryActions } from "../../src/pages/labeling/components/gallery_actions";
+import { MOST_UNASKED, type BulkChange } from "../../src/state/bulk";
+import { NO_FILTER } from "../../src/state/image_filter";
+import { NOTHING_SELECTED } from "../../src/state/selection";
+import { Signal } from "../../src/state/signal";
+import { ToastStore } from "../../src/state/toasts";
+
+const soon = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 0));
+
+function make(count: number) {
+  const ids = Array.from({ length: count }, (_, place) => place + 1);
+  const sent: BulkChange[] = [];
+  const listed = new Signal<ReadonlySet<number>>(new Set(ids));
+  const app = {
+    acceptable: { find: () => Promise.resolve({ ids, total: count }) },
+    gallery: { listed, seen: (id: number) => ({ id, version: 1 }), confidence: (id: number) => 0.3 + id / 1000 },
+    bulk: {
+      change: (change: BulkChange) => {
+        sent.push(change);
+        return Promise.resolve(true);
+      },
+    },
+    toasts: new ToastStore(),
+    filter: new Signal(NO_FILTER),
+    gallery_sort: new Signal("id"),
+  };
+  return { actions: new GalleryActions(() => app as unknown as App, () => NOTHING_SELECTED), sent, listed };
+}
+
+test("acceptAll: a few at once", async () => {
+  const { actions, sent } = make(MOST_UNASKED);
+  await actions.acceptAll();
+  expect([sent.length, actions.question]).toEqual([1, null]);
+});
+
+test("acceptAll: of many it asks, with the lowest confidence among them, and does nothing until it is answered", async () => {
+  const { actions, sent } = make(73);
+  await actions.acceptAll();
+  expect(actions.question?.text).toBe("Accept 73 predictions at once? The least sure of them has 30 %.");
+  expect(actions.run("escape", () => undefined, () => false)).toBe(true);
+  expect([sent, actions.question]).toEqual([[], null]);
+  await actions.acceptAll();
+  actions.answer(true);
+  await soon();
+  expect(sent.map(({ images }) => images.length)).toEqual([73]);
+});
+
+test("acceptAll: a question about another list is void", async () => {
+  const { actions, sent, listed } = make(73);
+  await actions.acceptAll();
+  listed.set(new Set([1]));
+  expect(actions.question).toBeNull();
+  actions.answer(true);
+  await soon();
+  expect(sent).toEqual([]);
+});
