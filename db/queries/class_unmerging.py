@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
-from db.enums import Origin
 from db.errors import ConflictError
 from db.queries.class_effects import affected_images, note_change
 from db.queries.class_groups import require_no_rivals_restored
 from db.queries.class_histories import UPDATE_STATE
 from db.queries.class_merging import FIGURES, figure_key
 from db.queries.class_tree import number, read_tree
-from db.queries.merged_content import Said, beside, given_back, joined, said_with, still_said
+from db.queries.merged_content import Said, beside, count_missing, given_back, joined, said_with, still_said
 from db.queries.portions import in_portions
 from db.queries.session_info import get_session_info
-from db.tables.annotations import AnnotationState, ImageClass, Label, MergedAnnotation, Point, Region
+from db.queries.unmerged_marks import Dropped, changed_since, give_back_dropped, give_back_marks
+from db.tables.annotations import AnnotationState, Label, MergedAnnotation, Point, Region
 from db.tables.images import Image
 from db.tables.session import ClassMerge, LabelClass
 from db.tasks import Annotates
@@ -44,18 +45,20 @@ def unmerge(db_session: Session, label_class: LabelClass) -> tuple[int, int]:
     label_class.removed_at = label_class.merged_into_id = None
     until = get_session_info(db_session).label_sequence
     target = db_session.get_one(LabelClass, noted.into_id)
-    target.unasked = _without(target.unasked, label_class.unasked)
+    # The open span, which says that it is removed, was never the other one's; that may have the same for a removal of
+    # its own.
+    target.unasked = _without(target.unasked, [span for span in label_class.unasked if span[1] is not None])
     label_class.unasked = [[first, until if last is None else last] for first, last in label_class.unasked]
     db_session.flush()
     _give_back_place(db_session, label_class, target, noted)
     require_no_rivals_restored(db_session, label_class)
-    lost = sum(noted.usage[kind] for kind in ("points", "regions", "labels")) - given.count
+    given.add_dropped(give_back_dropped(db_session, label_class, given.dropped))
     db_session.execute(delete(MergedAnnotation).where(MergedAnnotation.merge_id == noted.id))
     db_session.delete(noted)
     db_session.flush()
     is_implying = get_session_info(db_session).task.annotates is Annotates.CLASSES
-    note_change(db_session, images if is_implying else given.images)
-    return given.count, lost
+    note_change(db_session, given.images.union(images) if is_implying else given.images)
+    return given.count, given.n_missing
 
 
 def _require_noted(db_session: Session, label_class: LabelClass) -> ClassMerge:
@@ -86,10 +89,26 @@ def _without(spans: list[Any], others: list[Any]) -> list[Any]:
 
 @dataclass
 class _Given:
-    """Rows that are given back, collected for few statements."""
+    """What the images have got back."""
 
     count: int = 0
+    n_missing: int = 0
+    """Annotations that the class had when it was merged, and has not now."""
     images: set[int] = field(default_factory=set)
+    dropped: dict[int, Dropped] = field(default_factory=dict)
+
+    def add(self, image_id: int, had: Said, got: Said) -> None:
+        """Count what one image had when the class was merged, and what it has got back."""
+        self.n_missing += count_missing(had, got)
+        self.count += len(got)
+        if got:
+            self.images.add(image_id)
+
+    def add_dropped(self, back: dict[int, Dropped]) -> None:
+        """Count those that are back after all."""
+        self.count += len(back)
+        self.n_missing -= sum(mark.is_missing for mark in back.values())
+        self.images.update(back)
 
 
 def _give_back_annotations(db_session: Session, noted: ClassMerge) -> _Given:
@@ -110,15 +129,26 @@ def _give_back_annotations(db_session: Session, noted: ClassMerge) -> _Given:
         by_image: dict[int, dict[int | None, Said]] = {image_id: {} for image_id in ids}
         for image_id, state_id, content in records:
             by_image[image_id][state_id] = Said.from_json(content)
-        now = _give_back_states(db_session, noted, by_image)
-        _give_back_rows(db_session, noted, now, given)
+        now, answers = _give_back_states(db_session, noted, by_image)
+        rows = _give_back_rows(db_session, noted, now)
+        marks = give_back_marks(db_session, noted, {i: found.mark for i, found in now.items() if found.mark})
+        had = {image_id: found.get(None, Said()) for image_id, found in by_image.items()}
+        for image_id in changed_since(db_session, noted, answers.keys() - marks):
+            given.dropped[image_id] = Dropped(answers[image_id], had[image_id].mark is not None)
+        for image_id in by_image:
+            got = replace(rows.get(image_id, Said()), mark=marks.get(image_id))
+            given.add(image_id, had[image_id], got)
     return given
 
 
 def _give_back_states(
     db_session: Session, noted: ClassMerge, by_image: dict[int, dict[int | None, Said]]
-) -> dict[int, Said]:
-    """Let the histories of these images name the class again; returns what the rows of each have to give back."""
+) -> tuple[dict[int, Said], dict[int, str]]:
+    """Let the histories of these images name the class again.
+
+    Returns:
+        What the rows of each have to give back, and who said of the class that it holds, by image, in answers in force.
+    """
     in_force = dict(db_session.execute(select(Image.id, Image.history_position).where(Image.id.in_(by_image))).all())
     # Each is made out of the one at the place before.
     said: dict[int, dict[int, Said]] = {image_id: {} for image_id in by_image}
@@ -135,6 +165,7 @@ def _give_back_states(
         .order_by(AnnotationState.image_id, AnnotationState.position)
     ).all()
     changed = []
+    answers = {}
     for row in rows:
         records, done = by_image[row.image_id], said[row.image_id]
         # Both, as ids of states come again, and clocks are set back.
@@ -150,16 +181,20 @@ def _give_back_states(
             changed.append({"row_id": row.id, "state": after})
         if row.position == in_force[row.image_id]:
             rest = beside(records.get(None, Said()), row.state)
-            now[row.image_id] = joined(said_with(after, noted.class_id, noted.into_id), rest)
+            named = said_with(after, noted.class_id, noted.into_id)
+            now[row.image_id] = joined(named, rest)
+            if named.mark is not None:
+                answers[row.image_id] = named.mark[0]
     for image_id, position in in_force.items():
         if position == 0 and image_id in now:
             now[image_id] = by_image[image_id].get(None, Said())
     if changed:
         db_session.connection().execute(UPDATE_STATE, changed)
-    return now
+    return now, answers
 
 
-def _give_back_rows(db_session: Session, noted: ClassMerge, now: dict[int, Said], given: _Given) -> None:
+def _give_back_rows(db_session: Session, noted: ClassMerge, now: dict[int, Said]) -> dict[int, Said]:
+    """Points, regions and labels; returns those that were still the other class's."""
     own, into = noted.class_id, noted.into_id
     left = {image_id: said.points.copy() for image_id, said in now.items() if said.points}
     point_ids = []
@@ -169,45 +204,23 @@ def _give_back_rows(db_session: Session, noted: ClassMerge, now: dict[int, Said]
         if left[point.image_id][key] > 0:
             left[point.image_id][key] -= 1
             point_ids.append(point.id)
-            given.images.add(point.image_id)
     for ids in in_portions(point_ids):
         db_session.execute(update(Point).where(Point.id.in_(ids)).values(class_id=own))
-    given.count += len(point_ids)
 
-    region_ids = [region_id for said in now.values() for region_id in said.regions]
-    for ids in in_portions(region_ids):
+    regions: set[int] = set()
+    for ids in in_portions([region_id for said in now.values() for region_id in said.regions]):
         is_meant = Region.id.in_(ids) & (Region.class_id == into)
-        given.images.update(touched := list(db_session.scalars(select(Region.image_id).where(is_meant))))
-        given.count += len(touched)
+        regions.update(db_session.scalars(select(Region.id).where(is_meant)))
         db_session.execute(update(Region).where(is_meant).values(class_id=own))
 
     is_labelled = Label.image_id.in_([image_id for image_id, said in now.items() if said.label])
     is_meant = is_labelled & (Label.class_id == into)
-    given.images.update(touched := list(db_session.scalars(select(Label.image_id).where(is_meant))))
-    given.count += len(touched)
+    labels = set(db_session.scalars(select(Label.image_id).where(is_meant)))
     db_session.execute(update(Label).where(is_meant).values(class_id=own))
-    _give_back_marks(db_session, noted, now, given)
-
-
-def _give_back_marks(db_session: Session, noted: ClassMerge, now: dict[int, Said], given: _Given) -> None:
-    marks = {image_id: said.mark for image_id, said in now.items() if said.mark is not None}
-    is_marked = ImageClass.image_id.in_(marks) & (ImageClass.class_id == noted.into_id)
-    touched = list(db_session.scalars(select(ImageClass.image_id).where(is_marked)))
-    alone = [image_id for image_id in touched if marks[image_id][1] is None]
-    both = [image_id for image_id in touched if marks[image_id][1] is not None]
-    db_session.execute(
-        update(ImageClass)
-        .where(ImageClass.image_id.in_(alone), ImageClass.class_id == noted.into_id)
-        .values(class_id=noted.class_id)
-    )
-    if both:
-        values = [
-            {"image_id": image_id, "class_id": noted.class_id, "origin": Origin(marks[image_id][0])}
-            for image_id in both
-        ]
-        db_session.execute(insert(ImageClass), values)
-    given.images.update(touched)
-    given.count += len(touched)
+    return {
+        image_id: Said(said.points - left.get(image_id, Counter()), said.regions & regions, image_id in labels)
+        for image_id, said in now.items()
+    }
 
 
 def _give_back_figures(db_session: Session, noted: ClassMerge) -> None:

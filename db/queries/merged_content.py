@@ -100,6 +100,13 @@ def joined(one: Said, other: Said) -> Said:
     )
 
 
+def count_missing(had: Said, has: Said) -> int:
+    """Number of annotations of the one that are not in the other."""
+    points, regions = had.points - has.points, had.regions - has.regions
+    is_label_missing, is_mark_missing = had.label and not has.label, had.mark is not None and has.mark is None
+    return points.total() + len(regions) + is_label_missing + is_mark_missing
+
+
 def given_back(state: dict[str, Any], said: Said, class_id: int, into_id: int) -> dict[str, Any]:
     """The state with all of `said` said with the class again."""
     if not said:

@@ -1,6 +1,7 @@
 """The linear head that an extractor is fine-tuned under.
 
-It is fitted as a linear live head is: scaled features, class weights, the same penalty on the weights.
+It is fitted as a linear live head is: scaled features, class weights, the same penalty on the weights. Only samples
+with equal features, which a live head counts once where they have one class, count each.
 """
 
 from __future__ import annotations
@@ -63,7 +64,7 @@ class ScaledLinear(nn.Module):
         return torch.cat([part / part.norm(dim=-1, keepdim=True).clamp_min(1e-6) for part in parts], dim=-1)
 
     def penalty(self, labels: Labels, config: LiveHeadConfig) -> Tensor:
-        """What weights and biases cost beside the mean loss, so that the sum is the live head's objective."""
+        """What weights and biases cost beside the mean loss: a live head of the same samples minimizes the sum."""
         squares = self.linear.weight.square().sum() + config.bias_penalty * self.linear.bias.square().sum()
         return 0.5 * squares / (config.data_weight * labels.weights.sum())
 

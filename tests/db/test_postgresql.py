@@ -24,6 +24,7 @@ from db.queries.session_info import TrainingSettings, get_session_info
 from db.tables.processes import Job
 from db.tables.session import SessionInfo
 from db.tasks import Task
+from tests.db.queries.merging import check_merges_are_taken_back
 from tests.db.queries.whole_images import check_changes_together_equal_those_one_by_one
 
 URL_VARIABLE = "FEWCLICK_TEST_POSTGRESQL_URL"
@@ -175,6 +176,11 @@ def test_change_detector__connection_that_is_cut_counts_as_a_change(db: Database
 @pytest.mark.parametrize("task", [Task.CLASSIFICATION, Task.MULTILABEL], ids=lambda task: task.name)
 def test_batch__equals_changes_one_by_one(db: Database, task: Task) -> None:
     check_changes_together_equal_those_one_by_one(db, task)
+
+
+@pytest.mark.parametrize("task", [Task.SEGMENTATION, Task.CLASSIFICATION, Task.MULTILABEL], ids=lambda task: task.name)
+def test_restore_class__a_merge_is_taken_back(db: Database, task: Task) -> None:
+    check_merges_are_taken_back(db, task)
 
 
 def _changes_soon(detector: ChangeDetector) -> bool:

@@ -3,29 +3,23 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
-from sqlalchemy.orm import Session
 
-from db.enums import ImageStatus, Origin, RegionKind
-from db.errors import ConflictError, FewclickError
+from db.enums import ImageStatus
+from db.errors import ConflictError
 from db.queries.annotations import (
     NewPoint,
     clear,
-    redo,
-    replace_points,
     set_classes,
-    set_label,
-    skip,
     undo,
 )
 from db.queries.class_groups import put_into_group
-from db.queries.class_usage import removed_classes
+from db.queries.class_usage import class_usage, removed_classes
 from db.queries.classes import (
     add_class,
     change_class,
@@ -36,81 +30,17 @@ from db.queries.classes import (
     restore_class,
 )
 from db.queries.images import get_image
-from db.queries.regions import NewRegion, NewShape, RegionEdit, edit_regions
-from db.tables.annotations import AnnotationState, ImageClass, Label, MergedAnnotation, Point, Region
+from db.queries.regions import NewRegion, RegionEdit, edit_regions
+from db.tables.annotations import MergedAnnotation
 from db.tables.images import Image
 from db.tables.learning import Agreement, PredictionOutcome
 from db.tables.session import ClassMerge, LabelClass
 from tests.conftest import ReadySession
 from tests.db.queries.annotating import change, places, state
+from tests.db.queries.merging import A, B, C, RollBackError, act, box, everything
 
-A, B, C = 1, 2, 3
 PROPERTY = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 Step = tuple[str, int]
-
-
-def everything(db_session: Session) -> dict[str, Any]:
-    """All that is said, now and in the histories, and the classes; without ids of rows that come again for others."""
-    db_session.flush()
-    db_session.expire_all()
-    points = db_session.scalars(select(Point)).all()
-    states = db_session.scalars(select(AnnotationState)).all()
-    return {
-        "points": sorted((p.image_id, p.x, p.y, p.class_id, p.origin) for p in points),
-        "labels": sorted((row.image_id, row.class_id, row.origin) for row in db_session.scalars(select(Label))),
-        "marks": {(row.image_id, row.class_id, row.origin) for row in db_session.scalars(select(ImageClass))},
-        "regions": sorted((r.image_id, r.id, r.position, r.class_id) for r in db_session.scalars(select(Region))),
-        "states": sorted((s.image_id, s.position, str(said(s.state))) for s in states),
-        "images": sorted((i.id, i.status, i.history_position) for i in db_session.scalars(select(Image))),
-        "classes": sorted(
-            (c.id, c.name, c.color, c.position, c.parent_id or 0, c.exclusive_group or "", c.removed_at is None)
-            for c in db_session.scalars(select(LabelClass))
-        ),
-    }
-
-
-def said(content: dict[str, Any]) -> dict[str, Any]:
-    """A state without the order of points, which says nothing, and without counters."""
-    points = sorted((p["x"], p["y"], p["class_id"], p["origin"]) for p in content["points"])
-    return {name: value for name, value in content.items() if name != "answered_at"} | {"points": points}
-
-
-def act(db_session: Session, name: str, value: int, place: int) -> None:
-    image = get_image(db_session, 1)
-    steps: dict[str, Callable[[], Any]] = {
-        "undo": lambda: undo(db_session, image),
-        "redo": lambda: redo(db_session, image),
-        "clear": lambda: clear(db_session, image),
-        "skip": lambda: skip(db_session, image),
-        "label": lambda: set_label(db_session, image, value, origin=Origin.ACCEPTED if value == C else Origin.HUMAN),
-        "toggle": lambda: toggle(db_session, image, value),
-        "point": lambda: point(db_session, image, value, place),
-        "unpoint": lambda: replace_points(db_session, image, kept_points(db_session, image)[value:]),
-        "region": lambda: edit_regions(db_session, image, RegionEdit(add=(NewRegion(value, box(place)),))),
-    }
-    with contextlib.suppress(FewclickError):
-        steps[name]()
-
-
-def box(place: int) -> NewShape:
-    return NewShape(RegionKind.BOX, {"x0": place, "y0": 0, "x1": place + 1, "y1": 1})
-
-
-def kept_points(db_session: Session, image: Image) -> list[NewPoint]:
-    present = [label_class.id for label_class in list_classes(db_session)]
-    rows = db_session.scalars(select(Point).where(Point.image_id == image.id).order_by(Point.x))
-    return [NewPoint(row.x, row.y, row.class_id, row.id) for row in rows if row.class_id in present]
-
-
-def point(db_session: Session, image: Image, class_id: int, place: int) -> None:
-    replace_points(db_session, image, [*kept_points(db_session, image), NewPoint(place, place, class_id)])
-
-
-def toggle(db_session: Session, image: Image, class_id: int) -> None:
-    held = {
-        mark for mark in db_session.scalars(select(ImageClass.class_id).where(ImageClass.image_id == image.id)) if mark
-    }
-    set_classes(db_session, image, held ^ {class_id})
 
 
 walking = st.tuples(st.sampled_from(["undo", "redo"]), st.just(0))
@@ -122,7 +52,7 @@ of_answers = st.one_of(st.tuples(st.just("toggle"), classes), walking, aside)
 
 
 def require_round_trip(session: ReadySession, steps: list[Step]) -> None:
-    with session.database.write() as db_session, contextlib.suppress(_RollBackError), db_session.begin_nested():
+    with session.database.write() as db_session, contextlib.suppress(RollBackError), db_session.begin_nested():
         for place, step in enumerate(steps):
             act(db_session, *step, place)
         before = everything(db_session)
@@ -131,11 +61,7 @@ def require_round_trip(session: ReadySession, steps: list[Step]) -> None:
         _class, _count, changed = restore_class(db_session, A)
         assert (everything(db_session), changed) == (before, 0)
         assert db_session.scalar(select(MergedAnnotation.id).limit(1)) is None
-        raise _RollBackError
-
-
-class _RollBackError(Exception):
-    """The next example starts from the same session."""
+        raise RollBackError
 
 
 @PROPERTY
@@ -160,20 +86,22 @@ def test_restore__of_answers_as_if_never_merged(multilabel_session: ReadySession
 
 def require_work_kept(session: ReadySession, before: list[Step], after: list[Step]) -> None:
     """Work that comes between a merge and its undo is the same as without both."""
-    with session.database.write() as db_session, contextlib.suppress(_RollBackError), db_session.begin_nested():
+    with session.database.write() as db_session, contextlib.suppress(RollBackError), db_session.begin_nested():
         for place, step in enumerate(before):
             act(db_session, *step, place)
-        with contextlib.suppress(_RollBackError), db_session.begin_nested():
+        with contextlib.suppress(RollBackError), db_session.begin_nested():
             for place, step in enumerate(after, 20):
                 act(db_session, *step, place)
             wanted = everything(db_session)
-            raise _RollBackError
+            raise RollBackError
+        had = class_usage(db_session, A)
         merge_class(db_session, A, B)
         for place, step in enumerate(after, 20):
             act(db_session, *step, place)
-        restore_class(db_session, A)
+        _class, _count, changed = restore_class(db_session, A)
         assert everything(db_session) == wanted
-        raise _RollBackError
+        assert 0 <= changed <= had.points + had.regions + had.labels
+        raise RollBackError
 
 
 of_work = st.one_of(st.tuples(st.sampled_from(["point", "region"]), st.sampled_from([B])), walking, aside)
@@ -216,6 +144,32 @@ def test_restore__points_made_moved_and_removed_meanwhile(segmentation_session: 
     back = change(segmentation_session, 1, "undo")
     assert places(back) == [(1, 1, A), (2, 2, A), (3, 3, B)]
     assert places(change(segmentation_session, 1, "redo")) == places(found)
+
+
+def test_restore__what_undo_brought_back_is_not_counted_as_changed(segmentation_session: ReadySession) -> None:
+    change(segmentation_session, 1, "replace_points", [NewPoint(1, 1, A)])
+    change(segmentation_session, 1, "clear")
+    change(segmentation_session, 2, "replace_points", [NewPoint(2, 2, A)])
+    with segmentation_session.database.write() as db_session:
+        merge_class(db_session, A, B)
+    # One more than it had, on another image: the one that was moved elsewhere is counted all the same.
+    change(segmentation_session, 1, "undo")
+    change(segmentation_session, 2, "replace_points", [NewPoint(9, 9, B)])
+    with segmentation_session.database.write() as db_session:
+        assert restore_class(db_session, A)[1:] == (1, 1)
+    assert places(state(segmentation_session, 1)) == [(1, 1, A)]
+    assert places(state(segmentation_session, 2)) == [(9, 9, B)]
+
+
+def test_restore__regions_counted_image_by_image(segmentation_session: ReadySession) -> None:
+    with segmentation_session.database.write() as db_session:
+        for image_id in (1, 2):
+            edit_regions(db_session, get_image(db_session, image_id), RegionEdit(add=(NewRegion(A, box(image_id)),)))
+        clear(db_session, get_image(db_session, 1))
+        merge_class(db_session, A, B)
+        undo(db_session, get_image(db_session, 1))
+        clear(db_session, get_image(db_session, 2))
+        assert restore_class(db_session, A)[1:] == (1, 1)
 
 
 def test_restore__a_row_of_the_same_id_is_another_point(segmentation_session: ReadySession) -> None:
