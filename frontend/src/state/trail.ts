@@ -21,7 +21,7 @@ export function trailOf(annotation: Annotation): Trail {
 /** The trail once the server has made the draft the newest step; the same if it says nothing new. */
 export function withSave(trail: Trail, draft: Draft): Trail {
   const now = trail.states[trail.at];
-  if (now === undefined || (matches(now, draft) && !saysMore(draft, now))) return trail;
+  if (now === undefined || saysAll(now, draft)) return trail;
   return withState(trail, withDraft(now, draft));
 }
 
@@ -60,7 +60,8 @@ export function saidIn(state: Annotation, kind: Draft["kind"]): Draft {
   return draft.kind === "points" && draft.regions !== undefined ? { ...draft, regions: [...draft.regions] } : draft;
 }
 
-/** A label that a person gives anew is a person's, whoever said so before. */
-function saysMore(draft: Draft, now: Annotation): boolean {
-  return draft.kind === "label" && now.label !== null && now.label.origin !== "human";
+/** Whether the draft adds nothing: a label that a person gives anew is a person's, whoever said so before. */
+export function saysAll(now: Annotation, draft: Draft): boolean {
+  const is_confirmed = draft.kind === "label" && now.label !== null && now.label.origin !== "human";
+  return matches(now, draft) && !is_confirmed;
 }

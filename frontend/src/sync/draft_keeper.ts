@@ -1,10 +1,10 @@
 import type { Draft, SaveStatus } from "../state/types";
 import type { DraftStorage, TakenDraft } from "./draft_storage";
 import { pendingDraft, type Entry, type SaveStep } from "./save_steps";
-import type { StoredTrail } from "./trail_text";
+import { trailText, type StoredTrail } from "./trail_text";
 import type { KnownTrail, Trails } from "./trails";
 
-/** A save that is answered sooner is never written to local storage. */
+/** A save that is answered sooner is never written to local storage; of a quick series of actions not each one is. */
 const STORE_AFTER_MS = 150;
 
 /** Where drafts that are found again go on from. */
@@ -19,6 +19,10 @@ export interface DraftSender {
 /** Keeps what the server does not have yet where it outlives the page, and finds it there again. */
 export class DraftKeeper {
   #timer: ReturnType<typeof setTimeout> | null = null;
+  /** Images to write when the time has come. */
+  readonly #due = new Set<number>();
+  /** With how many steps an image's text was too long. */
+  readonly #too_long = new WeakMap<Entry, number>();
 
   constructor(
     private readonly drafts: DraftStorage,
@@ -29,32 +33,54 @@ export class DraftKeeper {
   /** At once: the page is going away, or nobody else takes it. */
   store(): void {
     this.#stop();
-    for (const [image_id, entry] of this.entries) {
-      const draft = pendingDraft(entry);
-      if (draft === null) this.drafts.remove(image_id);
-      else this.drafts.write({ image_id, revision: entry.revision, draft, trail: this.#trail(image_id, entry) });
-    }
+    for (const image_id of this.entries.keys()) this.#store(image_id);
+  }
+
+  #store(image_id: number): void {
+    const entry = this.entries.get(image_id);
+    if (entry === undefined) return;
+    const draft = pendingDraft(entry);
+    if (draft === null) this.drafts.remove(image_id);
+    else this.drafts.write({ image_id, revision: entry.revision, draft, trail: this.#trailText(image_id, entry) });
+  }
+
+  #trailText(image_id: number, entry: Entry): string | null {
+    if (entry.steps.length >= (this.#too_long.get(entry) ?? Infinity)) return null;
+    const trail = this.#trail(image_id, entry);
+    const text = trail === null ? null : trailText(trail);
+    // Longer it will not fit either.
+    if (trail !== null && text === null) this.#too_long.set(entry, entry.steps.length);
+    return text;
   }
 
   /** null where the draft says all: nothing was refused, and no more than one action waits. */
   #trail(image_id: number, { steps, revision, failures, turn, refused }: Entry): StoredTrail | null {
     const trail = this.trails.known(image_id);
-    const is_waiting = failures > 0 || turn !== "free" || steps.length > 1;
+    const [first] = steps;
+    const is_waiting = failures > 0 || turn !== "free" || steps.length > 1 || (first?.kind === "save" && first.travel !== undefined);
     if (trail?.revision !== revision || refused !== null || !is_waiting) return null;
     const saves = steps.filter((step) => step.kind === "save");
     const { states, at } = trail;
     return saves.length < steps.length ? null : { steps: saves.map(({ draft, travel }) => ({ draft, travel })), trail: { states, at } };
   }
 
-  storeSoon(status: SaveStatus): void {
+  storeSoon(image_id: number, status: SaveStatus): void {
     // With nobody to take it, the storage is the only place.
-    if (status === "offline" || status === "refused") this.store();
-    else this.#timer ??= setTimeout(() => this.store(), STORE_AFTER_MS);
+    if (this.#timer === null && (status === "offline" || status === "refused")) this.#store(image_id);
+    else this.#due.add(image_id);
+    this.#timer ??= setTimeout(() => this.#storeDue(), STORE_AFTER_MS);
+  }
+
+  #storeDue(): void {
+    const due = [...this.#due];
+    this.#stop();
+    for (const image_id of due) this.#store(image_id);
   }
 
   /** Nothing of the image waits any more. */
   remove(image_id: number): void {
     this.drafts.remove(image_id);
+    this.#due.delete(image_id);
     if (this.entries.size === 0) this.#stop();
   }
 
@@ -89,5 +115,6 @@ export class DraftKeeper {
   #stop(): void {
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;
+    this.#due.clear();
   }
 }

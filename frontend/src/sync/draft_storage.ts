@@ -1,18 +1,21 @@
 import { isRefusal, type KeyValueStorage } from "../state/preferences";
 import type { Draft } from "../state/types";
 import { isDraft, isRecord } from "./draft_checks";
-import { trailFrom, trailText, type StoredTrail } from "./trail_text";
+import { trailFrom, type StoredTrail } from "./trail_text";
 
 export interface StoredDraft {
   readonly image_id: number;
   readonly revision: number | null;
   readonly draft: Draft;
+}
+
+export interface FoundDraft extends StoredDraft {
   /** The steps that lead to the draft, where they are sent one by one. */
-  readonly trail?: StoredTrail | null;
+  readonly trail: StoredTrail | null;
 }
 
 export interface TakenDraft {
-  readonly stored: StoredDraft;
+  readonly stored: FoundDraft;
   /** It is kept elsewhere now, or nobody needs it any more. */
   readonly release: () => void;
 }
@@ -50,7 +53,8 @@ export class DraftStorage {
     return this.#unkept.size === 0;
   }
 
-  write(stored: StoredDraft): void {
+  /** `trail`: text of the steps that lead to the draft, as `trailText` makes it. */
+  write(stored: StoredDraft & { readonly trail?: string | null }): void {
     const text = textOf(stored);
     const { image_id } = stored;
     if (this.#mine.get(image_id) === text) return;
@@ -140,16 +144,15 @@ function attempt(work: () => void): boolean {
   }
 }
 
-function textOf({ trail = null, ...stored }: StoredDraft): string {
+function textOf({ trail = null, ...stored }: StoredDraft & { readonly trail?: string | null }): string {
   const text = JSON.stringify(stored, withoutKnownGeometry);
-  const trail_text = trail === null ? null : trailText(trail);
-  return trail_text === null ? text : `${text.slice(0, -1)},"trail":${trail_text}}`;
+  return trail === null ? text : `${text.slice(0, -1)},"trail":${trail}}`;
 }
 
-function parse(text: string): StoredDraft | null {
+function parse(text: string): FoundDraft | null {
   try {
     const found: unknown = JSON.parse(text);
-    return isStoredDraft(found) ? { ...found, trail: trailFrom(found.trail) } : null;
+    return isStoredDraft(found) ? { ...found, trail: trailFrom((found as { trail?: unknown }).trail) } : null;
   } catch (error) {
     if (error instanceof SyntaxError) return null;
     throw error;

@@ -1,5 +1,4 @@
 import { ApiError, explain, isFinal } from "../api/errors";
-import { matches } from "../state/annotations";
 import type { KeyValueStorage } from "../state/preferences";
 import { saidIn, type Travel } from "../state/trail";
 import type { Annotation, Draft } from "../state/types";
@@ -7,8 +6,9 @@ import { DraftKeeper } from "./draft_keeper";
 import { DraftStorage, type SlowStorage } from "./draft_storage";
 import { NewestAnswers } from "./newest_answers";
 import {
-  addSave, answerToChange, answerToSave, backoffMs, becomesDraft, currentOf, ledElsewhere, mustWait, newEntry, pendingDraft, reasonOf,
-  saysNothingCanBeSaved, whenDone, withdrawTravel, type Change, type ChangeStep, type Entry, type Put, type SaveListener, type SaveStep,
+  addSave, addTravel, answerToChange, answerToSave, backoffMs, becomesDraft, currentOf, isLastSaid, keepNewest, ledElsewhere, mustWait, newEntry,
+  pendingDraft, reasonOf, saysNothingCanBeSaved, takeLost, whenDone, withdrawTravels, type Change, type ChangeStep, type Entry, type Put,
+  type SaveListener, type SaveStep,
 } from "./save_steps"; // prettier-ignore
 import { SaveSigns } from "./save_signs";
 import { Trails, type KnownTrail } from "./trails";
@@ -42,7 +42,7 @@ export class SaveQueue extends SaveSigns {
    * what was on screen then, for an undo without the server.
    */
   enqueue(image_id: number, draft: Draft, revision: number | null, is_step = false, before: Annotation | null = null): void {
-    if (before !== null && !this.#entries.has(image_id)) this.#trails.see(image_id, before);
+    if (before !== null) this.#trails.see(image_id, this.#entries.get(image_id), before);
     const entry = this.#entry(image_id, revision);
     if (entry.refused !== null) {
       entry.refused = null;
@@ -51,7 +51,7 @@ export class SaveQueue extends SaveSigns {
     }
     // What cannot be sent now stays apart: each action is one that undo goes back by.
     addSave(entry, draft, is_step || this.status.value === "offline");
-    this.#keeper.storeSoon(this.status.value);
+    this.#keeper.storeSoon(image_id, this.status.value);
     this.#advance(image_id, entry);
   }
 
@@ -71,14 +71,14 @@ export class SaveQueue extends SaveSigns {
    */
   travel(image_id: number, travel: Travel, now: Annotation, kind: Draft["kind"]): Annotation | null {
     const waiting = this.#entries.get(image_id);
-    if (waiting === undefined) this.#trails.see(image_id, now);
+    this.#trails.see(image_id, waiting, now);
     const state = waiting?.refused ? null : this.#trails.target(image_id, waiting, travel);
     if (state === null) return null;
     const entry = this.#entry(image_id, now.revision);
-    entry.steps.push({ kind: "save", draft: saidIn(state, kind), is_step: true, travel });
-    this.#keeper.storeSoon(this.status.value);
+    addTravel(entry, saidIn(state, kind), travel);
+    this.#keeper.storeSoon(image_id, this.status.value);
     this.#advance(image_id, entry);
-    return { ...state, revision: now.revision };
+    return { ...state, ...this.#trails.reach(image_id, entry), revision: now.revision };
   }
 
   /** What can be undone and redone once all that waits is done; null if nothing waits, or that is not known. */
@@ -123,8 +123,8 @@ export class SaveQueue extends SaveSigns {
    * was refused before does not count among all images: it waits for the person.
    */
   async settled(image_id?: number): Promise<void> {
-    const refused = image_id === undefined ? null : (this.#entries.get(image_id)?.refused ?? null);
-    if (refused !== null) throw refused;
+    const refused = image_id === undefined ? null : this.#entries.get(image_id)?.refused;
+    if (refused) throw refused;
     const entries = [...this.#entries].filter(([id, entry]) => entry.refused === null && (image_id === undefined || id === image_id));
     await Promise.all(entries.map(([, entry]) => whenDone(entry)));
   }
@@ -211,30 +211,27 @@ export class SaveQueue extends SaveSigns {
       const wait_ms = backoffMs(entry.failures);
       entry.failures += 1;
       entry.blocks = saysNothingCanBeSaved(error);
-      withdrawTravel(entry)?.reject(error);
+      withdrawTravels(entry, error);
       this.trouble.set({ kind: error instanceof ApiError ? "refused" : "unreachable", reason: reasonOf(error) });
-      this.store();
+      // Asked again, it waits as before.
+      if (entry.failures === 1) this.store();
       entry.timer = setTimeout(() => this.#advance(image_id, entry), wait_ms);
       this.updateStatus(this.#entries);
       return;
     }
     const current = currentOf(error);
-    // The answer to an earlier try was lost: the server has it already.
+    const lost = current === null ? null : takeLost(entry, current);
     if (current === null) this.#refuse(image_id, entry, sent, error);
-    else if (matches(current, sent)) this.#saved(image_id, entry, sent, current);
-    else if (becomesDraft(entry, current)) this.#advance(image_id, entry);
+    else if (lost !== null) {
+      this.#trails.pass(image_id, entry.revision, lost.before);
+      this.#saved(image_id, entry, lost.made.draft, current);
+    } else if (becomesDraft(entry, current)) this.#advance(image_id, entry);
     else this.#giveUp(image_id, entry, error, current);
   }
 
   /** Of what waits behind what was refused the newest may be sound: a person has mended it. If not, it stays. */
   #refuse(image_id: number, entry: Entry, sent: Draft, error: ApiError): void {
-    const mine = pendingDraft(entry) ?? sent;
-    const steps = entry.steps.splice(0);
-    for (const step of steps) if (step.kind === "change") step.reject(error);
-    entry.steps.push({ kind: "save", draft: mine, is_step: true });
-    entry.failures = 0;
-    entry.blocks = false;
-    entry.turn = "free";
+    const mine = keepNewest(entry, sent, error);
     if (mine !== sent) {
       this.#advance(image_id, entry);
       return;
@@ -255,10 +252,11 @@ export class SaveQueue extends SaveSigns {
     this.#advance(image_id, entry);
   }
 
-  #notChanged(image_id: number, entry: Entry, { reject }: ChangeStep, error: unknown): void {
+  #notChanged(image_id: number, entry: Entry, step: ChangeStep, error: unknown): void {
     entry.in_flight = false;
     entry.steps.shift();
-    reject(error);
+    if (step.travel !== null && !isFinal(error)) withdrawTravels(entry, error, step);
+    else step.reject(error);
     const current = currentOf(error);
     if (current !== null && current.revision !== entry.revision) this.#giveUp(image_id, entry, error, current);
     else this.#advance(image_id, entry);
@@ -271,17 +269,19 @@ export class SaveQueue extends SaveSigns {
     entry.blocks = false;
     entry.revision = answer.revision;
     entry.steps.shift();
+    // Whoever takes over what is left need not do it again.
+    if (entry.steps.length > 0) this.#keeper.storeSoon(image_id, "saving");
     this.#answers.remember(image_id, answer);
   }
 
   /** Nothing that waits here may be done to a state that the person has not seen. */
   #giveUp(image_id: number, entry: Entry, error: unknown, current: Annotation): void {
     const mine = pendingDraft(entry);
-    const is_undone = mine !== null && this.#trails.isAsBefore(image_id, entry, mine);
+    const is_nothing_lost = this.#trails.isAsBefore(image_id, entry) || isLastSaid(entry, current);
     this.#trails.forget(image_id);
     this.#drop(image_id);
     this.updateStatus(this.#entries);
-    if (is_undone) this.#listener.changed(image_id, current, null);
+    if (mine !== null && is_nothing_lost) this.#listener.changed(image_id, current, null);
     else if (mine !== null) this.#listener.conflict(image_id, mine, current);
     for (const step of entry.steps) if (step.kind === "change") step.reject(error);
     for (const { reject } of entry.waiters.splice(0)) reject(error);

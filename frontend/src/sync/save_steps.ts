@@ -2,7 +2,7 @@
 import { ApiError } from "../api/errors";
 import { matches } from "../state/annotations";
 import { draftOf, rebase, replacing, withIds } from "../state/rebase";
-import type { Travel } from "../state/trail";
+import { saysAll, type Travel } from "../state/trail";
 import type { Annotation, Draft } from "../state/types";
 
 /** Answers that say so of everything, not of one image: gateways, a database that is locked, a full disk. */
@@ -22,6 +22,17 @@ export interface SaveStep {
   readonly is_step: boolean;
   /** It is an undo or a redo; the draft is what that leads to. */
   travel?: Travel | undefined;
+}
+
+/** No answer came to an undo or a redo: whoever asked for it can do without the server. */
+export class UnansweredTravel extends Error {
+  /** `base`: what was on screen before it; null where it follows another one that was not answered either. */
+  constructor(
+    readonly base: Draft | null,
+    override readonly cause: unknown,
+  ) {
+    super(reasonOf(cause), { cause });
+  }
 }
 
 /** Steps of one image that wait apart from each other; what comes then is joined to the last. */
@@ -134,12 +145,63 @@ export function whenDone({ waiters }: Entry): Promise<void> {
   return new Promise<void>((resolve, reject) => waiters.push({ resolve, reject }));
 }
 
-/** An undo that waits for the server behind what cannot be sent: whoever asked for it can do without the server. */
-export function withdrawTravel({ steps }: Entry): ChangeStep | null {
+/** Undo and redo that wait for the server behind what cannot be sent; `first`: the step that was, if it is one of them. */
+export function withdrawTravels({ steps }: Entry, error: unknown, first: ChangeStep | null = null): void {
+  const rest = steps.findLastIndex((step) => step.kind === "save" || step.travel === null) + 1;
+  const last = steps.splice(rest).filter((step) => step.kind === "change");
+  first?.reject(new UnansweredTravel(first.base, error));
+  last.forEach(({ base, reject }, i) => reject(new UnansweredTravel(i > 0 || (first !== null && rest === 0) ? null : base, error)));
+}
+
+/**
+ * Undo or redo without the server, to `draft`. What takes back the one before it, which was never sent, takes its place:
+ * nothing was done.
+ */
+export function addTravel(entry: Entry, draft: Draft, travel: Travel): void {
+  const { steps } = entry;
   const last = steps.at(-1);
-  if (last?.kind !== "change" || last.travel === null) return null;
-  steps.pop();
-  return last;
+  const is_back = last?.kind === "save" && last.travel !== undefined && last.travel !== travel;
+  if (is_back && steps.length > 1) steps.pop();
+  else if (steps.length >= MOST_STEPS) addSave(entry, draft, true);
+  else steps.push({ kind: "save", draft, is_step: true, travel });
+}
+
+/**
+ * A conflict found what one of the steps had made, whose answer was lost, or went to an earlier visit or another tab: that
+ * one, and those before it, which are done as well and wait no more. null if none has made it.
+ */
+export function takeLost({ steps, revision }: Entry, current: Annotation): { readonly before: readonly SaveStep[]; readonly made: SaveStep } | null {
+  const change = steps.findIndex((step) => step.kind === "change");
+  const saves = (change < 0 ? steps : steps.slice(0, change)).filter((step) => step.kind === "save");
+  // Each is one revision. Where that is not so, somebody else may have said what a step in between says, and would be overruled.
+  const made = revision === null ? 0 : current.revision - revision - 1;
+  const at = [made, 0].find((i) => saves[i] !== undefined && isSaid(saves[i], current));
+  const lost = at === undefined ? undefined : saves[at];
+  if (lost === undefined) return null;
+  steps.splice(0, at);
+  return { before: saves.slice(0, at), made: lost };
+}
+
+/** What was refused, or the newest behind it, alone. */
+export function keepNewest(entry: Entry, refused: Draft, error: unknown): Draft {
+  const draft = pendingDraft(entry) ?? refused;
+  for (const step of entry.steps.splice(0)) if (step.kind === "change") step.reject(error);
+  entry.steps.push({ kind: "save", draft, is_step: true });
+  entry.failures = 0;
+  entry.blocks = false;
+  entry.turn = "free";
+  return draft;
+}
+
+/** Whether nothing of the last save would be lost with `current` in its place. */
+export function isLastSaid({ steps }: Entry, current: Annotation): boolean {
+  const last = steps.findLast((step) => step.kind === "save");
+  return last !== undefined && isSaid(last, current);
+}
+
+function isSaid({ draft, travel }: SaveStep, current: Annotation): boolean {
+  // Undo leads to what somebody or the head had said.
+  return travel === undefined ? saysAll(current, draft) : matches(current, draft);
 }
 
 /** How long to wait after so many failures before this one. */

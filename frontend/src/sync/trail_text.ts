@@ -1,5 +1,6 @@
 /** Steps that wait, and the states that undo leads to, as text that outlives the page. */
 import { isDraft, isPoint, isRecord, isRegion } from "./draft_checks";
+import type { Region } from "../state/regions";
 import type { Trail, Travel } from "../state/trail";
 import type { Annotation, Draft } from "../state/types";
 
@@ -16,20 +17,53 @@ export interface StoredTrail {
 /** Longer ones are not kept: then what was said last is, as one step. */
 const LONGEST_TEXT = 500_000;
 
-/** null if it is too long to be kept. Geometry stands there once, and not at all where the server's state has it. */
+/**
+ * null if it is too long to be kept: no more of it is made then. Geometry stands there once, and not at all where the server
+ * has it and no step leads away from it: it is on screen then when the image opens.
+ */
 export function trailText({ steps, trail }: StoredTrail): string | null {
-  const known = new Set(trail.states[trail.at]?.regions?.map(({ shape_id }) => shape_id) ?? []);
-  const shapes: unknown[] = [];
+  const known = shapesInAll(trail, steps);
+  const shapes: string[] = [];
   const places = new Map<unknown, number>();
-  const text = JSON.stringify({ steps, trail }, function (this: unknown, key, value: unknown) {
-    if (key !== "geometry" || !isRecord(value) || !isRecord(this)) return value;
-    if (typeof this.shape_id === "number" && known.has(this.shape_id)) return undefined;
-    const place = places.get(value) ?? shapes.push(value) - 1;
-    places.set(value, place);
-    return place;
-  });
-  const whole = `${text.slice(0, -1)},"shapes":${JSON.stringify(shapes)}}`;
-  return whole.length > LONGEST_TEXT ? null : whole;
+  let left = LONGEST_TEXT;
+  const textOf = (item: unknown): string => {
+    const text = JSON.stringify(item, function (this: unknown, key, value: unknown) {
+      if (key !== "geometry" || !isRecord(value) || !isRecord(this)) return value;
+      if (typeof this.shape_id === "number" && known.has(this.shape_id)) return undefined;
+      const place = places.get(value) ?? shapes.push(JSON.stringify(value)) - 1;
+      if (!places.has(value)) left -= shapes[place]?.length ?? 0;
+      places.set(value, place);
+      return place;
+    });
+    left -= text.length + 1;
+    return text;
+  };
+  const parts: string[][] = [[], []];
+  for (const [i, items] of [steps, trail.states].entries()) {
+    for (const item of items) {
+      parts[i]?.push(textOf(item));
+      if (left < 0) return null;
+    }
+  }
+  const [step_texts, state_texts] = parts.map((texts) => `[${texts.join()}]`);
+  return `{"steps":${step_texts},"trail":{"states":${state_texts},"at":${trail.at}},"shapes":[${shapes.join()}]}`;
+}
+
+/** Shapes of the server's state that all other states have as well. */
+function shapesInAll({ states, at }: Trail, steps: readonly StoredStep[]): ReadonlySet<number> {
+  const drafts = steps.map(({ draft }) => (draft.kind === "points" ? draft : {}));
+  const lists: (readonly Region[])[] = [...states, ...drafts].map(({ regions = [] }: { regions?: readonly Region[] }) => regions);
+  let shared = shapeIds(states[at]?.regions ?? []);
+  for (const regions of lists) {
+    if (shared.size === 0) break;
+    const there = shapeIds(regions);
+    shared = new Set([...shared].filter((id) => there.has(id)));
+  }
+  return shared;
+}
+
+function shapeIds(regions: readonly Region[]): Set<number> {
+  return new Set(regions.flatMap(({ shape_id }) => (shape_id === null ? [] : [shape_id])));
 }
 
 /** null if it cannot be understood. */

@@ -1,10 +1,10 @@
 import type { Api } from "../api/client";
-import { isFinal } from "../api/errors";
-import { matches, type AnnotationStore } from "../state/annotations";
+import { sameDraft, type AnnotationStore } from "../state/annotations";
 import type { ToastStore } from "../state/toasts";
-import { saidIn, type Travel } from "../state/trail";
+import type { Travel } from "../state/trail";
 import type { Draft } from "../state/types";
 import type { SaveQueue } from "./save_queue";
+import { UnansweredTravel } from "./save_steps";
 import type { ServerChanges } from "./server_changes";
 
 /**
@@ -12,6 +12,9 @@ import type { ServerChanges } from "./server_changes";
  * the states that it has seen, and the server is asked for the same steps once it is back.
  */
 export class Undoing {
+  /** Whether the last one without an answer was done here: those that follow it are done as it was. */
+  #is_here = false;
+
   constructor(
     private readonly api: Pick<Api, Travel>,
     private readonly annotations: AnnotationStore,
@@ -31,16 +34,25 @@ export class Undoing {
       return false;
     }
     if (this.saves.status.value === "offline") return this.#goHere(image_id, travel) || this.#tellUnknown(travel);
-    const base = saidIn(now, this.kind());
     try {
       await this.saves.change(image_id, this.annotations.draft(this.kind()), now.revision, (newest) => this.api[travel](image_id, newest), travel);
       return true;
     } catch (error) {
-      // It is away by now. Whether it got the request does not matter: asked again, it says so.
-      if (!isFinal(error) && matches(this.annotations.current.value, base)) return this.#goHere(image_id, travel) || this.#tellUnknown(travel);
+      if (error instanceof UnansweredTravel) return this.#goOnHere(image_id, travel, error);
       await this.changes.tell(image_id, error);
       return false;
     }
+  }
+
+  /** The server is away by now. Whether it got the request does not matter: asked again, it says so. */
+  async #goOnHere(image_id: number, travel: Travel, { base, cause }: UnansweredTravel): Promise<boolean> {
+    const is_open = image_id === this.annotations.image_id.value;
+    if (base !== null) this.#is_here = is_open && sameDraft(this.annotations.draft(this.kind()), base);
+    if (this.#is_here) return this.#goHere(image_id, travel) || this.#tellUnknown(travel);
+    if (base === null) return false;
+    if (is_open) await this.changes.tell(image_id, cause);
+    else this.toasts.show("warning", `Image ${image_id}: the ${travel} was not done, as the server does not answer.`);
+    return false;
   }
 
   #goHere(image_id: number, travel: Travel): boolean {

@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 
+import { EMPTY_ANNOTATION } from "../../src/state/annotations";
 import { memoryStorage } from "../memory_storage";
-import { Expected, random, Server, visit, wordFor, type Said } from "./undo_rig";
+import { Expected, killed, random, Server, visit, wordFor, type Said } from "./undo_rig";
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
@@ -11,13 +12,7 @@ type Page = ReturnType<typeof visit>;
 /** A page of which nothing runs on, and the one that is opened next. */
 async function reloaded(page: Page, server: Server, storage: ReturnType<typeof memoryStorage>): Promise<Page> {
   page.saves.store();
-  vi.clearAllTimers();
-  const next = visit(server, storage);
-  await next.saves.restore();
-  next.annotations.open(1, server.state());
-  const pending = next.saves.pending(1);
-  if (pending !== null) next.annotations.reapply(pending, next.saves.reach(1));
-  return next;
+  return killed(server, storage);
 }
 
 function saidOn(page: Page): Said {
@@ -128,6 +123,61 @@ describe("undo and redo without a server", () => {
       expect([server.said, saidOn(page), page.saves.status.value]).toEqual(["class 3", "class 3", "saved"]);
       expect(page.toasts.value.map(({ action }) => action?.text)).toEqual(undone ? [] : ["Use mine instead"]);
     }
+  });
+
+  test.each([0, 1])("quick undos as the connection goes are all done, in their order, behind %i saves", async (saves) => {
+    const { server, page } = start();
+    for (const class_id of [1, 2, 3].slice(0, 3 - saves)) {
+      page.labelling.chooseClass(class_id);
+      await soon();
+    }
+    server.is_away = true;
+    if (saves > 0) page.labelling.chooseClass(3);
+    const undone = [page.labelling.undo(), page.labelling.undo()];
+    await soon();
+    expect([await Promise.all(undone), saidOn(page), page.toasts.value]).toEqual([[true, true], "class 1", []]);
+    server.is_away = false;
+    await soon(60_000);
+    expect([server.said, saidOn(page), server.state().can_redo]).toEqual(["class 1", "class 1", true]);
+    for (const said of ["class 2", "class 3"]) {
+      await settled(page.labelling.redo());
+      expect(server.said).toBe(said);
+    }
+  });
+
+  test("an undo that got no answer after its image was left names that image, and does nothing to the next", async () => {
+    const { server, page } = start();
+    page.labelling.chooseClass(1);
+    await soon();
+    server.is_away = true;
+    const undone = page.labelling.undo();
+    await soon(5);
+    page.annotations.open(2, EMPTY_ANNOTATION);
+    await soon();
+    expect(await undone).toBe(false);
+    expect(page.toasts.value.map(({ text }) => text)).toEqual(["Image 1: the undo was not done, as the server does not answer."]);
+    expect(page.annotations.current.value).toEqual(EMPTY_ANNOTATION);
+  });
+
+  test("a redo takes back the undo that was never sent, so going to and fro is not kept", async () => {
+    const { server, storage, page } = start();
+    server.is_away = true;
+    for (const class_id of [1, 2]) {
+      page.labelling.chooseClass(class_id);
+      await soon();
+    }
+    const kept = [...storage.map.values()].join("").length;
+    for (let i = 0; i < 50; i += 1) {
+      expect(await settled(page.labelling.undo())).toBe(true);
+      expect([saidOn(page), page.annotations.current.value.can_redo]).toEqual(["class 1", true]);
+      expect(await settled(page.labelling.redo())).toBe(true);
+      expect([saidOn(page), page.annotations.current.value.can_redo]).toEqual(["class 2", false]);
+    }
+    await soon(500);
+    expect([...storage.map.values()].join("")).toHaveLength(kept);
+    server.is_away = false;
+    await soon(60_000);
+    expect([server.said, server.steps]).toEqual(["class 2", ["nothing", "class 1", "class 2"]]);
   });
 
   test("an undo that the server cannot do any more is sent as what it leads to", async () => {

@@ -1,3 +1,5 @@
+import { vi } from "vitest";
+
 import { ApiError, UnreachableError } from "../../src/api/errors";
 import type { Api } from "../../src/api/client";
 import { AnnotationStore, EMPTY_ANNOTATION } from "../../src/state/annotations";
@@ -13,7 +15,7 @@ import { SaveQueue, type SaveListener } from "../../src/sync/save_queue";
 import { memoryStorage } from "../memory_storage";
 
 /** What is said of the image, in one word. */
-export type Said = "nothing" | "skipped" | "undetermined" | "class 1" | "class 2" | "class 3";
+export type Said = "nothing" | "skipped" | "undetermined" | `${"class" | "accepted"} ${1 | 2 | 3}`;
 
 /** The server's side of one image: a state, and the states before and after it. It may be away, or lose its answers. */
 export class Server {
@@ -35,22 +37,25 @@ export class Server {
 
   state(): Annotation {
     const { said } = this;
-    const class_id = Number(/^class (\d)$/.exec(said)?.[1] ?? 0);
+    const [, who, id] = /^(class|accepted) (\d)$/.exec(said) ?? [];
+    const class_id = Number(id ?? 0);
     return {
-      ...EMPTY_ANNOTATION, revision: this.#revision, label: class_id > 0 ? { class_id, origin: "human" } : null,
+      ...EMPTY_ANNOTATION, revision: this.#revision, label: class_id > 0 ? { class_id, origin: who === "accepted" ? "accepted" : "human" } : null,
       skipped: said === "skipped", undetermined: said === "undetermined",
       can_undo: this.#position > 0, can_redo: this.#position < this.#states.length - 1,
     }; // prettier-ignore
   }
 
   put(draft: Draft, revision: number | null): Promise<Annotation> {
-    return this.#request(revision, () => {
-      const said = wordFor(draft);
-      if (said === this.said) return;
-      this.#states.splice(this.#position + 1, Infinity, said);
-      this.#position += 1;
-      this.#revision += 1;
-    });
+    return this.#request(revision, () => this.say(wordFor(draft)));
+  }
+
+  /** By anybody, at once. */
+  say(said: Said): void {
+    if (said === this.said) return;
+    this.#states.splice(this.#position + 1, Infinity, said);
+    this.#position += 1;
+    this.#revision += 1;
   }
 
   step(direction: 1 | -1, revision: number | null): Promise<Annotation> {
@@ -88,6 +93,22 @@ export function wordFor(draft: Draft): Said {
 
 function sleep(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+/** A visit that begins on the image, with what is left of the ones before. */
+export async function nextVisit(server: Server, storage: ReturnType<typeof memoryStorage>): Promise<ReturnType<typeof visit>> {
+  const next = visit(server, storage);
+  await next.saves.restore();
+  next.annotations.open(1, server.state());
+  const pending = next.saves.pending(1);
+  if (pending !== null) next.annotations.reapply(pending, next.saves.reach(1));
+  return next;
+}
+
+/** The browser is gone, without a word to the page; only what it had written is there for the next visit. */
+export async function killed(server: Server, storage: ReturnType<typeof memoryStorage>): Promise<ReturnType<typeof visit>> {
+  vi.clearAllTimers();
+  return nextVisit(server, storage);
 }
 
 /** One visit of the page: all of it is gone after a reload but the storage. */
