@@ -13,6 +13,8 @@ export interface Hint {
   readonly at: "stage" | "sidebar";
   /** `{command}` stands for its key, `{class}` for the chosen class, `{other}` for what a right click does elsewhere. */
   readonly text: string;
+  /** Where there is no keyboard, and the panel lies below. */
+  readonly touch_text?: string;
   /** It is done by any of these. */
   readonly by: readonly Deed[];
 }
@@ -25,16 +27,19 @@ const HINTS: Readonly<Record<Task, readonly Hint[]>> = {
     { id: "segmentation:accept", at: "sidebar", text: "{accept} accepts the prediction, {next} goes on to the next image.", by: ["answered", "accept", "accept-next", "next", "skip"] },
   ],
   classification: [
-    { id: "classification:label", at: "sidebar", text: "Press 1 to 9, or click a class here. The next image follows by itself.", by: ["labelled"] },
+    { id: "classification:label", at: "sidebar", text: "Press 1 to 9, or click a class here. The next image follows by itself.", touch_text: "Tap a class below. The next image follows by itself.", by: ["labelled"] },
     { id: "classification:undo", at: "stage", text: "{undo} takes the last label back, {skip} skips an image.", by: ["undo", "labelled", "skip"] },
     { id: "classification:accept", at: "sidebar", text: "The bars say what the head believes. {accept} accepts the first of them.", by: ["answered", "accept", "accept-next"] },
   ],
   multilabel: [
-    { id: "multilabel:label", at: "sidebar", text: "Press 1 to 9 for every class that holds, {none} for none of them.", by: ["labelled"] },
+    { id: "multilabel:label", at: "sidebar", text: "Press 1 to 9 for every class that holds, {none} for none of them.", touch_text: "Tap every class that holds, below.", by: ["labelled"] },
     { id: "multilabel:accept", at: "sidebar", text: "What the head suggests is marked. {accept} accepts it, then goes on.", by: ["answered", "accept", "accept-next"] },
     { id: "multilabel:undo", at: "stage", text: "{undo} takes the last answer back, {skip} skips an image.", by: ["undo", "labelled", "skip"] },
   ],
 };
+
+/** Who has labelled so much while a hint was there does not need it. */
+const LABELS_WITHOUT_IT = 10;
 
 type Remembered = Pick<Preferences, "hints_done" | "hint_dismissed">;
 
@@ -48,8 +53,8 @@ export function currentHint(task: Task, { hints_done, hint_dismissed }: Remember
   return HINTS[task].find(({ id }) => !hints_done.includes(id)) ?? null;
 }
 
-/** What is remembered after a deed; null where it did not follow the hint that is shown. */
-export function followed(task: Task, remembered: Remembered, deed: Deed): Pick<Preferences, "hints_done"> | null {
+/** What is remembered after a deed, the label number `labels` since the hint came; null where the hint stays. */
+export function followed(task: Task, remembered: Remembered, deed: Deed, labels = 0): Pick<Preferences, "hints_done"> | null {
   const hint = currentHint(task, remembered);
-  return hint?.by.includes(deed) === true ? { hints_done: [...remembered.hints_done, hint.id] } : null;
+  return hint !== null && (hint.by.includes(deed) || labels >= LABELS_WITHOUT_IT) ? { hints_done: [...remembered.hints_done, hint.id] } : null;
 }

@@ -35,7 +35,7 @@ export class SettingAside {
     const is_leaving = this.navigator.loading.value;
     if (image_id === null || !this.annotations.setAside(as)) return false;
     if (is_leaving) this.late.tell(image_id, NAMES[as]);
-    this.#tell(image_id, as, before);
+    this.#tell(image_id, this.navigator.image?.path, as, before);
     return true;
   }
 
@@ -43,7 +43,7 @@ export class SettingAside {
   setLeft(left: LeftImage, as: Aside): void {
     const before = this.late.now(left);
     this.late.give(left, NAMES[as], () => ({ kind: "aside", as }));
-    this.#tell(left.image.id, as, before);
+    this.#tell(left.image.id, left.image.path, as, before);
   }
 
   /** What the message offers was done another way. */
@@ -53,15 +53,17 @@ export class SettingAside {
     this.#told = null;
   }
 
-  #tell(image_id: number, as: Aside, before: Annotation): void {
+  #tell(image_id: number, path: string | undefined, as: Aside, before: Annotation): void {
     const lost = lostText(before, this.classes());
-    if (lost === "") return;
     // One such message at a time; older ones are a step of undo on their image.
     if (this.#told !== null) this.toasts.dismiss(this.#told.toast_id);
     const what = as === "skipped" ? `Skipped image ${image_id}` : `Image ${image_id} is undetermined`;
+    const name = path?.split("/").at(-1) ?? `Image ${image_id}`;
+    // The image is gone from the screen in the same moment: without a word nobody could tell that it was said.
+    const text = lost === "" ? `${name}: ${as}` : `${what}: ${lost} taken off.`;
     const drawn = before.points.length + (before.regions?.length ?? 0) > 0;
     const action = { text: "Undo", run: () => void this.#takeBack(image_id, as) };
-    this.#told = { image_id, toast_id: this.toasts.show("info", `${what}: ${lost} taken off.`, { action, keep: drawn }) };
+    this.#told = { image_id, toast_id: this.toasts.show("info", text, { action, keep: drawn }) };
   }
 
   async #takeBack(image_id: number, as: Aside): Promise<void> {

@@ -21,6 +21,16 @@ describe("hints", () => {
   });
 
   test("another deed changes nothing", () => expect(followed("segmentation", NONE, "accept")).toBeNull());
+  test("any goes by itself after ten labels that did not follow it", () => {
+    const remembered = { hints_done: ["classification:label", "classification:undo"], hint_dismissed: false };
+    expect(followed("classification", remembered, "labelled", 9)).toBeNull();
+    expect(followed("classification", remembered, "labelled", 10)?.hints_done).toContain("classification:accept");
+  });
+  test("what is said on a phone names no key", () => {
+    const texts = TASKS.flatMap((task) => hintsOf(task).map(({ touch_text = "" }) => touch_text));
+    expect(texts.filter((text) => text !== "")).toHaveLength(2);
+    expect(texts.join(" ")).not.toMatch(/Press|\{/);
+  });
   test("none once they are put away", () => expect(currentHint("segmentation", { ...NONE, hint_dismissed: true })).toBeNull());
   test.each(TASKS)("%s: every key that is named exists", (task) => {
     const known: readonly string[] = ["class", "other", ...BINDINGS.map(({ command }) => command)];

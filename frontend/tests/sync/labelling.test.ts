@@ -94,7 +94,7 @@ let saves: SaveQueue;
 let toasts: ToastStore;
 let labelling: Labelling;
 let shown: Signal<unknown>;
-let image: { id: number };
+let image: { id: number; path: string };
 let next: ReturnType<typeof vi.fn<() => Promise<void>>>;
 
 beforeEach(() => {
@@ -119,7 +119,7 @@ beforeEach(() => {
     rejected: (...args) => labelling.outcomes.rejected(...args),
   };
   saves = new SaveQueue((_id, draft, revision) => server.put(draft, revision), listener, memoryStorage(), "unsaved");
-  image = { id: 1 };
+  image = { id: 1, path: "photos/IMG_001.png" };
   const returnTo = (id: number): Promise<boolean> => {
     image.id = id;
     annotations.open(id, server.state());
@@ -245,10 +245,10 @@ describe("Labelling", () => {
     expect([annotations.image_id.value, places(server.points), labelling.advances.value]).toEqual([1, [1, 2], []]);
   });
 
-  test("skip of an image without labels has nothing to say; undo by key takes the message along", async () => {
+  test("skip of an image without labels says so in short; undo by key takes the message along", async () => {
     await labelling.skip();
     await pass();
-    expect(toasts.value).toEqual([]);
+    expect(toasts.value.map(({ text }) => text)).toEqual(["IMG_001.png: skipped"]);
     await haveOnePoint();
     await labelling.markUndetermined();
     await pass();
@@ -290,7 +290,7 @@ describe("Labelling", () => {
     void labelling.skip();
     await pass();
     expect(places(server.points)).toEqual([3]);
-    expect(toasts.value[0]?.action?.text).toBe("Use mine instead");
+    expect(toasts.value.at(-1)?.action?.text).toBe("Use mine instead");
   });
 
   test("points without a prediction: said plainly, and nothing is asked", async () => {

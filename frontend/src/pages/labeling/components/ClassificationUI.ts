@@ -12,6 +12,8 @@ import { icon } from "./icon";
 import { percent } from "./text";
 
 const REORDER_MS = 220;
+/** More stand closer together, so that what is below them stays in sight. */
+const ROOMY_CLASSES = 6;
 
 /** Beside the image in a classification session: one button a class, and the bars of the prediction. */
 export class ClassificationUI extends AppView {
@@ -44,7 +46,7 @@ export class ClassificationUI extends AppView {
           <button class="button ghost icon-only small" data-testid="edit-classes" aria-label="Edit classes" title=${this.tip("Edit classes", "classes")}
             @click=${() => ui.classes_open.set(true)}>${icon(Settings2, 16)}</button>
         </div>
-        <div class="class-list" role="radiogroup" aria-label="Class of this image">
+        <div class="class-list ${classes.value.length > ROOMY_CLASSES ? "is-many" : ""}" role="radiogroup" aria-label="Class of this image">
           ${classes.value.map((label_class, index) => this.#classRow(label_class, index))}
         </div>
         <label class="check-row">
@@ -66,7 +68,7 @@ export class ClassificationUI extends AppView {
       @click=${({ timeStamp }: Event) => labelling.chooseClass(label_class.id, timeStamp)}>
       <span class="swatch"></span><span class="class-name">${label_class.name}</span>
       ${selected ? html`<span class="class-check">${icon(Check, 16)}</span>` : nothing}
-      ${index < 9 ? html`<kbd>${index + 1}</kbd>` : nothing}
+      <kbd title=${index < 9 ? nothing : "By its name"}>${index < 9 ? index + 1 : this.app.keys.names("class-palette")}</kbd>
     </button>`;
   }
 
@@ -83,7 +85,7 @@ export class ClassificationUI extends AppView {
         ${top ? this.#badge(top) : nothing}
       </div>
       ${shown === null ? html`<p class="hint">Label a few images: from then on every image comes up already predicted.</p>` : nothing}
-      <div class="bars" role="list" tabindex="0" aria-label="Probability of each class">
+      <div class="bars ${bars.length > ROOMY_CLASSES ? "is-many" : ""}" role="list" tabindex="0" aria-label="Probability of each class">
         ${repeat(some, ({ label_class }) => label_class.id, (bar) => this.#bar(bar, bar === top, shown !== null))}
       </div>
       ${bars.length > FEW_CLASSES

@@ -8,9 +8,11 @@ import type { Readable } from "../../../state/signal";
 import { AppView } from "./AppView";
 import { icon } from "./icon";
 
-/** The first steps, over the image: it moves nothing, and swallows no click but those on its buttons. */
+/** The first steps, over the image: it moves nothing, and a click on it is none on the image below. */
 export class HintCallout extends AppView {
   #stop: (() => void) | null = null;
+  /** Since the hint came that is there. */
+  #labels = 0;
 
   protected watched(): readonly Readable<unknown>[] {
     const { preferences, classes, labelling, navigator } = this.app;
@@ -34,8 +36,11 @@ export class HintCallout extends AppView {
   /** The person has done this: a hint that asked for it is done. */
   did(deed: Deed): void {
     const { preferences, config } = this.app;
-    const changes = followed(config.task, preferences.value, deed);
-    if (changes !== null) preferences.change(changes);
+    if (deed === "labelled") this.#labels += 1;
+    const changes = followed(config.task, preferences.value, deed, this.#labels);
+    if (changes === null) return;
+    this.#labels = 0;
+    preferences.change(changes);
   }
 
   protected override render(): unknown {
@@ -61,8 +66,9 @@ export class HintCallout extends AppView {
     preferences.change({ hints_done: [...preferences.value.hints_done, id] });
   }
 
-  #text({ text }: Hint): unknown {
-    return text.split(/(\{[\w-]+\})/).map((part) => (part.startsWith("{") ? this.#filled(part.slice(1, -1)) : part));
+  #text({ text, touch_text = text }: Hint): unknown {
+    const shown = matchMedia("(max-width: 520px)").matches ? touch_text : text;
+    return shown.split(/(\{[\w-]+\})/).map((part) => (part.startsWith("{") ? this.#filled(part.slice(1, -1)) : part));
   }
 
   #filled(name: string): unknown {

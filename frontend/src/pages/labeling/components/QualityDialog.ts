@@ -31,6 +31,8 @@ import { percent } from "./text";
 
 const METHOD_NAMES = { held_out: "Held-out images", cross_validation: "Cross-validation (estimate)" } as const;
 const MOST_CLASSES_IN_MATRIX = 30;
+/** A matrix of more has the width of the dialog. */
+const CLASSES_BESIDE = 5;
 const SAMPLES_TIP = "Points, and places inside regions";
 
 /** Everything that is known about the head in force: figures, plots, and each plot as a table. */
@@ -105,8 +107,8 @@ export class QualityDialog extends AppView {
 
   #confusion(rows: readonly (readonly HeatCell[])[], found: Leading): TemplateResult {
     const shown = rows.slice(0, MOST_CLASSES_IN_MATRIX).map((row) => row.slice(0, MOST_CLASSES_IN_MATRIX));
-    return html`<section data-testid="quality-confusion"><h3>What is taken for what ${methodChip(found)}</h3>
-      <div class="table-scroll"><table class="figures heat">
+    return html`<section class=${shown.length > CLASSES_BESIDE ? "span-all" : ""} data-testid="quality-confusion"><h3>What is taken for what ${methodChip(found)}</h3>
+      <div class="table-scroll is-wide" tabindex="0" role="region" aria-label="What is taken for what"><table class="figures heat">
         <caption class="visually-hidden">Confusion matrix: rows are what people said, columns what the head said</caption>
         <thead><tr><td class="corner">said ↓ · predicted →</td>
           ${shown[0]?.map(({ predicted_id }) => html`<th scope="col">${this.#className(predicted_id)}</th>`)}</tr></thead>
