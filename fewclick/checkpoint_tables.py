@@ -21,6 +21,7 @@ from backend.services.checkpoint_difference import flatten
 from backend.services.checkpoints import CheckpointPage
 from db.enums import CheckpointKind
 from db.tasks import TASKS, Task
+from fewclick.percent import percent
 from initialization.report import counted, format_bytes
 
 MIN_SAMPLES, MIN_IMAGES = 5, 2
@@ -134,7 +135,7 @@ def held_out(row: CheckpointOut) -> str:
         return "unknown"
     samples = measured.get("n_samples", 0)
     enough = samples >= MIN_SAMPLES and measured.get("n_images", 0) >= MIN_IMAGES
-    return f"{measured['accuracy']:.0%} of {samples}" if enough else f"too few: {samples}"
+    return f"{percent(measured['accuracy'])} of {samples}" if enough else f"too few: {samples}"
 
 
 def _add_origin(grid: Table, said: Mapping[str, Any]) -> None:

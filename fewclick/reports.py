@@ -25,6 +25,7 @@ from db.tables.annotations import ImageClass, Label, Point, Region
 from db.tables.images import Image
 from db.tables.learning import Run
 from db.tables.session import LabelClass
+from fewclick.percent import percent
 
 ALIVE_S = 10.0
 """An ML service that was silent for longer is not running."""
@@ -138,8 +139,8 @@ def _spell_quality(db_session: Session, label_sequence: int) -> str:
         whose = "live head" if active is None else f"checkpoint {active.id}"
         since = "" if quality.is_current is not False else ", labels changed since"
         lines.append(
-            f"{accuracy.value:.0%} right ({accuracy.low:.0%} to {accuracy.high:.0%}) on {figures.n_samples} labels of "
-            f"{figures.n_images} images ({how}; {whose}{since})"
+            f"{percent(accuracy.value)} right ({percent(accuracy.low)} to {percent(accuracy.high)}) "
+            f"on {figures.n_samples} labels of {figures.n_images} images ({how}; {whose}{since})"
         )
     return "\n".join(lines) or f"unknown: {quality.unknown}"
 

@@ -11,6 +11,8 @@ from initialization.label_files import (
     CLASS_COLUMNS,
     HOLDS,
     PATH_COLUMNS,
+    STATUS_COLUMN,
+    UNANSWERED,
     UNDETERMINED_COLUMN,
     FoundLabels,
     ImageIndex,
@@ -71,6 +73,7 @@ def _csv_answers(
         undetermined = next(
             (i for i, name in enumerate(header) if name == UNDETERMINED_COLUMN and i not in taken), None
         )
+        status = next((i for i, name in enumerate(header) if name == STATUS_COLUMN and i not in taken), None)
         list_column = next((i for i, name in enumerate(header) if name in LIST_COLUMNS and i not in taken), None)
         if not columns and list_column is None:
             found.problems.append(
@@ -89,6 +92,8 @@ def _csv_answers(
                 continue
             if undetermined is not None and row[undetermined].strip().casefold() in HOLDS:
                 found.undetermined.add(image)
+                continue
+            if status is not None and row[status].strip().casefold() in UNANSWERED:
                 continue
             listed = [] if list_column is None else _split(row[list_column])
             marked = _marked(row, columns, where, found)

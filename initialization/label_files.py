@@ -17,6 +17,9 @@ from initialization.sources import has_format, is_hidden, natural_key
 
 PATH_COLUMNS = ("path", "image", "file", "filename", "file_name")
 UNDETERMINED_COLUMN = "undetermined"
+STATUS_COLUMN = "status"
+UNANSWERED = frozenset({"unlabeled", "skipped"})
+"""What an export of all images says of those that nobody has answered for: their lines say nothing of classes."""
 HOLDS = frozenset({"1", "true", "yes", "x"})
 MAX_DOCUMENT = 2 << 30
 """Bytes of a .json that is about many images."""
@@ -165,7 +168,7 @@ def _csv_rows(
                 found.without_image[relative] += 1
             elif row.get(UNDETERMINED_COLUMN, "").strip().casefold() in HOLDS:
                 found.undetermined.add(image)
-            else:
+            elif row.get(STATUS_COLUMN, "").strip().casefold() not in UNANSWERED:
                 yield where, image, row
 
 

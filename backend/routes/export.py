@@ -29,7 +29,8 @@ def export_annotations(
     context: Context,
     format: Annotated[ExportFormat, Query(description="see docs/export.md")] = ExportFormat.JSON,  # noqa: A002
     scope: Annotated[
-        ExportScope, Query(description="coco and png-masks: predictions of labelled images only, or of all")
+        ExportScope,
+        Query(description="coco and png-masks: predictions of labelled images only, or of all; csv: lines of these"),
     ] = ExportScope.LABELED,
     history: Annotated[bool, Query(description="json: every earlier annotation too")] = False,
     masks: Annotated[

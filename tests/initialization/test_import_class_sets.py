@@ -186,6 +186,16 @@ def test_init__again_after_an_upgrade_leaves_the_classes_of_a_session_without_gr
     database.close()
 
 
+def test_import__lines_of_images_that_nobody_answered_for_say_nothing(tmp_path: Path, labels: Path) -> None:
+    (labels / "a.csv").write_text(
+        "image_id,path,class_ids,origin,status,day,night,car\n1,a.png,,,unlabeled,,,\n2,b.png,1,human,labeled,1,0,0\n"
+        "3,c.png,,,labeled,0,0,0\n4,d.png,,,skipped,,,\n",
+        encoding="utf-8",
+    )
+    found = label(tmp_path, "a.png", "b.png", "c.png", "d.png")
+    assert found == {"a.png": None, "b.png": ["day"], "c.png": [], "d.png": None}
+
+
 def test_import__csv_with_undetermined_images(tmp_path: Path, labels: Path) -> None:
     (labels / "a.csv").write_text("path,undetermined,day,night,car\na.png,1,,,\nb.png,0,1,0,0\n", encoding="utf-8")
     assert label(tmp_path, "a.png", "b.png") == {"a.png": None, "b.png": ["day"]}

@@ -78,6 +78,16 @@ def test_import__csv(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
         assert part in output
 
 
+def test_import__csv_of_all_images(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "labels").mkdir()
+    (tmp_path / "labels/labels.csv").write_text(
+        "image_id,path,class_id,class,origin,status\n1,a.png,,,,unlabeled\n2,b.png,2,dog,human,labeled\n"
+        "3,c.png,,,,skipped\n"
+    )
+    assert classify(tmp_path, "a.png", "b.png", "c.png") == {"b.png": DOG}
+    assert "not in the session" not in capsys.readouterr().out
+
+
 def test_import__csv_without_its_columns(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "labels").mkdir()
     (tmp_path / "labels/labels.csv").write_text("a,b\n1,2\n")

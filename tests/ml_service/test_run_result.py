@@ -87,8 +87,8 @@ def test_held_out_temperature__tempers_a_head_that_is_too_sure_and_never_the_oth
     signs = np.where(np.arange(10) < 7, 1.0, -1.0)[:, None]
     logits = (signs * (2 * setup.held_out.targets - 1) * 10).astype(np.float32)
     # Right in 7 of 10: the margin ought to be log(0.7 / 0.3), and is 10.
-    assert held_out_temperature(setup, logits / 2) == pytest.approx(10 / np.log(7 / 3), rel=0.01)
-    assert held_out_temperature(setup, logits / 100) == 1.0
+    assert held_out_temperature(setup, logits / np.float32(2)) == pytest.approx(10 / np.log(7 / 3), rel=0.01)
+    assert held_out_temperature(setup, logits / np.float32(100)) == 1.0
 
 
 def test_quality__each_held_out_sample_counts_once_as_in_a_comparison(classification: ToySession) -> None:

@@ -59,7 +59,7 @@ def _format(context: AppContext, db_session: Session, kind: ExportFormat, option
         case ExportFormat.JSON:
             return as_json.stream(db_session, session, history=options.history)
         case ExportFormat.CSV:
-            return as_csv.stream(db_session, session)
+            return as_csv.stream(db_session, session, all_images=options.scope is ExportScope.ALL)
         case ExportFormat.COCO:
             return as_coco.stream(db_session, session, status, options)
         case ExportFormat.PNG_MASKS:

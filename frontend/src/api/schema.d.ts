@@ -8024,7 +8024,7 @@ export interface operations {
             query?: {
                 /** @description see docs/export.md */
                 format?: components["schemas"]["ExportFormat"];
-                /** @description coco and png-masks: predictions of labelled images only, or of all */
+                /** @description coco and png-masks: predictions of labelled images only, or of all; csv: lines of these */
                 scope?: components["schemas"]["ExportScope"];
                 /** @description json: every earlier annotation too */
                 history?: boolean;

@@ -10,6 +10,8 @@ export interface ExportOffer {
   readonly note: string;
   /** coco: how masks are told; left out: as run lengths. */
   readonly outlines?: "polygons";
+  /** csv: lines of all images, also of those without a label. */
+  readonly scope?: "all";
   /** What its masks say can be chosen. */
   readonly has_masks: boolean;
 }
@@ -39,7 +41,8 @@ export function exportsFor(task: Task): ExportOffer[] {
   const masks = (format: ExportFormat, name: string, note: string): ExportOffer => ({ ...plain(format, name, note), has_masks: true });
   const json = plain("json", "JSON", "Everything, complete");
   if (task !== "segmentation") {
-    return [json, plain("csv", "CSV", "One line an image"), plain("coco", "COCO", "One annotation an image and class")];
+    const all: ExportOffer = { ...plain("csv", "CSV, all images", "One line an image: also without a label, skipped or only commented"), id: "csv-all", scope: "all" };
+    return [json, plain("csv", "CSV", "One line a labelled or undetermined image"), all, plain("coco", "COCO", "One annotation an image and class")];
   }
   return [
     json,
@@ -52,8 +55,8 @@ export function exportsFor(task: Task): ExportOffer[] {
 }
 
 /** Query of GET /api/export. */
-export function exportQuery({ format, outlines, has_masks }: ExportOffer, masks: MaskChoice, scope: ScopeChoice): string {
-  const [said_masks, said_scope] = has_masks ? [masks, scope === "all" ? scope : ""] : ["", ""];
+export function exportQuery({ format, outlines, has_masks, scope: own_scope }: ExportOffer, masks: MaskChoice, scope: ScopeChoice): string {
+  const [said_masks, said_scope] = has_masks ? [masks, scope === "all" ? scope : ""] : ["", own_scope ?? ""];
   const said = [["format", format], ["masks", said_masks], ["scope", said_scope], ["outlines", outlines ?? ""]] as const;
   return said.filter(([, value]) => value !== "").map((pair) => pair.join("=")).join("&");
 }

@@ -7,8 +7,8 @@ type Tasks = Parameters<typeof exportsFor>[0];
 test("exportsFor: COCO for every task, masks for segmentation alone", () => {
   const ids = (task: Tasks): string[] => exportsFor(task).map(({ id }) => id);
   expect(ids("segmentation")).toEqual(["json", "csv", "png-masks", "coco", "coco-polygons", "yolo-segment"]);
-  expect(ids("classification")).toEqual(["json", "csv", "coco"]);
-  expect(ids("multilabel")).toEqual(["json", "csv", "coco"]);
+  expect(ids("classification")).toEqual(["json", "csv", "csv-all", "coco"]);
+  expect(ids("multilabel")).toEqual(["json", "csv", "csv-all", "coco"]);
 });
 
 test("exportQuery: what masks say goes with those that have some", () => {
@@ -22,6 +22,11 @@ test("exportQuery: what masks say goes with those that have some", () => {
     "format=yolo-segment&masks=merged",
   ]);
   expect(exportsFor("segmentation").map((offer) => exportQuery(offer, "", "labeled"))[2]).toBe("format=png-masks");
+});
+
+test("exportQuery: CSV of labelled images, or of all", () => {
+  const queries = exportsFor("classification").slice(1, 3).map((offer) => exportQuery(offer, "", "labeled"));
+  expect(queries).toEqual(["format=csv", "format=csv&scope=all"]);
 });
 
 test("exportQuery: all images, where there are masks", () => {

@@ -61,6 +61,23 @@ def test_export__csv_of_labels(cla: TestClient) -> None:
     assert rows == [{"image_id": "3", "path": "image_2.png", "class_id": "2", "class": "dog", "origin": "human"}]
 
 
+def test_export__csv_of_all_images_has_a_line_for_each(cla: TestClient) -> None:
+    cla.put("/api/images/3/annotations", json={"class_id": 2})
+    cla.put("/api/images/4/comment", json={"text": "ask Ada"})
+    cla.post("/api/images/5/annotations/skip")
+    total = cla.get("/api/images").json()["total"]
+    rows = list(csv.DictReader(io.StringIO(cla.get("/api/export?format=csv&scope=all").text)))
+    assert [int(row["image_id"]) for row in rows] == list(range(1, total + 1))
+    said = [(row["class"], row["comment"], row["status"]) for row in rows[1:5]]
+    assert said == [
+        ("", "", "unlabeled"),
+        ("dog", "", "labeled"),
+        ("", "ask Ada", "unlabeled"),
+        ("", "", "skipped"),
+    ]
+    assert list(rows[0])[:5] == ["image_id", "path", "class_id", "class", "origin"]
+
+
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 def test_export__coco_masks(labelled: TestClient, tmp_path: Any) -> None:
     path = tmp_path / "coco.json"

@@ -166,8 +166,15 @@ def test_export__csv_json_and_coco(mul: TestClient) -> None:
     put(mul, NIGHT, CAR)
     put(mul, image_id=2)
     rows = list(csv.reader(io.StringIO(mul.get("/api/export?format=csv").text)))
-    assert rows[0] == ["image_id", "path", "day", "night", "car"]
-    assert rows[1:] == [["1", "image_0.png", "0", "1", "1"], ["2", "image_1.png", "0", "0", "0"]]
+    assert rows[0] == ["image_id", "path", "class_ids", "origin", "day", "night", "car"]
+    assert rows[1:] == [
+        ["1", "image_0.png", "2;3", "human", "0", "1", "1"],
+        ["2", "image_1.png", "", "", "0", "0", "0"],
+    ]
+    everything = list(csv.DictReader(io.StringIO(mul.get("/api/export?format=csv&scope=all").text)))
+    assert len(everything) == mul.get("/api/images").json()["total"]
+    assert [row["status"] for row in everything][:3] == ["labeled", "labeled", "unlabeled"]
+    assert [everything[2][name] for name in ("class_ids", "origin", "day")] == ["", "", ""]
     document = mul.get("/api/export?format=json&history=true").json()
     assert [entry["group"] for entry in document["classes"]] == ["light", "light", None]
     labels = [image["labels"] for image in document["images"]]
@@ -187,7 +194,9 @@ def test_classes__a_child_implies_its_parents(mul: TestClient) -> None:
     mul.patch(f"/api/classes/{van}", json={"parent_id": CAR})
     assert ids(mul.get(PUT).json()) == [CAR, van]
     assert mul.get("/api/images/1").json()["class_ids"] == [CAR, van]
-    assert "1,image_0.png,0,0,1,0,1" in mul.get("/api/export", params={"format": "csv"}).text.replace("\r", "")
+    assert "1,image_0.png,3;5,human,0,0,1,0,1" in mul.get("/api/export", params={"format": "csv"}).text.replace(
+        "\r", ""
+    )
     by_class = {c["class_id"]: c["images"] for c in mul.get("/api/stats").json()["by_class"]}
     assert (by_class[CAR], by_class[van]) == (1, 1)
     revision = mul.get(PUT).json()["revision"]
