@@ -161,3 +161,36 @@ def test_undo__boxes_drawn_offline_come_and_go_and_arrive(
         assert (len(state["regions"]), state["can_undo"], state["can_redo"]) == (2, True, True)
     page.keyboard.press("Control+Shift+z")
     expect(count).to_have_text("3")
+
+
+def test_undo__a_region_removed_offline_is_back_with_its_shape_after_a_reload(
+    labeling: LabelingPage, serve_page: Serve, segmentation_session: ReadySession
+) -> None:
+    labeling.watch.network_errors_allowed = True
+    url = serve_page(segmentation_session)
+    labeling.open(url)
+    page = labeling.page
+    count = page.get_by_test_id("region-count")
+    image_id = labeling.image_id
+    page.keyboard.press("w")
+    drag(labeling, (0.3, 0.3), (0.7, 0.7))
+    expect(count).to_have_text("1")
+    expect_sign(page, "Saved")
+    labeling.wait_until(lambda: labeling.regions_ink() > 0, "the box to be drawn")
+    page.route(ANNOTATIONS, only_reading)
+    labeling.part("region-list").locator("button").first.focus()
+    page.keyboard.press("Delete")
+    expect(count).to_have_count(0)
+    expect_sign(page, "Offline – kept here")
+    page.reload()
+    labeling.wait_for_image()
+    expect(count).to_have_count(0)
+    labeling.wait_until(lambda: labeling.regions_ink() == 0, "no box to be drawn")
+    page.keyboard.press("Control+z")
+    expect(count).to_have_text("1")
+    labeling.wait_until(lambda: labeling.regions_ink() > 0, "the box to be drawn again")
+    page.unroute(ANNOTATIONS)
+    expect_sign(page, "Saved")
+    with Client(url) as client:
+        state = client.annotations(image_id)
+        assert (len(state["regions"]), state["can_undo"], state["can_redo"]) == (1, True, True)
