@@ -38,6 +38,11 @@ export class ImageOpening {
     private readonly ready: ReadyImages,
   ) {}
 
+  /** Another one for each image that is asked for. */
+  get request(): number {
+    return this.#token;
+  }
+
   /**
    * `remember` is called when the image comes on screen: not if the person has gone elsewhere meanwhile. False when
    * there is no such image; the person has been told.

@@ -229,9 +229,12 @@ export class Navigator {
   async #openNextByStrategy(current_id: number | null, tell: boolean): Promise<boolean> {
     this.loading.set(true);
     const strategy = this.strategy.value;
+    const { request } = this.#opening;
     try {
       await savesSettled(this.saves);
       const image = await this.api.nextImage(strategy, current_id);
+      // The person has gone elsewhere meanwhile, by an address for example.
+      if (this.#opening.request !== request) return true;
       return image !== null && (await this.#openByStrategy(image.id, strategy));
     } catch (error) {
       const at_hand = error instanceof UnreachableError ? this.#ahead.withoutServer(this.#history.ids) : null;

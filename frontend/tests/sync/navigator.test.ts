@@ -101,6 +101,14 @@ describe("Navigator", () => {
     expect(asked).toEqual([]);
   });
 
+  test("an image that was asked for while the page still looks for its first one is not left again", async () => {
+    queue = [3];
+    const started = navigator.start(null);
+    const opened = navigator.open(7);
+    await Promise.all([started, opened]);
+    expect([navigator.image?.id, navigator.visited.value]).toEqual([7, [7]]);
+  });
+
   test("next takes the image fetched ahead, in the same moment and without asking again", async () => {
     queue = [4, 5];
     await navigator.open(3);
