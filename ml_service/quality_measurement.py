@@ -186,6 +186,7 @@ class QualityMeasurement:
             content_hash=content_hash,
             n_labels=n_labels,
             n_images=len(images),
+            n_picked=sum(samples.image.picked_by_model for samples in images),
             held_out=None if held_out is None else replace(figures_of(parts, held_out), selected_on_these=chosen_on),
             cross_validated=estimate,
             curve=None if n_seen else self._curve(method, pooled, sizes),
@@ -228,6 +229,7 @@ class QualityMeasurement:
         content_hash: str,
         n_labels: int,
         n_images: int,
+        n_picked: int,
         held_out: Figures | None,
         cross_validated: Figures | None,
         curve: _Curve | None,
@@ -248,6 +250,7 @@ class QualityMeasurement:
                 CROSS_VALIDATION: None if cross_validated is None else cross_validated.to_json(),
                 "curve": None if curve is None else curve.to_json(),
                 "curve_unknown": curve_unknown,
+                "n_picked_images": n_picked,
             },
         }
         if leading is not None:

@@ -161,6 +161,11 @@ class Quality(ResponseModel):
     measured_at: dt.datetime | None
     is_current: bool | None = Field(description="false where labels have changed since; null if nothing was measured")
     n_labels: int | None = Field(description="that the head learned from")
+    n_picked_images: int | None = Field(
+        default=None,
+        description="labelled images that the model picked, or that were accepted by what it said: they train, and "
+        "count in no figure; null where nobody counted them",
+    )
     leading: Method | None = Field(
         description="the figure to go by: held_out from 10 held-out images on, or without an estimate; null: none"
     )

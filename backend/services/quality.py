@@ -69,6 +69,7 @@ def _of_live_head(newest: Measurement, label_sequence: int) -> dict[str, Any]:
         "measured_at": newest.created_at,
         "is_current": is_current,
         "n_labels": newest.n_labels,
+        "n_picked_images": details.get("n_picked_images"),
         "leading": leading,
         "held_out": held_out,
         "estimate": estimate,

@@ -97,6 +97,16 @@ def test_step__images_that_the_model_picked_measure_nothing(classification: ToyS
     assert _details(classification)[CROSS_VALIDATION]["n_images"] == 12
 
 
+def test_step__says_how_many_images_the_model_picked(classification: ToySession) -> None:
+    worker = classification.worker()
+    with classification.db.write() as db_session:
+        for image_id in (3, 4, 5):
+            db_session.get_one(Image, image_id).picked_by_model = True
+    classification.label_rightly(range(1, 21))
+    work_off(worker)
+    assert _details(classification)["n_picked_images"] == 3
+
+
 def test_step__unknown_where_too_little_is_labelled(classification: ToySession) -> None:
     worker = classification.worker()
     classification.label_rightly([1, 2, 3, 4])
@@ -105,7 +115,7 @@ def test_step__unknown_where_too_little_is_labelled(classification: ToySession) 
     assert (newest.method, newest.value) == (None, None)
     figures = _details(classification)[CROSS_VALIDATION]
     assert figures["accuracy"] is None
-    assert "at least 5 samples" in figures["unknown"]
+    assert "at least 5 labels" in figures["unknown"]
     assert _details(classification)["curve"] is None
 
 

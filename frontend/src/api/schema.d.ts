@@ -3479,6 +3479,11 @@ export interface components {
              */
             n_labels: number | null;
             /**
+             * N Picked Images
+             * @description labelled images that the model picked, or that were accepted by what it said: they train, and count in no figure; null where nobody counted them
+             */
+            n_picked_images?: number | null;
+            /**
              * Leading
              * @description the figure to go by: held_out from 10 held-out images on, or without an estimate; null: none
              */

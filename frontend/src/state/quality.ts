@@ -110,6 +110,7 @@ export interface Quality {
   readonly measured_at: string | null;
   readonly is_current: boolean | null;
   readonly n_labels: number | null;
+  readonly n_picked_images?: number | null;
   /** The figure to go by; null where there is none. */
   readonly leading: Method | null;
   readonly held_out: Figures | null;
@@ -148,6 +149,13 @@ const WIDEST_TOLD = 0.6;
 /** Whether the figure is worth a headline. */
 export function isTelling({ low, high }: Interval): boolean {
   return high - low < WIDEST_TOLD;
+}
+
+/** Which labelled images stand in neither row, and why; "" where there are none. Their number is unknown of older measurements. */
+export function pickedText(n_images: number | null | undefined): string {
+  if (n_images === 0) return "";
+  const number = n_images === null || n_images === undefined ? "images" : counted(n_images, "labelled image");
+  return `Not in these rows: ${number} that the model picked (least confident and the like) or that you accepted by its confidence; chosen by what it said, they would make it look worse or better than it is. They train all the same.`;
 }
 
 /** "74 to 95 %" */

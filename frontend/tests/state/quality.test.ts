@@ -15,6 +15,7 @@ import {
   reliabilityPoints,
   unsureText,
   type Figures,
+  pickedText,
 } from "../../src/state/quality";
 
 const ACCURACY = { value: 0.88, low: 0.742, high: 0.951 };
@@ -111,4 +112,10 @@ test("movingPoints: an average over one image is no figure", () => {
   const shares = [1, 0.5, 0.67, 0.5, 0.6, 0.67].map((y, index) => ({ x: index + 1, count: index + 1, y }));
   expect(movingPoints(shares)).toEqual([{ x: 5, y: 0.6 }, { x: 6, y: 0.67 }]);
   expect(movingPoints(shares.slice(0, 3))).toEqual([]);
+});
+
+test("pickedText: which images are not counted, and why", () => {
+  expect(pickedText(0)).toBe("");
+  expect(pickedText(11)).toMatch(/^Not in these rows: 11 labelled images that the model picked .* accepted by its confidence; chosen by what it said/);
+  expect(pickedText(null)).toMatch(/^Not in these rows: images that the model picked/);
 });

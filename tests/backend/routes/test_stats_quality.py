@@ -53,10 +53,16 @@ def test_get_stats__quality_of_the_live_head(cla: TestClient, classification_ses
     ]
     outlook = judge_gain(right[::-1], right, np.arange(40)).to_json()
     curve = {"method": "cross_validation", "points": points, "outlook": outlook}
-    measure(classification_session, held_out=figures(6), cross_validation=figures(40, errors=4), curve=curve)
+    measure(
+        classification_session,
+        held_out=figures(6),
+        cross_validation=figures(40, errors=4),
+        curve=curve,
+        n_picked_images=3,
+    )
     stats = cla.get("/api/stats").json()
     quality = stats["quality"]
-    assert quality["is_current"] is True
+    assert (quality["is_current"], quality["n_picked_images"]) == (True, 3)
     assert quality["unknown"] is None
     # Six held-out images are too few to go by.
     assert quality["leading"] == "cross_validation"

@@ -11,6 +11,7 @@ import {
   intervalText,
   movingPoints,
   outlookText,
+  pickedText,
   PREDICTED_RIGHT_TIP,
   reliabilityPoints,
   SELECTED_ON_THESE,
@@ -68,7 +69,7 @@ export class QualityDialog extends AppView {
     return sampleNoun(this.app.config.task) === "sample" ? "Samples" : "Images";
   }
 
-  #overview({ held_out, estimate, unknown, is_current, n_labels }: Quality): TemplateResult {
+  #overview({ held_out, estimate, unknown, is_current, n_labels, n_picked_images }: Quality): TemplateResult {
     const noun = sampleNoun(this.app.config.task);
     const rows = [overviewRow("held_out", held_out, noun), overviewRow("cross_validation", estimate, noun)];
     return html`<section class="span-all" data-testid="quality-overview">
@@ -81,7 +82,7 @@ export class QualityDialog extends AppView {
           ${this.app.config.task === "multilabel" ? html`<th scope="col" title="Of all decisions together">Micro F1</th>` : nothing}</tr></thead>
         <tbody>${rows}</tbody></table></div>`}
       ${n_labels === null ? nothing : html`<p class="hint">A head that learned from ${counted(n_labels, noun)}${
-        is_current === false ? "; labels have changed since" : ""}. Images that the model picked count in neither row.
+        is_current === false ? "; labels have changed since" : ""}. ${pickedText(n_picked_images)}
         ${held_out?.selected_on_these ? `Held-out images: ${SELECTED_ON_THESE.charAt(0).toLowerCase()}${SELECTED_ON_THESE.slice(1)}` : ""}
         ${this.app.config.task === "segmentation" ? "Points lie where people clicked, often on mistakes: whole masks are not measured." : ""}</p>`}
     </section>`;
