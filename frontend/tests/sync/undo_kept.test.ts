@@ -128,6 +128,24 @@ describe("steps that wait are done once", () => {
   });
 });
 
+test("what waits of an image is bounded, however often something is done and undone", async () => {
+  const { server, storage, page } = start();
+  server.is_away = true;
+  for (let i = 0; i < 240; i += 1) {
+    page.labelling.chooseClass(1 + (i % 2));
+    await soon(i === 0 ? 500 : 5);
+    if (i % 4 === 0) void page.labelling.undo();
+    await soon(5);
+    expect(page.annotations.current.value.label?.class_id).toBe(i === 0 ? undefined : i % 4 === 0 ? 2 : 1 + (i % 2));
+  }
+  await soon(500);
+  const steps = [...storage.map.values()].flatMap((text) => (JSON.parse(text) as { trail: { steps: unknown[] } }).trail.steps);
+  expect(steps).toHaveLength(200);
+  server.is_away = false;
+  await soon(600_000);
+  expect([server.said, page.saves.status.value, page.toasts.value]).toEqual(["class 2", "saved", []]);
+});
+
 describe("a page on points and regions whose server is away", () => {
   const BOX: Region = { id: 5, shape_id: 11, kind: "box", class_id: 1, origin: "human", geometry: { x0: 0, y0: 0, x1: 3, y1: 3 } };
   const STROKE: Region = { ...BOX, id: 6, shape_id: 12, geometry: { x0: 7, y0: 7, x1: 9, y1: 9 } };
