@@ -40,6 +40,14 @@ def test_quality__unknown_at_first_then_figures(
         expect(labeling.part("quality-classes").locator("tbody tr")).to_have_count(len(class_ids))
         cells = labeling.part("quality-confusion").locator("tbody td").all_inner_texts()
         assert sum(map(int, cells)) == LABELS
+        size = labeling.page.viewport_size
+        assert size is not None
+        labeling.page.set_viewport_size({"width": 240, "height": 800})  # as wide as a few of many classes
+        matrix = labeling.part("quality-confusion").locator(".table-scroll")
+        assert matrix.evaluate("e => { e.scrollLeft = 30; return e.scrollLeft }") == 30
+        gap = "e => e.querySelector('tbody th').getBoundingClientRect().left - e.getBoundingClientRect().left"
+        assert abs(matrix.evaluate(gap)) < 1, "the names of the rows stay in sight"
+        labeling.page.set_viewport_size(size)
         expect(labeling.part("quality-calibration")).to_contain_text(
             f"needs 30 labels on 5 images that were not learned from, there are {LABELS}"
         )
