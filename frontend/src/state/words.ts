@@ -1,5 +1,4 @@
-/** Numbers with their nouns: one way to say how many, everywhere. */
-import type { Point, Task } from "./types";
+/** Numbers with their nouns: one way to say how many, everywhere. Knows no other part of the page. */
 
 /** 10000 -> "10,000" */
 export function grouped(count: number): string {
@@ -12,7 +11,7 @@ export function counted(count: number, noun: string, plural = `${noun}s`): strin
 }
 
 /** What quality is counted in: of whole images their number; else points, and places inside regions. */
-export function sampleNoun(task: Task): "sample" | "image" {
+export function sampleNoun(task: "segmentation" | "classification" | "multilabel"): "sample" | "image" {
   return task === "segmentation" ? "sample" : "image";
 }
 
@@ -21,9 +20,13 @@ export function markedText({ points, regions }: { readonly points: number; reado
   return [points > 0 ? counted(points, "point") : "", regions > 0 ? counted(regions, "region") : ""].filter(Boolean).join(" and ");
 }
 
+interface Placed {
+  readonly origin?: string;
+}
+
 /** What became of the wish for points of the prediction: those of an image before and after. */
-export function extractionText(before: readonly Point[], after: readonly Point[]): string {
-  const extracted = (points: readonly Point[]): number => points.filter(({ origin }) => origin === "extracted").length;
+export function extractionText(before: readonly Placed[], after: readonly Placed[]): string {
+  const extracted = (points: readonly Placed[]): number => points.filter(({ origin }) => origin === "extracted").length;
   const [earlier, count] = [extracted(before), extracted(after)];
   if (count === 0) return "No point extracted: the prediction is nowhere sure enough. Set more points, or accept it as it is.";
   return `${counted(count, "point")} extracted from the prediction${earlier > 0 ? `, ${counted(earlier, "earlier one")} replaced` : ""}.`;
