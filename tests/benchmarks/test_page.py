@@ -15,7 +15,7 @@ from fewclick.ensure_browser import find_browser
 
 DIST = page.page_weight.DIST
 ROWS = {
-    "clicks": ("a person's pauses", "none", "PUT annotations", "napari-convpaint"),
+    "clicks": ("a person's", "as fast as they can be sent", "PUT annotations", "napari-convpaint"),
     "next": ("fetched ahead", "as soon as", "jump to an image"),
     "gallery": ("scrolled slowly", "scrolled fast", "scrolled very fast", "2 jumps", "and all pictures"),
     "points": ("whole image in sight", "moved, enlarged", "zoomed by the wheel"),

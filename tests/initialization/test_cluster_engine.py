@@ -116,7 +116,8 @@ def test_extract_on_cluster__picture_that_kills_every_worker_fails_alone(tmp_pat
 
 
 def test_extract_on_cluster__interrupted_and_killed_driver(tmp_path: Path) -> None:
-    for number in range(60):
+    n_images = 200  # more than are computed while the signal is on its way
+    for number in range(n_images):
         save_picture(tmp_path / f"images/{number}.png")
     expected_rows, expected_files = undisturbed(tmp_path)
 
@@ -126,13 +127,13 @@ def test_extract_on_cluster__interrupted_and_killed_driver(tmp_path: Path) -> No
     status, _, errors = finish(driver)
     assert (status, errors) == (130, "stopped. What is finished is kept: run the same command again to go on.\n")
     before = len(computed(tmp_path))
-    assert before < 60
+    assert before < n_images
 
     driver = start(tmp_path, *RAY)
     wait_for(lambda: len(computed(tmp_path)) >= before + 4)
     driver.kill()
     finish(driver)
-    assert len(computed(tmp_path)) < 60
+    assert len(computed(tmp_path)) < n_images
     workers = {pid for _, pid in computed(tmp_path)}
     wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers))
 
