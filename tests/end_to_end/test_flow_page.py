@@ -144,6 +144,8 @@ def test_back__of_the_browser_leads_through_the_images_and_keeps_what_was_labell
     expect_image(page, 5)
     page.evaluate("history.back()")
     page.wait_for_url("**#/gallery*")
+    expect(page.locator("fewclick-gallery")).to_have_count(1)
+    page.wait_for_timeout(200)  # a person sees it before going back again
     page.evaluate("history.back()")
     expect_image(page, 1)
     expect(page.locator("fewclick-gallery")).to_have_count(0)
