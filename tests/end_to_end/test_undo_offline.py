@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from playwright.sync_api import Page, Route, expect
 
 from benchmarks.client import Client
@@ -15,6 +16,15 @@ from tests.end_to_end.test_tools import drag
 
 ANNOTATIONS = "**/annotations**"
 Serve = Callable[[ReadySession], str]
+
+
+@pytest.fixture
+def drawing_url(labeling: LabelingPage, serve_page: Serve, segmentation_session: ReadySession) -> str:
+    """A segmentation session, open on the page; the server may go away."""
+    labeling.watch.network_errors_allowed = True
+    url = serve_page(segmentation_session)
+    labeling.open(url)
+    return url
 
 
 def only_reading(route: Route) -> None:
@@ -128,12 +138,7 @@ def test_undo__what_only_the_server_knows_is_told(
     expect_label(page, "dog")
 
 
-def test_undo__boxes_drawn_offline_come_and_go_and_arrive(
-    labeling: LabelingPage, serve_page: Serve, segmentation_session: ReadySession
-) -> None:
-    labeling.watch.network_errors_allowed = True
-    url = serve_page(segmentation_session)
-    labeling.open(url)
+def test_undo__boxes_drawn_offline_come_and_go_and_arrive(labeling: LabelingPage, drawing_url: str) -> None:
     page = labeling.page
     count = page.get_by_test_id("region-count")
     image_id = labeling.image_id
@@ -156,7 +161,7 @@ def test_undo__boxes_drawn_offline_come_and_go_and_arrive(
     page.unroute(ANNOTATIONS)
     expect_sign(page, "Saved")
     expect(count).to_have_text("2")
-    with Client(url) as client:
+    with Client(drawing_url) as client:
         state = client.annotations(image_id)
         assert (len(state["regions"]), state["can_undo"], state["can_redo"]) == (2, True, True)
     page.keyboard.press("Control+Shift+z")
@@ -164,11 +169,8 @@ def test_undo__boxes_drawn_offline_come_and_go_and_arrive(
 
 
 def test_undo__a_region_removed_offline_is_back_with_its_shape_after_a_reload(
-    labeling: LabelingPage, serve_page: Serve, segmentation_session: ReadySession
+    labeling: LabelingPage, drawing_url: str
 ) -> None:
-    labeling.watch.network_errors_allowed = True
-    url = serve_page(segmentation_session)
-    labeling.open(url)
     page = labeling.page
     count = page.get_by_test_id("region-count")
     image_id = labeling.image_id
@@ -191,6 +193,6 @@ def test_undo__a_region_removed_offline_is_back_with_its_shape_after_a_reload(
     labeling.wait_until(lambda: labeling.regions_ink() > 0, "the box to be drawn again")
     page.unroute(ANNOTATIONS)
     expect_sign(page, "Saved")
-    with Client(url) as client:
+    with Client(drawing_url) as client:
         state = client.annotations(image_id)
         assert (len(state["regions"]), state["can_undo"], state["can_redo"]) == (1, True, True)

@@ -32,6 +32,16 @@ function start(): { server: Server; storage: ReturnType<typeof memoryStorage>; p
   return { server, storage, page };
 }
 
+/** Class 1, then class 2, both saved. */
+async function startWithTwoSaid(): Promise<Pick<ReturnType<typeof start>, "server" | "page">> {
+  const { server, page } = start();
+  page.labelling.chooseClass(1);
+  await soon();
+  page.labelling.chooseClass(2);
+  await soon();
+  return { server, page };
+}
+
 describe("undo and redo without a server", () => {
   test.each(Array.from({ length: 120 }, (_, i) => i + 1))("seed %i: the same states on screen, and the same history once it is back", async (seed) => {
     const draw = random(seed);
@@ -72,11 +82,7 @@ describe("undo and redo without a server", () => {
   });
 
   test("undo of what was sent before the connection went, and redo after it came back", async () => {
-    const { server, page } = start();
-    page.labelling.chooseClass(1);
-    await soon();
-    page.labelling.chooseClass(2);
-    await soon();
+    const { server, page } = await startWithTwoSaid();
     server.is_away = true;
     // Nothing waits: that nobody answers turns out now.
     expect(await settled(page.labelling.undo())).toBe(true);
@@ -181,11 +187,7 @@ describe("undo and redo without a server", () => {
   });
 
   test("an undo that the server cannot do any more is sent as what it leads to", async () => {
-    const { server, page } = start();
-    page.labelling.chooseClass(1);
-    await soon();
-    page.labelling.chooseClass(2);
-    await soon();
+    const { server, page } = await startWithTwoSaid();
     server.is_away = true;
     await settled(page.labelling.undo());
     server.forgetHistory();
