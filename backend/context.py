@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from fastapi import Depends, Request
 
+from backend.services.disk_space import DiskSpace
 from backend.services.event_stream import EventBroker
 from backend.services.lru import LruCache
 from backend.services.session_counts import SessionCounts
@@ -37,6 +38,8 @@ class AppContext:
     events: EventBroker
     opened_at: float = field(default_factory=time.monotonic)
     """`time.monotonic` when this process opened the session."""
+    disk: DiskSpace = field(init=False)
+    """For what can be made again."""
     config_lock: threading.Lock = field(default_factory=threading.Lock)
     """Held while `config` is read anew, so that an older one never takes the place of a newer."""
     counts: SessionCounts = field(default_factory=SessionCounts)
@@ -62,6 +65,9 @@ class AppContext:
     """Held while a picture is decoded for such a view, or for its pyramid: that takes memory."""
     refining: threading.Lock = field(default_factory=threading.Lock)
     """Held while full-size maps are computed: they take all cores, and memory, anyway."""
+
+    def __post_init__(self) -> None:
+        self.disk = DiskSpace(self.settings.spare_disk_bytes)
 
 
 async def get_context(request: Request) -> AppContext:

@@ -14,7 +14,15 @@ from starlette.exceptions import HTTPException
 
 from backend.schemas.base import ErrorBody
 from backend.services.plain_text import without_folders
-from db.errors import ConflictError, FewclickError, InvalidInputError, NotFoundError, SessionNotFoundError
+from db.errors import (
+    ConflictError,
+    FewclickError,
+    InvalidInputError,
+    NotFoundError,
+    SessionNotFoundError,
+    StorageFullError,
+)
+from models.atomic_file import is_disk_full
 from models.errors import FeatureMismatchError, ImageReadError, ModelsError, ShapeError
 
 logger = logging.getLogger(__name__)
@@ -24,6 +32,7 @@ STATUS: tuple[tuple[type[Exception], int], ...] = (
     (InvalidInputError, 400),
     (ConflictError, 409),
     (SessionNotFoundError, 503),
+    (StorageFullError, 507),
     (FeatureMismatchError, 409),
     (ImageReadError, 422),
     (ShapeError, 400),
@@ -32,6 +41,8 @@ STATUS: tuple[tuple[type[Exception], int], ...] = (
 )
 """The first that fits counts."""
 
+DISK_FULL = "the disk is full: nothing was saved. Free some space, try again"
+
 ERROR_RESPONSES: dict[int | str, dict[str, Any]] = {
     status: {"model": ErrorBody, "description": text}
     for status, text in {
@@ -39,6 +50,7 @@ ERROR_RESPONSES: dict[int | str, dict[str, Any]] = {
         404: "no such thing",
         409: "not in this state",
         422: "malformed",
+        507: "the disk is full",
     }.items()
 }
 
@@ -50,6 +62,7 @@ def add_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _handle_validation_error)
     app.add_exception_handler(HTTPException, _handle_http_exception)
     app.add_exception_handler(OperationalError, _handle_database_error)
+    app.add_exception_handler(OSError, _handle_os_error)
     app.add_exception_handler(Exception, _handle_unexpected)
 
 
@@ -84,13 +97,18 @@ def _handle_http_exception(request: Request, error: Exception) -> JSONResponse:
     return error_response(error.status_code, name, detail, error.headers)
 
 
-def _handle_database_error(_request: Request, error: Exception) -> JSONResponse:
+def _handle_database_error(request: Request, error: Exception) -> JSONResponse:
     logger.error("database error", exc_info=error)
     if "disk is full" in str(error) or "No space left" in str(error):
-        return error_response(
-            507, "StorageFullError", "the disk is full: nothing was saved. Free some space, try again"
-        )
+        return _handle_domain_error(request, StorageFullError(DISK_FULL))
     return error_response(503, "DatabaseError", "the database does not answer: nothing was saved. Try again")
+
+
+def _handle_os_error(request: Request, error: Exception) -> JSONResponse:
+    if not (isinstance(error, OSError) and is_disk_full(error)):
+        raise error
+    logger.error("the disk is full", exc_info=error)
+    return _handle_domain_error(request, StorageFullError(DISK_FULL))
 
 
 def _handle_unexpected(_request: Request, error: Exception) -> JSONResponse:

@@ -44,6 +44,9 @@ class Settings(BaseSettings):
     pyramid_cache_bytes: int = Field(
         default=8 * 1024**3, ge=0, description="disk for the tiles of large images, under the session's cache/pyramids"
     )
+    spare_disk_bytes: int = Field(
+        default=64 * 1024 * 1024, ge=0, description="disk that pictures kept for later leave free for labels"
+    )
     supervised: bool = Field(default=False, description="`fewclick up` starts and keeps the services; set by it")
     sessions_root: Path | None = Field(default=None, description="folder whose sessions the start page lists")
     sessions: tuple[Sibling, ...] = Field(default=(), description="sessions on this port, set by the supervisor")

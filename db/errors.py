@@ -25,6 +25,10 @@ class ConflictError(FewclickError):
         self.current = current
 
 
+class StorageFullError(FewclickError):
+    """The disk has no room for what was to be written."""
+
+
 class SessionNotFoundError(FewclickError):
     """There is no session where one was expected."""
 

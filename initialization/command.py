@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import errno
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ from initialization.cluster_pool import ClusterSettings
 from initialization.report import Report, print_error
 from initialization.steps import LoadExtractor
 from initialization.workflow import Options, initialize
+from models.atomic_file import is_disk_full
 from models.base import FeatureExtractor
 from models.errors import ModelsError
 from models.extractor_settings import ExtractorSettings
@@ -60,7 +60,7 @@ def _load_from_registry(settings: ExtractorSettings) -> FeatureExtractor:
 
 def _explain_os_error(error: OSError) -> str:
     where = f" ({error.filename})" if error.filename else ""
-    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+    if is_disk_full(error):
         return f"no space left on the disk{where}: free some space. {RESUME_HINT}"
     return f"{error.strerror or error}{where}. {RESUME_HINT}"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from collections.abc import Iterator
@@ -11,6 +12,13 @@ from typing import IO
 
 SHOWN_NAME_LENGTH = 40
 """Characters of the name that a temporary name repeats: with the whole of a long name it would be too long."""
+
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+
+
+def is_disk_full(error: OSError) -> bool:
+    """Whether the disk, or the person's share of it, had no room left."""
+    return error.errno in _FULL
 
 
 @contextmanager

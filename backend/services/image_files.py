@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import cv2
@@ -13,10 +14,9 @@ from fastapi.responses import FileResponse
 from backend.context import AppContext
 from backend.services.image_paths import image_path
 from backend.services.picture_values import is_tiled, open_values, require_registered_size
-from db.errors import ConflictError
+from db.errors import ConflictError, StorageFullError
 from db.queries.images import get_image
 from db.tables.images import Image
-from models.feature_store import write_atomically
 from models.geometry import fit_within
 from models.images import is_browser_ready, read_image, read_size
 
@@ -114,7 +114,7 @@ def _cached(context: AppContext, image: Image, path: Path, side: int | None) -> 
     pixels = _read(context, image, path, side)
     data = encode(pixels if side is None else shrink(pixels, side), lossless=side is None)
     if (side is None or side in CACHED_SIDES) and _is_as_registered(image, path):
-        write_atomically(cached, data, durable=False)
+        context.disk.keep(cached, data)
     return data
 
 
@@ -122,7 +122,9 @@ def _read(context: AppContext, image: Image, path: Path, side: int | None) -> np
     """(H, W, 3), at least as large as it is to be shown."""
     if side is not None and side >= TILES_SOON_PX and is_tiled(image):
         # Whoever shows a large picture that large will look closer: it is decoded once for this and for the tiles.
-        return np.asarray(open_values(context, image, None, rendered=True).level_for(side), dtype=np.uint8)
+        # Where there is no room for tiles, it is shown without.
+        with suppress(StorageFullError):
+            return np.asarray(open_values(context, image, None, rendered=True).level_for(side), dtype=np.uint8)
     preprocessing = context.config.preprocessing
     pixels = read_image(path, preprocessing=preprocessing, at_least=side)
     width, height = read_size(path, preprocessing=preprocessing)

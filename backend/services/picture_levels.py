@@ -11,6 +11,7 @@ import os
 import shutil
 import tempfile
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,13 +21,13 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from db.errors import ConflictError
+from backend.services.disk_space import DiskSpace
+from db.errors import StorageFullError
+from models.atomic_file import is_disk_full
 from models.geometry import halved
 
 COARSEST_PX = 512
 MOST_SAMPLES = 1_000_000
-SPARE_DISK_BYTES = 512 * 1024 * 1024
-"""What a pyramid leaves free for labels and features."""
 ABANDONED_AFTER_S = 3_600.0
 DEAD = ".dead-"
 """How the name of a folder begins that is being deleted: nobody opens it any more, however far that came."""
@@ -56,6 +57,20 @@ class PictureValues:
         return sample(self.levels[0])
 
 
+@dataclass(frozen=True)
+class Shelf:
+    """Where pyramids lie, and how much they may take."""
+
+    home: Path
+    most_bytes: int
+    """All together: those used longest ago go."""
+    disk: DiskSpace
+
+    def refusal(self, finest_bytes: int) -> StorageFullError:
+        """Why there is no pyramid."""
+        return self.disk.refusal(self.home, _pyramid_bytes(finest_bytes), "full detail of this picture")
+
+
 def open_pyramid(folder: Path) -> PictureValues | None:
     """None where there is none, and where one is cut short: a power cut, or a deletion that was killed."""
     try:
@@ -68,31 +83,53 @@ def open_pyramid(folder: Path) -> PictureValues | None:
 
 
 def build_pyramid(
-    folder: Path, values: npt.NDArray[Any], ranges: tuple[tuple[float, float], ...], cache_bytes: int
+    shelf: Shelf, name: str, values: npt.NDArray[Any], ranges: tuple[tuple[float, float], ...]
 ) -> PictureValues:
-    """Write a pyramid of values (H, W, C).
-
-    Args:
-        cache_bytes: That all pyramids may take together: those used longest ago go.
+    """Write a pyramid of values (H, W, C), where nothing else has its name.
 
     Raises:
-        ConflictError: the disk has no room for it.
+        StorageFullError: the disk has no room for it.
     """
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    _make_room(folder.parent, values.nbytes * 4 // 3, cache_bytes)
-    temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix="."))
     try:
-        level, count = values, 1
-        np.save(temporary / "0.npy", level)
-        while max(level.shape[:2]) > COARSEST_PX:
-            level = halve(level)
-            np.save(temporary / f"{count}.npy", level)
-            count += 1
-        (temporary / "pyramid.json").write_text(json.dumps({"levels": count, "ranges": ranges}))
-        return _put_in_place(temporary, folder)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
+        shelf.home.mkdir(parents=True, exist_ok=True)
+        _make_room(shelf, values.nbytes)
+        temporary = Path(tempfile.mkdtemp(dir=shelf.home, prefix="."))
+        try:
+            count = 0
+            for level in halvings(values):
+                _write_array(temporary / f"{count}.npy", level)
+                count += 1
+            (temporary / "pyramid.json").write_text(json.dumps({"levels": count, "ranges": ranges}))
+            return _put_in_place(temporary, shelf.home / name)
+        except BaseException:
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise
+    except OSError as error:
+        # Others write there as well.
+        if not is_disk_full(error):
+            raise
+        raise shelf.refusal(values.nbytes) from error
+
+
+def require_room(shelf: Shelf, finest_bytes: int) -> None:
+    """Refuse a pyramid whose finest level takes that many bytes where it would not fit even alone.
+
+    Raises:
+        StorageFullError: that is so.
+    """
+    if shelf.disk.left(shelf.home) >= _pyramid_bytes(finest_bytes):
+        return
+    kept = sum(_size_of(folder) for _, folder in _by_last_use(shelf.home)) if shelf.home.is_dir() else 0
+    if shelf.disk.left(shelf.home) + kept < _pyramid_bytes(finest_bytes):
+        raise shelf.refusal(finest_bytes)
+
+
+def halvings(values: npt.NDArray[Any]) -> Iterator[npt.NDArray[Any]]:
+    """The levels, the finest first."""
+    yield values
+    while max(values.shape[:2]) > COARSEST_PX:
+        values = halve(values)
+        yield values
 
 
 def halve(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -140,30 +177,40 @@ def _delete(folder: Path) -> None:
     shutil.rmtree(dead, ignore_errors=True)
 
 
-def _make_room(home: Path, needed: int, cache_bytes: int) -> None:
+def _write_array(path: Path, values: npt.NDArray[Any]) -> None:
+    """As `numpy.save`, whose error on a full disk does not tell that it is full."""
+    values = np.ascontiguousarray(values)
+    with path.open("wb") as stream:
+        np.lib.format.write_array_header_1_0(stream, np.lib.format.header_data_from_array_1_0(values))
+        stream.write(values.data)
+
+
+def _pyramid_bytes(finest_bytes: int) -> int:
+    return finest_bytes * 4 // 3
+
+
+def _make_room(shelf: Shelf, finest_bytes: int) -> None:
     """Remove the pyramids used longest ago until another one fits.
 
     Raises:
-        ConflictError: the disk has no room for it.
+        StorageFullError: the disk has no room for it; then they stay.
     """
+    require_room(shelf, finest_bytes)
     now = time.time()
-    used = _by_last_use(home)
+    needed = _pyramid_bytes(finest_bytes)
+    used = _by_last_use(shelf.home)
     sizes = {folder: _size_of(folder) for _, folder in used}
     total = sum(sizes.values())
     for used_at, folder in used:
         is_abandoned = folder.name.startswith(DEAD) or (
             folder.name.startswith(".") and now - used_at > ABANDONED_AFTER_S
         )
-        is_over = not folder.name.startswith(".") and total + needed > cache_bytes
-        if is_abandoned or is_over or shutil.disk_usage(home).free < needed + SPARE_DISK_BYTES:
+        is_over = not folder.name.startswith(".") and total + needed > shelf.most_bytes
+        if is_abandoned or is_over or shelf.disk.left(shelf.home) < needed:
             _delete(folder)
             total -= sizes[folder]
-    free = shutil.disk_usage(home).free
-    if free < needed + SPARE_DISK_BYTES:
-        raise ConflictError(
-            f"showing this picture in full detail takes {needed // 1_000_000} MB on disk, "
-            f"{free // 1_000_000} MB are free: free some space"
-        )
+    if shelf.disk.left(shelf.home) < needed:
+        raise shelf.refusal(finest_bytes)
 
 
 def _by_last_use(home: Path) -> list[tuple[float, Path]]:

@@ -16,8 +16,16 @@ import numpy.typing as npt
 
 from backend.context import AppContext
 from backend.services.image_paths import image_path
-from backend.services.picture_levels import PictureValues, build_pyramid, open_pyramid, sample
-from db.errors import ConflictError
+from backend.services.picture_levels import (
+    PictureValues,
+    Shelf,
+    build_pyramid,
+    halvings,
+    open_pyramid,
+    require_room,
+    sample,
+)
+from db.errors import ConflictError, StorageFullError
 from db.tables.images import Image
 from models.images import read_bands, read_image
 from models.rendering import display_range
@@ -34,16 +42,25 @@ def is_tiled(image: Image) -> bool:
     return max(image.width or 0, image.height or 0) > TILED_FROM_PX
 
 
-def open_values(context: AppContext, image: Image, bands: tuple[int, ...] | None, *, rendered: bool) -> PictureValues:
+def open_values(
+    context: AppContext,
+    image: Image,
+    bands: tuple[int, ...] | None,
+    *,
+    rendered: bool,
+    or_in_memory: bool = False,
+) -> PictureValues:
     """From memory, from the pyramid on disk, or else from the file.
 
     Args:
         bands: To show, counted from 1; None takes those that the session shows.
         rendered: Take the 8-bit picture that features are made from, rather than what was measured.
+        or_in_memory: Where the disk is too full for a pyramid, give one in memory, for this answer alone.
 
     Raises:
         NotFoundError: the file is gone.
-        ConflictError: it is not the one that was registered, or the disk is too full for a pyramid.
+        ConflictError: it is not the one that was registered.
+        StorageFullError: the disk is too full for a pyramid.
         ImageReadError: it cannot be read any more, or has no such bands.
     """
     path = image_path(context.config.image_root, image.path)
@@ -57,10 +74,19 @@ def open_values(context: AppContext, image: Image, bands: tuple[int, ...] | None
         found = context.values.get(key) or open_pyramid(folder)
         if found is not None:
             return found
+        shelf = Shelf(folder.parent, context.settings.pyramid_cache_bytes, context.disk)
+        if is_tiled(image) and not or_in_memory:
+            # Before it is decoded in vain; what was measured may take more than this.
+            require_room(shelf, _fewest_bytes(image, rendered=rendered))
         values = _read(context, image, path, bands, rendered=rendered)
         ranges = ((PLAIN_RANGE,) * values.shape[2]) if rendered else _ranges(context, values, bands)
         if is_tiled(image):
-            return build_pyramid(folder, values, ranges, context.settings.pyramid_cache_bytes)
+            try:
+                return build_pyramid(shelf, folder.name, values, ranges)
+            except StorageFullError:
+                if not or_in_memory:
+                    raise
+                return PictureValues(tuple(halvings(values)), ranges)
         found = PictureValues((values,), ranges)
         context.values.put(key, found)
         return found
@@ -100,6 +126,12 @@ def _read(
     require_registered_size(image, values.shape)
     kind = values.dtype.newbyteorder("=")
     return np.ascontiguousarray(values, dtype=kind if kind.type in _AVERAGED else np.float32)
+
+
+def _fewest_bytes(image: Image, *, rendered: bool) -> int:
+    assert image.width is not None
+    assert image.height is not None
+    return image.width * image.height * (3 if rendered else 1)
 
 
 def _ranges(

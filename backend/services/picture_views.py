@@ -74,6 +74,7 @@ def send_tile(
     Raises:
         NotFoundError: no such image or tile, or its file is gone.
         ConflictError: the file could not be read when it was registered, or was replaced since.
+        StorageFullError: the disk has no room for the tiles.
         ImageReadError: it cannot be read any more, or has no such bands.
     """
     image = readable_image(context, image_id)
@@ -103,7 +104,7 @@ def send_view(
     if matches_etag(if_none_match, headers["ETag"]):
         return Response(status_code=304, headers=headers)
     _require_small(image, max_side)
-    values = open_values(context, image, look.bands, rendered=False)
+    values = open_values(context, image, look.bands, rendered=False, or_in_memory=True)
     side = max_side or max(values.levels[0].shape[:2])
     pixels = shrink(_render(np.asarray(values.level_for(side)), values, look), side)
     return _picture(pixels, lossless=not is_tiled(image), headers=headers)
@@ -119,7 +120,7 @@ def describe_picture(context: AppContext, image_id: int, bands: tuple[int, ...] 
     path = image_path(context.config.image_root, image.path)
     preprocessing = context.config.preprocessing
     deep = is_deep(path, preprocessing=preprocessing)
-    values = open_values(context, image, bands, rendered=bands is None and not deep)
+    values = open_values(context, image, bands, rendered=bands is None and not deep, or_in_memory=True)
     low, high = _auto_contrast(values)
     return PictureDisplay(
         bands=count_bands(path, preprocessing=preprocessing),

@@ -94,6 +94,8 @@ export function createApp(page_url: string, config: Config, sessions: readonly S
   const navigator = new Navigator(filteredApi(api, filter), annotations, pictures, predictions, saves, toasts, calm);
   const commenting = new Commenting(api, navigator, toasts, storage, unsaved_key.replace("unsaved", "comments"));
   const picture_view = new PictureView(api, navigator, pictures, preferences, config.session.created_at);
+  const tiles = new TileSource(api);
+  tiles.onNoRoom = (reason) => toasts.show("info", `This picture is shown as an overview: ${reason}.`);
   const labelling = new Labelling(api, task, classes, annotations, saves, navigator, predictions, preferences, toasts);
   const { outcomes } = labelling;
   const tools = new ToolState();
@@ -234,7 +236,7 @@ export function createApp(page_url: string, config: Config, sessions: readonly S
     predictions,
     pictures,
     picture_view,
-    tiles: new TileSource(api),
+    tiles,
     saves,
     signs: {
       labels: patient(saves.status, isSaving, SAVE_SIGN_MS),

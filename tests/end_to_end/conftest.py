@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 import uvicorn
@@ -115,12 +116,12 @@ def _build_frontend() -> None:
 
 
 @pytest.fixture
-def serve_page(built_frontend: Path) -> Iterator[Callable[[ReadySession], str]]:
-    """Serves a ready-made session from this process and gives the address; nothing learns there."""
+def serve_page(built_frontend: Path) -> Iterator[Callable[..., str]]:
+    """`serve_page(session, **settings)`: serves it from this process and gives the address; nothing learns there."""
     with ExitStack() as stack:
 
-        def start(session: ReadySession) -> str:
-            app = create_app(Settings(session=session.folder, frontend_dist=built_frontend))
+        def start(session: ReadySession, **settings: Any) -> str:
+            app = create_app(Settings(session=session.folder, frontend_dist=built_frontend, **settings))
             server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning"))
             thread = threading.Thread(target=server.run, daemon=True)
             thread.start()

@@ -118,22 +118,64 @@ def test_stage__fingers_pinch_pan_and_tap(labeling: LabelingPage, url: str) -> N
     labeling.wait_until(lambda: labeling.annotation_revision == 1, "the point of a tap")
 
 
-def test_stage__large_picture_comes_in_tiles(
-    labeling: LabelingPage, tmp_path: Path, serve_page: Callable[[ReadySession], str]
-) -> None:
-    (tmp_path / "images").mkdir()
+def make_big(folder: Path) -> SimpleNamespace:
+    """A session of one picture of `BIG` pixels with its spot."""
+    (folder / "images").mkdir()
     width, height = BIG
     pixels = np.zeros((height, width, 3), np.uint8)
     pixels[..., 0] = (np.arange(width) // 64 * 2)[None, :]
     pixels[..., 1] = (np.arange(height) // 64 * 2)[:, None]
     left, top = SPOT
     pixels[top : top + SPOT_PX, left : left + SPOT_PX] = SPOT_COLOR
-    PillowImage.fromarray(pixels).save(tmp_path / "images/big.jpg", quality=95, subsampling=0)
-    assert init(write_config(tmp_path), "--yes") == 0
-    page = labeling.page
+    PillowImage.fromarray(pixels).save(folder / "images/big.jpg", quality=95, subsampling=0)
+    assert init(write_config(folder), "--yes") == 0
+    return SimpleNamespace(folder=folder / "session")
+
+
+def watch_tiles(page: Page) -> list[str]:
+    """The addresses of tiles that are asked for from now on."""
     tiles: list[str] = []
     page.on("request", lambda request: tiles.append(request.url) if "/tile?" in request.url else None)
-    labeling.open(serve_page(SimpleNamespace(folder=tmp_path / "session")))  # type: ignore[arg-type]
+    return tiles
+
+
+def test_stage__large_picture_on_a_full_disk_is_shown_without_tiles(
+    labeling: LabelingPage, tmp_path: Path, serve_page: Callable[..., str]
+) -> None:
+    page = labeling.page
+    tiles = watch_tiles(page)
+    labeling.open(serve_page(make_big(tmp_path), spare_disk_bytes=1 << 60))
+    box = labeling.canvas.bounding_box()
+    assert box is not None
+    (left, top), (width, height) = SPOT, BIG
+    at = (int(box["x"] + left / width * box["width"]), int(box["y"] + top / height * box["height"]))
+    page.mouse.move(*at)
+    for _ in range(8):
+        page.mouse.wheel(0, -240)
+        page.wait_for_timeout(50)
+    message = page.get_by_text("This picture is shown as an overview: full detail of this picture needs")
+    expect(message).to_have_count(1)
+    now, scale = labeling.canvas.bounding_box(), float(labeling.canvas.get_attribute("data-scale") or 0)
+    assert now is not None
+    middle = int(now["y"] + (top + SPOT_PX / 2) * scale), int(now["x"] + (left + SPOT_PX / 2) * scale)
+    labeling.wait_until(
+        lambda: bool(np.abs(screenshot(page)[middle].astype(int) - SPOT_COLOR).max() < 40), "the overview"
+    )
+    for _ in range(4):
+        page.mouse.wheel(0, -60)
+        page.wait_for_timeout(100)
+    assert len(tiles) == 1, "nor is it asked for again at every turn of the wheel"
+    (_the_browsers_own_line,) = labeling.watch.errors
+    labeling.watch.errors.clear()
+
+
+def test_stage__large_picture_comes_in_tiles(
+    labeling: LabelingPage, tmp_path: Path, serve_page: Callable[..., str]
+) -> None:
+    (left, top), (width, height) = SPOT, BIG
+    page = labeling.page
+    tiles = watch_tiles(page)
+    labeling.open(serve_page(make_big(tmp_path)))
     assert tiles == [], "the whole picture fits the screen in one piece"
     box = labeling.canvas.bounding_box()
     assert box is not None

@@ -9,11 +9,16 @@ const MOST_TILES = 160;
 /** A browser asks a host for six things at once; one is the events, and labels must not wait for tiles. */
 const MOST_REQUESTS = 3;
 const RETRY_AFTER_MS = 3_000;
+/** Somebody has to free space first. */
+const RETRY_FULL_AFTER_MS = 60_000;
+const STORAGE_FULL = 507;
 
 /** Tiles of large pictures: fetched as they come into sight, those used last are kept. */
 export class TileSource {
   /** A tile has come. */
   onArrival: () => void = () => undefined;
+  /** The server has no room for the tiles of a picture: why, in a sentence. Said once, and again only after tiles have come. */
+  onNoRoom: (reason: string) => void = () => undefined;
   readonly #api: Api;
   readonly #tiles = new Map<string, ImageBitmap>();
   readonly #running = new Map<string, AbortController>();
@@ -21,6 +26,9 @@ export class TileSource {
   readonly #refused = new Map<string, number>();
   /** Pictures in one look of which a tile has come: the first one makes the server prepare all, and others would wait for it. */
   readonly #begun = new Set<string>();
+  /** When pictures in one look that the server has no room for may be asked for again. */
+  readonly #no_room = new Map<string, number>();
+  #no_room_said = false;
   #wanted: readonly string[] = [];
   #addresses = new Map<string, { readonly image_id: number; readonly tile: TileAddress; readonly look: string }>();
 
@@ -66,6 +74,7 @@ export class TileSource {
 
   #mayAsk(key: string): boolean {
     const picture = pictureOf(key);
+    if ((this.#no_room.get(picture) ?? 0) > performance.now()) return false;
     return this.#begun.has(picture) || ![...this.#running.keys()].some((other) => pictureOf(other) === picture);
   }
 
@@ -77,6 +86,7 @@ export class TileSource {
     try {
       const blob = await this.#api.imageTile(address.image_id, address.tile, address.look, controller.signal);
       this.#begun.add(pictureOf(key));
+      this.#no_room_said = false;
       this.#keep(key, await createImageBitmap(blob));
       this.onArrival();
     } catch (error) {
@@ -92,6 +102,16 @@ export class TileSource {
     const is_expected = error instanceof ApiError || error instanceof UnreachableError || error instanceof DOMException;
     if (!is_expected) throw error;
     this.#refused.set(key, performance.now() + RETRY_AFTER_MS);
+    if (error instanceof ApiError && error.status === STORAGE_FULL) this.#stopAsking(pictureOf(key), error.message);
+  }
+
+  #stopAsking(picture: string, reason: string): void {
+    this.#no_room.set(picture, performance.now() + RETRY_FULL_AFTER_MS);
+    // Its tiles may be gone by now: then the first one makes the server prepare all again.
+    this.#begun.delete(picture);
+    if (this.#no_room_said) return;
+    this.#no_room_said = true;
+    this.onNoRoom(reason);
   }
 
   #keep(key: string, bitmap: ImageBitmap): void {
