@@ -9,6 +9,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests.conftest import ReadySession
 from tests.end_to_end.labeling_page import Watch
+from tests.end_to_end.test_accessibility import SHIFTS
 from tests.end_to_end.test_gallery import SURE, predict
 
 
@@ -55,11 +56,36 @@ def test_panel__on_a_phone_the_classes_come_right_below_the_picture(page: Page, 
     assert bottom(page.locator(".class-row").nth(5)) < 844
 
 
-def test_hint__swallows_clicks(page: Page, url: str) -> None:
-    page.goto(url)
+@pytest.mark.parametrize("size", [(1280, 720), (1024, 640), (390, 844)])
+def test_hint__lies_beside_the_picture_and_moves_nothing_when_it_goes(
+    page: Page, url: str, size: tuple[int, int]
+) -> None:
+    parts = {name: page.locator(name) for name in ("fewclick-toolbar", "image-stage", "fewclick-image-strip", ".sidebar .class-list")}
+    page.add_init_script(SHIFTS)
+    page.set_viewport_size({"width": size[0], "height": size[1]})
+    page.goto(f"{url}#/image/1")
     hint = page.get_by_test_id("hint")
     expect(hint).to_be_visible()
-    box = hint.bounding_box()
-    assert box is not None
-    hit = "([x, y]) => document.elementFromPoint(x, y).closest('[data-testid=hint]') !== null"
-    assert page.evaluate(hit, [box["x"] + 40, box["y"] + box["height"] / 2])
+    expect(page.locator(".class-row")).to_have_count(3)
+    expect(page.get_by_test_id("image-canvas")).to_have_attribute("data-image-id", "1")
+    expect(page.get_by_test_id("progress")).to_be_visible()
+
+    def places() -> dict[str, tuple[float, ...]]:
+        boxes = {name: part.bounding_box() for name, part in parts.items()}
+        return {name: (box["x"], box["y"], box["width"], box["height"]) for name, box in boxes.items() if box}
+
+    before = places()
+    assert bottom(parts["image-stage"]) <= (hint.bounding_box() or {})["y"]
+    while hint.count() > 0:
+        page.get_by_test_id("hint-done").click()
+        page.wait_for_timeout(50)
+        assert places() == before
+    expect(page.get_by_test_id("hint-farewell")).to_be_visible()
+    page.keyboard.press("f")
+    expect(page.get_by_test_id("image-canvas")).not_to_have_attribute("data-image-id", "1")
+    expect(page.get_by_test_id("hint-farewell")).to_have_count(0)
+    after = places()
+    assert after["image-stage"][:3] == before["image-stage"][:3]
+    assert after["image-stage"][3] > before["image-stage"][3]
+    assert {**after, "image-stage": ()} == {**before, "image-stage": ()}
+    assert page.evaluate("window.shifts") == []

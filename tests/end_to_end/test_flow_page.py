@@ -151,6 +151,30 @@ def test_back__of_the_browser_leads_through_the_images_and_keeps_what_was_labell
     expect(page.locator("fewclick-gallery")).to_have_count(0)
 
 
+def test_back__twice_within_a_moment_leads_two_images_back(page: Page, url: str) -> None:
+    # Something else draws the page anew between the change of the address and its event, as news of a prediction may.
+    page.add_init_script("addEventListener('popstate', () => document.querySelector('labeling-view')?.requestUpdate())")
+    for _ in range(10):
+        page.goto("about:blank")
+        page.goto(f"{url}#/image/1")
+        expect_image(page, 1)
+        for image_id in (2, 3):
+            page.keyboard.press("Shift+ArrowRight")
+            expect_image(page, image_id)
+        page.keyboard.press("g")
+        page.wait_for_url("**#/gallery*")
+        page.get_by_test_id("gallery-item-5").dblclick()
+        expect_image(page, 5)
+        page.evaluate("history.back()")
+        page.wait_for_url("**#/gallery*")
+        page.evaluate("() => { history.back(); history.back(); }")
+        expect_image(page, 1)
+        page.wait_for_url("**#/image/1")
+        expect(page.locator("fewclick-gallery")).to_have_count(0)
+        page.evaluate("history.forward()")
+        expect_image(page, 2)
+
+
 def test_server_cannot_save__said_and_sent_again(page: Page, url: str) -> None:
     answer = {"error": "StorageFullError", "detail": "the disk is full: nothing was saved"}
     page.goto(f"{url}#/image/1")

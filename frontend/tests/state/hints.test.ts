@@ -28,7 +28,7 @@ describe("hints", () => {
   });
   test("what is said on a phone names no key", () => {
     const texts = TASKS.flatMap((task) => hintsOf(task).map(({ touch_text = "" }) => touch_text));
-    expect(texts.filter((text) => text !== "")).toHaveLength(2);
+    expect(texts.filter((text) => text !== "").length).toBeGreaterThanOrEqual(8);
     expect(texts.join(" ")).not.toMatch(/Press|\{/);
   });
   test("none once they are put away", () => expect(currentHint("segmentation", { ...NONE, hint_dismissed: true })).toBeNull());

@@ -41,6 +41,8 @@ export class LabelingView extends AppView {
   #input_at_ms: number | undefined;
   /** The image that the present entry of the browser's history names. */
   #entry_image_id: number | null = null;
+  /** The address as it was last read or written here. Where it is another, the page has yet to hear of it. */
+  #known_hash = location.hash;
   /** On its way, as the address asks for it: until it is there, the address is ahead of the page. */
   #followed_id: number | null = null;
   readonly #keyboard = new Keyboard({
@@ -115,6 +117,7 @@ export class LabelingView extends AppView {
             ${this.#stage} ${stageChips(app)} ${emptyState(app, () => this.#run("next"))}
             ${stageNotices(app)}
             <fewclick-view-panel .app=${app}></fewclick-view-panel></div>
+          <fewclick-hint .app=${app}></fewclick-hint>
           <fewclick-image-strip .app=${app}></fewclick-image-strip>
         </div>
         <aside class="sidebar" aria-label="Labels, prediction and training">
@@ -141,9 +144,12 @@ export class LabelingView extends AppView {
     if (dataset.theme !== preferences.value.theme) dataset.theme = preferences.value.theme;
     const place = { image_id: navigator.image?.id ?? null, in_gallery: ui.gallery_open.value, filter: filter.value, sort: gallery_sort.value };
     if (this.#followed_id !== null && place.image_id !== this.#followed_id) return;
+    // Else the entry that the browser has gone back to would be written over.
+    if (location.hash !== this.#known_hash) return;
     const hash = newHash(location.hash, place);
     if (hash !== null && isNewEntry(this.#entry_image_id, place)) history.pushState(null, "", hash);
     else if (hash !== null) history.replaceState(null, "", hash);
+    this.#known_hash = location.hash;
     if (!place.in_gallery) this.#entry_image_id = place.image_id;
   }
 
@@ -182,6 +188,7 @@ export class LabelingView extends AppView {
   };
 
   readonly #followHash = (): void => {
+    this.#known_hash = location.hash;
     const wanted = imageIdInHash(location.hash);
     if (wanted !== null && wanted !== this.app.navigator.image?.id) void this.#follow(wanted);
     this.app.followHash(location.hash);

@@ -50,12 +50,9 @@ export function emptyState(app: App, goOn: () => void): TemplateResult | typeof 
   return nothing;
 }
 
-/** What lies over the image: what is wrong above, what to do below. Nothing moves when it comes and goes. */
+/** What lies over the image, and can be put away. Nothing moves when it comes and goes. */
 export function stageNotices(app: App): TemplateResult {
-  const done = allDone(app);
-  return html`<div class="stage-notices">
-    ${healthBanner(app)} ${done === nothing ? html`<fewclick-hint .app=${app}></fewclick-hint>` : done}
-  </div>`;
+  return html`<div class="stage-notices">${healthBanner(app)} ${allDone(app)}</div>`;
 }
 
 /** Nothing is left to answer: what to do now. */

@@ -1,5 +1,6 @@
 import { Check, Settings2, TextSearch } from "lucide";
 import { html, nothing, type PropertyDeclarations, type PropertyValues, type TemplateResult } from "lit";
+import { keyed } from "lit/directives/keyed.js";
 import { repeat } from "lit/directives/repeat.js";
 
 import { textOn } from "../../../state/color";
@@ -82,9 +83,10 @@ export class ClassificationUI extends AppView {
       <div class="card-head">
         <h2 id="prediction-title">Prediction</h2>
         ${this.app.signs.learning.value ? html`<span class="chip is-busy">Learning…</span>` : nothing}
-        ${top ? this.#badge(top) : nothing}
+        ${shown === null
+          ? html`<span class="hint" title="From then on every image comes up already predicted">after a few labels</span>`
+          : top ? this.#badge(top) : nothing}
       </div>
-      ${shown === null ? html`<p class="hint">Label a few images: from then on every image comes up already predicted.</p>` : nothing}
       <div class="bars ${bars.length > ROOMY_CLASSES ? "is-many" : ""}" role="list" tabindex="0" aria-label="Probability of each class">
         ${repeat(some, ({ label_class }) => label_class.id, (bar) => this.#bar(bar, bar === top, shown !== null))}
       </div>
@@ -94,7 +96,7 @@ export class ClassificationUI extends AppView {
         : nothing}
       <div class="button-row">
         <button class="button" data-testid="accept-prediction" ?disabled=${shown === null} title=${this.tip("Accept the prediction", "accept")}
-          @click=${() => this.command("accept")}>${icon(Check, 16)}<span>Accept ${top ? top.label_class.name : ""}</span></button>
+          @click=${() => this.command("accept")}>${keyed(top?.label_class.id, html`${icon(Check, 16)}<span>Accept ${top ? top.label_class.name : ""}</span>`)}</button>
       </div>
     </section>`;
   }

@@ -1,4 +1,4 @@
-import { ArrowRight, Lightbulb, X } from "lucide";
+import { Lightbulb, X } from "lucide";
 import { html, nothing } from "lit";
 import { keyed } from "lit/directives/keyed.js";
 
@@ -8,15 +8,21 @@ import type { Readable } from "../../../state/signal";
 import { AppView } from "./AppView";
 import { icon } from "./icon";
 
-/** The first steps, over the image: it moves nothing, and a click on it is none on the image below. */
+/**
+ * The first steps, in a row of their own below the image, as high as the longest. The row goes only when another image
+ * comes: until then the picture stays where it is.
+ */
 export class HintCallout extends AppView {
   #stop: (() => void) | null = null;
   /** Since the hint came that is there. */
   #labels = 0;
+  #has_row = false;
+  /** It was open when the last hint went. */
+  #last_image_id: number | null = null;
 
   protected watched(): readonly Readable<unknown>[] {
     const { preferences, classes, labelling, navigator } = this.app;
-    return [preferences, classes, labelling.selected_class_id, navigator.opened];
+    return [preferences, classes, labelling.selected_class_id, navigator.opened, navigator.problem];
   }
 
   override connectedCallback(): void {
@@ -45,14 +51,16 @@ export class HintCallout extends AppView {
 
   protected override render(): unknown {
     const { preferences, config, navigator } = this.app;
-    const hint = currentHint(config.task, preferences.value);
-    if (hint === null || navigator.image === null) return nothing;
+    const hint = navigator.problem.value === null ? currentHint(config.task, preferences.value) : null;
+    if (hint === null) return this.#farewell();
+    this.#has_row = true;
+    this.#last_image_id = null;
     const all = hintsOf(config.task);
     // A new one is a new thing on the page: nothing has moved.
-    return keyed(hint.id, html`<div class="callout is-at-${hint.at}" role="status" data-testid="hint" data-hint=${hint.id}>
-      ${icon(hint.at === "sidebar" ? ArrowRight : Lightbulb, 16)}
+    return keyed(hint.id, html`<div class="hint-row" role="status" data-testid="hint" data-hint=${hint.id}>
+      ${icon(Lightbulb, 16)}
       <p>${this.#text(hint)}</p>
-      <span class="callout-buttons">
+      <span class="hint-buttons">
         <button class="button small" data-testid="hint-done" @click=${() => this.#done(hint)}>Got it</button>
         <span class="count">${all.indexOf(hint) + 1} of ${all.length}</span>
         <button class="button small ghost icon-only" data-testid="hints-away" aria-label="No more hints" title="No more hints"
@@ -61,13 +69,25 @@ export class HintCallout extends AppView {
     </div>`);
   }
 
+  /** In the place of the last hint. */
+  #farewell(): unknown {
+    const image_id = this.app.navigator.image?.id ?? null;
+    this.#last_image_id ??= image_id;
+    if (!this.#has_row || this.#last_image_id !== image_id) {
+      this.#has_row = false;
+      return nothing;
+    }
+    const where = isPhone() ? "Help, above, has these hints again." : html`Help ${this.#filled("help")} has all keys, and these hints again.`;
+    return html`<div class="hint-row is-last" data-testid="hint-farewell"><p>${where}</p></div>`;
+  }
+
   #done({ id }: Hint): void {
     const { preferences } = this.app;
     preferences.change({ hints_done: [...preferences.value.hints_done, id] });
   }
 
   #text({ text, touch_text = text }: Hint): unknown {
-    const shown = matchMedia("(max-width: 520px)").matches ? touch_text : text;
+    const shown = isPhone() ? touch_text : text;
     return shown.split(/(\{[\w-]+\})/).map((part) => (part.startsWith("{") ? this.#filled(part.slice(1, -1)) : part));
   }
 
@@ -79,6 +99,10 @@ export class HintCallout extends AppView {
     const key = keys.keysOf(name as Command)[0];
     return key === undefined ? "(no key)" : html`<kbd>${keyName(key)}</kbd>`;
   }
+}
+
+function isPhone(): boolean {
+  return matchMedia("(max-width: 520px)").matches;
 }
 
 customElements.define("fewclick-hint", HintCallout);
