@@ -4,6 +4,7 @@ import type { ShownPrediction } from "../state/prediction";
 import type { OverlayStyle, Renderer } from "../state/preferences";
 import type { Annotation, LabelClass } from "../state/types";
 import { Gestures } from "./gestures";
+import { KeyPointer } from "./key_pointer";
 import { PictureFilter } from "./picture_filter";
 import { StagePainter, type Part, type StageScene } from "./stage_painter";
 import type { StageHandlers, StagePicture } from "./stage_types";
@@ -32,6 +33,8 @@ export class ImageStage extends HTMLElement {
   readonly #observer = new ResizeObserver(() => this.#resized());
   readonly #tools: ToolHost;
   readonly #gestures: Gestures;
+  /** The cursor of the keyboard. */
+  readonly cursor: KeyPointer;
   #frame = 0;
   #pointer: Vec2 | null = null;
 
@@ -44,6 +47,11 @@ export class ImageStage extends HTMLElement {
       missed: (image_id) => this.handlers?.missed(image_id),
       repaint: () => this.#invalidate("tool"),
     });
+    this.cursor = new KeyPointer(this.#view, this.#tools, {
+      imageAt: (at_ms) => this.#imageAt(at_ms),
+      box: () => this.getBoundingClientRect(),
+      changed: () => this.#invalidate("tool"),
+    });
     this.#gestures = new Gestures(this, {
       isOnImage: (event) => this.#isOnImage(event),
       toolDown: (event) => this.#tools.down(event),
@@ -54,7 +62,7 @@ export class ImageStage extends HTMLElement {
       zoom: (factor, anchor) => this.#view.zoom(factor, anchor),
       hover: (event) => {
         this.#pointer = event ? this.#at(event) : null;
-        this.#tools.hover(event);
+        if (!this.cursor.isOn) this.#tools.hover(event);
       },
       leftDragPans: () => this.#tools.tool === null,
       touchDraws: () => this.#tools.tool?.draws === true,
@@ -65,6 +73,7 @@ export class ImageStage extends HTMLElement {
   connectedCallback(): void {
     this.append(this.#filter.element);
     this.#painter.appendTo(this);
+    this.append(this.cursor.element);
     this.#observer.observe(this);
     this.#invalidate("overlay");
   }
@@ -145,6 +154,7 @@ export class ImageStage extends HTMLElement {
     if (tool !== this.#tools.tool) {
       this.#gestures.dropTool();
       this.#tools.set(tool);
+      this.cursor.rest();
     }
     this.style.setProperty("--stage-cursor", tool?.cursor ?? "grab");
   }
@@ -173,6 +183,17 @@ export class ImageStage extends HTMLElement {
     this.#invalidate("layers");
   }
 
+  /** The keyboard's cursor is on the image: where it is on, keys are the image's, also for a screen reader. */
+  setCursor(is_on: boolean): void {
+    if (is_on === this.cursor.isOn) return;
+    this.#painter.picture.setInteractive(is_on);
+    this.cursor.set(is_on);
+  }
+
+  focusImage(): void {
+    this.#painter.picture.canvas.focus();
+  }
+
   setSpaceHeld(held: boolean): void {
     this.#gestures.space_held = held;
     this.classList.toggle("is-panning", held);
@@ -183,17 +204,23 @@ export class ImageStage extends HTMLElement {
   }
 
   actualSize(): void {
-    this.#view.actualSize(this.#pointer);
+    this.#view.actualSize(this.cursor.onStage ?? this.#pointer);
   }
 
   zoomBy(factor: number): void {
-    this.#view.zoom(factor);
+    this.#view.zoom(factor, this.cursor.onStage ?? undefined);
   }
 
-  /** Where the pointer is on the image that was on screen at a time; null when it is elsewhere, or none was. */
+  /** Where the keyboard's cursor, else the pointer, is on the image that was on screen at a time; null when elsewhere, or none was. */
   pointerOnImage(at_ms: number): Vec2 | null {
+    if (this.cursor.isOn) return this.cursor.placeOn(at_ms);
     const seen = this.#imageAt(at_ms);
     return this.#pointer && seen ? placeOnImage(seen, this.#pointer) : null;
+  }
+
+  /** How many pixels of the image one CSS pixel is long. */
+  get pixel(): number {
+    return 1 / this.#view.view.scale;
   }
 
   #imageAt(at_ms: number): PlacedImage | null {
@@ -212,7 +239,7 @@ export class ImageStage extends HTMLElement {
     this.#painter.overlay.setOpacity(this.#scene.style === "contour" ? null : this.#scene.opacity);
   }
 
-  #at(event: MouseEvent): Vec2 {
+  #at(event: Pick<MouseEvent, "clientX" | "clientY">): Vec2 {
     const box = this.getBoundingClientRect();
     return [event.clientX - box.left, event.clientY - box.top];
   }
@@ -236,6 +263,7 @@ export class ImageStage extends HTMLElement {
     const dirty = new Set(this.#dirty);
     this.#dirty.clear();
     this.#painter.paint(dirty, this.#view.view, this.#view.stage, this.#tools.tool);
+    this.cursor.paint(this.#view.view, this.#scene.picture?.size ?? null);
     this.#view.painted();
   }
 }

@@ -25,10 +25,17 @@ export class PictureLayer {
   constructor(private readonly needDetail: (image_id: number) => void) {
     this.canvas.dataset.testid = "image-canvas";
     this.canvas.tabIndex = 0;
-    this.canvas.setAttribute("role", "img");
+    this.setInteractive(false);
     this.detail.className = "stage-detail";
     this.detail.ariaHidden = "true";
     this.detail.style.display = "none";
+  }
+
+  /** Whether keys move something on it: a screen reader then leaves them to the page. */
+  setInteractive(is_interactive: boolean): void {
+    this.canvas.setAttribute("role", is_interactive ? "application" : "img");
+    if (is_interactive) this.canvas.setAttribute("aria-roledescription", "image with a cursor");
+    else this.canvas.removeAttribute("aria-roledescription");
   }
 
   set(picture: StagePicture | null): void {

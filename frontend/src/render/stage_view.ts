@@ -1,5 +1,5 @@
 import type { Vec2 } from "../state/geometry";
-import { centred, fit, pan, stageToImage, zoomAt, type Size, type Viewport } from "../state/viewport";
+import { centred, fit, pan, revealed, stageToImage, zoomAt, type Size, type Viewport } from "../state/viewport";
 
 /** An image, and where on the stage it lies. */
 export interface PlacedImage {
@@ -53,6 +53,13 @@ export class StageView {
 
   pan(by: Vec2): void {
     this.#set((size) => pan(this.view, by, this.stage, size));
+  }
+
+  /** Moves the image no further than it takes to have a place of it in sight, if it is the open one. */
+  reveal(image_id: number, at: Vec2, margin_px: number): void {
+    if (this.#image?.image_id !== image_id) return;
+    const view = revealed(this.view, at, margin_px, this.stage, this.#image.size);
+    if (view !== this.view) this.#set(() => view);
   }
 
   /** `anchor`: what stays in its place; the middle of the stage if there is none. Stage CSS pixels. */

@@ -2,9 +2,18 @@ import { clamp, type Vec2 } from "../state/geometry";
 import { placeOnImage, type PlacedImage } from "./stage_view";
 import type { StageTool, ToolPointer } from "./tools";
 
+/** A pointer event, or what a key stands for in its place. */
+export type ToolInput = Pick<
+  PointerEvent,
+  "clientX" | "clientY" | "button" | "timeStamp" | "shiftKey" | "altKey" | "ctrlKey" | "metaKey" | "pressure" | "pointerType" | "detail"
+>;
+
+/** `pointerType` of the keyboard's cursor. Its `detail` counts presses: nobody has to be quick with keys. */
+export const KEYBOARD = "keyboard";
+
 export interface ToolSurroundings {
   /** CSS pixels of the stage. */
-  at(event: PointerEvent): Vec2;
+  at(event: ToolInput): Vec2;
   /** The image that was on screen at a time, as `Event.timeStamp` has it, and where it lay; null if none was. */
   imageAt(at_ms: number): PlacedImage | null;
   /** From a press to its release, all of it while an image was on screen that is not the open one any more. */
@@ -39,13 +48,18 @@ export class ToolHost {
   #image_id: number | null = null;
   #drag: Drag | null = null;
   #button: ToolPointer["button"] = "primary";
-  #last_down: PointerEvent | null = null;
+  #last_down: ToolInput | null = null;
   #clicks = 0;
 
   constructor(private readonly around: ToolSurroundings) {}
 
   get tool(): StageTool | null {
     return this.#tool;
+  }
+
+  /** Between a press and its release. */
+  get isDragging(): boolean {
+    return this.#drag !== null;
   }
 
   set(tool: StageTool | null): void {
@@ -65,7 +79,7 @@ export class ToolHost {
   }
 
   /** Whether the tool takes the drag that follows. */
-  down(event: PointerEvent): boolean {
+  down(event: ToolInput): boolean {
     const tool = this.#tool;
     if (tool === null || this.#image_id === null) return false;
     this.#button = event.button === 2 ? "secondary" : "primary";
@@ -83,12 +97,12 @@ export class ToolHost {
     return drags;
   }
 
-  drag(events: readonly PointerEvent[]): void {
+  drag(events: readonly ToolInput[]): void {
     const pointers = this.#ofDrag(events);
     if (this.#drag?.is_left === false && pointers.length > 0) this.#tool?.drag?.(pointers);
   }
 
-  up(event: PointerEvent): void {
+  up(event: ToolInput): void {
     const [pointer] = this.#ofDrag([event]);
     const drag = this.#drag;
     this.#drag = null;
@@ -104,14 +118,14 @@ export class ToolHost {
     else if (drag) this.#tool?.cancel?.();
   }
 
-  hover(event: PointerEvent | null): void {
+  hover(event: ToolInput | null): void {
     const image = event && this.around.imageAt(event.timeStamp);
     const is_open = image !== null && image.image_id === this.#image_id;
     this.#tool?.hover?.(event && is_open ? this.#pointer(event, image) : null);
   }
 
   /** The drag ends, and is told as missed, if it goes on where another image came on screen meanwhile. */
-  #ofDrag(events: readonly PointerEvent[]): readonly ToolPointer[] {
+  #ofDrag(events: readonly ToolInput[]): readonly ToolPointer[] {
     const drag = this.#drag;
     if (drag === null) return [];
     const pointers: ToolPointer[] = [];
@@ -132,7 +146,11 @@ export class ToolHost {
   }
 
   /** Pointer events do not tell it themselves. */
-  #countClicks(event: PointerEvent): void {
+  #countClicks(event: ToolInput): void {
+    if (event.pointerType === KEYBOARD) {
+      this.#clicks = event.detail;
+      return;
+    }
     const last = this.#last_down;
     const is_again =
       last?.button === event.button &&
@@ -142,7 +160,7 @@ export class ToolHost {
     this.#last_down = event;
   }
 
-  #pointer(event: PointerEvent, image: PlacedImage): ToolPointer {
+  #pointer(event: ToolInput, image: PlacedImage): ToolPointer {
     const [x, y] = placeOnImage(image, this.around.at(event));
     const { width, height } = image.size;
     return {

@@ -29,6 +29,7 @@ export type Command =
   | "tool-box"
   | "tool-correct"
   | "select-all"
+  | "keyboard-cursor"
   | "accept-region"
   | "hide-overlay"
   | "opacity-down"
@@ -73,7 +74,7 @@ export interface Binding {
   readonly command: Command;
   /** As "Ctrl+Shift+Z": modifiers, then a letter, a KeyboardEvent.key or, after "@", a KeyboardEvent.code. */
   readonly keys: readonly string[];
-  readonly group: "Labelling" | "Tools" | "Moving between images" | "View" | "Session";
+  readonly group: "Labelling" | "Tools" | "Keyboard on the image" | "Moving between images" | "View" | "Session";
   readonly text: string;
   /** Only in sessions of this task. */
   readonly task?: Task;
@@ -99,6 +100,7 @@ export const BINDINGS: readonly Binding[] = [
   { command: "tool-box", keys: ["w"], group: "Tools", text: "Box", task: "segmentation" },
   { command: "tool-correct", keys: ["y"], group: "Tools", text: "Predicted region: accept, erase, fill; again: the next of these", task: "segmentation" },
   { command: "select-all", keys: ["Ctrl+a"], group: "Tools", text: "Select all points and regions", task: "segmentation" },
+  { command: "keyboard-cursor", keys: ["z"], group: "Keyboard on the image", text: "Cursor that the keyboard moves; again, or Esc: leave it" },
   { command: "next", keys: ["f", "ArrowRight"], group: "Moving between images", text: "Next image" },
   { command: "previous", keys: ["d", "ArrowLeft"], group: "Moving between images", text: "Previous image" },
   { command: "next-in-order", keys: ["Shift+ArrowRight"], group: "Moving between images", text: "Review: next of all images, labelled or not" },
@@ -155,7 +157,7 @@ export function conflicts(bindings: readonly Binding[]): string[] {
 
 /** For people: "Ctrl+Shift+@Digit1" becomes ["Ctrl", "Shift", "1"]. */
 export function keyCaps(key: string): string[] {
-  const names: Record<string, string> = { ArrowRight: "→", ArrowLeft: "←", Delete: "Del", Escape: "Esc", Backspace: "⌫" };
+  const names: Record<string, string> = { ArrowRight: "→", ArrowLeft: "←", Delete: "Del", Escape: "Esc" };
   return splitKey(key).map((part) => {
     const plain = part.replace(/^@(?:Digit|Key)/, "");
     return names[plain] ?? (plain.length === 1 ? plain.toUpperCase() : plain);

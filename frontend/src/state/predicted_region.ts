@@ -28,13 +28,41 @@ export function predictedRegionAt(
   const first = maps[0]?.map;
   if (first === undefined || first.width * first.height > MOST_CELLS) return null;
   const { width, height } = first;
-  const [across, down] = scaleBetween(image, first);
-  const place = ([x, y]: Vec2): number => {
-    const [column, row] = [Math.floor(x * across), Math.floor(y * down)];
-    return column < 0 || row < 0 || column >= width || row >= height ? -1 : row * width + column;
-  };
+  const classAt = classReader(maps, classes);
+  const start = cellOf(first, image, at);
+  if (start < 0) return null;
+  const class_id = classAt(start);
+  const cells = flood(width, height, start, (i) => classAt(i) === class_id);
+  return { class_id, width, height, cells, has: (there) => cells[cellOf(first, image, there)] === 1 };
+}
+
+/** The most likely class at a place, and how likely it is, 0..1. null where there is no prediction. */
+export function predictedClassAt(
+  { maps }: ShownPrediction,
+  classes: readonly LabelClass[],
+  image: Size,
+  at: Vec2,
+): { readonly class_id: number; readonly p: number } | null {
+  const first = maps[0]?.map;
+  const cell = first === undefined ? -1 : cellOf(first, image, at);
+  if (cell < 0) return null;
+  const class_id = classReader(maps, classes)(cell);
+  const own = maps.find((entry) => entry.class_id === class_id);
+  // The one map of two classes says what the other is.
+  return { class_id, p: (own?.map.values[cell] ?? 255 - (first?.values[cell] ?? 0)) / 255 };
+}
+
+/** -1 beside the image. */
+function cellOf(map: Size, image: Size, [x, y]: Vec2): number {
+  const [across, down] = scaleBetween(image, map);
+  const [column, row] = [Math.floor(x * across), Math.floor(y * down)];
+  return column < 0 || row < 0 || column >= map.width || row >= map.height ? -1 : row * map.width + column;
+}
+
+/** Gives the id of the most likely class of a cell. */
+function classReader(maps: ShownPrediction["maps"], classes: readonly LabelClass[]): (i: number) => number {
   const other = classes.length === 2 && maps.length === 1 ? (classes.find(({ id }) => id !== maps[0]?.class_id)?.id ?? -1) : null;
-  const classAt = (i: number): number => {
+  return (i) => {
     let [best, class_id] = other === null ? [-1, -1] : [127.5, other];
     for (const entry of maps) {
       const here = entry.map.values[i] ?? 0;
@@ -42,11 +70,6 @@ export function predictedRegionAt(
     }
     return class_id;
   };
-  const start = place(at);
-  if (start < 0) return null;
-  const class_id = classAt(start);
-  const cells = flood(width, height, start, (i) => classAt(i) === class_id);
-  return { class_id, width, height, cells, has: (there) => cells[place(there)] === 1 };
 }
 
 /** Cells that touch by a side. */

@@ -5,6 +5,11 @@ export type ToolName = "hand" | "points" | "select" | "brush" | "eraser" | "poly
 /** What a click of the correcting tool does to the predicted region below it. */
 export type Correction = "accept" | "erase" | "fill";
 
+/** As buttons and speech call them. */
+export const TOOL_NAMES: Readonly<Record<ToolName, string>> = {
+  hand: "Hand", points: "Points", select: "Select", brush: "Brush", eraser: "Eraser", polygon: "Polygon", box: "Box", correct: "Predicted region",
+}; // prettier-ignore
+
 export const CORRECTIONS: readonly Correction[] = ["accept", "erase", "fill"];
 
 export const SMALLEST_BRUSH_PX = 0.5;

@@ -18,6 +18,10 @@ export class UiState {
   readonly page_outdated = new Signal(false);
   readonly comment_open = new Signal(false);
   readonly overlay_hidden = new Signal(false);
+  /** The keyboard has a cursor on the image. */
+  readonly key_cursor = new Signal(false);
+  /** What was said of that cursor last; empty where it is not there. */
+  readonly cursor_said = new Signal("");
   /** Of the stage, screen pixels per image pixel. */
   readonly zoom = new Signal(1);
 }

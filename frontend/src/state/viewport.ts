@@ -42,6 +42,17 @@ export function pan(view: Viewport, [dx, dy]: Vec2, stage: Size, image: Size): V
   return keepInSight({ ...view, x: view.x + dx, y: view.y + dy }, stage, image);
 }
 
+/** Moved no further than it takes for a place of the image to lie `margin_px` within the stage. */
+export function revealed(view: Viewport, at: Vec2, margin_px: number, stage: Size, image: Size): Viewport {
+  const [x, y] = imageToStage(view, at);
+  const way = (offset: number, room: number): number => {
+    const margin = Math.min(margin_px, room / 2);
+    return clamp(offset, margin, room - margin) - offset;
+  };
+  const by: Vec2 = [way(x, stage.width), way(y, stage.height)];
+  return by[0] === 0 && by[1] === 0 ? view : pan(view, by, stage, image);
+}
+
 export function stageToImage(view: Viewport, [x, y]: Vec2): Vec2 {
   return [(x - view.x) / view.scale, (y - view.y) / view.scale];
 }

@@ -129,19 +129,20 @@ export class Labelling {
     else this.late.givePoints(left, "Remove the point", (points) => points.filter((other) => other !== point));
   }
 
-  /** Delete key: the point nearest to the pointer, however far; what is said of a whole image. */
-  removeNearest(at: readonly [number, number] | null, at_ms = Infinity): void {
+  /** Delete key: the point nearest to the pointer, within `radius` image pixels (false: there is none); what is said of a whole image. */
+  removeNearest(at: readonly [number, number] | null, at_ms = Infinity, radius = Infinity): boolean {
     const left = this.navigator.on_screen.leftAt(at_ms);
     if (this.task.value !== "segmentation") {
       const nothing: Draft = this.task.value === "multilabel" ? { kind: "classes", class_ids: null } : { kind: "label", class_id: null };
       if (left !== null) this.late.give(left, "No label", () => nothing);
       else if (this.task.value === "multilabel") this.annotations.setClasses(null);
       else this.annotations.setLabel(null);
-      return;
+      return true;
     }
     const points = this.pointsOf(left);
-    const point = at === null ? points.at(-1) : nearestPoint(points, at[0], at[1], Infinity);
+    const point = at === null ? points.at(-1) : nearestPoint(points, at[0], at[1], radius);
     if (point) this.#removePoint(point, left);
+    return Boolean(point);
   }
 
   /** Whether `undo` has something to undo: here, or on the image from which this one came up by itself. */

@@ -80,6 +80,12 @@ describe("ToolHost", () => {
     expect(calls.map(([, pointer]) => pointer?.clicks)).toEqual([1, 2, 1, 1]);
   });
 
+  test("counts presses of a key as it is told: nobody has to be quick", () => {
+    const { tools, calls } = host(false);
+    for (const [timeStamp, detail] of [[0, 1], [9_000, 2]] as const) tools.down(event({ timeStamp, detail, pointerType: "keyboard" }));
+    expect(calls.map(([, pointer]) => [pointer?.clicks, pointer?.device])).toEqual([[1, "mouse"], [2, "mouse"]]);
+  });
+
   test("a press from before the frame with the next image counts for the image of that moment, where it lay then", () => {
     const { tools, calls, left, missed, tool } = host(false);
     Object.assign(tool, { draws: false });

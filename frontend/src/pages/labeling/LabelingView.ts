@@ -9,6 +9,7 @@ import { AppView } from "./components/AppView";
 import "./components/AppHeader";
 import "./components/ClassificationUI";
 import "./components/ClassPalette";
+import "./components/CursorLine";
 import type { Gallery } from "./components/Gallery";
 import "./components/Gallery";
 import "./components/HintCallout";
@@ -22,6 +23,7 @@ import "./components/Toolbar";
 import "./components/TrainingPanel";
 import "./components/ViewPanel";
 import { Commands } from "./commands";
+import { CursorDesk } from "./cursor_desk";
 import { Keyboard } from "./keyboard";
 import { LazyDialogs } from "./lazy_dialogs";
 import { emptyState, stageChips, stageNotices } from "./notices";
@@ -37,6 +39,7 @@ export class LabelingView extends AppView {
   #feed: StageFeed | null = null;
   /** In segmentation sessions. */
   #desk: ToolDesk | null = null;
+  #cursor: CursorDesk | null = null;
   #commands: Commands | null = null;
   #input_at_ms: number | undefined;
   /** The image that the present entry of the browser's history names. */
@@ -49,6 +52,7 @@ export class LabelingView extends AppView {
     bindings: () => this.app.keys.here,
     command: (command, at_ms) => this.#run(command, at_ms),
     chooseClass: (index, at_ms) => this.#chooseClass(index, at_ms),
+    cursorKey: (...key) => this.#cursor?.key(...key) ?? false,
     toolKey: (key, at_ms) => !this.app.ui.gallery_open.value && (this.#desk?.key(key, at_ms) ?? false),
     hide: (hidden) => this.app.ui.overlay_hidden.set(hidden),
     isHidden: () => this.app.ui.overlay_hidden.value,
@@ -80,7 +84,8 @@ export class LabelingView extends AppView {
     };
     this.app.tiles.onArrival = () => this.#stage.tilesArrived();
     if (this.app.config.task === "segmentation") this.#desk = new ToolDesk(this.app, this.#stage);
-    this.#commands = new Commands(this.app, this.#stage, this.#desk, this);
+    this.#cursor = new CursorDesk(this.app, this.#stage, this.#desk);
+    this.#commands = new Commands(this.app, this.#stage, this.#desk, this.#cursor, this);
     this.#keyboard.listen();
     roveFocusIn(this);
     this.addEventListener("fewclick-class", ({ detail }) => this.#choose(detail, this.#input_at_ms));
@@ -98,6 +103,7 @@ export class LabelingView extends AppView {
   override disconnectedCallback(): void {
     super.disconnectedCallback();
     this.#keyboard.stop();
+    this.#cursor?.stop();
     this.#desk?.stop();
     removeEventListener("hashchange", this.#followHash);
     this.#dialogs?.stop();
@@ -116,6 +122,7 @@ export class LabelingView extends AppView {
             ${app.config.task === "segmentation" ? html`<fewclick-tool-palette .app=${app}></fewclick-tool-palette>` : nothing}
             ${this.#stage} ${stageChips(app)} ${emptyState(app, () => this.#run("next"))}
             ${stageNotices(app)}
+            <fewclick-cursor-line .app=${app}></fewclick-cursor-line>
             <fewclick-view-panel .app=${app}></fewclick-view-panel></div>
           <fewclick-hint .app=${app}></fewclick-hint>
           <fewclick-image-strip .app=${app}></fewclick-image-strip>

@@ -3,6 +3,7 @@ import type { ImageStage } from "../../render/image_stage";
 import type { Command } from "../../state/keymap";
 import type { OverlayStyle, Theme } from "../../state/preferences";
 import { openDialog } from "./components/dialog";
+import type { CursorDesk } from "./cursor_desk";
 import type { ToolDesk } from "./tool_desk";
 
 const ZOOM_STEP = 1.25;
@@ -16,6 +17,7 @@ export class Commands {
     private readonly app: App,
     private readonly stage: ImageStage,
     private readonly desk: ToolDesk | null,
+    private readonly cursor: CursorDesk,
     private readonly page: HTMLElement,
   ) {}
 
@@ -51,6 +53,7 @@ export class Commands {
     "tool-box": () => this.desk?.choose("box"),
     "tool-correct": () => this.desk?.choose("correct"),
     "select-all": () => this.app.regions.selectAll(),
+    "keyboard-cursor": () => this.cursor.toggle(),
     "accept-region": (at_ms) => this.desk?.acceptRegion(at_ms),
     "hide-overlay": () => this.app.ui.overlay_hidden.set(!this.app.ui.overlay_hidden.value),
     "opacity-down": () => this.#stepSizeOrOpacity(-1),
@@ -79,7 +82,8 @@ export class Commands {
     this.stage.cancelTool();
     if (this.app.ui.gallery_open.value) this.app.ui.gallery_open.set(false);
     else if (this.app.ui.comment_open.value) this.app.ui.comment_open.set(false);
-    else this.app.picture_view.panel_open.set(false);
+    else if (this.app.picture_view.panel_open.value) this.app.picture_view.panel_open.set(false);
+    else this.cursor.leave();
   }
 
   /** Of the brush where one is in hand, else of the overlay. */

@@ -5,6 +5,8 @@ export interface KeyboardHandlers {
   /** `at_ms`: when the key was pressed; a busy page hears of it later. */
   command(command: Command, at_ms: number): void;
   chooseClass(index: number, at_ms: number): void;
+  /** The cursor that the keyboard moves over the image, where it is there: it is asked before all others. */
+  cursorKey(key: { readonly key: string; readonly ctrl: boolean; readonly shift: boolean; readonly alt: boolean }, at_ms: number, is_repeat: boolean): boolean;
   /** The tool at work is asked first: Escape, Enter, arrows and the like may be its. */
   toolKey(key: { readonly key: string; readonly ctrl: boolean; readonly shift: boolean; readonly alt: boolean }, at_ms: number): boolean;
   hide(hidden: boolean): void;
@@ -41,13 +43,17 @@ export class Keyboard {
   readonly #down = (event: KeyboardEvent): void => {
     if (event.defaultPrevented || event.isComposing || this.handlers.isBlocked()) return;
     const target = focused(event);
+    const { key, code, shiftKey: shift, altKey: alt } = event;
+    const ctrl = event.ctrlKey || event.metaKey;
+    if (isForImage(target) && this.handlers.cursorKey({ key, ctrl, shift, alt }, event.timeStamp, event.repeat)) {
+      event.preventDefault();
+      return;
+    }
     if (event.key === " " && !["input", "select", "textarea", "button", "a", "summary"].includes(target.tag)) {
       event.preventDefault();
       this.handlers.space(true);
       return;
     }
-    const { key, code, shiftKey: shift, altKey: alt } = event;
-    const ctrl = event.ctrlKey || event.metaKey;
     if (isForTools(target, key) && this.handlers.toolKey({ key, ctrl, shift, alt }, event.timeStamp)) {
       event.preventDefault();
       return;
@@ -88,6 +94,11 @@ export class Keyboard {
 /** Holding the key down goes on doing it. */
 function repeats(command: Command): boolean {
   return ["next", "previous", "next-in-order", "previous-in-order", "undo", "redo", "zoom-in", "zoom-out", "opacity-up", "opacity-down"].includes(command);
+}
+
+/** Arrows, Enter and Space belong to the control that has the focus. */
+function isForImage({ tag, editable }: { tag: string; editable: boolean }): boolean {
+  return !editable && !["input", "select", "textarea", "button", "a", "summary"].includes(tag);
 }
 
 /** Not while typing; Enter on a button presses the button. */

@@ -1,6 +1,6 @@
 import type { App } from "../../app";
 import type { ImageStage } from "../../render/image_stage";
-import { PointTool } from "../../render/point_tool";
+import { PICK_RADIUS_PX, PointTool } from "../../render/point_tool";
 import { BoxTool } from "../../render/tools/box_tool";
 import { BrushTool } from "../../render/tools/brush_tool";
 import { CorrectTool } from "../../render/tools/correct_tool";
@@ -114,6 +114,7 @@ export class ToolDesk {
     this.#prediction = predictions.shown.value;
     this.#points.cursor = classCursor(this.#chosenColor());
     this.stage.setTool(tool);
+    this.stage.style.setProperty("--stage-class", this.#chosenColor());
     this.stage.repaintTool();
     const { fill, hatch } = sharedOpacity(preferences.value.overlay_opacity, true);
     const colors = new Map(classes.value.map(({ id, color }) => [id, color]));
@@ -201,10 +202,18 @@ export class ToolDesk {
     return ["brush", "eraser"].includes(this.app.tools.tool.value);
   }
 
-  /** Delete, where the tool has no use for it: the point nearest to the pointer. */
+  get openCorners(): number {
+    return this.#polygon.cornerCount;
+  }
+
+  /** Delete, where the tool has no use for it: the point nearest to the pointer, or within reach of the keyboard's cursor. */
   remove(at_ms = Infinity): void {
     const { tools, labelling, toasts } = this.app;
-    if (["points", "hand"].includes(tools.tool.value)) labelling.removeNearest(this.stage.pointerOnImage(at_ms), at_ms);
+    const reach = this.stage.cursor.isOn ? PICK_RADIUS_PX * this.stage.pixel : Infinity;
+    if (["points", "hand"].includes(tools.tool.value)) {
+      const was_there = labelling.removeNearest(this.stage.pointerOnImage(at_ms), at_ms, reach);
+      if (!was_there && reach !== Infinity) toasts.show("info", "There is no point at the cursor.");
+    }
     else toasts.show("info", "To remove something, select it first (M). To remove a part of it, erase it (R).");
   }
 

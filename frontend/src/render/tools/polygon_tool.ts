@@ -49,6 +49,11 @@ export class PolygonTool implements KeyTool {
     return this.#draft.corners.length === 0;
   }
 
+  /** Of the one that waits to be closed. */
+  get cornerCount(): number {
+    return this.#draft.corners.length;
+  }
+
   /** The person chose a class while drawing. */
   takeClass(class_id: number): void {
     this.#draft.class_id = class_id;

@@ -10,14 +10,10 @@ import type { Readable } from "../../../state/signal";
 import type { Task } from "../../../state/types";
 import { copyDetails } from "../problem_details";
 import { AppView } from "./AppView";
+import { cursorLines, digitLines, mouseLines, type Fixed } from "./fixed_keys";
 import { closeOnBackdrop, showDialog, whenClosed } from "./dialog";
 import { icon } from "./icon";
 
-const DIGITS: Readonly<Record<Task, string>> = {
-  segmentation: "Class of the next point",
-  classification: "Class of the image",
-  multilabel: "A class of the image, on or off",
-};
 const TASK_NAMES: Readonly<Record<Task, string>> = { segmentation: "Segmentation", classification: "Classification", multilabel: "Multi-label" };
 
 /** A command that waits for its new key; `key` once one was pressed that something stands in the way of. */
@@ -25,13 +21,6 @@ interface Capture {
   readonly command: Command;
   readonly key: string | null;
   readonly clash: Clash | null;
-}
-
-/** A line that is no binding: nothing to change there. */
-interface Fixed {
-  readonly keys: readonly (readonly string[])[];
-  readonly text: string;
-  readonly between?: string;
 }
 
 /** Every key, from the table that makes them work; each can be changed here. */
@@ -88,20 +77,23 @@ export class KeyHelp extends AppView {
   #groups(): TemplateResult[] {
     const shown = this.all_tasks ? this.app.keys.bindings.value : this.app.keys.here;
     const groups = [...new Set(shown.map(({ group }) => group))].map((group) => {
-      const digits: Fixed[] = group === "Labelling" ? this.#digits() : [];
       const rows = shown.filter((binding) => binding.group === group && this.#fits(binding.text, binding.keys.map(keyName)));
-      return this.#section(group, digits, rows);
+      const { task } = this.app.config;
+      if (group === "Keyboard on the image") return this.#section(group, [], rows, cursorLines(task));
+      return this.#section(group, group === "Labelling" ? digitLines(task) : [], rows);
     });
-    return [...groups, this.#section("Mouse", this.#mouse(), [])].filter((group) => group !== null);
+    return [...groups, this.#section("Mouse", mouseLines(this.app.config.task, this.app.classes.value.length), [])].filter((group) => group !== null);
   }
 
-  #section(title: string, fixed: readonly Fixed[], rows: readonly Binding[]): TemplateResult | null {
-    const lines = fixed.filter(({ text, keys }) => this.#fits(text, keys.map((caps) => caps.join("+"))));
-    if (lines.length + rows.length === 0) return null;
-    return html`<section><h3>${title}</h3><ul>
-      ${lines.map(({ keys, text, between }) => html`<li><span class="key-caps is-fixed">${capsOf(keys, between)}</span><span class="key-text">${text}</span></li>`)}
-      ${rows.map((binding) => this.#row(binding))}
-    </ul></section>`;
+  #section(title: string, fixed: readonly Fixed[], rows: readonly Binding[], fixed_below: readonly Fixed[] = []): TemplateResult | null {
+    const [above, below] = [this.#lines(fixed), this.#lines(fixed_below)];
+    if (above.length + rows.length + below.length === 0) return null;
+    return html`<section><h3>${title}</h3><ul>${above} ${rows.map((binding) => this.#row(binding))} ${below}</ul></section>`;
+  }
+
+  #lines(fixed: readonly Fixed[]): TemplateResult[] {
+    const found = fixed.filter(({ text, keys }) => this.#fits(text, keys.map((caps) => caps.join("+"))));
+    return found.map(({ keys, text, between }) => html`<li><span class="key-caps is-fixed">${capsOf(keys, between)}</span><span class="key-text">${text}</span></li>`);
   }
 
   #row({ command, keys, text, task }: Binding): TemplateResult {
@@ -144,24 +136,6 @@ export class KeyHelp extends AppView {
       <button class="button small" data-testid="copy-details" title="Version, browser, counts, last errors and requests; no labels, no folders"
         @click=${() => void copyDetails(app)}>${icon(ClipboardCopy, 14)}<span>Copy details for a report</span></button>
     </div>`;
-  }
-
-  #digits(): Fixed[] {
-    return [{ keys: [["1"], ["9"]], text: DIGITS[this.app.config.task], between: "…" }];
-  }
-
-  #mouse(): Fixed[] {
-    const { config, classes } = this.app;
-    const removes = "Remove the nearest point within reach";
-    const points: Fixed[] = [
-      { keys: [["Left click"]], text: "Point of the chosen class" },
-      { keys: [["Right click"]], text: classes.value.length === 2 ? `${removes}, else add one of the other class` : removes },
-    ];
-    return [
-      ...(config.task === "segmentation" ? points : []),
-      { keys: [["Wheel"]], text: "Zoom at the pointer" },
-      { keys: [["Space", "drag"], ["Middle drag"]], text: "Move the image" },
-    ];
   }
 
   #fits(text: string, keys: readonly string[]): boolean {
