@@ -86,9 +86,10 @@ def up(
     sessions = list(session or [])
     if config is not None:
         from fewclick.initialize import prepare_session
+        from fewclick.listener import open_listener
 
         # Before the work: a port in use should be told at once.
-        supervisor.open_listener(host, port).close()
+        open_listener(host, port).close()
         sessions.insert(0, prepare_session(config))
     if sessions_root is not None and not sessions:
         from fewclick.sessions import newest_session
@@ -100,8 +101,8 @@ def up(
 @app.command()
 def serve(session: SessionsOption = None, host: HostOption = "127.0.0.1", port: PortOption = DEFAULT_PORT) -> None:
     """Serve sessions without an ML service; start that by `python -m ml_service.train`."""
+    from fewclick.listener import address_of, open_listener
     from fewclick.sessions import describe_sessions
-    from fewclick.supervisor import address_of, open_listener
 
     mounts = describe_sessions(session or [session_folder(None)])
     with open_listener(host, port) as listener:
@@ -120,9 +121,10 @@ def demo(
     """Make a demo session for each task, then serve both until Ctrl+C."""
     from fewclick import supervisor
     from fewclick.demo import make_demo
+    from fewclick.listener import open_listener
 
     # Before the work: a port in use should be told at once.
-    supervisor.open_listener(host, port).close()
+    open_listener(host, port).close()
     raise typer.Exit(supervisor.up(make_demo(folder), host, port))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import http.client
 import os
 import signal
@@ -21,9 +20,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from db.errors import InvalidInputError
 from db.service_log import LEVEL_VARIABLE
 from db.session_dir import SESSION_VARIABLE
+from fewclick.listener import address_of, open_listener
 from fewclick.served_note import noting, served_elsewhere
 from fewclick.sessions import SessionMount, describe_sessions
 
@@ -41,7 +40,6 @@ ML_START_DELAY_S = 0.5
 """Loading torch takes all cores for seconds: the page comes first."""
 EXTRACTION_START_DELAY_S = 4.0
 """After the ML service: the first image of a new session has its features already."""
-LOCAL_HOSTS = ("127.0.0.1", "localhost", "::1")
 
 
 @dataclass(frozen=True)
@@ -249,44 +247,6 @@ def extraction_spec(mount: SessionMount) -> ChildSpec:
 def _service_environment(mount: SessionMount) -> dict[str, str]:
     # A calm terminal: what is worth a word there is the address, and what goes wrong.
     return {SESSION_VARIABLE: str(mount.session_dir), LEVEL_VARIABLE: os.environ.get(LEVEL_VARIABLE, "WARNING")}
-
-
-def open_listener(host: str, port: int) -> socket.socket:
-    """A listening socket on this machine; port 0 takes a free one.
-
-    Raises:
-        InvalidInputError: the host is not this machine's own, or the port cannot be had.
-    """
-    if host not in LOCAL_HOSTS:
-        raise InvalidInputError(
-            f"host {host}: Fewclick has no login, so it listens on this machine only ({', '.join(LOCAL_HOSTS)}). "
-            "From another machine, forward the port: `ssh -L 8000:127.0.0.1:8000 THIS_MACHINE`"
-        )
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-    except OSError as error:
-        listener.close()
-        raise InvalidInputError(_why_no_port(host, port, error)) from error
-    listener.listen(128)
-    return listener
-
-
-def address_of(listener: socket.socket) -> str:
-    """Base URL without a trailing slash."""
-    host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
-def _why_no_port(host: str, port: int, error: OSError) -> str:
-    remedy = "choose another with --port N, or --port 0 for any free one (make: PORT=N)"
-    if error.errno == errno.EADDRINUSE:
-        return f"port {port} on {host} is in use by another program: stop that program, or {remedy}"
-    if error.errno in (errno.EACCES, errno.EPERM):
-        return f"port {port} on {host} is reserved for the system: {remedy}"
-    return f"port {port} on {host} cannot be opened ({error.strerror}): {remedy}"
 
 
 def _answers(url: str) -> bool:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from PIL import Image, ImageColor, UnidentifiedImageError
 
 from initialization.errors import SourceError
-from models.images import DECODER_ERRORS, READABLE_FORMATS
+from models.image_opening import DECODER_ERRORS, READABLE_FORMATS
 from models.preprocessing import Crop
 from models.region_shapes import Mask, mask_of
 

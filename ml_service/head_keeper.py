@@ -15,7 +15,6 @@ from db.queries.session_info import get_session_info, training_settings
 from db.queries.training_data import (
     ImageRef,
     last_annotated_image_id,
-    predicted_image_ids,
     ready_image,
     record_broken_features,
     remove_predictions,
@@ -29,6 +28,7 @@ from ml_service.heads.kernel_head import KernelHead
 from ml_service.heads.live import LiveHead
 from ml_service.heads.scaler import FeatureScaler
 from ml_service.inference import predict_readable, record_predictions, remove_maps
+from ml_service.leftovers import Leftovers
 from ml_service.live_checkpoint import LiveSaver
 from ml_service.live_fitter import LiveFitter
 from ml_service.metrics import Quality
@@ -38,10 +38,6 @@ from ml_service.scaler_source import ScalerSource
 from models.errors import FeatureMismatchError
 
 logger = logging.getLogger(__name__)
-SAVE_STEP_S = 0.005
-"""Between two looks for a click while a head is saved beside."""
-PREDICTIONS_PER_STEP = 100
-"""That are removed at once: a click waits for no more."""
 Finish = Callable[[Session], None]
 """Ends a job in the transaction that records its result; raises where the job was lost."""
 
@@ -53,8 +49,7 @@ class HeadKeeper:
         self._context = context
         self._scalers = ScalerSource(context.parts, context.reader)
         self._shared_scaler = SharedScaler(context.session_dir, context.parts, self._scalers)
-        self._unsaved_since: float | None = None
-        self._may_have_leftovers = False
+        self._leftovers = Leftovers(context)
         self._saver = LiveSaver(context)
         self._fitter = LiveFitter(context.parts, context.training_set)
         self.model: Model | None = None
@@ -128,7 +123,7 @@ class HeadKeeper:
         context.training_set.broken.clear()
         self._take_over(model, version + 1)
         # Only who has published a head saves it.
-        self._unsaved_since = time.monotonic()
+        self._saver.unsaved_since = time.monotonic()
         remove_maps(context.session_dir, replaced)
         return True
 
@@ -209,17 +204,7 @@ class HeadKeeper:
 
     def forget_some(self) -> bool:
         """Without a head, remove some of the predictions that an earlier one has left; False if there are none."""
-        if not self._may_have_leftovers:
-            return False
-        context = self._context
-        with context.db.write() as db_session:
-            if get_session_info(db_session).head_version != self.version:
-                return False
-            image_ids = predicted_image_ids(db_session, PREDICTIONS_PER_STEP)
-            replaced = remove_predictions(db_session, image_ids)
-        self._may_have_leftovers = bool(image_ids)
-        remove_maps(context.session_dir, replaced)
-        return self._may_have_leftovers
+        return self.model is None and self._leftovers.remove_some(self.version)
 
     def _has_old_scaler(self) -> bool:
         """Whether the live head was fitted with another scaler than the one in force."""
@@ -233,16 +218,7 @@ class HeadKeeper:
 
     def save_live_if_due(self, held_out: Quality | None) -> bool:
         """Save the live head with its quality once it has rested for a while; True while that goes on."""
-        if self._saver.wait(SAVE_STEP_S):
-            return True
-        delay_s = self._context.settings.live_checkpoint_delay_s
-        if self._unsaved_since is None or time.monotonic() < self._unsaved_since + delay_s:
-            return False
-        self._unsaved_since = None
-        if self.model is None or self.model.checkpoint_id is not None or self._scalers.scaler is None:
-            return False
-        self._saver.begin(self.model, held_out)
-        return True
+        return self._saver.save_if_due(None if self.measured_scaler is None else self.model, held_out)
 
     def _sync(self, db_session: Session) -> float:
         """Read what is new in the labels; returns what an extracted point counts."""
@@ -309,8 +285,8 @@ class HeadKeeper:
     def _take_over(self, model: Model | None, version: int) -> None:
         self.model = model
         self.version = version
-        self._unsaved_since = None
-        self._may_have_leftovers = model is None
+        self._saver.unsaved_since = None
+        self._leftovers.may_exist = model is None
 
     def _ready_open_image(self, db_session: Session) -> ImageRef | None:
         return None if self.open_image_id is None else ready_image(db_session, self.open_image_id)

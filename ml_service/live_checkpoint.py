@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 
@@ -20,6 +21,9 @@ from ml_service.predictors.base import Model
 from ml_service.provenance import describe, row_facts
 from ml_service.task_factory import LIVE_KIND
 
+SAVE_STEP_S = 0.005
+"""Between two looks for a click while a head is saved beside."""
+
 
 class LiveSaver:
     """Saves live heads in a thread of its own: packing and waiting for the disk take longer than a click may wait."""
@@ -29,14 +33,28 @@ class LiveSaver:
         # Rare, and mostly waits for the disk; packing labels would take turns with a click at the interpreter's lock.
         self._helper = ThreadPoolExecutor(1, thread_name_prefix="live-checkpoint", initializer=give_way)
         self._saving: Future[None] | None = None
+        self.unsaved_since: float | None = None
+        """`time.monotonic` when the head that this service has published last was; None if it is saved or gone."""
 
-    def begin(self, model: Model, held_out: Quality | None) -> None:
-        """Save what is in force now, as `save_live_checkpoint`."""
+    def save_if_due(self, model: Model | None, held_out: Quality | None) -> bool:
+        """Save the live head, if there is one, once it has rested for a while; True while that goes on."""
+        if self._wait(SAVE_STEP_S):
+            return True
+        delay_s = self._context.settings.live_checkpoint_delay_s
+        if self.unsaved_since is None or time.monotonic() < self.unsaved_since + delay_s:
+            return False
+        self.unsaved_since = None
+        if model is None:
+            return False
+        self._begin(model, held_out)
+        return True
+
+    def _begin(self, model: Model, held_out: Quality | None) -> None:
         training_set = self._context.training_set
         labels = (training_set.images, training_set.sequence)
         self._saving = self._helper.submit(save_live_checkpoint, self._context, model, held_out, *labels)
 
-    def wait(self, timeout_s: float) -> bool:
+    def _wait(self, timeout_s: float) -> bool:
         """Whether a head is being saved, after a wait for its end; raises what went wrong with it."""
         if self._saving is None:
             return False

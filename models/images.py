@@ -8,11 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import stat
-import struct
-import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import cv2
@@ -22,35 +17,23 @@ from PIL import Image, ImageFile, TiffImagePlugin, UnidentifiedImageError
 
 from models.errors import ImageReadError
 from models.geometry import fit_within
+from models.image_opening import (
+    DECODER_ERRORS,
+    MAX_PIXELS,
+    cannot_open,
+    check_pixels,
+    one_line,
+    open_image,
+    reasons,
+    require_file,
+    require_tiff,
+)
 from models.preprocessing import DEFAULT, Preprocessing
 from models.rendering import RawPicture, RenderError, cropped_size, render, upright_size, upright_values
-from models.tiff import PLAIN_PHOTOMETRICS, is_tiff, read_tiff, tiff_bands, tiff_is_deep, tiff_size
+from models.tiff import PLAIN_PHOTOMETRICS, read_tiff, tiff_bands, tiff_is_deep, tiff_size
 
-MAX_PIXELS = 400_000_000
-"""Larger images are refused: a decompression bomb, or more memory (3 bytes a pixel) than can be spared."""
-
-READABLE_FORMATS = ("JPEG", "PNG", "TIFF", "WEBP", "BMP", "GIF", "PPM", "JPEG2000")
-"""What Pillow may try, whatever a file is called: its rarer decoders are less tested, and one starts Ghostscript."""
 ORIENTATION_TAG = 0x0112
 BROWSER_MODES = {"JPEG": {"RGB", "L"}, "PNG": {"RGB", "L", "1"}, "WEBP": {"RGB"}}
-
-# Pillow's own limit only warns up to twice its value and cannot name the file; _open checks MAX_PIXELS on the header.
-Image.MAX_IMAGE_PIXELS = None
-
-# What Pillow's decoders raise on damaged files, by format and version.
-DECODER_ERRORS = (
-    OSError,
-    RuntimeError,
-    ArithmeticError,
-    SyntaxError,
-    ValueError,
-    EOFError,
-    LookupError,
-    AttributeError,
-    TypeError,
-    struct.error,
-    zlib.error,
-)
 
 
 def read_image(
@@ -69,7 +52,7 @@ def read_image(
     Raises:
         ImageReadError: missing, empty, truncated, no image, larger than `MAX_PIXELS`, or preprocessing does not fit it.
     """
-    with _reasons(path):
+    with reasons(path):
         return render(_read_raw(path, preprocessing, at_least if preprocessing == DEFAULT else None), preprocessing)
 
 
@@ -79,7 +62,7 @@ def read_bands(path: Path, *, preprocessing: Preprocessing = DEFAULT) -> npt.NDA
     Raises:
         ImageReadError: as for `read_image`.
     """
-    with _reasons(path):
+    with reasons(path):
         return upright_values(_read_raw(path, preprocessing), preprocessing)
 
 
@@ -89,13 +72,13 @@ def is_deep(path: Path, *, preprocessing: Preprocessing = DEFAULT) -> bool:
     Raises:
         ImageReadError: as for `read_image`.
     """
-    with _reasons(path):
+    with reasons(path):
         try:
-            with _open(path, preprocessing.page) as image:
+            with open_image(path, preprocessing.page) as image:
                 if not _is_for_tifffile(image, preprocessing):
                     return image.mode[0] in "IF" or _is_deep_color(image)
         except UnidentifiedImageError:
-            _require_tiff(path)
+            require_tiff(path)
         return tiff_is_deep(path, preprocessing.page)
 
 
@@ -105,13 +88,13 @@ def count_bands(path: Path, *, preprocessing: Preprocessing = DEFAULT) -> int:
     Raises:
         ImageReadError: as for `read_image`.
     """
-    with _reasons(path):
+    with reasons(path):
         try:
-            with _open(path, preprocessing.page) as image:
+            with open_image(path, preprocessing.page) as image:
                 if not _is_for_tifffile(image, dataclasses.replace(preprocessing, bands=(1,))):
                     return 1 if image.mode in {"1", "L", "LA", "La"} or image.mode[0] in "IF" else 3
         except UnidentifiedImageError:
-            _require_tiff(path)
+            require_tiff(path)
         return tiff_bands(path, preprocessing.page)
 
 
@@ -121,14 +104,14 @@ def read_size(path: Path, *, preprocessing: Preprocessing = DEFAULT) -> tuple[in
     Raises:
         ImageReadError: as for `read_image`, though damage behind the header goes unseen.
     """
-    with _reasons(path):
+    with reasons(path):
         try:
-            with _open(path, preprocessing.page) as image:
+            with open_image(path, preprocessing.page) as image:
                 width, height = upright_size(*image.size, _orientation(image))
         except UnidentifiedImageError:
-            _require_tiff(path)
+            require_tiff(path)
             stored_width, stored_height, orientation = tiff_size(path, preprocessing.page)
-            _check_pixels(stored_width, stored_height)
+            check_pixels(stored_width, stored_height)
             width, height = upright_size(stored_width, stored_height, orientation)
         return cropped_size(width, height, preprocessing.crop)
 
@@ -140,11 +123,11 @@ def content_hash(path: Path) -> str:
         ImageReadError: the file cannot be read.
     """
     try:
-        _require_file(path)
+        require_file(path)
         with path.open("rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
     except OSError as error:
-        raise _cannot_open(path, error) from error
+        raise cannot_open(path, error) from error
 
 
 def is_browser_ready(path: Path, *, preprocessing: Preprocessing = DEFAULT) -> bool:
@@ -155,9 +138,9 @@ def is_browser_ready(path: Path, *, preprocessing: Preprocessing = DEFAULT) -> b
     """
     if not preprocessing.keeps_plain_pictures:
         return False
-    with _reasons(path):
+    with reasons(path):
         try:
-            with _open(path, preprocessing.page) as image:
+            with open_image(path, preprocessing.page) as image:
                 return (
                     image.mode in BROWSER_MODES.get(image.format or "", set())
                     and "transparency" not in image.info
@@ -169,79 +152,9 @@ def is_browser_ready(path: Path, *, preprocessing: Preprocessing = DEFAULT) -> b
             return False
 
 
-@contextmanager
-def _reasons(path: Path) -> Iterator[None]:
-    """Whatever is raised while a file is read becomes an `ImageReadError` that names it."""
-    try:
-        yield
-    except RenderError as error:
-        raise ImageReadError(f"{path.name} {error}") from error
-    except DECODER_ERRORS as error:
-        raise ImageReadError(f"{path.name} is damaged: {_one_line(error)}") from error
-
-
-def _open(path: Path, page: int) -> Image.Image:
-    """The file at a page counted from 1, no pixel decoded yet.
-
-    Raises:
-        UnidentifiedImageError: Pillow does not know it.
-    """
-    try:
-        if _require_file(path) == 0:
-            raise ImageReadError(f"{path.name} is empty (0 bytes)")
-        image = Image.open(path, formats=READABLE_FORMATS)
-    except UnidentifiedImageError:
-        raise
-    except OSError as error:
-        raise _cannot_open(path, error) from error
-    try:
-        _check_pixels(*image.size)
-        if page > 1:
-            _seek(image, page)
-            _check_pixels(*image.size)
-    except BaseException:
-        image.close()
-        raise
-    return image
-
-
-def _require_file(path: Path) -> int:
-    """Size in bytes of what can be opened without harm: to open a pipe would wait for ever."""
-    status = path.stat()
-    if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):  # a folder says so itself
-        raise ImageReadError(f"{path.name} is a pipe, socket or device, expected a file")
-    return status.st_size
-
-
-def _seek(image: Image.Image, page: int) -> None:
-    try:
-        image.seek(page - 1)
-    except (EOFError, UnidentifiedImageError, SyntaxError) as error:
-        if image.format == "TIFF":  # tifffile counts right, and knows pages that Pillow does not
-            raise UnidentifiedImageError(str(error)) from error
-        count = getattr(image, "n_frames", 1)
-        raise RenderError(f"has {count} page{'s' * (count != 1)}, preprocessing.page asks for {page}") from error
-
-
-def _check_pixels(width: int, height: int) -> None:
-    if width * height > MAX_PIXELS:
-        raise RenderError(
-            f"has {width} x {height} pixels, more than the limit of {MAX_PIXELS // 1_000_000} million: "
-            "cut it into tiles"
-        )
-
-
-def _require_tiff(path: Path) -> None:
-    if not is_tiff(path):
-        raise ImageReadError(
-            f"{path.name} is not an image that can be read: its content fits no known format "
-            f"({', '.join(READABLE_FORMATS)})"
-        )
-
-
 def _read_raw(path: Path, preprocessing: Preprocessing, at_least: int | None = None) -> RawPicture:
     try:
-        with _open(path, preprocessing.page) as image:
+        with open_image(path, preprocessing.page) as image:
             if not _is_for_tifffile(image, preprocessing):
                 orientation = _orientation(image)
                 if not _is_deep_color(image):
@@ -252,16 +165,8 @@ def _read_raw(path: Path, preprocessing: Preprocessing, at_least: int | None = N
                     raise RenderError("has more than 8 bits a channel, of which only page 1 can be read")
                 return _raw_of_opencv(path, orientation)
     except UnidentifiedImageError:
-        _require_tiff(path)
+        require_tiff(path)
     return read_tiff(path, preprocessing.page, preprocessing.bands, MAX_PIXELS)
-
-
-def _cannot_open(path: Path, error: OSError) -> ImageReadError:
-    return ImageReadError(f"{path.name} cannot be opened: {error.strerror or _one_line(error)}")
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
 
 
 def _orientation(image: Image.Image) -> int:
@@ -310,9 +215,9 @@ def _raw_of_opencv(path: Path, orientation: int) -> RawPicture:
     try:
         pixels = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_UNCHANGED)
     except OSError as error:
-        raise _cannot_open(path, error) from error
+        raise cannot_open(path, error) from error
     except cv2.error as error:
-        raise ImageReadError(f"{path.name} cannot be decoded: {_one_line(error)}") from error
+        raise ImageReadError(f"{path.name} cannot be decoded: {one_line(error)}") from error
     if pixels is None or pixels.ndim not in (2, 3):
         raise ImageReadError(
             f"{path.name} cannot be decoded: damaged, or of a kind that neither Pillow nor OpenCV reads"

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from models.errors import ShapeError
-from models.region_shapes import DECIMALS, Box, Floats, Mask, Polygon, Shape, Stroke, rounded, shape_of
+from models.raster_spans import Floats
+from models.region_shapes import DECIMALS, Box, Mask, Polygon, Shape, Stroke, rounded, shape_of
 from models.run_lengths import cut_runs
 
 MAX_VERTICES = 10_000

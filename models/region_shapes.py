@@ -8,7 +8,7 @@ What lies outside of the image is cut off when it is painted, and kept as it was
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,18 +16,16 @@ import numpy as np
 import numpy.typing as npt
 
 from models.errors import ShapeError
+from models.raster_spans import Floats, capsule_spans, frame, rows_between, x_at
 from models.run_lengths import decode_runs, encode_runs
 
 Bools = npt.NDArray[np.bool_]
-Floats = npt.NDArray[np.float64]
-AnyFloats = npt.NDArray[np.floating[Any]]
 Labels = npt.NDArray[np.uint16]
 
 DECIMALS = 2
 """Of a pixel, that are kept: less than anybody can point at."""
 SMALLEST_RADIUS = math.sqrt(0.5)
 """A stroke covers the pixel below its line, however thin it is."""
-SPANS_AT_ONCE = 1 << 21
 WHOLE = (1.0, 1.0)
 
 
@@ -74,13 +72,13 @@ class Stroke:
         points = self.points * scale
         radius = max(self.radius * math.sqrt(scale[0] * scale[1]), SMALLEST_RADIUS)
         low, high = points.min(axis=0) - radius, points.max(axis=0) + radius
-        frame = _frame(low, high, width, height)
-        if frame is None:
+        box = frame(low, high, width, height)
+        if box is None:
             return None
-        left, top, right, bottom = frame
+        left, top, right, bottom = box
         start, end = (points, points) if len(points) == 1 else (points[:-1], points[1:])
         depth = np.zeros((bottom - top, right - left + 1), dtype=np.int16)
-        for rows, first, last in _capsule_spans(start, end, radius, frame):
+        for rows, first, last in capsule_spans(start, end, radius, box):
             np.add.at(depth, (rows, first), 1)
             np.add.at(depth, (rows, last), -1)
         np.cumsum(depth, axis=1, out=depth)
@@ -108,15 +106,15 @@ class Polygon:
         """See Stroke."""
         rings = [ring * scale for ring in self.rings]
         corners = np.concatenate(rings)
-        frame = _frame(corners.min(axis=0), corners.max(axis=0), width, height)
-        if frame is None:
+        box = frame(corners.min(axis=0), corners.max(axis=0), width, height)
+        if box is None:
             return None
-        left, top, right, bottom = frame
+        left, top, right, bottom = box
         start, end = corners, np.concatenate([np.roll(ring, -1, axis=0) for ring in rings])
         is_inside = np.zeros((bottom - top, right - left + 1), dtype=np.uint8)
         low, high = np.minimum(start[:, 1], end[:, 1]), np.maximum(start[:, 1], end[:, 1])
-        for edge, row in _rows_between(low, high, top, bottom):
-            x = _x_at(start[edge], end[edge], row + 0.5)
+        for edge, row in rows_between(low, high, top, bottom):
+            x = x_at(start[edge], end[edge], row + 0.5)
             column = np.clip(np.ceil(x - 0.5), left, right).astype(np.intp) - left
             np.bitwise_xor.at(is_inside, (row - top, column), 1)
         np.bitwise_xor.accumulate(is_inside, axis=1, out=is_inside)
@@ -183,10 +181,10 @@ class Mask:
     def cover(self, width: int, height: int, scale: tuple[float, float] = WHOLE) -> Covered | None:
         """See Stroke."""
         low = np.array([self.x, self.y]) * scale
-        frame = _frame(low, low + np.array([self.width, self.height]) * scale, width, height)
-        if frame is None:
+        box = frame(low, low + np.array([self.width, self.height]) * scale, width, height)
+        if box is None:
             return None
-        left, top, right, bottom = frame
+        left, top, right, bottom = box
         columns = np.floor((np.arange(left, right) + 0.5) / scale[0]).astype(np.intp) - self.x
         rows = np.floor((np.arange(top, bottom) + 0.5) / scale[1]).astype(np.intp) - self.y
         inside_x, inside_y = (columns >= 0) & (columns < self.width), (rows >= 0) & (rows < self.height)
@@ -240,71 +238,3 @@ def paint(labels: Labels, covered: Covered | None, value: int) -> None:
 def rounded(values: Floats) -> Floats:
     """As coordinates are kept."""
     return np.round(values, DECIMALS) + 0.0
-
-
-def _frame(low: Floats, high: Floats, width: int, height: int) -> tuple[int, int, int, int] | None:
-    """(left, top, right, bottom) of the pixels of a raster between two corners; None where there are none."""
-    left, top = max(0, math.floor(low[0])), max(0, math.floor(low[1]))
-    right, bottom = min(width, math.ceil(high[0]) + 1), min(height, math.ceil(high[1]) + 1)
-    return None if left >= right or top >= bottom else (left, top, right, bottom)
-
-
-def _rows_between(
-    low: Floats, high: Floats, top: int, bottom: int
-) -> Iterator[tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]]:
-    """(index, row) of each row whose centre is in [low, high) of that index; some at a time."""
-    first = np.clip(np.ceil(low - 0.5), top, bottom).astype(np.intp)
-    counts = np.clip(np.ceil(high - 0.5), top, bottom).astype(np.intp) - first
-    totals = np.cumsum(counts)
-    begin = 0
-    while begin < len(low):
-        done = totals[begin - 1] if begin else 0
-        end = max(begin + 1, int(np.searchsorted(totals, done + SPANS_AT_ONCE, side="right")))
-        part = counts[begin:end]
-        index = np.repeat(np.arange(begin, end), part)
-        yield index, first[index] + np.arange(len(index)) - np.repeat(np.cumsum(part) - part, part)
-        begin = end
-
-
-def _x_at(start: Floats, end: Floats, y: AnyFloats) -> Floats:
-    slope = (end[:, 0] - start[:, 0]) / (end[:, 1] - start[:, 1])
-    return np.asarray(start[:, 0] + (y - start[:, 1]) * slope)
-
-
-def _capsule_spans(
-    start: Floats, end: Floats, radius: float, frame: tuple[int, int, int, int]
-) -> Iterator[tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], npt.NDArray[np.intp]]]:
-    """(row, first column, column behind the last) of what each segment covers of each row: one span, it is convex."""
-    left, top, right, bottom = frame
-    low = np.minimum(start[:, 1], end[:, 1]) - radius
-    high = np.maximum(start[:, 1], end[:, 1]) + radius
-    for index, row in _rows_between(low, np.nextafter(high, np.inf), top, bottom):
-        x_low, x_high = _chord(start[index], end[index], radius, row + 0.5)
-        first = np.clip(np.ceil(x_low - 0.5), left, right).astype(np.intp) - left
-        last = np.clip(np.floor(x_high - 0.5) + 1, left, right).astype(np.intp) - left
-        kept = first < last
-        yield row[kept] - top, first[kept], last[kept]
-
-
-def _chord(a: Floats, b: Floats, radius: float, y: AnyFloats) -> tuple[Floats, Floats]:
-    """The part (from, to) of the line at height y within `radius` of the segment from a to b; from > to for none."""
-    x_low, x_high = np.full(len(y), np.inf), np.full(len(y), -np.inf)
-    for centre in (a, b):
-        half = radius**2 - (y - centre[:, 1]) ** 2
-        reach = np.sqrt(np.maximum(half, 0.0))
-        x_low = np.where(half >= 0, np.minimum(x_low, centre[:, 0] - reach), x_low)
-        x_high = np.where(half >= 0, np.maximum(x_high, centre[:, 0] + reach), x_high)
-    along = b - a
-    length = np.hypot(along[:, 0], along[:, 1])
-    is_line = length > 0
-    side = np.zeros_like(along)
-    side[is_line] = np.stack([-along[is_line, 1], along[is_line, 0]], axis=1) * (radius / length[is_line, None])
-    corners = (a + side, b + side, b - side, a - side)
-    for p, q in zip(corners, (*corners[1:], corners[0]), strict=True):
-        low, high = np.minimum(p[:, 1], q[:, 1]), np.maximum(p[:, 1], q[:, 1])
-        crosses = is_line & (low <= y) & (y <= high) & (high > low)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            x = _x_at(p, q, y)
-        x_low = np.where(crosses, np.minimum(x_low, x), x_low)
-        x_high = np.where(crosses, np.maximum(x_high, x), x_high)
-    return x_low, x_high

@@ -9,7 +9,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from models.region_shapes import Bools, Floats
+from models.raster_spans import Floats
+from models.region_shapes import Bools
 
 Outline = tuple[Floats, tuple[Floats, ...]]
 """The outer ring (N, 2) of a connected part, and those of its holes; pixels of the image."""

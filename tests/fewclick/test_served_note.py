@@ -12,9 +12,10 @@ import pytest
 from rich.console import Console
 
 from db.tasks import Task
+from fewclick.listener import address_of, open_listener
 from fewclick.served_note import FILE_NAME, ServedNote, noting, served_elsewhere
 from fewclick.sessions import SessionMount
-from fewclick.supervisor import address_of, open_listener, warn_if_served
+from fewclick.supervisor import warn_if_served
 
 
 def write_note(folder: Path, **changes: object) -> ServedNote:

@@ -19,8 +19,9 @@ from rich.console import Console
 
 from db.errors import InvalidInputError
 from db.tasks import Task
+from fewclick.listener import address_of, open_listener
 from fewclick.sessions import SessionMount
-from fewclick.supervisor import ChildSpec, Supervisor, address_of, extraction_spec, ml_spec, open_listener
+from fewclick.supervisor import ChildSpec, Supervisor, extraction_spec, ml_spec
 from tests.waiting import wait_until
 
 WriteProgram = Callable[[str], str]

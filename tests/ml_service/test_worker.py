@@ -16,7 +16,7 @@ from db.tables.learning import Prediction
 from db.tables.processes import Event
 from db.tables.session import LabelClass
 from db.tasks import Task
-from ml_service import head_keeper
+from ml_service import leftovers
 from models.prediction_store import read_map, softmax
 from tests.ml_service.toy_session import (
     LEFT,
@@ -135,7 +135,7 @@ def test_step__without_any_label_left_the_predictions_go(segmentation: ToySessio
 def test_step__last_undo_answers_the_open_image_first_and_the_others_in_portions(
     segmentation: ToySession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(head_keeper, "PREDICTIONS_PER_STEP", 2)
+    monkeypatch.setattr(leftovers, "PREDICTIONS_PER_STEP", 2)
     worker = segmentation.worker()
     segmentation.click_halves(3)
     work_off(worker)

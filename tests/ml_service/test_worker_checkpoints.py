@@ -143,7 +143,7 @@ def test_step__only_the_worker_that_published_a_head_saves_it(segmentation: ToyS
     second.step()
     first.keeper.ensure_current()
     assert first.keeper.version == second.keeper.version == 2
-    assert (first.keeper._unsaved_since is None, second.keeper._unsaved_since is None) == (True, False)
+    assert (first.keeper._saver.unsaved_since is None, second.keeper._saver.unsaved_since is None) == (True, False)
 
 
 def test_step__a_live_checkpoint_never_changes_a_file_of_another_save(segmentation: ToySession) -> None:

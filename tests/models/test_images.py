@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pytest
 from PIL import Image, ImageFile, ImageOps
 
-from models import images
+from models import image_opening
 from models.errors import ImageReadError
 from models.images import content_hash, is_browser_ready, read_image, read_size
 from models.preprocessing import Crop, Preprocessing
@@ -200,7 +200,7 @@ def test_read_size__refuses_what_has_no_header(tmp_path: Path, kind: str) -> Non
 
 
 def test_read_image__limit_is_checked_before_decoding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(images, "MAX_PIXELS", 100)
+    monkeypatch.setattr(image_opening, "MAX_PIXELS", 100)
     with pytest.raises(ImageReadError, match="20 x 12 pixels"):
         read_image(save(tmp_path / "a.png"))
 
