@@ -92,7 +92,7 @@ class Standing:
         return State(
             tuple(point for point in self.before.points if point.class_id not in self.present),
             label if label is not None and label[0] not in self.present else None,
-            classes=tuple(mark for mark in self.before.classes if mark[0] is not None and mark[0] not in self.present),
+            classes=self._hidden_marks(self.before),
             regions=tuple(
                 region
                 for region in self.before.regions
@@ -103,10 +103,11 @@ class Standing:
     def beside_hidden(self, after: State) -> State:
         """An earlier state, with the hidden points and regions left as they are now.
 
-        A label stands alone in its image: the earlier one comes back, hidden or not, in place of a hidden one.
+        A label stands alone in its image: the earlier one comes back, hidden or not, in place of a hidden one. An
+        answer with several classes comes back as a whole, too: its hidden ones instead of those that are hidden now.
         """
         visible, hidden = after.visible(self.present), self.hidden()
-        classes = self.answer(visible.classes) if after.classes else ()
+        classes = self.answer(visible.classes, self._hidden_marks(after)) if after.classes else ()
         label = after.label or hidden.label
         regions = self._beside_hidden_regions(after, visible, hidden)
         return replace(after, points=hidden.points + visible.points, label=label, classes=classes, regions=regions)
@@ -117,10 +118,16 @@ class Standing:
         back = tuple(r for r in after.regions if r.id in shown and r not in visible.regions)
         return with_hidden(visible.regions, hidden.regions + back, after.regions, self.before.regions)
 
-    def answer(self, visible: Iterable[ClassMark]) -> tuple[ClassMark, ...]:
+    def _hidden_marks(self, state: State) -> tuple[ClassMark, ...]:
+        return tuple(mark for mark in state.classes if mark[0] is not None and mark[0] not in self.present)
+
+    def answer(self, visible: Iterable[ClassMark], hidden: Iterable[ClassMark] | None = None) -> tuple[ClassMark, ...]:
         """These classes and the hidden ones, without those that they exclude, or stand below such.
 
         Of two that exclude each other by now, as an earlier state may have them, the first by class order stays.
+
+        Args:
+            hidden: None means those of the image now.
         """
         groups, tree = self.classes.groups, self.classes.tree
         order = {class_id: place for place, class_id in enumerate(tree.parents)}
@@ -136,7 +143,7 @@ class Standing:
                 _fits(tuple(tree.line(class_id)), groups, taken)
         kept = (
             (class_id, origin)
-            for class_id, origin in self.hidden().classes
+            for class_id, origin in (self._hidden_marks(self.before) if hidden is None else hidden)
             if class_id is not None and _fits((class_id, *tree.line(class_id)), groups, taken)
         )
         return marks((*kept, *chosen))

@@ -20,7 +20,7 @@ from db.tables.session import ClassMerge, LabelClass
 @dataclass(frozen=True)
 class Dropped:
     """A class that the answer in force names again, and the rows of the image do not: while it was merged, the other
-    class was excluded there, or removed, as that answer came back.
+    class was excluded there as that answer came back.
     """
 
     origin: str

@@ -224,3 +224,34 @@ def test_prediction__a_parent_is_as_probable_as_its_child_and_accepted_with_it(
     assert {entry["class_id"]: entry["p"] for entry in shown} == {CAR: 0.9, NIGHT: 0.9, DAY: 0.6}
     # Night comes with car, and day, which it excludes, does not.
     assert ids(mul.post("/api/images/1/accept-prediction", json={}).json()) == [NIGHT, CAR]
+
+
+@pytest.mark.parametrize(
+    ("answers", "steps", "expected"),
+    [
+        ([[DAY]], ["undo", "redo"], [DAY]),
+        ([[DAY], [CAR]], ["undo"], [DAY]),
+        ([[DAY, CAR]], ["undo", "redo"], [DAY, CAR]),
+        ([[DAY, CAR], [CAR]], ["undo", "redo"], [DAY, CAR]),
+        ([[CAR], [DAY]], ["undo"], [CAR]),
+        ([[DAY, CAR]], ["skip", "undo"], [DAY, CAR]),
+    ],
+)
+def test_undo__while_a_class_is_removed_keeps_what_the_answer_said_of_it(
+    mul: TestClient, answers: list[list[int]], steps: list[str], expected: list[int]
+) -> None:
+    for answer in answers:
+        put(mul, *answer)
+    assert mul.delete(f"/api/classes/{DAY}").status_code == 200
+    for name in steps:
+        assert mul.post(f"{PUT}/{name}").status_code == 200
+    assert ids(mul.get(PUT).json()) == [class_id for class_id in expected if class_id != DAY]
+    assert mul.post(f"/api/classes/{DAY}/restore").status_code == 200
+    assert ids(mul.get(PUT).json()) == expected
+    assert status(mul) == ("labeled", expected)
+    listed = mul.get("/api/images", params={"class_id": DAY}).json()["items"]
+    assert [image["id"] for image in listed] == [1] * (DAY in expected)
+    # What undo and redo lead to from there says the same.
+    mul.post(f"{PUT}/undo")
+    mul.post(f"{PUT}/redo")
+    assert ids(mul.get(PUT).json()) == expected

@@ -19,7 +19,7 @@ from db.queries.annotation_state import State, marks
 from db.queries.annotations import clear, current_state, redo, set_classes, skip, undo
 from db.queries.class_groups import UnaskedClasses, class_groups, put_into_group, unasked_classes
 from db.queries.classes import add_class, merge_class, move_class, remove_class, restore_class
-from db.tables.annotations import ImageClass
+from db.tables.annotations import AnnotationState, ImageClass
 from db.tables.images import Image
 from db.tables.session import LabelClass
 from tests.conftest import ReadySession
@@ -99,6 +99,44 @@ def test_changes__in_any_order_leave_a_sound_state(
         put_into_group(db_session, db_session.get_one(LabelClass, CAR), None)
         clear(db_session, image)
         put_into_group(db_session, db_session.get_one(LabelClass, NIGHT), "light")
+
+
+answers = st.tuples(st.just("answer"), st.sampled_from([{DAY}, {CAR}, {DAY, CAR}, set[int]()]))
+walking = st.tuples(st.sampled_from(["undo", "undo", "redo", "clear", "skip"]), st.just(set[int]()))
+removal = st.tuples(st.sampled_from(["remove", "restore"]), st.sampled_from([{DAY}, {CAR}]))
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    before=st.lists(st.one_of(answers, answers, walking), min_size=1, max_size=4),
+    after=st.lists(st.one_of(walking, answers, removal), min_size=1, max_size=6),
+)
+def test_undo__rows_are_those_of_the_state_in_force_whatever_classes_are_removed(
+    multilabel_session: ReadySession, before: list[tuple[str, set[int]]], after: list[tuple[str, set[int]]]
+) -> None:
+    with multilabel_session.database.write() as db_session:
+        image = new_image(db_session)
+        for name, class_ids in [*before, ("remove", {DAY}), *after]:
+            with contextlib.suppress(FewclickError), db_session.begin_nested():
+                if name == "answer":
+                    set_classes(db_session, image, class_ids)
+                elif name in {"remove", "restore"}:
+                    {"remove": remove_class, "restore": restore_class}[name](db_session, min(class_ids))
+                else:
+                    {"undo": undo, "redo": redo, "clear": clear, "skip": skip}[name](db_session, image)
+            assert rows_of(db_session, image) == state_in_force(db_session, image)
+        db_session.rollback()
+
+
+def rows_of(db_session: Session, image: Image) -> set[int | None]:
+    return set(db_session.scalars(select(ImageClass.class_id).where(ImageClass.image_id == image.id)))
+
+
+def state_in_force(db_session: Session, image: Image) -> set[int | None]:
+    """The classes that the newest step of the history says, hidden ones included."""
+    at = (AnnotationState.image_id == image.id, AnnotationState.position == image.history_position)
+    found = db_session.scalar(select(AnnotationState.state).where(*at))
+    return set() if found is None else {class_id for class_id, _origin in State.from_json(found).classes}
 
 
 def _check(db_session: Session, image: Image, present: set[int]) -> None:
