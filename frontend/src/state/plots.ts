@@ -69,8 +69,13 @@ export function bandPath(points: readonly PlotPoint[], at: ToPixels): string {
   return `M${[...upper, ...lower].join("L")}Z`;
 }
 
-/** Round values within a range, about `count` of them. */
+/** Round values within a range, about `count` of them; more where there would be one: it alone tells no scale. */
 export function ticks(range: Range, count: number): number[] {
+  const found = roundValues(range, count);
+  return found.length < 2 ? roundValues(range, 2 * count) : found;
+}
+
+function roundValues(range: Range, count: number): number[] {
   const { from, to } = widened(range);
   const rough = (to - from) / Math.max(1, count);
   const unit = 10 ** Math.floor(Math.log10(rough));

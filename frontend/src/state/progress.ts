@@ -45,7 +45,7 @@ export function workTime(seconds: number): string {
 /** What a pace says about the end. */
 export function finishLine({ finish_s, remaining }: Pace): string {
   if (remaining === 0) return "Every image has its answer.";
-  if (finish_s === null) return "How long the rest takes shows after five images.";
+  if (finish_s === null) return "The time left shows after five images and half a minute of work.";
   return `About ${workTime(finish_s)} of labelling left for ${counted(remaining, "image")}.`;
 }
 

@@ -165,7 +165,7 @@ export function intervalText({ low, high }: Interval): string {
 
 /** A sentence on whether more labels would help. */
 export function outlookText({ verdict, gain, margin, n_images }: Outlook): string {
-  const points = `${(gain * 100).toFixed(1)} percentage points, ± ${(margin * 100).toFixed(1)}`;
+  const points = `${(gain * 100).toFixed(1).replace("-", "−")} percentage points, ± ${(margin * 100).toFixed(1)}`;
   switch (verdict) {
     case "rising":
       return `More labels would probably still help: the last doubling brought ${points}.`;

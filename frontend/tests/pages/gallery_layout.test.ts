@@ -7,7 +7,11 @@ const GRID = gridFor(1_000, 600);
 describe("gridFor", () => {
   it("has as many columns as fit, in whole pixels", () => {
     expect(GRID).toEqual({ columns: 5, rows: 5, tile_width: 182 });
-    expect(gridFor(50, 10)).toEqual({ columns: 1, rows: 2, tile_width: 176 });
+    expect(gridFor(50, 10)).toEqual({ columns: 1, rows: 2, tile_width: 132 });
+  });
+
+  it("has two columns on a phone", () => {
+    expect(gridFor(390, 600)).toMatchObject({ columns: 2, tile_width: 169 });
   });
 });
 

@@ -48,3 +48,9 @@ test("ticks are round, inside the range, and few", () => {
   expect(ticks({ from: 4, to: 37 }, 4)).toEqual([10, 20, 30]);
   expect(ticks(rangeOf([5, 5]), 3).length).toBeGreaterThan(0);
 });
+
+test("ticks are never alone", () => {
+  expect(ticks({ from: 30, to: 180 }, 1)).toEqual([100]);
+  expect(ticks({ from: 12, to: 190 }, 4)).toEqual([50, 100, 150]);
+  expect(ticks({ from: 6, to: 198 }, 2).length).toBeGreaterThan(1);
+});

@@ -183,15 +183,15 @@ export class CheckpointDialog extends AppView {
       ${nothing_goes
         ? html`<p>Nothing would go.</p>`
         : html`<h3>${plan.removed.length} would go</h3>
-          <ul class="shelf-list">${plan.removed.map((row) => html`<li>Checkpoint ${row.id} <span class="count">${kindName(row)}, ${when(row.created_at)}</span></li>`)}</ul>
+          <ul class="shelf-list">${plan.removed.map((row) => html`<li>Checkpoint ${row.id}: <span class="count">${kindName(row)}, ${when(row.created_at)}</span></li>`)}</ul>
           ${plan.lost_ids.length === 0 ? nothing : html`<p>Without a file: ${plan.lost_ids.join(", ")}</p>`}
           ${plan.leftover_files === 0 ? nothing : html`<p>Files that nothing refers to any more: ${plan.leftover_files}</p>`}
           ${plan.epochs === 0 ? nothing : html`<p>Losses of old runs without a checkpoint: ${counted(plan.epochs, "epoch")}</p>`}`}
       ${plan.kept.length === 0 ? nothing : html`<h3>Stay in any case</h3>
-        <ul class="shelf-list">${plan.kept.map(({ id, reason }) => html`<li>Checkpoint ${id} <span class="count">${reason}</span></li>`)}</ul>`}
+        <ul class="shelf-list">${plan.kept.map(({ id, reason }) => html`<li>Checkpoint ${id}: <span class="count">${reason}</span></li>`)}</ul>`}
       <p class="shelf-buttons">
         <button class="button danger" data-testid="prune-confirm" ?disabled=${nothing_goes || shelf.busy.value} @click=${() => void shelf.prune()}>
-          ${icon(Trash2, 14)}<span>Remove, ${bytes(plan.freed_bytes)}</span></button>
+          ${icon(Trash2, 14)}<span>${nothing_goes ? "Remove" : `Remove, ${bytes(plan.freed_bytes)}`}</span></button>
         <button class="button" @click=${() => shelf.showList()}>Cancel</button>
       </p></div>`;
   }

@@ -114,7 +114,7 @@ export class Gallery extends AppView {
     if (error !== null) return this.#note(error, html`<button class="button" @click=${() => void this.app.gallery.reload()}>Try again</button>`);
     if (total === null) return this.#note("Loading…");
     if (total === 0) {
-      return this.#note("No image matches.", html`<button class="button" @click=${() => this.app.filter.set(NO_FILTER)}>Clear the filter</button>`);
+      return this.#note("No image matches.", html`<button class="button" @click=${() => this.app.filter.set(NO_FILTER)}>Clear filter</button>`);
     }
     const slots = placesOfSlots(this.#places(), this.grid);
     return html`<div class="gallery-grid" role="presentation" style="height: ${lengthOf(total, this.grid)}px; --tile-width: ${this.grid.tile_width}px">

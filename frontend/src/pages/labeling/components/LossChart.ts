@@ -1,13 +1,18 @@
-import { LitElement, type PropertyValues } from "lit";
+import { html, LitElement, nothing, type PropertyValues, type TemplateResult } from "lit";
 import uPlot from "uplot";
 
 import { labelChanges, lossesOf } from "../../../state/training_run";
 import type { Training } from "../../../state/types";
 import { counted } from "../../../state/words";
 
-const HEIGHT_PX = 104;
+const HEIGHT_PX = 116;
+const FONT = "10px system-ui, sans-serif";
+const TITLE_PX = 13;
 const KEPT_RADIUS_PX = 3.5;
 const DASHES_PX = [3, 3];
+const WEIGHED_TIP =
+  "Weighed as in training, where each class counts the same in all. The held-out loss below and of checkpoints counts each label once, so it is another figure.";
+
 
 /** Training and held-out loss by epoch, with the epoch that was kept and the changes of labels. */
 export class LossChart extends LitElement {
@@ -65,7 +70,10 @@ export class LossChart extends LitElement {
       stroke: () => this.#color("--text-faint"),
       grid: { stroke: () => this.#color("--chart-grid"), width: 1 },
       ticks: { show: false },
-      font: "10px system-ui, sans-serif",
+      font: FONT,
+      labelFont: FONT,
+      labelSize: TITLE_PX,
+      labelGap: 0,
     };
     return {
       width: Math.max(this.clientWidth, 100),
@@ -76,8 +84,8 @@ export class LossChart extends LitElement {
       hooks: { draw: [(plot) => this.#drawMarks(plot)] },
       scales: { x: { time: false } },
       axes: [
-        { ...axis, size: 22, space: 50, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500] },
-        { ...axis, size: 36, space: 26 },
+        { ...axis, label: "Epoch", size: 20, space: 50, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500] },
+        { ...axis, label: "Loss", size: 28, space: 26 },
       ],
       series: [
         { label: "Epoch" },
@@ -135,6 +143,17 @@ function describe(training: Training | null): string {
   return `Loss chart: ${counted(training.train_loss.length, "epoch")}${at} training loss ${train.toFixed(3)}${
     held_out === null ? "" : `, held-out loss, weighed as in training, ${held_out.toFixed(3)}`}${
     changes.length === 0 ? "" : `; labels changed after epoch ${changes.join(", ")}`}`;
+}
+
+/** The numbers of the epoch that counts, and the marks of the chart. */
+export function lossLegend(training: Training): TemplateResult | typeof nothing {
+  const losses = lossesOf(training);
+  if (losses === null) return nothing;
+  const { epoch, train, held_out, is_kept } = losses;
+  return html`<strong>${is_kept ? "Kept: epoch" : "Epoch"} ${epoch}</strong>
+    <span class="is-train">Training ${train.toFixed(3)}</span>
+    <span class="is-val" title=${WEIGHED_TIP}>Held-out, weighed ${held_out === null ? "needs more labels" : held_out.toFixed(3)}</span>
+    ${labelChanges(training).length > 0 ? html`<span class="is-change">Labels changed</span>` : nothing}`;
 }
 
 customElements.define("fewclick-loss-chart", LossChart);

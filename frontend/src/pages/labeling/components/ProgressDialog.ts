@@ -11,7 +11,7 @@ import { isActive } from "../../../sync/polling";
 import { AppView } from "./AppView";
 import { closeOnBackdrop, showDialog, whenClosed } from "./dialog";
 import { icon } from "./icon";
-import "./LossChart";
+import { lossLegend } from "./LossChart";
 import { counted, grouped } from "../../../state/words";
 import { duration, extractionLine, extractionNote, outcomeLine, percent, trainingLine } from "./text";
 
@@ -49,7 +49,7 @@ export class ProgressDialog extends AppView {
     const open = parts.find(({ name }) => name === "Open")?.count ?? 0;
     return html`<section class="span-all" data-testid="progress-images">
       <div class="progress-line"><span class="figure">${grouped(total - open)}</span>
-        <span>of ${counted(total, "image")} answered</span><span class="spacer"></span><strong data-testid="time-to-finish">${finishLine(stats.pace)}</strong></div>
+        <span>of ${counted(total, "image")} answered</span><span class="spacer"></span><strong class=${stats.pace.finish_s === null && stats.pace.remaining > 0 ? "is-unknown" : ""} data-testid="time-to-finish">${finishLine(stats.pace)}</strong></div>
       <div class="parts" role="img" aria-label=${parts.map(({ name, count }) => `${name} ${count}`).join(", ") || "No images"}>
         ${parts.map(({ name, share }) => html`<span class="part is-${name.toLowerCase()}" style="flex-grow: ${share}"></span>`)}</div>
       <p class="parts-legend">${parts.map(({ name, count }) => html`<span><i class="part is-${name.toLowerCase()}"></i>${name} <b>${grouped(count)}</b></span>`)}
@@ -59,22 +59,24 @@ export class ProgressDialog extends AppView {
 
   #pace({ pace, labels_per_hour }: Stats): TemplateResult {
     const bars = hourBars(labels_per_hour, new Date());
+    const most = Math.max(...bars.map(({ count }) => count));
     const what = this.app.config.task === "segmentation" ? "points and regions" : "labels";
     const text = `New ${what} in each of the last 24 hours: ${bars.map(({ count }) => count).join(", ")}`;
     return html`<section data-testid="progress-pace"><h3>Pace</h3>
       ${paceFigures(pace)}
       <div class="hours" role="img" aria-label=${text}>${bars.map((bar) => hourBar(bar))}</div>
-      <p class="hours-axis"><span>${clock(bars[0])}</span><span>${what} by hour, last 24 h</span><span>now</span></p>
+      <p class="hours-axis"><span>${clock(bars[0])}</span><span>${what} an hour${most === 0 ? "" : `, at most ${grouped(most)}`}</span><span>now</span></p>
     </section>`;
   }
 
   #training(): TemplateResult {
     const { training } = this.app;
     const { value } = training.training;
-    return html`<section data-testid="progress-training"><h3>Training
+    return html`<section class="is-run" data-testid="progress-training"><h3>Training
         <span class="state is-${(value?.state ?? "IDLE").toLowerCase()}">${value?.state ?? "IDLE"}</span></h3>
       <p class="hint ${value?.state === "FAILED" ? "is-bad" : ""}" role="status">${value ? trainingLine(value) : "It learns from every label by itself."}</p>
       <fewclick-loss-chart .training=${value}></fewclick-loss-chart>
+      <p class="chart-legend">${value ? lossLegend(value) : nothing}</p>
       ${value && outcomeLine(value) !== "" ? html`<p class="training-outcome">${outcomeLine(value)}</p>` : nothing}
       <div class="button-row">
         <button class="button small primary" ?disabled=${training.starting.value} title=${this.tip("Save and train: start a full training run", "save")}
@@ -92,14 +94,14 @@ export class ProgressDialog extends AppView {
   #features(): TemplateResult {
     const health = this.app.health.health.value;
     if (health === null || health === "unreachable") {
-      return html`<section class="span-all"><h3>Features</h3><p class="hint">${health === null ? "Asking the server…" : "The server does not answer."}</p></section>`;
+      return html`<section><h3>Features</h3><p class="hint">${health === null ? "Asking the server…" : "The server does not answer."}</p></section>`;
     }
     const { extraction } = health;
     const { done, total, failed, rate_images_s, eta_s, state } = extraction;
     const share = total - failed > 0 ? done / (total - failed) : 1;
     const rate = rate_images_s === null ? "" : `${counted(Math.round(rate_images_s * 60), "image")} a minute`;
     const left = eta_s === null ? "" : `about ${duration(eta_s)} left`;
-    return html`<section class="span-all" data-testid="progress-features"><h3>Features of the images</h3>
+    return html`<section data-testid="progress-features"><h3>Features of the images</h3>
       ${state === "done"
         ? html`<p class="hint">${done === 1 ? "The image has its own" : `All ${counted(done, "image")} have theirs`}${failed > 0 ? `; ${grouped(failed)} failed` : ""}.</p>`
         : html`<div class="parts" role="progressbar" aria-label="Features" aria-valuemin="0" aria-valuemax="100" aria-valuenow=${Math.round(share * 100)}>
@@ -119,7 +121,7 @@ export class ProgressDialog extends AppView {
       ${by_class.length === 0 ? html`<p class="hint">No classes yet: add one beside the image.</p>` : html`<div class="table-scroll"><table class="figures class-table">
         <thead><tr><th scope="col">Class</th><th scope="col">Images</th>
           ${of_points ? html`<th scope="col">Points</th><th scope="col">Regions</th>` : nothing}
-          <th scope="col" class="wide"><span class="visually-hidden">Share</span></th>
+          <th scope="col" class="wide" title=${of_points ? "Points and regions, compared with the class that has most" : "Images, compared with the class that has most"}>Compared</th>
           <th scope="col" title=${FOUND_TIP}>Found</th>
           <th scope="col" title=${PREDICTED_RIGHT_TIP}>Predicted right</th></tr></thead>
         <tbody>${by_class.map((row) => classRow(row, classes.value.find(({ id }) => id === row.class_id), figures.get(row.class_id), most, of_points))}</tbody>
@@ -136,7 +138,7 @@ export class ProgressDialog extends AppView {
 
 function paceFigures(pace: Pace): TemplateResult {
   if (pace.images_per_hour === null || pace.labels_per_hour === null) {
-    return html`<p class="hint">The pace shows after five images.</p>`;
+    return html`<p class="hint">The pace shows after five images and half a minute of work.</p>`;
   }
   return html`<div class="pace-figures">
       <span><b class="figure" data-testid="images-per-hour">${grouped(Math.round(pace.images_per_hour))}</b> images an hour</span>

@@ -16,6 +16,7 @@ import {
   reliabilityPoints,
   SELECTED_ON_THESE,
   type Agreement,
+  type ClassFigures,
   type Figures,
   type HeatCell,
   type Interval,
@@ -101,7 +102,7 @@ export class QualityDialog extends AppView {
           <tbody>${figures.classes.map((one) => html`<tr><th scope="row">${this.#swatch(one.class_id)}${this.#className(one.class_id)}</th><td>${one.support}</td>
             ${share(one.recall, one.support)}${share(one.precision, one.predicted)}${share(one.f1, one.support)}${share(one.iou, one.support)}</tr>`)}
           </tbody></table></div>
-        <p class="hint">“–”: fewer than 5 ${this.#samples.toLowerCase()} of the class, or predicted as it, say too little.</p>
+        ${figures.classes.some(isPartlyUnknown) ? html`<p class="hint">“–”: fewer than 5 ${this.#samples.toLowerCase()} of the class, or predicted as it, say too little.</p>` : nothing}
       </section>
       ${figures.confusion === null ? nothing : this.#confusion(heatRows(figures.confusion), found)}`;
   }
@@ -210,6 +211,10 @@ function overviewRow(method: keyof typeof METHOD_NAMES, figures: Figures | null,
   return html`<tr><th scope="row">${METHOD_NAMES[method]}</th><td><strong>${accuracy === null ? "unknown" : percent(accuracy.value)}</strong></td>
     <td>${accuracy === null ? "–" : intervalText(accuracy satisfies Interval)}</td>${noun === "sample" ? html`<td>${n_samples}</td>` : nothing}<td>${n_images}</td>
     ${share(majority_share, 0)}${share(mean_iou, 0)}${share(macro_f1, 0)}${one_class ? nothing : share(micro_f1, 0)}</tr>`;
+}
+
+function isPartlyUnknown({ recall, precision, f1, iou }: ClassFigures): boolean {
+  return [recall, precision, f1, iou].includes(null);
 }
 
 function share(value: number | null, basis: number): TemplateResult {

@@ -85,7 +85,7 @@ export class SegmentationUI extends AppView {
         )}
       </div>
       ${classes.value.length > 2 ? this.#confidenceOf(overlay_style) : nothing}
-      ${has ? this.#legend(overlay_style) : html`<p class="hint legend">It appears with your first point.</p>`}
+      ${has ? this.#legend(overlay_style) : html`<p class="hint legend">${this.#whenItComes()}</p>`}
       <label class="slider-row"><span>Opacity</span>
         <input type="range" data-testid="opacity" min="0" max="1" step="0.05" .value=${String(overlay_opacity)}
           title="How opaque the prediction and the regions are together (${this.app.keys.names("opacity-down")} and ${this.app.keys.names("opacity-up")})" @input=${this.#setOpacity} @change=${this.#release} />
@@ -100,6 +100,12 @@ export class SegmentationUI extends AppView {
           @click=${() => this.command("accept")}>${icon(Check, 16)}<span>Accept</span></button>
       </div>
     </section>`;
+  }
+
+  #whenItComes(): string {
+    const { image } = this.app.navigator;
+    if (image === null) return "";
+    return image.features === "pending" ? "It appears once the image is prepared." : "It appears with your first point.";
   }
 
   /** Of more than two classes: which one's confidence the heat map shows. */

@@ -2,17 +2,13 @@ import { GraduationCap, History, Info, Square } from "lucide";
 import { html, nothing, type TemplateResult } from "lit";
 
 import type { Readable } from "../../../state/signal";
-import { labelChanges, lossesOf } from "../../../state/training_run";
 import type { HeadKind, Training } from "../../../state/types";
 import { isActive } from "../../../sync/polling";
 import { AppView } from "./AppView";
 import { icon } from "./icon";
-import "./LossChart";
+import { lossLegend } from "./LossChart";
 import "./FinetunePanel";
 import { extractorName, HEAD_NAMES, isEmbedded, outcomeLine, stateWord, trainingLine } from "./text";
-
-const WEIGHED_TIP =
-  "Weighed as in training, where each class counts the same in all. The held-out loss below and of checkpoints counts each label once, so it is another figure.";
 
 /** Until the server has said more. */
 const IDLE: Training = {
@@ -60,7 +56,7 @@ export class TrainingPanel extends AppView {
             </select>
           </label>
           <fewclick-loss-chart data-testid="loss-chart" .training=${value}></fewclick-loss-chart>
-          <p class="chart-legend" data-testid="loss-legend">${value ? legend(value) : nothing}</p>
+          <p class="chart-legend" data-testid="loss-legend">${value ? lossLegend(value) : nothing}</p>
           <div class="training-words">
             <p class="hint ${value?.state === "FAILED" ? "is-bad" : ""}">${trainingLine(value ?? IDLE)}</p>
             ${value && outcomeLine(value) !== "" ? html`<p class="training-outcome" data-testid="training-outcome">${outcomeLine(value)}</p>` : nothing}
@@ -80,17 +76,6 @@ export class TrainingPanel extends AppView {
   #chooseHead(event: Event): void {
     void this.app.training.setHead((event.target as HTMLSelectElement).value as HeadKind);
   }
-}
-
-/** The numbers of the epoch that counts, and the marks of the chart. */
-function legend(training: Training): TemplateResult | typeof nothing {
-  const losses = lossesOf(training);
-  if (losses === null) return nothing;
-  const { epoch, train, held_out, is_kept } = losses;
-  return html`<strong>${is_kept ? "Kept: epoch" : "Epoch"} ${epoch}</strong>
-    <span class="is-train">Training ${train.toFixed(3)}</span>
-    <span class="is-val" title=${WEIGHED_TIP}>Held-out, weighed ${held_out === null ? "needs more labels" : held_out.toFixed(3)}</span>
-    ${labelChanges(training).length > 0 ? html`<span class="is-change">Labels changed</span>` : nothing}`;
 }
 
 customElements.define("fewclick-training-panel", TrainingPanel);

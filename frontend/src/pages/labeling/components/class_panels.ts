@@ -61,7 +61,7 @@ function mergePanel(label_class: LabelClass, { classes, config }: App, usage: Cl
   return html`<div role="gridcell" class="class-panel is-grave"><form class="panel-line" @submit=${merge}>
     <span>${what === "" ? "Nothing has this class yet. Merge it into" : `Give its ${what} to`}</span>
     <select class="select" name="into" required data-first data-testid="merge-into" aria-label="Class that takes over">
-      <option value="" selected>choose…</option>
+      <option value="" selected>Choose…</option>
       ${others.map(({ id, name }) => html`<option value=${id}>${name}</option>`)}
     </select>
     <button class="button small" type="button" @click=${handlers.close}>Cancel</button>

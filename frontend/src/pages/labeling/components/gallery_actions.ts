@@ -188,12 +188,12 @@ export function bulkBar(app: App, actions: GalleryActions, ids: ReadonlySet<numb
     <span class="spacer"></span>
     ${button("bulk-accept", "Accept the predictions of the selection (Enter)", CheckCheck, "Accept", () => void actions.accept())}
     ${button("bulk-confirm", "Reviewed: accepted labels count as yours", BadgeCheck, "Reviewed", () => void actions.simple("confirm", "marked reviewed"))}
-    <button class="button small icon-only" data-testid="bulk-undetermined" aria-label="Undetermined" title=${app.keys.tip("Undetermined: a person looked and nobody can tell. An answer: they count as seen. Labels on these images are taken off", "undetermined")} ?disabled=${busy}
-      @click=${() => void actions.simple("undetermined", "marked undetermined")}>${icon(CircleDashed, 15)}</button>
-    <button class="button small icon-only" data-testid="bulk-skip" aria-label="Skip" title=${app.keys.tip("Skip: not now, or not wanted; they can be labelled later. Labels on these images are taken off", "skip")} ?disabled=${busy}
-      @click=${() => void actions.simple("skip", "skipped")}>${icon(SkipForward, 15)}</button>
-    <button class="button small icon-only" data-testid="bulk-clear" aria-label="Remove the labels" title="Remove the labels (Del)" ?disabled=${busy}
-      @click=${() => void actions.simple("clear", "cleared")}>${icon(Trash2, 15)}</button>
+    <button class="button small is-worded" data-testid="bulk-undetermined" aria-label="Undetermined" title=${app.keys.tip("Undetermined: a person looked and nobody can tell. An answer: they count as seen. Labels on these images are taken off", "undetermined")} ?disabled=${busy}
+      @click=${() => void actions.simple("undetermined", "marked undetermined")}>${icon(CircleDashed, 15)}<span>Undetermined</span></button>
+    <button class="button small is-worded" data-testid="bulk-skip" aria-label="Skip" title=${app.keys.tip("Skip: not now, or not wanted; they can be labelled later. Labels on these images are taken off", "skip")} ?disabled=${busy}
+      @click=${() => void actions.simple("skip", "skipped")}>${icon(SkipForward, 15)}<span>Skip</span></button>
+    <button class="button small is-worded" data-testid="bulk-clear" aria-label="Remove the labels" title="Remove the labels (Del)" ?disabled=${busy}
+      @click=${() => void actions.simple("clear", "cleared")}>${icon(Trash2, 15)}<span>Remove the labels</span></button>
   </div>`;
 }
 

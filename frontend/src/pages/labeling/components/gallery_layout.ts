@@ -1,6 +1,9 @@
 /** Where the tiles of the gallery lie, and which of them are in the document. CSS pixels. */
 
 const TILE_WIDTH_PX = 176;
+/** On phones: two in a row. */
+const SMALL_TILE_WIDTH_PX = 132;
+const SMALL_SCROLLER_PX = 520;
 export const TILE_HEIGHT_PX = 184;
 export const GAP_PX = 12;
 export const PADDING_PX = 20;
@@ -18,8 +21,9 @@ export interface Grid {
 
 /** For a scroller of that size, its padding included. */
 export function gridFor(width: number, height: number): Grid {
-  const inner = Math.max(TILE_WIDTH_PX, width - 2 * PADDING_PX);
-  const columns = Math.max(1, Math.floor((inner + GAP_PX) / (TILE_WIDTH_PX + GAP_PX)));
+  const least = width <= SMALL_SCROLLER_PX ? SMALL_TILE_WIDTH_PX : TILE_WIDTH_PX;
+  const inner = Math.max(least, width - 2 * PADDING_PX);
+  const columns = Math.max(1, Math.floor((inner + GAP_PX) / (least + GAP_PX)));
   return { columns, rows: Math.ceil(height / ROW_PX) + 1, tile_width: Math.floor((inner - (columns - 1) * GAP_PX) / columns) };
 }
 
