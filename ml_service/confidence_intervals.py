@@ -10,8 +10,6 @@ from scipy.special import stdtrit
 
 Z = 1.959964
 """Of a two-sided 95 % interval."""
-ENOUGH_IMAGES = 5
-"""Held-out images from which on a gain has to stand out from chance; of fewer nobody knows what chance can do."""
 
 
 @dataclass(frozen=True)
@@ -59,14 +57,21 @@ def paired_gain(
     return mean, float(np.sqrt(np.square(residuals).sum() * m / (m - 1)) / weights.sum())
 
 
-def is_within_chance(gain: float, error: float | None, n_images: int) -> bool:
-    """Whether a `paired_gain` over that many images is not above its standard error, the bar that it has to pass."""
-    return n_images >= ENOUGH_IMAGES and error is not None and gain <= error
+def doubt(gain: float, error: float | None, n_images: int, least_images: int) -> str | None:
+    """Why a lower held-out loss is no reason to replace what a person works with; None where it is one.
 
-
-def stands_out(gain: float, error: float | None) -> bool:
-    """Whether a `paired_gain` is above twice its standard error; never where that is unknown."""
-    return error is not None and gain > 2 * error
+    Args:
+        gain: See `paired_gain`.
+        error: Its standard error.
+        n_images: That it was measured on.
+        least_images: Of fewer nobody knows what chance can do.
+    """
+    if n_images < least_images:
+        return f"there are only {n_images} of the {least_images} validation images that it takes to tell"
+    if error is None or gain <= 2 * error:
+        of = "" if error is None else f" of {error:.3f}"
+        return f"a gain of {gain:.3f} is not above twice its standard error{of}: it may be chance"
+    return None
 
 
 def clustered_share(

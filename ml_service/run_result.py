@@ -15,7 +15,7 @@ from db.queries.session_info import get_session_info
 from ml_service.checkpoint import save_checkpoint
 from ml_service.checkpoint_description import new_checkpoint_path
 from ml_service.checkpoint_files import remove_unnamed_files
-from ml_service.confidence_intervals import stands_out
+from ml_service.confidence_intervals import doubt
 from ml_service.context import Context
 from ml_service.heads.base import TorchHead, soften
 from ml_service.metrics import Quality, describe_quality
@@ -183,16 +183,11 @@ def _obstacle(db_session: Session, setup: RunSetup, measured: _Measured | None, 
             f"the live head's loss on {held_out.n_images} validation images is {live.loss:.3f}, "
             f"this run's {held_out.loss:.3f}"
         )
-    if held_out.n_images < least_images:
-        return (
-            f"this run's loss is {held_out.loss:.3f}, the live head's {live.loss:.3f}, on only {held_out.n_images} "
-            f"of the {least_images} validation images that a run's head needs to take over"
-        )
-    if not stands_out(gain, error):
+    why_not = doubt(gain, error, held_out.n_images, least_images)
+    if why_not is not None:
         return (
             f"this run's loss on {held_out.n_images} validation images is {held_out.loss:.3f}, the live head's "
-            f"{live.loss:.3f}, and a gain of {gain:.3f} is not above twice its standard error"
-            f"{'' if error is None else f' of {error:.3f}'}: it may be chance"
+            f"{live.loss:.3f}, but {why_not}"
         )
     if held_out.accuracy < live.accuracy:
         return (

@@ -132,6 +132,7 @@ class FinetuneExecution:
             weights=weights_of(context, info.config),
             paths={image_id: root / path for image_id, path in paths.items()},
             seed=context.settings.seed,
+            least_held_out=context.settings.run_least_images,
             facts={
                 "dataset_hash": snapshot.hash,
                 "revisions": context.training_set.revisions,
@@ -189,7 +190,8 @@ class FinetuneExecution:
                 _tell_progress(run, event)
 
     def _finish(self, reason: str, plan: Plan) -> None:
-        outcome = read_outcome(self._folder, is_refitted=reason != "stopped")
+        least_images = self._context.settings.run_least_images
+        outcome = read_outcome(self._folder, is_refitted=reason != "stopped", least_images=least_images)
         saved = None
         if outcome is not None and obstacle(outcome) is None:
             with self._context.db.read() as db_session:

@@ -28,8 +28,6 @@ from models.base import ExtractorInfo
 from models.extractor_settings import ExtractorSettings
 
 PLAN_NAME = "plan.json"
-LEAST_HELD_OUT = 5
-"""Held-out samples below which nothing can be said of what is better."""
 FORMAT_VERSION = 2
 """Of this file and of the state beside it: what an earlier version has begun begins anew."""
 
@@ -125,11 +123,13 @@ def make_plan(
     weights: ExtractorSettings,
     paths: dict[int, Path],
     seed: int,
+    least_held_out: int,
     facts: dict[str, Any],
 ) -> Plan:
     """The labels as they are now.
 
     Args:
+        least_held_out: Validation images with labels, below which nothing can be said of what is better.
         images: Of both splits.
         present: Class ids that were not removed.
         paths: Of the images' files, by image id.
@@ -143,15 +143,15 @@ def make_plan(
     training = collect(train_images, class_ids, settings.extracted_weight)
     held_out_images = said_by_people(in_split(located, Split.VALIDATION), parts.guesses)
     held_out = collect(held_out_images, class_ids, settings.extracted_weight)
-    found = 0 if held_out is None else len(held_out)
+    found = 0 if held_out is None else len(set(held_out.image_ids.tolist()))
     if training is None or len(class_ids) < 2:
         raise NothingToLearnError(
             f"fine-tuning needs labels of at least 2 classes on training images with features, found {len(class_ids)}: "
             "label more images, then start it again"
         )
-    if held_out is None or found < LEAST_HELD_OUT:
+    if held_out is None or found < least_held_out:
         raise NothingToLearnError(
-            f"fine-tuning needs at least {LEAST_HELD_OUT} labels on validation images, to be compared with the frozen "
+            f"fine-tuning needs labels on at least {least_held_out} validation images, to be compared with the frozen "
             f"features, found {found}: label more images, then start it again"
         )
     used = {int(image_id) for samples in (training, held_out) for image_id in samples.image_ids}

@@ -13,7 +13,7 @@ from torch import Tensor
 from db.enums import CheckpointKind
 from db.queries.checkpoints import next_parent_id, save_checkpoint_row
 from db.tables.learning import Run
-from ml_service.confidence_intervals import is_within_chance
+from ml_service.confidence_intervals import doubt
 from ml_service.context import Context
 from ml_service.data_snapshot import load_snapshot, save_snapshot
 from ml_service.finetuning.plan import Plan
@@ -43,9 +43,11 @@ class Outcome:
     scale: float
     is_refitted: bool
     """Whether `tuned` is of a head fitted anew, as the session's would be; else of the one that learned with them."""
+    least_images: int
+    """That have to be held out before anything is replaced; see `doubt`."""
 
 
-def read_outcome(folder: Path, *, is_refitted: bool) -> Outcome | None:
+def read_outcome(folder: Path, *, is_refitted: bool, least_images: int) -> Outcome | None:
     """From the state file; None if it never came to one."""
     saved = load_state(folder)
     if saved is None:
@@ -59,6 +61,7 @@ def read_outcome(folder: Path, *, is_refitted: bool) -> Outcome | None:
         factors={name.removeprefix(BEST): value for name, value in tensors.items() if name.startswith(BEST)},
         scale=plain["scale"],
         is_refitted=is_refitted,
+        least_images=least_images,
     )
 
 
@@ -72,13 +75,9 @@ def obstacle(outcome: Outcome | None) -> str | None:
     compared = f"{_figures(tuned)} against {_figures(frozen)} of the frozen ones on {_basis(frozen)}"
     if not (tuned.loss < frozen.loss and tuned.accuracy >= frozen.accuracy and tuned.mean_iou >= frozen.mean_iou):
         return f"the tuned ones have {compared}"
-    if outcome.gain is not None and is_within_chance(*outcome.gain, tuned.n_images):
-        gain, error = outcome.gain
-        return (
-            f"the tuned ones have {compared}; their loss is better by {gain:.3f}, and the bar that a gain has to pass "
-            f"is its standard error of {error:.3f} over {tuned.n_images} images: no more than chance"
-        )
-    return None
+    gain, error = outcome.gain or (frozen.loss - tuned.loss, None)
+    why_not = doubt(gain, error, tuned.n_images, outcome.least_images)
+    return None if why_not is None else f"the tuned ones have {compared}, but {why_not}"
 
 
 def verdict(outcome: Outcome | None) -> str:

@@ -44,8 +44,8 @@ def _setup(session: ToySession, *held_out: int) -> RunSetup:
         (range(1, 11), [3.0, 3, 1, 1, 0, 0, 0, 0, 0, -2.5], "may be chance"),
         (range(1, 11), [1.0, 1, 1, 1, 1, 1, 1, 1, 1, 0.5], None),
         # Of so few images nobody knows what chance can do.
-        (range(1, 9), [1.0, 1, 1, 1, 1, 1, 1, 0.5], "on only 8 of the 10 validation images"),
-        (range(1, 4), [3.0, 0, -2.0], "on only 3 of the 10 validation images"),
+        (range(1, 9), [1.0, 1, 1, 1, 1, 1, 1, 0.5], "only 8 of the 10 validation images"),
+        (range(1, 4), [3.0, 0, -2.0], "only 3 of the 10 validation images"),
     ],
 )
 def test_obstacle__a_gain_has_to_stand_out_from_chance(

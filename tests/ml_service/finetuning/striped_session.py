@@ -98,6 +98,7 @@ class StripedSession:
             "quiet_s": 0.0,
             "finetune_threads": 1,
             "finetune_niceness": 0,
+            "run_least_images": 5,
         }
         worker = Worker(open_context(self.folder, ServiceSettings(**{**defaults, **settings})))
         worker.start()

@@ -252,7 +252,7 @@ def test_execute__killed_process_fails_the_run_and_the_service_lives_on(
 
 @pytest.mark.parametrize(
     ("unlabelled", "told"),
-    [(range(1, 23), "at least 2 classes"), ((5, 8, 9, 12, 13, 16, 17, 20, 21), "labels on validation images")],
+    [(range(1, 23), "at least 2 classes"), ((5, 8, 9, 12, 13, 16, 17, 20, 21), "validation images")],
 )
 def test_execute__too_few_labels_are_told(striped: Striped, unlabelled: range, told: str) -> None:
     session = striped()
