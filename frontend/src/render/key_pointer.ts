@@ -16,12 +16,15 @@ export interface KeyPointerSurroundings {
 /** How near to the edge of the stage the view follows, CSS pixels: less than what a fitted image leaves free. */
 const MARGIN_PX = 16;
 
+/** Below this share of the stage's height what is said of it stands above. */
+const LOW_FROM = 0.75;
+
 /** A cross hair, white on dark, open in the middle; in a corner the colour of the class that a press sets. */
 const CROSS =
-  `<svg width="64" height="64" viewBox="-32 -32 64 64" aria-hidden="true">` +
-  `<g class="cross-back"><path d="M0-30V-6M0 6V30M-30 0H-6M6 0H30"/><circle class="cross-hold" r="14"/></g>` +
-  `<g class="cross-line"><path d="M0-30V-6M0 6V30M-30 0H-6M6 0H30"/><circle class="cross-hold" r="14"/></g>` +
-  `<circle class="cross-class" cx="13" cy="13" r="5"/></svg>`;
+  `<svg width="80" height="80" viewBox="-40 -40 80 80" aria-hidden="true">` +
+  `<g class="cross-back"><path d="M0-37V-7M0 7V37M-37 0H-7M7 0H37"/><circle class="cross-hold" r="18"/></g>` +
+  `<g class="cross-line"><path d="M0-37V-7M0 7V37M-37 0H-7M7 0H37"/><circle class="cross-hold" r="18"/></g>` +
+  `<circle class="cross-class" cx="16" cy="16" r="6"/></svg>`;
 
 /** The cursor that keys move: what they do with it reaches the tools by the way that the pointer's events take. */
 export class KeyPointer {
@@ -115,6 +118,7 @@ export class KeyPointer {
     const [x, y] = imageToStage(view, onPixel(this.#at ?? visibleMiddle(view, this.view.stage, size), size));
     element.style.transform = `translate(${x}px, ${y}px)`;
     element.classList.toggle("is-held", this.isHeld);
+    element.classList.toggle("is-low", y > LOW_FROM * this.view.stage.height);
   }
 
   #start({ view, size }: PlacedImage): Vec2 {

@@ -19,8 +19,8 @@ export type CursorKey =
   | { readonly kind: "press"; readonly shift: boolean };
 
 const ARROWS: Readonly<Record<string, Vec2>> = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
-/** CSS pixels. */
-const STEPS: Readonly<Record<Exclude<Pace, "pixel">, number>> = { short: 4, long: 40 };
+/** CSS pixels, and pixels of the image at least: zoomed in, a long step still is longer. */
+const STEPS: Readonly<Record<Pace, readonly [number, number]>> = { pixel: [0, 1], short: [4, 1], long: [40, 5] };
 
 /** What a key means while the cursor is there. Shift+Enter and Ctrl+Enter stay commands of the page. */
 export function cursorKeyOf({ key, ctrl, shift, alt }: CursorStroke): CursorKey | null {
@@ -31,9 +31,10 @@ export function cursorKeyOf({ key, ctrl, shift, alt }: CursorStroke): CursorKey 
   return key === " " || (key === "Enter" && !shift) ? { kind: "press", shift } : null;
 }
 
-/** Whole pixels of the image, at least one. `scale`: CSS pixels per pixel of the image. */
+/** Whole pixels of the image. `scale`: CSS pixels per pixel of the image. */
 export function stepLength(pace: Pace, scale: number): number {
-  return pace === "pixel" ? 1 : Math.max(1, Math.round(STEPS[pace] / scale));
+  const [on_screen, least] = STEPS[pace];
+  return Math.max(least, Math.round(on_screen / scale));
 }
 
 /** The centre of the pixel there, or of the nearest one on the image. */

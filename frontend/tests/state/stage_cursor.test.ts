@@ -25,9 +25,9 @@ describe("cursorKeyOf", () => {
   ])("%s: not the cursor's", (_, stroke) => expect(cursorKeyOf(stroke)).toBeNull());
 });
 
-test("stepLength: the same way on screen at any zoom, whole pixels, at least one", () => {
+test("stepLength: the same way on screen at any zoom, whole pixels, a long one longer however near one is", () => {
   expect([stepLength("short", 0.1), stepLength("short", 4), stepLength("short", 30)]).toEqual([40, 1, 1]);
-  expect([stepLength("long", 0.1), stepLength("long", 4)]).toEqual([400, 10]);
+  expect([stepLength("long", 0.1), stepLength("long", 4), stepLength("long", 30)]).toEqual([400, 10, 5]);
   expect(stepLength("pixel", 0.01)).toBe(1);
 });
 

@@ -28,6 +28,7 @@ export class CursorDesk {
       annotations.onChange((change) => this.#hearChange(change)),
       labelling.selected_class_id.subscribe(() => this.#sayTool()),
       tools.tool.subscribe(() => this.#sayTool()),
+      annotations.image_id.subscribe((image_id) => ui.key_cursor.value && this.#say(`Image ${image_id}.`)),
       ui.gallery_open.subscribe((is_open) => is_open && this.leave()),
     ];
     stage.addEventListener("pointerdown", this.leave, { capture: true });

@@ -41,7 +41,7 @@ export function cursorLines(task: Task): Fixed[] {
   ];
   return [
     { keys: [["←"], ["↑"], ["→"], ["↓"]], text: "Move the cursor; the view follows", between: "" },
-    { keys: [["Shift", "arrow"]], text: "Ten times as far" },
+    { keys: [["Shift", "arrow"]], text: "A longer way" },
     { keys: [["Ctrl", "arrow"]], text: "One pixel of the image" },
     ...(task === "segmentation" ? tools : []),
   ];
