@@ -18,8 +18,6 @@ MANY_POINTS, REGIONS, TORN = 4, 2, 3
 """Ids of tissue images: with all classes, with a region of each kind, with a comment."""
 UNANSWERED = 12
 """Id of a tissue image that nobody has answered."""
-SILENCE = "retry: 600000\n\n"
-"""A stream of events that never says anything."""
 
 
 @dataclass(frozen=True)
@@ -180,66 +178,6 @@ def select_tiles(first: int, last: int) -> Act:
     return act
 
 
-def silent_events(shown: Shown) -> None:
-    shown.page.route("**/api/events*", lambda route: route.fulfill(content_type="text/event-stream", body=SILENCE))
-
-
-def conflict(shown: Shown) -> None:
-    state = shown.client.annotations(UNANSWERED)
-    shown.client.put_annotations(UNANSWERED, {"points": [{"x": 40.5, "y": 40.5, "class_id": 1}]})
-    shown.press(0.7, 0.7)
-    expect(shown.page.get_by_test_id("toast").first).to_be_visible(timeout=WAIT_MS)
-    shown.client.put_annotations(UNANSWERED, {"points": state["points"]})
-
-
-def refused(shown: Shown) -> None:
-    body = {"error": "InvalidAnnotationError", "detail": "class 7 does not exist: choose one of 1, 2, 3"}
-    shown.answer("**/annotations**", 422, body)
-    shown.press(0.7, 0.7)
-    expect(shown.page.get_by_test_id("toast").first).to_be_visible(timeout=WAIT_MS)
-
-
-def full_disk(shown: Shown) -> None:
-    shown.answer(
-        "**/annotations**", 507, {"error": "StorageFullError", "detail": "the disk is full: nothing was saved"}
-    )
-    shown.press(0.7, 0.7)
-    shown.wait_for_text("Server cannot save")
-
-
-def offline(shown: Shown) -> None:
-    shown.page.route("**/api/**", lambda route: route.abort())
-    shown.press(0.7, 0.7)
-    shown.wait_for_text("The server does not answer")
-
-
-def no_server(shown: Shown) -> None:
-    shown.page.route("**/api/**", lambda route: route.abort())
-
-
-def error(shown: Shown) -> None:
-    shown.answer(
-        "**/api/training/start", 500, {"error": "RunError", "detail": "the run could not be queued: database is locked"}
-    )
-    shown.keys("s")
-    expect(shown.page.get_by_test_id("toast").first).to_be_visible(timeout=WAIT_MS)
-
-
-def loading(shown: Shown) -> None:
-    shown.page.route("**/file*", lambda _: None)
-
-
-def health(part: str, **changes: object) -> Act:
-    """The act of letting a part of the server seem to be in another state."""
-    return lambda shown: shown.change("**/api/health", lambda values: values[part].update(changes))
-
-
-def pending(shown: Shown) -> None:
-    shown.change(f"**/api/images/{UNANSWERED}", lambda values: values.update({"features": "pending"}))
-    health("extraction", state="running", done=4, total=16, rate_per_s=0.5, eta_s=24)(shown)
-    shown.page.route("**/prediction*", lambda route: route.fulfill(status=404, json={"error": "X", "detail": "none"}))
-
-
 def hinted(shown: Shown) -> None:
     expect(shown.page.get_by_test_id("hint")).to_be_visible(timeout=WAIT_MS)
 
@@ -267,3 +205,14 @@ def remembers(hints: bool) -> str:
 def one_class(shown: Shown) -> None:
     """The confidence of one class as a heat map."""
     shown.page.get_by_test_id("confidence-class").select_option("2")
+
+
+def typed(key: str, text: str) -> Act:
+    """The act of typing into what a key opens."""
+
+    def act(shown: Shown) -> None:
+        shown.keys(key)
+        shown.page.wait_for_timeout(300)
+        shown.page.keyboard.type(text, delay=20)
+
+    return act

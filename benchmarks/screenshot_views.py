@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from benchmarks import screenshot_acts as acts
+from benchmarks import screenshot_troubles as troubles
 from benchmarks.screenshot_acts import MANY_POINTS, REGIONS, TORN, UNANSWERED
 
 Size = tuple[int, int]
@@ -51,13 +52,16 @@ SEGMENTATION_VIEWS = (
     View("tool_polygon", address=IMAGE, act=acts.polygon),
     View("tool_box", address=IMAGE, act=acts.box),
     View("tool_select", address=f"#/image/{REGIONS}", act=acts.select),
-    View("tool_hand", address=IMAGE, act=acts.keys("p", "p")),
+    View("tool_hand", address=IMAGE, act=acts.keys("p")),
     View("tool_predicted_region", act=acts.correct),
     View("picture_panel", act=acts.keys("a")),
     View("first_visit", "sections", address="#/image/1", hints=True, act=acts.hinted),
     View("jump_box", act=acts.jump),
     View("comment_box", address=f"#/image/{TORN}", act=acts.comment),
+    View("jump_box_nothing", act=acts.typed("/", "nowhere")),
     View("export_menu", act=lambda shown: shown.click("export")),
+    View("training_running", "sections", address="#/image/1", before=troubles.running),
+    View("training_failed", before=troubles.failed_run),
 )
 WHOLE_IMAGE_VIEWS = (
     View("classification", "textures", address="#/image/44"),
@@ -72,16 +76,19 @@ WHOLE_IMAGE_VIEWS = (
 GALLERY_VIEWS = (
     View("gallery_segmentation", address="#/gallery", waits_for="gallery-item-1"),
     View("gallery_classification", "textures", address="#/gallery?sort=confidence", waits_for="gallery-grid"),
-    View("gallery_filter", "textures", address="#/gallery?class=2&role=predicted&min=60", waits_for="gallery-grid"),
+    View("gallery_filter", "textures", address="#/gallery?class=2&as=predicted&min=60", waits_for="gallery-grid"),
     View(
         "gallery_selection", "textures", address="#/gallery", waits_for="gallery-item-46", act=acts.select_tiles(40, 46)
     ),
     View("gallery_multilabel", "scenes", address="#/gallery", waits_for="gallery-item-1"),
+    View("gallery_failed_image", "scenes", address="#/gallery?status=failed", waits_for="gallery-item-25"),
+    View("gallery_not_listed", "textures", address="#/gallery", before=troubles.nothing_listed, waits_for="gallery"),
     View("gallery_nothing_fits", "textures", address="#/gallery?q=nowhere", waits_for="gallery"),
     View("filter_in_force", "textures", address="#/image/2?status=reviewed&class=2"),
 )
 DIALOG_VIEWS = (
     View("keys", act=acts.dialog("?")),
+    View("keys_nothing_found", act=acts.typed("?", "nowhere")),
     View("keys_conflict", act=acts.key_clash),
     View("quality_segmentation", act=acts.dialog("q")),
     View("quality_classification", "textures", address="#/image/44", act=acts.dialog("q")),
@@ -92,6 +99,7 @@ DIALOG_VIEWS = (
     View("checkpoints_prune", "textures", address="#/image/44", act=acts.dialog("c", "prune-checkpoints")),
     View("checkpoints_none", "sections", address="#/image/1", act=acts.dialog("c")),
     View("progress", act=acts.dialog("i")),
+    View("progress_extraction", before=troubles.extracting, act=acts.dialog("i")),
     View("progress_classification", "textures", address="#/image/44", act=acts.dialog("i")),
     View("classes", act=acts.dialog("l")),
     View("classes_tree", "scenes", address="#/image/12", act=acts.dialog("l")),
@@ -103,17 +111,21 @@ STATE_VIEWS = (
     View("start", address="/#/start", waits_for="session-card", size=(1440, 1200)),
     View("other_task", address="/s/tissue/classification", waits_for=""),
     View("no_such_page", address="/nothing/here", waits_for=""),
-    View("cannot_start", before=acts.no_server, waits_for=""),
-    View("loading", address=IMAGE, before=acts.loading, waits_for=""),
+    View("cannot_start", before=troubles.no_server, waits_for=""),
+    View("loading", address=IMAGE, before=troubles.loading, waits_for=""),
     View("image_unreadable", "scenes", address="#/image/25", waits_for=""),
-    View("features_pending", address=IMAGE, before=acts.pending),
-    View("ml_service_gone", address=IMAGE, before=acts.health("ml_service", alive=False, heartbeat_age_s=90)),
-    View("ml_service_starting", address=IMAGE, before=acts.health("ml_service", alive=False, starting=True)),
-    View("offline", address=IMAGE, act=acts.offline),
-    View("server_cannot_save", address=IMAGE, act=acts.full_disk),
-    View("refused", address=IMAGE, act=acts.refused),
-    View("conflict", address=IMAGE, before=acts.silent_events, act=acts.conflict),
-    View("error_message", act=acts.error),
+    View("features_pending", address=IMAGE, before=troubles.pending),
+    View(
+        "no_features", address=IMAGE, before=troubles.health("extraction", state="failed", message=troubles.NO_WEIGHTS)
+    ),
+    View("page_outdated", address=IMAGE, act=troubles.other_version),
+    View("ml_service_gone", address=IMAGE, before=troubles.health("ml_service", alive=False, heartbeat_age_s=90)),
+    View("ml_service_starting", address=IMAGE, before=troubles.health("ml_service", alive=False, starting=True)),
+    View("offline", address=IMAGE, act=troubles.offline),
+    View("server_cannot_save", address=IMAGE, act=troubles.full_disk),
+    View("refused", address=IMAGE, act=troubles.refused),
+    View("conflict", address=IMAGE, before=troubles.silent_events, act=troubles.conflict),
+    View("error_message", act=troubles.error),
 )
 README_VIEWS = (
     View("segmentation", "sections", address="#/image/2"),
@@ -134,7 +146,7 @@ AT_EACH_SIZE = (
     View("progress", act=acts.dialog("i")),
     View("classes_tree", "scenes", address="#/image/12", act=acts.dialog("l")),
     View("picture_panel", act=acts.keys("a")),
-    View("offline", address=IMAGE, act=acts.offline),
+    View("offline", address=IMAGE, act=troubles.offline),
 )
 
 
