@@ -111,7 +111,7 @@ export class Gallery extends AppView {
   #body(): TemplateResult {
     const { error, total } = this.app.gallery.state.value;
     this.#drawing.begin();
-    if (error !== null) return this.#note(error, html`<button class="button" @click=${() => void this.app.gallery.reload()}>Try again</button>`);
+    if (error !== null) return this.#note(`The images could not be listed: ${error}`, html`<button class="button" @click=${() => void this.app.gallery.reload()}>Try again</button>`);
     if (total === null) return this.#note("Loading…");
     if (total === 0) {
       return this.#note("No image matches.", html`<button class="button" @click=${() => this.app.filter.set(NO_FILTER)}>Clear filter</button>`);
