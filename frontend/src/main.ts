@@ -59,6 +59,10 @@ async function start(root: HTMLElement): Promise<void> {
       if (!app.saves.is_kept.value) event.preventDefault();
     });
     addEventListener("pagehide", () => app.saves.store());
+    // A page that is out of sight may be ended without another word.
+    document.addEventListener("visibilitychange", () => {
+      if (document.visibilityState === "hidden") app.saves.store();
+    });
     void app.start(imageIdInHash(location.hash));
   } catch (error) {
     // Anew each time: what was rendered into the root before is not there any more.

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 import uvicorn
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, Playwright, sync_playwright
 
 from backend.main import create_app
 from backend.settings import Settings
@@ -141,15 +141,21 @@ def _stop(server: uvicorn.Server, thread: threading.Thread) -> None:
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
+def playwright_started() -> Iterator[Playwright]:
+    """One for all browsers."""
+    with sync_playwright() as playwright:
+        yield playwright
+
+
+@pytest.fixture(scope="session")
+def browser(playwright_started: Playwright) -> Iterator[Browser]:
     """A headless Chromium."""
     program = find_browser()
     if program is None:
         _skip_or_fail("no Chromium was found: run `make setup`, or set FEWCLICK_BROWSER to its program")
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=program, args=BROWSER_ARGUMENTS, headless=True)
-        yield running
-        running.close()
+    running = playwright_started.chromium.launch(executable_path=program, args=BROWSER_ARGUMENTS, headless=True)
+    yield running
+    running.close()
 
 
 def _skip_or_fail(reason: str) -> None:

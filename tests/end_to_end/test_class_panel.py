@@ -60,7 +60,8 @@ def test_panel__on_a_phone_the_classes_come_right_below_the_picture(page: Page, 
 def test_hint__lies_beside_the_picture_and_moves_nothing_when_it_goes(
     page: Page, url: str, size: tuple[int, int]
 ) -> None:
-    parts = {name: page.locator(name) for name in ("fewclick-toolbar", "image-stage", "fewclick-image-strip", ".sidebar .class-list")}
+    names = ("fewclick-toolbar", "image-stage", "fewclick-image-strip", ".sidebar .class-list")
+    parts = {name: page.locator(name) for name in names}
     page.add_init_script(SHIFTS)
     page.set_viewport_size({"width": size[0], "height": size[1]})
     page.goto(f"{url}#/image/1")

@@ -133,6 +133,25 @@ def test_labels__are_shown_on_opening_though_no_event_says_so(page: Page, url: s
     expect(page.get_by_test_id("class-3")).to_have_attribute("aria-checked", "true")
 
 
+def test_undo__of_many_images_waits_for_the_server_and_says_so(page: Page, url: str, watch: Watch) -> None:
+    watch.network_errors_allowed = True
+    open_gallery(page, url)
+    page.get_by_test_id("gallery-item-2").click()
+    page.get_by_test_id("gallery-item-5").click(modifiers=["Shift"])
+    page.keyboard.press("3")
+    expect(page.get_by_test_id("tile-label")).to_have_count(4)
+    page.route("**/api/annotations/bulk", lambda route: route.abort())
+    page.keyboard.press("Control+z")
+    told = page.get_by_test_id("toast").filter(has_text="Nothing was changed: ")
+    expect(told).to_contain_text("server")
+    expect(page.get_by_test_id("tile-label")).to_have_count(4)
+    page.unroute_all()
+    page.keyboard.press("Control+z")
+    expect(page.get_by_test_id("tile-label")).to_have_count(0)
+    page.keyboard.press("Control+Shift+z")
+    expect(page.get_by_test_id("tile-label")).to_have_count(4)
+
+
 def test_accept__what_is_shown_and_nothing_else(page: Page, url: str, classification_session: ReadySession) -> None:
     open_gallery(page, url, "?sort=confidence")
     assert order(page) == [5, 1, 4, 3, 2, 6]

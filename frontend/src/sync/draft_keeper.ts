@@ -4,7 +4,7 @@ import { pendingDraft, type Entry, type SaveStep } from "./save_steps";
 import { trailText, type StoredTrail } from "./trail_text";
 import type { KnownTrail, Trails } from "./trails";
 
-/** A save that is answered sooner is never written to local storage; of a quick series of actions not each one is. */
+/** A save that is answered sooner is never written to a storage; of a quick series only what changed, all steps with the last. */
 const STORE_AFTER_MS = 150;
 
 /** Where drafts that are found again go on from. */
@@ -66,9 +66,17 @@ export class DraftKeeper {
 
   storeSoon(image_id: number, status: SaveStatus): void {
     // With nobody to take it, the storage is the only place.
-    if (this.#timer === null && (status === "offline" || status === "refused")) this.#store(image_id);
+    const is_alone = status === "offline" || status === "refused";
+    if (is_alone && !this.#storeChange(image_id)) this.#store(image_id);
     else this.#due.add(image_id);
     this.#timer ??= setTimeout(() => this.#storeDue(), STORE_AFTER_MS);
+  }
+
+  /** False where nothing of the image was stored before. */
+  #storeChange(image_id: number): boolean {
+    const entry = this.entries.get(image_id);
+    const draft = entry ? pendingDraft(entry) : null;
+    return entry !== undefined && draft !== null && this.drafts.writeChange({ image_id, revision: entry.revision, draft });
   }
 
   #storeDue(): void {

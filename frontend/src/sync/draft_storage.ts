@@ -1,18 +1,7 @@
 import { isRefusal, type KeyValueStorage } from "../state/preferences";
 import type { Draft } from "../state/types";
-import { isDraft, isRecord } from "./draft_checks";
-import { trailFrom, type StoredTrail } from "./trail_text";
-
-export interface StoredDraft {
-  readonly image_id: number;
-  readonly revision: number | null;
-  readonly draft: Draft;
-}
-
-export interface FoundDraft extends StoredDraft {
-  /** The steps that lead to the draft, where they are sent one by one. */
-  readonly trail: StoredTrail | null;
-}
+import { changeOf } from "./draft_changes";
+import { changeText, draftFrom, draftText, numbered, type FoundDraft, type StoredDraft } from "./draft_text";
 
 export interface TakenDraft {
   readonly stored: FoundDraft;
@@ -20,7 +9,7 @@ export interface TakenDraft {
   readonly release: () => void;
 }
 
-/** Much larger than a `KeyValueStorage`, and slower. */
+/** Much larger than a `KeyValueStorage`. What is put there is there even if the browser is killed a moment later. */
 export interface SlowStorage {
   put(key: string, text: string): Promise<void>;
   /** With `text`: only while it is that. */
@@ -28,18 +17,31 @@ export interface SlowStorage {
   entries(prefix: string): Promise<readonly (readonly [key: string, text: string])[]>;
 }
 
+interface Mine {
+  readonly draft: Draft;
+  readonly text: string;
+  /** Its place among all that this tab wrote. */
+  readonly at: number;
+  has_change: boolean;
+}
+
+/** Key of what has changed since the text of a key was written. */
+const CHANGE = "+";
+
 /**
  * Drafts that the server does not have, kept over a reload: one key per image and tab, because tabs share the storage.
- * What local storage has no room for goes to the slow one.
+ * Each is in two places: local storage has it before the call returns, whatever becomes of the tab; but browsers bring that to
+ * the disk only seconds later. The slow one outlives the browser, too, and has room for what local storage has not.
  */
 export class DraftStorage {
   /** What this tab wrote. */
-  readonly #mine = new Map<number, string>();
-  /** Images whose draft is in no storage, or not yet. */
-  readonly #unkept = new Set<number>();
-  /** Images whose draft is in the slow storage. */
-  readonly #slow = new Set<number>();
+  readonly #mine = new Map<number, Mine>();
+  /** Keys of what is in no storage, or not yet. */
+  readonly #unkept = new Set<string>();
+  /** By key of what is in the slow storage: which of all that was written it is. */
+  readonly #slow = new Map<string, number>();
   readonly #tab = Math.random().toString(36).slice(2, 10);
+  #count = 0;
 
   constructor(
     private readonly storage: KeyValueStorage,
@@ -55,67 +57,89 @@ export class DraftStorage {
 
   /** `trail`: text of the steps that lead to the draft, as `trailText` makes it. */
   write(stored: StoredDraft & { readonly trail?: string | null }): void {
-    const text = textOf(stored);
-    const { image_id } = stored;
-    if (this.#mine.get(image_id) === text) return;
-    this.#mine.set(image_id, text);
-    if (attempt(() => this.storage.setItem(this.#key(image_id), text))) this.#noteKept(image_id);
-    else void this.#writeSlowly(image_id, text);
+    const text = draftText(stored);
+    const { image_id, draft } = stored;
+    const before = this.#mine.get(image_id);
+    if (before?.text === text && !before.has_change) return;
+    this.#count += 1;
+    this.#mine.set(image_id, { draft, text, at: this.#count, has_change: false });
+    this.#keep(this.#key(image_id), numbered(text, this.#count));
+    if (before?.has_change === true) this.#drop(this.#key(image_id) + CHANGE);
+  }
+
+  /** Only what is not in the text that was written last. False if there is none: it has to be written as a whole. */
+  writeChange({ draft, ...stored }: StoredDraft): boolean {
+    const mine = this.#mine.get(stored.image_id);
+    if (mine === undefined) return false;
+    this.#count += 1;
+    mine.has_change = true;
+    this.#keep(this.#key(stored.image_id) + CHANGE, changeText(mine.at, this.#count, stored, changeOf(mine.draft, draft)));
+    return true;
   }
 
   remove(image_id: number): void {
     const mine = this.#mine.get(image_id);
     this.#mine.delete(image_id);
     if (mine === undefined) return;
-    attempt(() => this.storage.removeItem(this.#key(image_id)));
-    if (this.#slow.delete(image_id)) void this.overflow?.remove(this.#key(image_id));
-    this.#noteKept(image_id);
+    if (mine.has_change) this.#drop(this.#key(image_id) + CHANGE);
+    this.#drop(this.#key(image_id));
   }
 
   /** All that can be understood, of earlier visits and of other tabs. */
   async takeOver(): Promise<TakenDraft[]> {
-    const found: TakenDraft[] = [];
-    attempt(() => {
-      for (const key of this.#keys()) {
-        const text = this.storage.getItem(key) ?? "";
-        this.#take(found, key, text, () => {
-          attempt(() => {
-            if (this.storage.getItem(key) === text) this.storage.removeItem(key);
-          });
-        });
-      }
+    const local = new Map<string, string>();
+    attempt(() => this.#keys().forEach((key) => local.set(key, this.storage.getItem(key) ?? "")));
+    const slow = new Map((await this.overflow?.entries(`${this.prefix}:`)) ?? []);
+    const keys = new Set([...local.keys(), ...slow.keys()].map((key) => (key.endsWith(CHANGE) ? key.slice(0, -CHANGE.length) : key)));
+    const textsOf = (key: string): string[] => [local.get(key), slow.get(key)].filter((text) => text !== undefined);
+    return [...keys].flatMap((key) => {
+      const stored = draftFrom(textsOf(key), textsOf(key + CHANGE));
+      if (stored === null || !this.#isOfOthers(key, stored.image_id)) return [];
+      return [{ stored, release: () => [key, key + CHANGE].forEach((name) => this.#release(name, local.get(name), slow.get(name))) }];
     });
-    for (const [key, text] of (await this.overflow?.entries(`${this.prefix}:`)) ?? []) {
-      this.#take(found, key, text, () => void this.overflow?.remove(key, text));
+  }
+
+  #isOfOthers(key: string, image_id: number): boolean {
+    return key !== this.#key(image_id) && (key === this.#keyOf(image_id) || key.startsWith(`${this.#keyOf(image_id)}:`));
+  }
+
+  /** Unless somebody has written it anew. */
+  #release(key: string, text: string | undefined, slow_text: string | undefined): void {
+    attempt(() => {
+      if (text !== undefined && this.storage.getItem(key) === text) this.storage.removeItem(key);
+    });
+    if (slow_text !== undefined) this.overflow?.remove(key, slow_text).catch(ignoreRefusal);
+  }
+
+  #keep(key: string, text: string): void {
+    const is_local = attempt(() => this.storage.setItem(key, text));
+    if (is_local) this.#unkept.delete(key);
+    else {
+      this.#unkept.add(key);
+      // An older one must not come back in place of this one.
+      attempt(() => this.storage.removeItem(key));
     }
-    return found;
-  }
-
-  #take(found: TakenDraft[], key: string, text: string, release: () => void): void {
-    const stored = parse(text);
-    if (stored === null || key === this.#key(stored.image_id)) return;
-    if (key === this.#keyOf(stored.image_id) || key.startsWith(`${this.#keyOf(stored.image_id)}:`)) found.push({ stored, release });
-  }
-
-  async #writeSlowly(image_id: number, text: string): Promise<void> {
-    this.#unkept.add(image_id);
     this.onKept();
-    // An older one must not come back in place of this one.
-    attempt(() => this.storage.removeItem(this.#key(image_id)));
-    if (this.overflow === null) return;
+    if (this.overflow !== null) void this.#keepSlowly(this.overflow, key, text, this.#count);
+  }
+
+  async #keepSlowly(overflow: SlowStorage, key: string, text: string, count: number): Promise<void> {
+    this.#slow.set(key, count);
     try {
-      this.#slow.add(image_id);
-      await this.overflow.put(this.#key(image_id), text);
-      if (this.#mine.get(image_id) === text) this.#noteKept(image_id);
-      else if (!this.#mine.has(image_id)) await this.overflow.remove(this.#key(image_id));
+      await overflow.put(key, text);
+      if (this.#slow.get(key) !== count) return;
+      this.#unkept.delete(key);
+      this.onKept();
     } catch (error) {
-      // The page says that it is not kept.
-      if (!(error instanceof DOMException)) throw error;
+      // The page says so where it is not kept at all.
+      ignoreRefusal(error);
     }
   }
 
-  #noteKept(image_id: number): void {
-    this.#unkept.delete(image_id);
+  #drop(key: string): void {
+    attempt(() => this.storage.removeItem(key));
+    if (this.#slow.delete(key)) this.overflow?.remove(key).catch(ignoreRefusal);
+    this.#unkept.delete(key);
     this.onKept();
   }
 
@@ -133,6 +157,11 @@ export class DraftStorage {
   }
 }
 
+/** The slow storage is locked, full, or forbidden. */
+function ignoreRefusal(error: unknown): void {
+  if (!(error instanceof DOMException)) throw error;
+}
+
 /** False if the browser refused. */
 function attempt(work: () => void): boolean {
   try {
@@ -142,30 +171,4 @@ function attempt(work: () => void): boolean {
     if (isRefusal(error)) return false;
     throw error;
   }
-}
-
-function textOf({ trail = null, ...stored }: StoredDraft & { readonly trail?: string | null }): string {
-  const text = JSON.stringify(stored, withoutKnownGeometry);
-  return trail === null ? text : `${text.slice(0, -1)},"trail":${trail}}`;
-}
-
-function parse(text: string): FoundDraft | null {
-  try {
-    const found: unknown = JSON.parse(text);
-    return isStoredDraft(found) ? { ...found, trail: trailFrom((found as { trail?: unknown }).trail) } : null;
-  } catch (error) {
-    if (error instanceof SyntaxError) return null;
-    throw error;
-  }
-}
-
-function isStoredDraft(value: unknown): value is StoredDraft {
-  if (!isRecord(value)) return false;
-  const { image_id, revision, draft } = value;
-  return Number.isInteger(image_id) && (revision === null || Number.isInteger(revision)) && isDraft(draft);
-}
-
-/** What the server has need not be kept here: storage is small, masks are not. */
-function withoutKnownGeometry(this: unknown, key: string, value: unknown): unknown {
-  return key === "geometry" && isRecord(this) && typeof this.shape_id === "number" ? undefined : value;
 }

@@ -8,7 +8,12 @@ export class OverflowStorage implements SlowStorage {
   #opening: Promise<IDBDatabase> | null = null;
 
   async put(key: string, text: string): Promise<void> {
-    await this.#run("readwrite", (store) => store.put(text, key));
+    await this.#run("readwrite", (store) => {
+      const request = store.put(text, key);
+      // Not only when the page has time to ask for it: the browser may be killed.
+      store.transaction.commit();
+      return request;
+    });
   }
 
   async remove(key: string, text?: string): Promise<void> {

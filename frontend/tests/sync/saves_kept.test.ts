@@ -1,11 +1,21 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 
 import { ApiError, UnreachableError } from "../../src/api/errors";
-import type { Annotation } from "../../src/state/types";
+import type { Annotation, Draft, Point } from "../../src/state/types";
+import type { SlowStorage } from "../../src/sync/draft_storage";
 import { SaveQueue } from "../../src/sync/save_queue";
 import { flush, KEY, label, saved, SaveRig } from "./save_rig";
 
+const POINTS: readonly Point[] = [1, 2, 3, 4].map((x) => ({ id: null, x, y: x, class_id: 1, origin: "human" }));
 let rig: SaveRig;
+
+function overflowOf(slow: Map<string, string>): SlowStorage {
+  return {
+    put: (key, text) => Promise.resolve(void slow.set(key, text)),
+    remove: (key, text) => Promise.resolve(text === undefined || text === slow.get(key) ? void slow.delete(key) : undefined),
+    entries: () => Promise.resolve([...slow]),
+  };
+}
 
 beforeEach(() => {
   vi.useFakeTimers();
@@ -72,11 +82,7 @@ describe("what a SaveQueue keeps over a reload", () => {
 
   test("what does not fit goes to the larger storage, and comes back from there", async () => {
     const slow = new Map<string, string>();
-    const overflow = {
-      put: (key: string, text: string) => Promise.resolve(void slow.set(key, text)),
-      remove: (key: string, text?: string) => Promise.resolve(text === undefined || text === slow.get(key) ? void slow.delete(key) : undefined),
-      entries: () => Promise.resolve([...slow]),
-    };
+    const overflow = overflowOf(slow);
     const put = (): Promise<Annotation> => Promise.reject(new UnreachableError("down"));
     const full = { ...rig.storage, length: 0, setItem: (): never => { throw new DOMException("full", "QuotaExceededError"); } }; // prettier-ignore
     const queue = new SaveQueue(put, rig.listener, full, KEY, overflow);
@@ -89,7 +95,8 @@ describe("what a SaveQueue keeps over a reload", () => {
     await later.restore();
     expect(rig.calls).toMatchObject([{ image_id: 4, draft: label(2), revision: 7 }]);
     await flush();
-    expect([slow.size, rig.stored(4).length]).toEqual([0, 1]);
+    // In both, and of the later visit alone.
+    expect([...slow.values()]).toEqual(rig.stored(4));
   });
 
   test("a draft that another tab wrote anew in the larger storage is not removed", async () => {
@@ -107,7 +114,47 @@ describe("what a SaveQueue keeps over a reload", () => {
     const queue = rig.queue(overflow);
     await queue.restore();
     await flush();
-    expect([...slow.keys()]).toEqual([key]);
+    expect([...slow.keys()]).toContain(key);
+  });
+
+  test.each(["local", "slow"])("a browser killed in the midst of a series offline: the %s storage alone has all of it", async (which) => {
+    const points = (count: number): Draft => ({ kind: "points", points: POINTS.slice(0, count) });
+    const slow = new Map<string, string>();
+    const queue = rig.queue(overflowOf(slow));
+    queue.enqueue(1, points(2), 7);
+    rig.call(0).fail(new UnreachableError("down"));
+    await flush();
+    queue.enqueue(2, label(1), 0);
+    queue.enqueue(2, label(2), 0);
+    for (const count of [3, 4]) queue.enqueue(1, points(count), 7);
+    queue.enqueue(1, { kind: "points", points: POINTS.slice(1, 4) }, 7);
+    expect(rig.stored(1).map((text) => text.includes('"change"'))).toEqual([false, true]);
+    if (which === "local") slow.clear();
+    else rig.storage.map.clear();
+    rig.calls.length = 0;
+    const later = rig.queue(overflowOf(slow));
+    await later.restore();
+    expect(later.pending(1)).toEqual({ kind: "points", points: POINTS.slice(1, 4) });
+    expect(later.pending(2)).toEqual(label(2));
+    expect(rig.calls[0]).toMatchObject({ image_id: 1, revision: 7 });
+  });
+
+  test("a change of another text than the one that is there is nothing", async () => {
+    const key = `${KEY}:4:other`;
+    rig.storage.map.set(key, JSON.stringify({ image_id: 4, revision: 7, draft: label(2), at: 3 }));
+    rig.storage.map.set(`${key}+`, JSON.stringify({ image_id: 4, revision: 7, change: { draft: label(9) }, since: 1, at: 2 }));
+    const queue = rig.queue();
+    await queue.restore();
+    expect(queue.pending(4)).toEqual(label(2));
+    expect([...rig.storage.map.keys()].filter((name) => name.includes("other"))).toEqual([]);
+  });
+
+  test("of two storages the one that was written last counts", async () => {
+    const text = (class_id: number, at: number): string => JSON.stringify({ image_id: 4, revision: 7, draft: label(class_id), at });
+    rig.storage.map.set(`${KEY}:4:other`, text(1, 1));
+    const queue = rig.queue(overflowOf(new Map([[`${KEY}:4:other`, text(2, 5)]])));
+    await queue.restore();
+    expect(queue.pending(4)).toEqual(label(2));
   });
 
   test("with no storage at all the page can say so", async () => {

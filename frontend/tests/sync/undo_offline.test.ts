@@ -172,7 +172,9 @@ describe("undo and redo without a server", () => {
       page.labelling.chooseClass(class_id);
       await soon();
     }
-    const kept = [...storage.map.values()].join("").length;
+    await soon(500);
+    const text = (): string => [...storage.map.values()].join("").replaceAll(/"at":\d+/g, "");
+    const kept = text().length;
     for (let i = 0; i < 50; i += 1) {
       expect(await settled(page.labelling.undo())).toBe(true);
       expect([saidOn(page), page.annotations.current.value.can_redo]).toEqual(["class 1", true]);
@@ -180,7 +182,7 @@ describe("undo and redo without a server", () => {
       expect([saidOn(page), page.annotations.current.value.can_redo]).toEqual(["class 2", false]);
     }
     await soon(500);
-    expect([...storage.map.values()].join("")).toHaveLength(kept);
+    expect(text()).toHaveLength(kept);
     server.is_away = false;
     await soon(60_000);
     expect([server.said, server.steps]).toEqual(["class 2", ["nothing", "class 1", "class 2"]]);
