@@ -170,7 +170,15 @@ def _put_in_place(temporary: Path, folder: Path) -> PictureValues:
 
 def _delete(folder: Path) -> None:
     """Taken out of the way as a whole first: a deletion that is killed leaves nothing that looks like a pyramid."""
-    dead = Path(tempfile.mkdtemp(dir=folder.parent, prefix=DEAD))
+    try:
+        dead = Path(tempfile.mkdtemp(dir=folder.parent, prefix=DEAD))
+    except OSError as error:
+        if not is_disk_full(error):
+            raise
+        # Not even for that is there room; without this file it is no pyramid.
+        (folder / "pyramid.json").unlink(missing_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)
+        return
     # Another process deletes it as well.
     with suppress(FileNotFoundError):
         folder.rename(dead / "pyramid")

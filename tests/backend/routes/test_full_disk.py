@@ -133,6 +133,17 @@ def test_get_image_tile__on_a_small_disk(
     assert not pyramids.exists() or list(pyramids.iterdir()) == [], "nothing half made takes room"
 
 
+def test_get_image_tile__on_a_disk_that_one_pyramid_fills(
+    session: SimpleNamespace, mount_small: Mount, serve: Serve
+) -> None:
+    # Two folders, five levels and what describes them, beside the root: not one file more can be made.
+    mount_small(session.folder / "cache", "size=737280,nr_inodes=9")
+    client = serve(session, spare_disk_bytes=0)
+    for image_id in (BIG, BANDS, BIG):
+        assert client.get(f"/api/images/{image_id}/tile?level=0&x=0&y=0").status_code == 200
+        assert len(list((session.folder / "cache/pyramids").iterdir())) == 1
+
+
 @pytest.mark.parametrize("options", ["size=4096", "size=8m,nr_inodes=2"])
 def test_get_image_thumbnail__that_cannot_be_kept(
     session: SimpleNamespace, mount_small: Mount, serve: Serve, options: str, caplog: pytest.LogCaptureFixture
