@@ -56,6 +56,18 @@ def test_panel__on_a_phone_the_classes_come_right_below_the_picture(page: Page, 
     assert bottom(page.locator(".class-row").nth(5)) < 844
 
 
+def test_hint__no_message_lies_on_it(page: Page, url: str) -> None:
+    page.set_viewport_size({"width": 1024, "height": 640})
+    page.goto(f"{url}#/image/1")
+    expect(page.get_by_test_id("image-canvas")).to_have_attribute("data-image-id", "1")
+    page.keyboard.press("k")
+    toast = page.get_by_test_id("toast").filter(has_text="skipped")
+    expect(toast).to_be_visible()
+    hint = page.get_by_test_id("hint").bounding_box()
+    assert hint is not None
+    assert bottom(toast) <= hint["y"]
+
+
 @pytest.mark.parametrize("size", [(1280, 720), (1024, 640), (390, 844)])
 def test_hint__lies_beside_the_picture_and_moves_nothing_when_it_goes(
     page: Page, url: str, size: tuple[int, int]

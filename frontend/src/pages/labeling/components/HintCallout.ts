@@ -54,6 +54,8 @@ export class HintCallout extends AppView {
     const hint = navigator.problem.value === null ? currentHint(config.task, preferences.value) : null;
     if (hint === null) return this.#farewell();
     this.#has_row = true;
+    // Messages come above it.
+    document.documentElement.dataset.hinted = "";
     this.#last_image_id = null;
     const all = hintsOf(config.task);
     // A new one is a new thing on the page: nothing has moved.
