@@ -17,6 +17,7 @@ from backend.settings import Settings
 from backend.task_handlers.registry import get_handler
 from db.database import Database, require_session_dir
 from db.migrate import migrate
+from models.startup_objects import spare_startup_objects
 
 
 @asynccontextmanager
@@ -29,6 +30,7 @@ async def open_session(app: FastAPI) -> AsyncIterator[None]:
     context = await run_in_threadpool(_open, app.state.settings)
     context.events.start(partial(prediction_in_event, context))
     app.state.context = context
+    spare_startup_objects()
     try:
         yield
     finally:

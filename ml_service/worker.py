@@ -38,6 +38,7 @@ from ml_service.run_execution import RunExecution
 from ml_service.shape_collector import ShapeCollector
 from ml_service.sweeping import Sweep
 from models.errors import ModelsError
+from models.startup_objects import spare_startup_objects
 
 logger = logging.getLogger(__name__)
 URGENT = (JobKind.REFIT, JobKind.PREDICT)
@@ -102,6 +103,7 @@ class Worker:
         threading.Thread(target=code_version, name="code-version", daemon=True).start()
         self.tick_if_due()
         self._keeper.start()
+        spare_startup_objects()
 
     def stop(self) -> None:
         """Ask for a clean end soon: what is at work goes back to the queue."""

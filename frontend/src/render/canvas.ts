@@ -14,13 +14,19 @@ export function drawReduced(canvas: HTMLCanvasElement, size: Size, bitmap: Image
   context.drawImage(bitmap, 0, 0, canvas.width, canvas.height);
 }
 
-/** One canvas pixel each; null empties the canvas. */
+/**
+ * One canvas pixel each; null empties the canvas. It shows a bitmap: without a GPU a canvas that is drawn on would be
+ * copied into every frame, one that shows a bitmap is handed over once.
+ */
 export function putPixels(canvas: HTMLCanvasElement, pixels: Pixels | null): void {
-  const { width, height } = pixels ?? { width: 1, height: 1 };
-  // Setting a size empties a canvas, and costs even if it is the same.
-  if (pixels === null || canvas.width !== width || canvas.height !== height) {
-    canvas.width = width;
-    canvas.height = height;
+  const context = canvas.getContext("bitmaprenderer");
+  if (context === null) return;
+  if (pixels === null) {
+    context.transferFromImageBitmap(null);
+    return;
   }
-  if (pixels) canvas.getContext("2d")?.putImageData(new ImageData(pixels.rgba, width, height), 0, 0);
+  const { width, height, rgba } = pixels;
+  const buffer = new OffscreenCanvas(width, height);
+  buffer.getContext("2d")?.putImageData(new ImageData(rgba, width, height), 0, 0);
+  context.transferFromImageBitmap(buffer.transferToImageBitmap());
 }

@@ -27,6 +27,7 @@ export class ImageStage extends HTMLElement {
     needDetail: (image_id) => this.handlers?.needDetail(image_id),
     zoomed: (scale) => this.handlers?.zoomed(scale),
     overlayChanged: () => this.#invalidate("overlay"),
+    pointsSettled: () => this.#invalidate("points"),
   });
   readonly #filter = new PictureFilter("picture-look");
   readonly #dirty = new Set<Part>();

@@ -1,7 +1,8 @@
 import { around, type Bounds } from "../state/shapes";
 import type { Point } from "../state/types";
-import { imageToStage, type Size, type Viewport } from "../state/viewport";
+import { imageToStage, isSameView, type Size, type Viewport } from "../state/viewport";
 import { showCanvas, type Frame } from "./frame";
+import { FreshPoint } from "./fresh_point";
 import { inOrder, isExtracted, PointsPainter, REACH_PX } from "./points_painter";
 
 /** How far beyond the stage many points are painted while the image is moved, CSS pixels: so far it paints nothing anew. */
@@ -19,32 +20,48 @@ interface Painted {
   readonly window: Bounds;
 }
 
-/** The points, on a canvas that is as small as they allow: without a GPU every canvas is copied into every frame. */
+/**
+ * The points, on a canvas that is as small as they allow: without a GPU every canvas is copied into every frame. One that
+ * came on top of the others stays on a canvas of its own for a moment.
+ */
 export class PointsLayer {
-  readonly canvas = document.createElement("canvas");
   readonly #painter = new PointsPainter();
+  readonly #canvas = document.createElement("canvas");
+  readonly #fresh: FreshPoint;
+  /** From below. */
+  readonly canvases: readonly HTMLCanvasElement[];
   #bounds: { readonly points: readonly Point[]; readonly box: Bounds | null } = { points: [], box: null };
   /** null: all must be painted anew. */
   #painted: Painted | null = null;
+  /** Where the canvas has been moved for. */
+  #placed: Viewport | null = null;
 
-  constructor() {
-    this.canvas.className = "stage-points";
-    this.canvas.ariaHidden = "true";
-    // Its pixels are those of the screen: a layer of its own, moved by the compositor.
-    this.canvas.style.willChange = "transform";
+  /** `onSettled`: a fresh point is to be painted with the others. */
+  constructor(onSettled: () => void) {
+    this.#fresh = new FreshPoint(this.#painter, onSettled);
+    this.canvases = [this.#canvas, this.#fresh.canvas];
+    for (const canvas of this.canvases) {
+      canvas.className = "stage-points";
+      canvas.ariaHidden = "true";
+      // Its pixels are those of the screen: a layer of its own, moved by the compositor.
+      canvas.style.willChange = "transform";
+    }
   }
 
   /** Colours or the stage have changed; other points are noticed. */
   invalidate(): void {
     this.#painted = null;
+    this.#fresh.putAway();
   }
 
   paint(frame: Frame, points: readonly Point[], colorOf: (class_id: number) => string): void {
+    if (this.#showFresh(frame, points, colorOf)) return;
+    this.#fresh.putAway();
     if (this.#bounds.points !== points) this.#bounds = { points, box: boundsOf(points) };
     const { box } = this.#bounds;
     const all = box && onStage(box, frame.view);
     const needed = all && common(all, { left: 0, top: 0, right: frame.stage.width, bottom: frame.stage.height });
-    if (!showCanvas(this.canvas, needed !== null) || all === null || needed === null) {
+    if (!showCanvas(this.#canvas, needed !== null) || all === null || needed === null) {
       this.#painted = null;
       return;
     }
@@ -57,11 +74,22 @@ export class PointsLayer {
     this.#place(frame);
   }
 
+  /** False unless all that has changed is one point on top of what is painted. */
+  #showFresh(frame: Frame, points: readonly Point[], colorOf: (class_id: number) => string): boolean {
+    const known = this.#painted;
+    const is_still = known === null || (known.ratio === frame.ratio && this.#placed !== null && isSameView(this.#placed, frame.view));
+    if (!is_still || known?.points === points) return false;
+    const [added, ...more] = addedOnTop(known?.points ?? [], points) ?? [];
+    if (added === undefined || more.length > 0 || !this.#fresh.show(frame, added, colorOf)) return false;
+    if (known === null) showCanvas(this.#canvas, false);
+    return true;
+  }
+
   /** Paints what has come on top of what is there; false if more has changed. */
   #addOnTop(known: Painted, points: readonly Point[], colorOf: (class_id: number) => string): boolean {
     if (known.points === points) return true;
     const added = addedOnTop(known.points, points);
-    const context = this.canvas.getContext("2d");
+    const context = this.#canvas.getContext("2d");
     if (added === null || context === null) return false;
     this.#painter.paint(context, origin(known), known.ratio, added, colorOf);
     this.#painted = { ...known, points };
@@ -73,11 +101,11 @@ export class PointsLayer {
     const [width, height] = [window.right - window.left, window.bottom - window.top];
     const [columns, rows] = [Math.max(1, Math.round(width * ratio)), Math.max(1, Math.round(height * ratio))];
     // Setting a size empties a canvas, and costs even if it is the same.
-    if (this.canvas.width !== columns) this.canvas.width = columns;
-    if (this.canvas.height !== rows) this.canvas.height = rows;
-    this.canvas.style.width = `${width}px`;
-    this.canvas.style.height = `${height}px`;
-    const context = this.canvas.getContext("2d");
+    if (this.#canvas.width !== columns) this.#canvas.width = columns;
+    if (this.#canvas.height !== rows) this.#canvas.height = rows;
+    this.#canvas.style.width = `${width}px`;
+    this.#canvas.style.height = `${height}px`;
+    const context = this.#canvas.getContext("2d");
     if (context === null) return;
     context.setTransform(1, 0, 0, 1, 0, 0);
     context.clearRect(0, 0, columns, rows);
@@ -88,10 +116,11 @@ export class PointsLayer {
   #place({ view, ratio }: Frame): void {
     const known = this.#painted;
     if (known === null) return;
+    this.#placed = view;
     // On whole pixels of the screen the points stay as crisp as they were painted.
     const snap = (by: number): number => Math.round(by * ratio) / ratio;
     const [x, y] = [known.window.left + snap(view.x - known.view.x), known.window.top + snap(view.y - known.view.y)];
-    this.canvas.style.transform = `translate(${x}px, ${y}px)`;
+    this.#canvas.style.transform = `translate(${x}px, ${y}px)`;
   }
 }
 

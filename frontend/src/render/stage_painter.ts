@@ -30,13 +30,15 @@ export interface PainterHandlers {
   zoomed(scale: number): void;
   /** The overlay has other pixels to paint. */
   overlayChanged(): void;
+  /** The points are to be painted together. */
+  pointsSettled(): void;
 }
 
 /** Paints what has changed of the scene, from below: picture, tiles, prediction, layers, points, tool; sets the data- marks. */
 export class StagePainter {
   readonly picture: PictureLayer;
   readonly overlay: OverlayLayer;
-  readonly points = new PointsLayer();
+  readonly points: PointsLayer;
   readonly layers = new Set<StageLayer>();
   /** What moves with the image, by the compositor. */
   readonly #world = document.createElement("div");
@@ -50,6 +52,7 @@ export class StagePainter {
   ) {
     this.picture = new PictureLayer((image_id) => handlers.needDetail(image_id));
     this.overlay = new OverlayLayer(this.#world, () => handlers.overlayChanged());
+    this.points = new PointsLayer(() => handlers.pointsSettled());
   }
 
   appendTo(stage: HTMLElement): void {
@@ -59,7 +62,7 @@ export class StagePainter {
       canvas.ariaHidden = "true";
     }
     this.#world.prepend(this.picture.canvas, this.picture.detail);
-    stage.append(this.#world, this.#layers_canvas, this.points.canvas, this.#tool_canvas);
+    stage.append(this.#world, this.#layers_canvas, ...this.points.canvases, this.#tool_canvas);
   }
 
   paint(dirty: ReadonlySet<Part>, view: Viewport, stage: Size, tool: StageTool | null): void {

@@ -53,6 +53,10 @@ export function revealed(view: Viewport, at: Vec2, margin_px: number, stage: Siz
   return by[0] === 0 && by[1] === 0 ? view : pan(view, by, stage, image);
 }
 
+export function isSameView(a: Viewport, b: Viewport): boolean {
+  return a.scale === b.scale && a.x === b.x && a.y === b.y;
+}
+
 export function stageToImage(view: Viewport, [x, y]: Vec2): Vec2 {
   return [(x - view.x) / view.scale, (y - view.y) / view.scale];
 }

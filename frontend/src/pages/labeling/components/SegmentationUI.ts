@@ -23,8 +23,12 @@ const STYLE_NAMES: readonly (readonly [OverlayStyle, string, string])[] = [
 /** Beside the image in a segmentation session: the class of the next point, and how the prediction is shown. */
 export class SegmentationUI extends AppView {
   protected watched(): readonly Readable<unknown>[] {
-    const { classes, annotations, labelling, navigator, predictions, preferences, tools } = this.app;
-    return [tools.tool, classes, navigator.opened, annotations.current, labelling.selected_class_id, predictions.shown, this.app.signs.learning, preferences];
+    const { classes, labelling, navigator, preferences, signs, tools } = this.app;
+    return [tools.tool, classes, navigator.opened, labelling.selected_class_id, signs.learning, preferences];
+  }
+
+  protected override watchedAtLeisure(): readonly Readable<unknown>[] {
+    return [this.app.annotations.current, this.app.predictions.shown];
   }
 
   protected override render(): TemplateResult {
