@@ -19,7 +19,7 @@ export interface Hint {
 
 const HINTS: Readonly<Record<Task, readonly Hint[]>> = {
   segmentation: [
-    { id: "segmentation:click", text: "Click an example of {class} in the image. Without a mouse: {keyboard-cursor}.", touch_text: "Tap an example of {class} in the image.", by: ["labelled"] },
+    { id: "segmentation:click", text: "Click an example of {class} in the image. Without a mouse: {keyboard-cursor}.", touch_text: "Tap an example of the chosen class in the image.", by: ["labelled"] },
     { id: "segmentation:follow", text: "The overlay follows every click. Click where it is still wrong.", by: ["labelled"] },
     { id: "segmentation:right", text: "Right click a point to remove it{other}. {undo} takes anything back.", touch_text: "The arrow above the picture takes anything back.", by: ["removed", "undo"] },
     { id: "segmentation:accept", text: "{accept} accepts the prediction, {next} goes on to the next image.", touch_text: "Next, below, goes on to another image.", by: ["answered", "accept", "accept-next", "next", "skip"] },
