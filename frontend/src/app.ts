@@ -194,6 +194,9 @@ export function createApp(page_url: string, config: Config, sessions: readonly S
   noticeOtherVersion(health.health, ui.page_outdated);
   tellWhenLiveHeadTakesOver(stats, toasts, (checkpoint_id) => api.activateCheckpoint(checkpoint_id));
   events.listen((event) => hear(event));
+  events.connected.subscribe((is_connected) => {
+    if (is_connected) void outcomes.catchUp();
+  });
   function hear(event: ServerEvent): void {
     for (const watched of newsFor(event)) refreshers[watched]();
     if (event.kind === "prediction") hearPrediction(event);
@@ -231,6 +234,7 @@ export function createApp(page_url: string, config: Config, sessions: readonly S
     keys,
     diagnostics,
     annotations,
+    events,
     tools,
     regions,
     predictions,

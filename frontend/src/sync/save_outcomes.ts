@@ -68,6 +68,20 @@ export class SaveOutcomes implements SaveListener {
     }
   }
 
+  /** Events may have been missed: the server's state of the open image, if that has moved. */
+  async catchUp(): Promise<void> {
+    const image_id = this.annotations.image_id.value;
+    if (image_id === null) return;
+    await this.saves.settled(image_id).catch(() => undefined);
+    try {
+      const found = await this.api.annotation(image_id);
+      if (this.#isNews(image_id, found.revision)) this.#take(image_id, found);
+    } catch (error) {
+      // Asked again when the connection comes back the next time.
+      explain(error);
+    }
+  }
+
   #isNews(image_id: number, revision: number): boolean {
     return image_id === this.annotations.image_id.value && revision > this.annotations.current.value.revision;
   }

@@ -4,10 +4,9 @@ import { saidIn, type Travel } from "../state/trail";
 import type { Annotation, Draft } from "../state/types";
 import { DraftKeeper } from "./draft_keeper";
 import { DraftStorage, type SlowStorage } from "./draft_storage";
-import { NewestAnswers } from "./newest_answers";
 import {
-  addSave, addTravel, answerToChange, answerToSave, backoffMs, becomesDraft, currentOf, isLastSaid, keepNewest, ledElsewhere, mustWait, newEntry,
-  pendingDraft, reasonOf, saysNothingCanBeSaved, takeLost, whenDone, withdrawTravels, type Change, type ChangeStep, type Entry, type Put,
+  addSave, addTravel, answerToChange, answerToSave, askAgain, becomesDraft, currentOf, isLastSaid, isTravelled, keepNewest, ledElsewhere, mayBeDoneHere,
+  mustWait, newEntry, noteFailure, pendingDraft, reasonOf, takeLost, whenDone, withdrawTravels, type Change, type ChangeStep, type Entry, type Put,
   type SaveListener, type SaveStep,
 } from "./save_steps"; // prettier-ignore
 import { SaveSigns } from "./save_signs";
@@ -23,7 +22,6 @@ export type { SaveListener } from "./save_steps";
  */
 export class SaveQueue extends SaveSigns {
   readonly #entries = new Map<number, Entry>();
-  readonly #answers = new NewestAnswers();
   readonly #trails = new Trails(this.#entries);
   readonly #put: Put;
   readonly #listener: SaveListener;
@@ -55,12 +53,12 @@ export class SaveQueue extends SaveSigns {
     this.#advance(image_id, entry);
   }
 
-  /** A change by the server, in its turn; `base` is what is on screen now. Rejects if it was not made. */
-  change(image_id: number, base: Draft, revision: number | null, run: Change, travel: Travel | null = null): Promise<Annotation> {
+  /** A change by the server, in its turn; `base` is what is on screen now. Rejects if it was not made. `isShown`: of undo and redo, as `ChangeStep` has it. */
+  change(image_id: number, base: Draft, revision: number | null, run: Change, travel: Travel | null = null, isShown: ChangeStep["isShown"] = () => false): Promise<Annotation> {
     const entry = this.#entry(image_id, revision);
     if (entry.refused !== null) return Promise.reject(entry.refused);
     return new Promise((resolve, reject) => {
-      entry.steps.push({ kind: "change", base, run, travel, resolve, reject });
+      entry.steps.push({ kind: "change", base, run, travel, isShown, is_asked_again: false, resolve, reject });
       this.#advance(image_id, entry);
     });
   }
@@ -91,16 +89,6 @@ export class SaveQueue extends SaveSigns {
   pending(image_id: number): Draft | null {
     const entry = this.#entries.get(image_id);
     return entry ? pendingDraft(entry) : null;
-  }
-
-  /** Of `annotation` and the last answer to a change made here, the newer one. */
-  newer(image_id: number, annotation: Annotation): Annotation {
-    return this.#answers.newer(image_id, annotation);
-  }
-
-  /** Revision of the last answer to a change made here; -1 without one. */
-  newest(image_id: number): number {
-    return this.#answers.revision(image_id);
   }
 
   /** Send again what was refused. */
@@ -208,15 +196,8 @@ export class SaveQueue extends SaveSigns {
   #notSaved(image_id: number, entry: Entry, sent: Draft, error: unknown): void {
     entry.in_flight = false;
     if (!isFinal(error)) {
-      const wait_ms = backoffMs(entry.failures);
-      entry.failures += 1;
-      entry.blocks = saysNothingCanBeSaved(error);
       withdrawTravels(entry, error);
-      this.trouble.set({ kind: error instanceof ApiError ? "refused" : "unreachable", reason: reasonOf(error) });
-      // Asked again, it waits as before.
-      if (entry.failures === 1) this.store();
-      entry.timer = setTimeout(() => this.#advance(image_id, entry), wait_ms);
-      this.updateStatus(this.#entries);
+      this.#sendLater(image_id, entry, error);
       return;
     }
     const current = currentOf(error);
@@ -227,6 +208,15 @@ export class SaveQueue extends SaveSigns {
       this.#saved(image_id, entry, lost.made.draft, current);
     } else if (becomesDraft(entry, current)) this.#advance(image_id, entry);
     else this.#giveUp(image_id, entry, error, current);
+  }
+
+  #sendLater(image_id: number, entry: Entry, error: unknown): void {
+    const wait_ms = noteFailure(entry, error);
+    this.trouble.set({ kind: error instanceof ApiError ? "refused" : "unreachable", reason: reasonOf(error) });
+    // Asked again, it waits as before.
+    if (entry.failures === 1) this.store();
+    entry.timer = setTimeout(() => this.#advance(image_id, entry), wait_ms);
+    this.updateStatus(this.#entries);
   }
 
   /** Of what waits behind what was refused the newest may be sound: a person has mended it. If not, it stays. */
@@ -254,10 +244,20 @@ export class SaveQueue extends SaveSigns {
 
   #notChanged(image_id: number, entry: Entry, step: ChangeStep, error: unknown): void {
     entry.in_flight = false;
-    entry.steps.shift();
-    if (step.travel !== null && !isFinal(error)) withdrawTravels(entry, error, step);
-    else step.reject(error);
+    const lost = isFinal(error) ? null : step.travel;
+    if (lost !== null && !(mayBeDoneHere(entry, step) && this.#trails.knows(image_id, entry.revision, lost))) {
+      askAgain(step, error);
+      this.#sendLater(image_id, entry, error);
+      return;
+    }
     const current = currentOf(error);
+    if (current !== null && isTravelled(entry, step, current)) {
+      this.#changed(image_id, entry, step, current);
+      return;
+    }
+    entry.steps.shift();
+    if (lost !== null) withdrawTravels(entry, error, step);
+    else step.reject(error);
     if (current !== null && current.revision !== entry.revision) this.#giveUp(image_id, entry, error, current);
     else this.#advance(image_id, entry);
   }
@@ -271,7 +271,7 @@ export class SaveQueue extends SaveSigns {
     entry.steps.shift();
     // Whoever takes over what is left need not do it again.
     if (entry.steps.length > 0) this.#keeper.storeSoon(image_id, "saving");
-    this.#answers.remember(image_id, answer);
+    this.answers.remember(image_id, answer);
   }
 
   /** Nothing that waits here may be done to a state that the person has not seen. */
@@ -281,8 +281,8 @@ export class SaveQueue extends SaveSigns {
     this.#trails.forget(image_id);
     this.#drop(image_id);
     this.updateStatus(this.#entries);
-    if (mine !== null && is_nothing_lost) this.#listener.changed(image_id, current, null);
-    else if (mine !== null) this.#listener.conflict(image_id, mine, current);
+    if (mine === null || is_nothing_lost) this.#listener.changed(image_id, current, null);
+    else this.#listener.conflict(image_id, mine, current);
     for (const step of entry.steps) if (step.kind === "change") step.reject(error);
     for (const { reject } of entry.waiters.splice(0)) reject(error);
   }

@@ -1,5 +1,6 @@
 import { Signal } from "../state/signal";
-import type { SaveStatus } from "../state/types";
+import type { Annotation, SaveStatus } from "../state/types";
+import { NewestAnswers } from "./newest_answers";
 import { reasonOf, type Entry } from "./save_steps";
 
 export interface SaveTrouble {
@@ -8,13 +9,24 @@ export interface SaveTrouble {
   readonly reason: string;
 }
 
-/** What the page says of all that waits. */
+/** What the page says of all that waits, and knows of what was answered. */
 export class SaveSigns {
   readonly status = new Signal<SaveStatus>("saved");
   /** Why what was done last is not saved yet; null while nothing is wrong. */
   readonly trouble = new Signal<SaveTrouble | null>(null);
   /** Whether all that waits would outlive the page. */
   readonly is_kept = new Signal(true);
+  protected readonly answers = new NewestAnswers();
+
+  /** Of `annotation` and the last answer to a change made here, the newer one. */
+  newer(image_id: number, annotation: Annotation): Annotation {
+    return this.answers.newer(image_id, annotation);
+  }
+
+  /** Revision of the last answer to a change made here; -1 without one. */
+  newest(image_id: number): number {
+    return this.answers.revision(image_id);
+  }
 
   protected updateStatus(waiting: ReadonlyMap<number, Entry>): void {
     const { status, refused } = statusOf([...waiting.values()]);

@@ -30,6 +30,8 @@ export class UnansweredTravel extends Error {
   constructor(
     readonly base: Draft | null,
     override readonly cause: unknown,
+    /** It may have been done, and nobody here can tell what it leads to: the server is asked until it answers. */
+    readonly is_asked_again = false,
   ) {
     super(reasonOf(cause), { cause });
   }
@@ -55,6 +57,10 @@ export interface ChangeStep {
   readonly travel: Travel | null;
   /** What was on screen when it was asked for. */
   base: Draft;
+  /** Whether `base` still is on screen: an undo without an answer can then be done here. */
+  readonly isShown: (base: Draft) => boolean;
+  /** It may have been done already: no answer came. */
+  is_asked_again: boolean;
   readonly resolve: (answer: Annotation) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -147,10 +153,25 @@ export function whenDone({ waiters }: Entry): Promise<void> {
 
 /** Undo and redo that wait for the server behind what cannot be sent; `first`: the step that was, if it is one of them. */
 export function withdrawTravels({ steps }: Entry, error: unknown, first: ChangeStep | null = null): void {
-  const rest = steps.findLastIndex((step) => step.kind === "save" || step.travel === null) + 1;
+  const rest = steps.findLastIndex((step) => !isTravel(step)) + 1;
   const last = steps.splice(rest).filter((step) => step.kind === "change");
   first?.reject(new UnansweredTravel(first.base, error));
   last.forEach(({ base, reject }, i) => reject(new UnansweredTravel(i > 0 || (first !== null && rest === 0) ? null : base, error)));
+}
+
+/** Whether the page can do it in the server's place, if it knows what it leads to: nothing else was done since. */
+export function mayBeDoneHere({ steps }: Entry, { base, isShown, is_asked_again }: ChangeStep): boolean {
+  return !is_asked_again && steps.every(isTravel) && isShown(base);
+}
+
+/** It stays the first step, as it may have been done; what is told of it is that. */
+export function askAgain(step: ChangeStep, error: unknown): void {
+  step.is_asked_again = true;
+  step.reject(new UnansweredTravel(step.base, error, true));
+}
+
+function isTravel(step: SaveStep | ChangeStep): boolean {
+  return step.kind === "change" && step.travel !== null;
 }
 
 /**
@@ -204,13 +225,26 @@ function isSaid({ draft, travel }: SaveStep, current: Annotation): boolean {
   return travel === undefined ? saysAll(current, draft) : matches(current, draft);
 }
 
-/** How long to wait after so many failures before this one. */
-export function backoffMs(failures: number): number {
-  return BACKOFF_MS[failures] ?? LONGEST_BACKOFF_MS;
+/** No answer, or none that says what became of the first step: it is sent again after so many ms. */
+export function noteFailure(entry: Entry, error: unknown): number {
+  const wait_ms = BACKOFF_MS[entry.failures] ?? LONGEST_BACKOFF_MS;
+  entry.failures += 1;
+  entry.blocks = saysNothingCanBeSaved(error);
+  return wait_ms;
+}
+
+/**
+ * Whether a conflict found what an undo or a redo had made, whose answer was lost. Only they leave something to redo: of
+ * a redo to the newest state nobody can tell whether somebody else has said it, and what was done here since must not
+ * overrule them.
+ */
+export function isTravelled({ steps, revision }: Entry, { travel, is_asked_again }: ChangeStep, current: Annotation): boolean {
+  const is_next = is_asked_again && revision !== null && current.revision === revision + 1;
+  return is_next && (current.can_redo || (travel === "redo" && steps.length === 1));
 }
 
 /** No answer at all, or one that tells of no image in particular. */
-export function saysNothingCanBeSaved(error: unknown): boolean {
+function saysNothingCanBeSaved(error: unknown): boolean {
   return !(error instanceof ApiError) || !error.is_own || CANNOT_SAVE.has(error.status);
 }
 

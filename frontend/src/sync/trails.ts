@@ -1,7 +1,7 @@
 import { NO_REGIONS, withKnownGeometry, type Region } from "../state/regions";
 import { afterTravel, LONGEST_TRAIL, reach, trailOf, travelled, withSave, withState, type Trail, type Travel } from "../state/trail";
 import type { Annotation, Draft } from "../state/types";
-import type { Entry, SaveStep } from "./save_steps";
+import type { ChangeStep, Entry, SaveStep } from "./save_steps";
 
 /** Images whose history is remembered while nothing of them waits. */
 const REMEMBERED = 8;
@@ -12,8 +12,8 @@ export interface KnownTrail extends Trail {
 }
 
 interface Begun {
-  readonly step: SaveStep;
-  /** What it said then. */
+  readonly step: SaveStep | ChangeStep;
+  /** What it said then, or was asked for on. */
   readonly draft: Draft;
   readonly trail: Trail;
 }
@@ -48,8 +48,9 @@ export class Trails {
     const last = entry?.steps.at(-1);
     if (entry === undefined) {
       if (this.#known.get(image_id)?.revision !== now.revision) this.#set(image_id, { ...trailOf(now), revision: now.revision });
-    } else if (last?.kind === "save" && this.ahead(image_id, entry) === null) {
-      this.#begun.set(entry, { step: last, draft: last.draft, trail: trailOf(now) });
+    } else if ((last?.kind === "save" || last?.is_asked_again) && this.ahead(image_id, entry) === null) {
+      // Behind an undo without an answer: what it leads to is not on screen, what follows it is.
+      this.#begun.set(entry, { step: last, draft: saidBy(last), trail: trailOf(now) });
     }
   }
 
@@ -106,9 +107,9 @@ export class Trails {
   /** The trail before the step at `from`. */
   #beginOf(image_id: number, entry: Entry): { readonly trail: Trail; readonly from: number } | null {
     const known = this.known(image_id);
-    if (known?.revision === entry.revision) return { trail: known, from: 0 };
+    if (known?.revision === entry.revision && entry.steps[0]?.kind !== "change") return { trail: known, from: 0 };
     const begun = this.#begun.get(entry);
-    if (begun === undefined || begun.step.draft !== begun.draft) return null;
+    if (begun === undefined || saidBy(begun.step) !== begun.draft) return null;
     const at = entry.steps.indexOf(begun.step);
     return at < 0 ? null : { trail: begun.trail, from: at + 1 };
   }
@@ -122,6 +123,12 @@ export class Trails {
   target(image_id: number, entry: Entry | undefined, travel: Travel): Annotation | null {
     const trail = this.ahead(image_id, entry);
     return trail === null ? null : (travelled(trail, travel)?.state ?? null);
+  }
+
+  /** Whether undo or redo of the state at `revision` leads to one that was seen here. */
+  knows(image_id: number, revision: number | null, travel: Travel): boolean {
+    const known = this.known(image_id);
+    return known?.revision === revision && travelled(known, travel) !== null;
   }
 
   /** Whether all that waits leads back to where it began: whoever has undone it has nothing to lose. */
@@ -152,6 +159,10 @@ export class Trails {
 /** null if that is not known here. */
 function passed(trail: Trail, { draft, travel }: Pick<SaveStep, "draft" | "travel">): Trail | null {
   return travel === undefined ? withSave(trail, draft) : (travelled(trail, travel)?.trail ?? null);
+}
+
+function saidBy(step: SaveStep | ChangeStep): Draft {
+  return step.kind === "save" ? step.draft : step.base;
 }
 
 function withShapes<T extends { readonly regions?: readonly Region[] }>(state: T, shown: readonly Region[]): T {

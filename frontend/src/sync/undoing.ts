@@ -35,7 +35,8 @@ export class Undoing {
     }
     if (this.saves.status.value === "offline") return this.#goHere(image_id, travel) || this.#tellUnknown(travel);
     try {
-      await this.saves.change(image_id, this.annotations.draft(this.kind()), now.revision, (newest) => this.api[travel](image_id, newest), travel);
+      const isShown = (base: Draft): boolean => this.#isShown(image_id, base);
+      await this.saves.change(image_id, this.annotations.draft(this.kind()), now.revision, (newest) => this.api[travel](image_id, newest), travel, isShown);
       return true;
     } catch (error) {
       if (error instanceof UnansweredTravel) return this.#goOnHere(image_id, travel, error);
@@ -45,14 +46,22 @@ export class Undoing {
   }
 
   /** The server is away by now. Whether it got the request does not matter: asked again, it says so. */
-  async #goOnHere(image_id: number, travel: Travel, { base, cause }: UnansweredTravel): Promise<boolean> {
+  async #goOnHere(image_id: number, travel: Travel, { base, cause, is_asked_again }: UnansweredTravel): Promise<boolean> {
     const is_open = image_id === this.annotations.image_id.value;
-    if (base !== null) this.#is_here = is_open && sameDraft(this.annotations.draft(this.kind()), base);
+    if (is_asked_again) {
+      this.toasts.show("warning", `${is_open ? "No" : `Image ${image_id}: no`} answer came to the ${travel}, which may have been done. The server is asked until it answers.`);
+      return false;
+    }
+    if (base !== null) this.#is_here = this.#isShown(image_id, base);
     if (this.#is_here) return this.#goHere(image_id, travel) || this.#tellUnknown(travel);
     if (base === null) return false;
     if (is_open) await this.changes.tell(image_id, cause);
     else this.toasts.show("warning", `Image ${image_id}: the ${travel} was not done, as the server does not answer.`);
     return false;
+  }
+
+  #isShown(image_id: number, base: Draft): boolean {
+    return image_id === this.annotations.image_id.value && sameDraft(this.annotations.draft(this.kind()), base);
   }
 
   #goHere(image_id: number, travel: Travel): boolean {

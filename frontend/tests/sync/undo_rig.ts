@@ -91,6 +91,12 @@ export function wordFor(draft: Draft): Said {
   return draft.kind === "label" && draft.class_id !== null ? (`class ${draft.class_id}` as Said) : "nothing";
 }
 
+export function saidOn(page: ReturnType<typeof visit>): Said {
+  const { label, skipped, undetermined } = page.annotations.current.value;
+  if (skipped) return "skipped";
+  return undetermined === true ? "undetermined" : wordFor({ kind: "label", class_id: label?.class_id ?? null });
+}
+
 function sleep(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }
@@ -128,7 +134,7 @@ export function visit(server: Server, storage: ReturnType<typeof memoryStorage>)
   const api: Pick<Api, "undo" | "redo" | "annotation"> = {
     undo: (_id, revision) => server.step(-1, revision),
     redo: (_id, revision) => server.step(1, revision),
-    annotation: () => Promise.resolve(server.state()),
+    annotation: () => (server.is_away ? Promise.reject(new UnreachableError("down")) : Promise.resolve(server.state())),
   };
   const navigator = { image: { id: 1 }, loading: new Signal(false), on_screen: new OnScreen(), invalidate: () => undefined, forget: () => undefined, next: () => Promise.resolve() };
   const classes = [1, 2, 3].map((id) => ({ id, name: `class ${id}`, color: "#ffffff", group: null }));
