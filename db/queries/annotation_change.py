@@ -13,6 +13,7 @@ from db.errors import ConflictError, InvalidInputError, SessionNotFoundError
 from db.queries.annotation_rows import read_state, write_rows
 from db.queries.annotation_rules import ClassRules, Standing, present_classes
 from db.queries.annotation_state import State, with_parents
+from db.queries.class_histories import KEEP_APART
 from db.queries.class_tree import read_tree
 from db.queries.events import add_event
 from db.queries.jobs import request_refit
@@ -78,6 +79,7 @@ class Change(Standing):
         image_id = self.image.id
         connection = self.db_session.connection()
         connection.execute(FORGET_STATES, {"image_id": image_id, "next": position, "oldest": position - HISTORY_LENGTH})
+        connection.execute(KEEP_APART)
         connection.execute(INSERT_STATE, {"image_id": image_id, "position": position, "state": after.to_json()})
         return self.put_in_force(after, position)
 

@@ -14,6 +14,7 @@ from db.clock import utc_now
 from db.enums import ImageStatus, Split
 from db.queries.annotation_change import HISTORY_LENGTH, INSERT_STATE
 from db.queries.annotation_state import ClassMark, State, marks
+from db.queries.class_histories import KEEP_APART
 from db.queries.portions import in_portions
 from db.tables.annotations import AnnotationState, ImageClass, Label
 from db.tables.images import Image
@@ -114,6 +115,7 @@ def remember(db_session: Session, planned: Sequence[Planned]) -> None:
         for ids in in_portions(image_ids):
             gone = (AnnotationState.position >= position) | (AnnotationState.position <= position - HISTORY_LENGTH)
             connection.execute(delete(AnnotationState).where(AnnotationState.image_id.in_(ids), gone))
+    connection.execute(KEEP_APART)
     few: list[dict[str, Any]] = []
     for (position, state), image_ids in alike.items():
         row = {"position": position, "state": state.to_json(), "created_at": now}

@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import Connection, delete, select, update
 from sqlalchemy.orm import Session
 
 from db.errors import ConflictError
 from db.queries.class_effects import affected_images, note_change
 from db.queries.class_groups import require_no_rivals_restored
-from db.queries.class_histories import UPDATE_STATE
 from db.queries.class_merging import FIGURES, figure_key
 from db.queries.class_tree import number, read_tree
 from db.queries.merged_content import Said, beside, count_missing, given_back, joined, said_with, still_said
 from db.queries.portions import in_portions
 from db.queries.session_info import get_session_info
+from db.queries.state_texts import said_again, state_text, write_text
 from db.queries.unmerged_marks import Dropped, changed_since, give_back_dropped, give_back_marks
 from db.tables.annotations import AnnotationState, Label, MergedAnnotation, Point, Region
 from db.tables.images import Image
 from db.tables.session import ClassMerge, LabelClass
 from db.tasks import Annotates
 
-IMAGES_PER_PORTION = 50
+IMAGES_PER_PORTION = 200
 
 
 def unmerge(db_session: Session, label_class: LabelClass) -> tuple[int, int]:
@@ -113,84 +114,97 @@ class _Given:
 
 def _give_back_annotations(db_session: Session, noted: ClassMerge) -> _Given:
     of_merge = MergedAnnotation.merge_id == noted.id
-    image_ids = list(
-        db_session.scalars(
-            select(MergedAnnotation.image_id).where(of_merge).distinct().order_by(MergedAnnotation.image_id)
-        )
-    )
+    connection = db_session.connection()
+    image_ids = connection.scalars(
+        select(MergedAnnotation.image_id).where(of_merge).distinct().order_by(MergedAnnotation.image_id)
+    ).all()
     given = _Given()
     for start in range(0, len(image_ids), IMAGES_PER_PORTION):
         ids = image_ids[start : start + IMAGES_PER_PORTION]
-        records = db_session.execute(
+        records = connection.execute(
             select(MergedAnnotation.image_id, MergedAnnotation.state_id, MergedAnnotation.content).where(
                 of_merge, MergedAnnotation.image_id.in_(ids)
             )
         ).all()
-        by_image: dict[int, dict[int | None, Said]] = {image_id: {} for image_id in ids}
-        for image_id, state_id, content in records:
-            by_image[image_id][state_id] = Said.from_json(content)
-        now, answers = _give_back_states(db_session, noted, by_image)
+        had = {image_id: Said() for image_id in ids}
+        had.update((image_id, Said.from_json(content)) for image_id, state_id, content in records if state_id is None)
+        of_states = {state_id: content for _image_id, state_id, content in records if state_id is not None}
+        now, answers = _give_back_states(connection, noted, had, of_states)
         rows = _give_back_rows(db_session, noted, now)
         marks = give_back_marks(db_session, noted, {i: found.mark for i, found in now.items() if found.mark})
-        had = {image_id: found.get(None, Said()) for image_id, found in by_image.items()}
         for image_id in changed_since(db_session, noted, answers.keys() - marks):
             given.dropped[image_id] = Dropped(answers[image_id], had[image_id].mark is not None)
-        for image_id in by_image:
+        for image_id in ids:
             got = replace(rows.get(image_id, Said()), mark=marks.get(image_id))
             given.add(image_id, had[image_id], got)
     return given
 
 
 def _give_back_states(
-    db_session: Session, noted: ClassMerge, by_image: dict[int, dict[int | None, Said]]
+    connection: Connection, noted: ClassMerge, had: dict[int, Said], of_states: dict[int, dict[str, Any]]
 ) -> tuple[dict[int, Said], dict[int, str]]:
     """Let the histories of these images name the class again.
+
+    Args:
+        had: what the rows of each image had, by image.
+        of_states: what is noted of the states from before the merge that said it, by id.
 
     Returns:
         What the rows of each have to give back, and who said of the class that it holds, by image, in answers in force.
     """
-    in_force = dict(db_session.execute(select(Image.id, Image.history_position).where(Image.id.in_(by_image))).all())
-    # Each is made out of the one at the place before.
-    said: dict[int, dict[int, Said]] = {image_id: {} for image_id in by_image}
-    now = {image_id: records.get(None, Said()) for image_id, records in by_image.items()}
-    rows = db_session.execute(
-        select(
-            AnnotationState.id,
-            AnnotationState.image_id,
-            AnnotationState.position,
-            AnnotationState.state,
-            AnnotationState.created_at,
-        )
-        .where(AnnotationState.image_id.in_(by_image))
+    in_force = dict(connection.execute(select(Image.id, Image.history_position).where(Image.id.in_(had))).all())
+    now = dict(had)
+    rows = connection.execute(
+        select(AnnotationState.id, AnnotationState.image_id, AnnotationState.position, state_text)
+        .where(AnnotationState.image_id.in_(had))
         .order_by(AnnotationState.image_id, AnnotationState.position)
-    ).all()
+    )
     changed = []
     answers = {}
-    for row in rows:
-        records, done = by_image[row.image_id], said[row.image_id]
-        # Both, as ids of states come again, and clocks are set back.
-        if row.id <= noted.last_state_id and row.created_at <= noted.created_at:
-            found = records.get(row.id, Said())
+    # Each is made out of the one before: texts are read only where something follows from them.
+    image_of_before, position_of_before, before = 0, 0, ""
+    for state_id, image_id, position, text in rows:
+        if state_id <= noted.last_state_id:
+            after = _as_before(text, of_states.get(state_id), noted)
         else:
             # The one before may be forgotten: then what the rows had is all that is known.
-            before = done.get(row.position - 1) if done or row.position == 1 else records.get(None)
-            found = still_said(before or Said(), row.state, noted.into_id)
-        done[row.position] = found
-        after = given_back(row.state, found, noted.class_id, noted.into_id)
-        if after != row.state:
-            changed.append({"row_id": row.id, "state": after})
-        if row.position == in_force[row.image_id]:
-            rest = beside(records.get(None, Said()), row.state)
-            named = said_with(after, noted.class_id, noted.into_id)
-            now[row.image_id] = joined(named, rest)
+            is_known = (image_of_before, position_of_before) == (image_id, position - 1)
+            known = _said_in(before, noted) if is_known else Said() if position == 1 else had[image_id]
+            after = _as_kept_since(text, known, noted)
+        image_of_before, position_of_before, before = image_id, position, after
+        if after != text:
+            changed.append({"row_id": state_id, "text": after})
+        if position == in_force[image_id]:
+            state = json.loads(after)
+            named = said_with(state, noted.class_id, noted.into_id)
+            now[image_id] = joined(named, beside(had[image_id], state))
             if named.mark is not None:
-                answers[row.image_id] = named.mark[0]
-    for image_id, position in in_force.items():
-        if position == 0 and image_id in now:
-            now[image_id] = by_image[image_id].get(None, Said())
+                answers[image_id] = named.mark[0]
     if changed:
-        db_session.connection().execute(UPDATE_STATE, changed)
+        connection.execute(write_text(connection), changed)
     return now, answers
+
+
+def _as_before(text: str, content: dict[str, Any] | None, noted: ClassMerge) -> str:
+    """A state from before the merge, as it was then."""
+    if content is None:
+        return text
+    if "at" in content:
+        return said_again(text, content["at"], noted.class_id, noted.into_id)
+    return json.dumps(given_back(json.loads(text), Said.from_json(content), noted.class_id, noted.into_id))
+
+
+def _as_kept_since(text: str, before: Said, noted: ClassMerge) -> str:
+    """A state from after the merge, with what it kept of what was said `before` it."""
+    if not before:
+        return text
+    state = json.loads(text)
+    kept = still_said(before, state, noted.into_id)
+    return json.dumps(given_back(state, kept, noted.class_id, noted.into_id)) if kept else text
+
+
+def _said_in(text: str, noted: ClassMerge) -> Said:
+    return said_with(json.loads(text), noted.class_id, noted.into_id)
 
 
 def _give_back_rows(db_session: Session, noted: ClassMerge, now: dict[int, Said]) -> dict[int, Said]:

@@ -28,7 +28,7 @@ class Said:
         return self.points.total() + len(self.regions) + self.label + (self.mark is not None)
 
     def to_json(self) -> dict[str, Any]:
-        """As kept in `merged_annotations`."""
+        """As kept in `merged_annotations` of rows, and of answers with several classes."""
         content: dict[str, Any] = {}
         if self.points:
             content["points"] = [list(key) for key in self.points.elements()]

@@ -120,4 +120,5 @@ class MergedAnnotation(Base):
     state_id: Mapped[int | None]
     """Of the `AnnotationState`, which may be forgotten by now; None: of the rows that were in force."""
     content: Mapped[dict[str, Any]]
-    """As db/queries/merged_content.py writes it."""
+    """As db/queries/merged_content.py writes it; of a state without several classes {"at": [...]}, which of the classes
+    in its text were this one."""
