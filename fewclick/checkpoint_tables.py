@@ -110,7 +110,7 @@ def show_plan(plan: PruneResult) -> None:
     else:
         console.print(f"{format_bytes(plan.freed_bytes)} together")
     for row in plan.kept:
-        console.print(f"stays: {row.id}, {row.reason}", style="dim")
+        console.print(f"stays: {row.id}, {row.reason}", style="dim", markup=False)
 
 
 def show_list_rows(console: Console, rows: Sequence[CheckpointOut]) -> None:
@@ -147,9 +147,9 @@ def _add_origin(grid: Table, said: Mapping[str, Any]) -> None:
     commit = (
         f", commit {code['commit'][:12]}{'+' if code['commit'].endswith('+') else ''}" if code.get("commit") else ""
     )
-    grid.add_row("code", f"fewclick {code.get('fewclick', 'unknown')}{commit}")
+    grid.add_row("code", escape(f"fewclick {code.get('fewclick', 'unknown')}{commit}"))
     libraries = ", ".join(f"{name} {number}" for name, number in (code.get("libraries") or {}).items())
-    grid.add_row("libraries", libraries or "unknown")
+    grid.add_row("libraries", escape(libraries) or "unknown")
     grid.add_row("seed", "unknown" if said.get("seed") is None else str(said["seed"]))
     grid.add_row("data", said["dataset_hash"][:16])
 
@@ -164,7 +164,7 @@ def _sides(said: Mapping[str, Any]) -> str:
 def _show_data(console: Console, details: CheckpointDetails) -> None:
     data = details.data
     if data is None:
-        console.print(f"training data: {details.data_problem}", style="yellow")
+        console.print(f"training data: {details.data_problem}", style="yellow", markup=False)
         return
     is_answers = details.description.get("task") == Task.MULTILABEL.name
     labels = (

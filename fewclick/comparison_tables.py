@@ -54,7 +54,7 @@ def _show_config(console: Console, found: CheckpointComparison, a: str, b: str) 
 def _show_labels(console: Console, found: CheckpointComparison, a: str, b: str) -> None:
     data = found.data
     if data is None:
-        console.print(f"labels: unknown, {found.data_problem}", style="yellow")
+        console.print(f"labels: unknown, {found.data_problem}", style="yellow", markup=False)
         return
     if data.identical:
         console.print("labels: the same", style="dim")
@@ -93,7 +93,7 @@ def _show_measurement(console: Console, measurement: Measurement, a: str, b: str
         console.print(f"both say the same on {agreement['share']:.1%} of the {where}")
     for name, side in ((a, sides[0]), (b, sides[1])):
         if side["note"]:
-            console.print(f"{name}: {side['note']}", style="yellow")
+            console.print(f"{name}: {side['note']}", style="yellow", markup=False)
     if any(side["how"] == "refitted" for side in sides):
         console.print(
             "refitted: a live head learns from held-out labels too; measured is a head of its labels without them",

@@ -10,6 +10,7 @@ from pathlib import Path
 import yaml
 from PIL import Image
 from rich.console import Console
+from rich.markup import escape
 
 from db.database import DATABASE_FILE_NAME, URL_VARIABLE
 from db.errors import FewclickError
@@ -74,7 +75,8 @@ def make_demo(root: Path, sessions: Sequence[DemoSession] = DEMO_SESSIONS) -> li
     # Plain lines when piped, whatever their length: a folder must never be wrapped.
     console = Console(soft_wrap=True, highlight=False)
     made = [_make_session(root / session.name, session, console) for session in sessions]
-    console.print(f"[dim]Demo sessions and your labels are in {root.absolute()}; remove that folder to begin anew.[/]")
+    folder = escape(str(root.absolute()))
+    console.print(f"[dim]Demo sessions and your labels are in {folder}; remove that folder to begin anew.[/]")
     return made
 
 

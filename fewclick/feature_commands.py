@@ -9,6 +9,7 @@ from pathlib import Path
 
 from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -229,7 +230,7 @@ def _table(rows: Sequence[tuple[str, str, str]]) -> Table:
     table.add_column("image", overflow="fold")
     table.add_column("what was found", overflow="fold")
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(escape, row))
     return table
 
 

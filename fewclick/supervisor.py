@@ -19,6 +19,7 @@ from http import HTTPStatus
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 
 from db.service_log import LEVEL_VARIABLE
 from db.session_dir import SESSION_VARIABLE
@@ -130,13 +131,13 @@ class Supervisor:
                         return BAD_INPUT
                     child.give_up()
                     self._console.print(
-                        f"[yellow]{child.spec.name} cannot work, for the reason it gave; everything else goes on. "
+                        f"[yellow]{escape(child.spec.name)} cannot work, for the reason it gave; everything else goes on. "
                         "Start Fewclick again once that is mended[/]"
                     )
                 elif status is not None:
                     delay_s = child.plan_restart()
                     self._console.print(
-                        f"[yellow]{child.spec.name} ended ({_reason(status)}): starting it again in {delay_s:g} s[/]"
+                        f"[yellow]{escape(child.spec.name)} ended ({_reason(status)}): starting it again in {delay_s:g} s[/]"
                     )
                 elif child.due_at is not None and time.monotonic() >= child.due_at:
                     child.start(self._watch_fd)
@@ -175,13 +176,13 @@ def announce_when_ready(base_url: str, mounts: Sequence[SessionMount], console: 
     told_to_wait_at = time.monotonic() + START_LIMIT_S
     while not _answers(f"{base_url}/api/health"):
         if time.monotonic() > told_to_wait_at:
-            console.print(f"[yellow]{base_url} has not answered for {START_LIMIT_S:g} s; still trying[/]")
+            console.print(f"[yellow]{escape(base_url)} has not answered for {START_LIMIT_S:g} s; still trying[/]")
             told_to_wait_at = time.monotonic() + START_LIMIT_S
         time.sleep(LOOK_INTERVAL_S)
-    console.print(f"[bold green]Fewclick is ready:[/] [bold]{base_url}/[/]")
+    console.print(f"[bold green]Fewclick is ready:[/] [bold]{escape(base_url)}/[/]")
     if len(mounts) > 1:
         for mount in mounts:
-            console.print(f"  {mount.task.name:15} {base_url}{mount.url}")
+            console.print(f"  {mount.task.name:15} {base_url}{mount.url}", markup=False)
     console.print("[dim]Ctrl+C stops it.[/]")
 
 
@@ -214,7 +215,7 @@ def warn_if_served(mounts: Sequence[SessionMount], console: Console) -> None:
         note = served_elsewhere(mount.session_dir)
         if note is not None:
             console.print(
-                f"[yellow]session {mount.name} is served already, at {note.url}/ (process {note.pid}): open that page, "
+                f"[yellow]session {escape(mount.name)} is served already, at {escape(note.url)}/ (process {note.pid}): open that page, "
                 "or stop that program. Two at once share the work, and each takes the memory of an ML service[/]"
             )
 

@@ -98,7 +98,7 @@ class Report:
         table.add_column(style="dim", min_width=LABEL_WIDTH)
         table.add_column(overflow="fold")
         for label, text in rows:
-            table.add_row(label, text)
+            table.add_row(label, Text(text))
         title, style = ("no image can be used", "red") if not is_usable else ("session ready", "green")
         self._console.print(Panel(table, title=title, title_align="left", border_style=style, expand=False))
         if failures:

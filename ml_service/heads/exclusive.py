@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ml_service.heads.kernel_head import KernelHead
-from ml_service.heads.live import LiveHead, LiveHeadConfig, prepare_inputs
+from ml_service.heads.live import LiveHead, LiveHeadConfig, check_points, prepare_inputs
 from ml_service.heads.repeats import counted_once, row_keys
 from ml_service.heads.scaler import FeatureScaler, FloatArray
 
@@ -27,9 +27,9 @@ def fit_exclusive_head(
 ) -> ExclusiveHead:
     """The head that explains labelled points best; arguments as those of `LiveHead.fit`. Equal points count once."""
     used = np.ones(len(features), np.float32) if weights is None else weights.astype(np.float32)
-    if len(features) == len(class_index) == len(used):
-        used = counted_once(used, row_keys(features, class_index))
-    if is_for_kernel(class_index, used, config) and np.isfinite(features).all():
+    check_points(features, class_index, used, n_classes, len(scaler.mean))
+    used = counted_once(used, row_keys(features, class_index))
+    if is_for_kernel(class_index, used, config):
         inputs = prepare_inputs(features, scaler, config)
         return fit_kernel_head(inputs, class_index, used, n_classes, scaler=scaler, config=config)
     return LiveHead.fit(features, class_index, used, n_classes, scaler=scaler, config=config, give_up=give_up)

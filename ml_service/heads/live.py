@@ -112,7 +112,7 @@ class LiveHead:
         """
         dim = len(scaler.mean)
         weights = np.ones(len(features)) if weights is None else weights
-        _check_points(features, class_index, weights, n_classes, dim)
+        check_points(features, class_index, weights, n_classes, dim)
         used = weights > 0
         inputs = prepare_inputs(features[used], scaler, config)
         y, w = class_index[used].astype(np.int64), weights[used].astype(np.float32)
@@ -214,13 +214,18 @@ def prepare_inputs(features: npt.NDArray[np.floating], scaler: FeatureScaler, co
     return scaler.unit_norm(scaled) if config.unit_norm else scaled
 
 
-def _check_points(
+def check_points(
     features: npt.NDArray[np.floating],
     class_index: npt.NDArray[np.integer],
     weights: npt.NDArray[np.floating],
     n_classes: int,
     dim: int,
 ) -> None:
+    """Refuse what no head can be fitted to.
+
+    Raises:
+        ValueError: shapes that do not go together, classes out of range, values that are not finite.
+    """
     if n_classes < 2:
         raise ValueError(f"a head needs at least 2 classes, found {n_classes}")
     if features.ndim != 2 or features.shape[1] != dim:

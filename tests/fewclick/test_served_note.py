@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.server
 import io
 import json
 import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
@@ -27,15 +33,79 @@ def write_note(folder: Path, **changes: object) -> ServedNote:
     return note
 
 
-def test_served_elsewhere__a_server_that_answers(tmp_path: Path) -> None:
+HEALTH = {"status": "ok", "version": "1", "database": "sqlite", "ml_service": {}, "extraction": {}}
+
+
+@contextlib.contextmanager
+def answering(health: object) -> Iterator[str]:
+    """A web server that says this of its health; gives its address."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200 if self.path == "/api/health" else 404)
+            self.end_headers()
+            self.wfile.write(json.dumps(health).encode())
+
+        def log_message(self, *_arguments: object) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield address_of(server.socket)
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.mark.parametrize("name", ["cells", "cells [old]", "cells [/old]"])
+def test_served_elsewhere__a_server_that_answers(tmp_path: Path, name: str) -> None:
+    with answering(HEALTH) as url:
+        note = write_note(tmp_path, url=url)
+        assert served_elsewhere(tmp_path) == note
+        output = io.StringIO()
+        mount = SessionMount(tmp_path, name, "cells", Task.CLASSIFICATION)
+        warn_if_served([mount], Console(file=output, soft_wrap=True))
+        assert f"session {name} is served already, at {note.url}/ (process {note.pid})" in output.getvalue()
+    assert served_elsewhere(tmp_path) is None, "it was killed"
+
+
+def test_served_elsewhere__one_that_starts_says_nothing_yet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fewclick.served_note.ANSWER_LIMIT_S", 0.05)
     with open_listener("127.0.0.1", 0) as listener:
         note = write_note(tmp_path, url=address_of(listener))
         assert served_elsewhere(tmp_path) == note
-        output = io.StringIO()
-        mount = SessionMount(tmp_path, "cells", "cells", Task.CLASSIFICATION)
-        warn_if_served([mount], Console(file=output, soft_wrap=True))
-        assert f"session cells is served already, at {note.url}/ (process {note.pid})" in output.getvalue()
-    assert served_elsewhere(tmp_path) is None, "it was killed"
+
+
+@pytest.mark.parametrize("health", [{"status": "ok"}, [], "ok"])
+def test_served_elsewhere__another_program_has_the_port_now(tmp_path: Path, health: object) -> None:
+    with answering(health) as url:
+        write_note(tmp_path, url=url)
+        assert served_elsewhere(tmp_path) is None
+
+
+def test_served_elsewhere__a_process_that_has_ended(tmp_path: Path) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    with answering(HEALTH) as url:
+        for pid in (ended.pid, 0, -1, 2**80, "1"):
+            write_note(tmp_path, url=url, pid=pid)
+            assert served_elsewhere(tmp_path) is None
+
+
+def test_served_elsewhere__a_copy_of_the_folder(tmp_path: Path) -> None:
+    with answering(HEALTH) as url:
+        write_note(tmp_path, url=url, session_dir=str(tmp_path / "original"))
+        assert served_elsewhere(tmp_path) is None
+
+
+def test_noting__the_note_of_a_server_that_lives_stays(tmp_path: Path) -> None:
+    with answering(HEALTH) as url:
+        note = write_note(tmp_path, url=url)
+        with noting([tmp_path], "http://127.0.0.1:1"):
+            assert served_elsewhere(tmp_path) == note
+        assert served_elsewhere(tmp_path) == note
 
 
 @pytest.mark.parametrize(

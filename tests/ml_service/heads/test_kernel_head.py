@@ -57,6 +57,17 @@ def test_fit__equal_points_count_once(n_per_class: int) -> None:
     np.testing.assert_array_equal(thrice.logits(x), once.logits(x))
 
 
+@pytest.mark.parametrize("n_per_class", [4, 40])
+def test_fit__what_does_not_go_together_is_refused(n_per_class: int) -> None:
+    x, y = blobs(n_per_class, 2)
+    ones = np.ones(len(x), np.float32)
+    for features, classes, weights in ((x[1:], y, ones), (x, y[1:], ones), (x, y, ones[1:])):
+        with pytest.raises(ValueError, match=r"found \d+ points, \d+ classes and \d+ weights"):
+            fit(features, classes, weights=weights)
+    with pytest.raises(ValueError, match="finite"):
+        fit(np.full_like(x, np.nan), y)
+
+
 def test_fit__points_of_no_weight_do_not_count() -> None:
     x, y = blobs(40, 2)
     weights = np.where(np.arange(80) % 2, 1, 0).astype(np.float32)
