@@ -112,7 +112,7 @@ export function createApp(page_url: string, config: Config, sessions: readonly S
     predictions.refresh();
   });
   const gallery = new GallerySource(api);
-  const acceptable = new AcceptableImages(api, gallery.listed);
+  const acceptable = new AcceptableImages(api, gallery);
   const bulk = new BulkLabelling(api, saves, toasts, (changed) => {
     gallery.changedHere(changed);
     gallery.hear(changed.map(({ id }) => id));

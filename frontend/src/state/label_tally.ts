@@ -46,6 +46,7 @@ export class LabelTally {
   }
 }
 
+/** As the server counts: an eraser alone says nothing of any class. */
 function isLabelled({ label, labels, points, regions = [] }: Annotation): boolean {
-  return label !== null || labels !== null || points.length > 0 || regions.length > 0;
+  return label !== null || labels !== null || points.length > 0 || regions.some(({ class_id }) => class_id !== null);
 }

@@ -28,7 +28,9 @@ export class PointLineage {
     if (before === after) return [...places];
     const found = new Map<number, number>();
     const taken = new Set<number>();
-    for (const nameOf of [itself, idOf, placeKey, (point: Point) => this.#lines.get(placeKey(point)) ?? null]) {
+    // Ids of points that are gone come again for others: alone they say nothing.
+    const lineOf = (point: Point): number | null => this.#lines.get(placeKey(point)) ?? null;
+    for (const nameOf of [itself, placeKey, lineOf, idAndPlace, idAndClass]) {
       const there = new Map(after.map((point, i): [unknown, number] => [nameOf(point), i]));
       for (const place of places) {
         const name = before[place] && nameOf(before[place]);
@@ -46,6 +48,10 @@ function itself(point: Point): Point {
   return point;
 }
 
-function idOf({ id }: Point): number | null {
-  return id;
+function idAndPlace({ id, x, y }: Point): string | null {
+  return id === null ? null : `${id},${x},${y}`;
+}
+
+function idAndClass({ id, class_id }: Point): string | null {
+  return id === null ? null : `${id},${class_id}`;
 }

@@ -124,6 +124,13 @@ export class GallerySource {
     for (let page = Math.floor(first / PAGE); page <= Math.floor(end / PAGE); page += 1) this.#loadPage(page);
   }
 
+  /** Whether all ids of the list are known. */
+  get is_whole(): boolean {
+    const { total } = this.state.value;
+    const portions = total === null ? null : Math.max(1, Math.ceil(total / IDS_AT_ONCE));
+    return portions !== null && [...Array(portions).keys()].every((portion) => Boolean(this.#ids.get(portion)));
+  }
+
   /** The ids at these places, both ends included, fetched where they are not known. */
   async idsIn(first: number, last: number): Promise<number[]> {
     for (let chunk = Math.floor(first / IDS_AT_ONCE); chunk <= Math.floor(last / IDS_AT_ONCE); chunk += 1) {

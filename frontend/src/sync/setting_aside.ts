@@ -16,7 +16,7 @@ const NAMES: Readonly<Record<Aside, string>> = { skipped: "Skip", undetermined: 
  * "go on", and the message takes it back from wherever the person has gone since.
  */
 export class SettingAside {
-  #told: { readonly image_id: number; readonly toast_id: number } | null = null;
+  #told: { readonly image_id: number; readonly toast_id: number; readonly as: Aside } | null = null;
 
   constructor(
     private readonly annotations: AnnotationStore,
@@ -46,9 +46,9 @@ export class SettingAside {
     this.#tell(left.image.id, left.image.path, as, before);
   }
 
-  /** What the message offers was done another way. */
+  /** An undo on the image: it may have done what the message offers, or have led back to what the message tells of. */
   undone(image_id: number | null): void {
-    if (this.#told === null || this.#told.image_id !== image_id) return;
+    if (this.#told === null || this.#told.image_id !== image_id || this.#isStill(this.#told.as)) return;
     this.toasts.dismiss(this.#told.toast_id);
     this.#told = null;
   }
@@ -63,14 +63,19 @@ export class SettingAside {
     const text = lost === "" ? `${name}: ${as}` : `${what}: ${lost} taken off.`;
     const drawn = before.points.length + (before.regions?.length ?? 0) > 0;
     const action = { text: "Undo", run: () => void this.#takeBack(image_id, as) };
-    this.#told = { image_id, toast_id: this.toasts.show("info", text, { action, keep: drawn }) };
+    this.#told = { image_id, as, toast_id: this.toasts.show("info", text, { action, keep: drawn }) };
   }
 
   async #takeBack(image_id: number, as: Aside): Promise<void> {
     if (this.annotations.image_id.value !== image_id && !(await this.navigator.returnTo(image_id))) return;
-    const now = asideOf(this.annotations.current.value);
-    if (now?.kind === "aside" && now.as === as) await this.undo();
+    if (this.#isStill(as)) await this.undo();
     else this.toasts.show("info", `Image ${image_id} was changed since: Undo goes back through what was done to it.`);
+  }
+
+  /** The open image. */
+  #isStill(as: Aside): boolean {
+    const now = asideOf(this.annotations.current.value);
+    return now?.kind === "aside" && now.as === as;
   }
 }
 

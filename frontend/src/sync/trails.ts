@@ -109,8 +109,8 @@ export class Trails {
     const known = this.known(image_id);
     if (known?.revision === entry.revision && entry.steps[0]?.kind !== "change") return { trail: known, from: 0 };
     const begun = this.#begun.get(entry);
-    if (begun === undefined || saidBy(begun.step) !== begun.draft) return null;
-    const at = entry.steps.indexOf(begun.step);
+    if (begun === undefined) return null;
+    const at = saidBy(begun.step) === begun.draft ? entry.steps.indexOf(begun.step) : -1;
     return at < 0 ? null : { trail: begun.trail, from: at + 1 };
   }
 

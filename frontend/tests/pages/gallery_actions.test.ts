@@ -4,7 +4,7 @@ import type { App } from "../../src/app";
 import { GalleryActions } from "../../src/pages/labeling/components/gallery_actions";
 import { MOST_UNASKED, type BulkChange } from "../../src/state/bulk";
 import { NO_FILTER } from "../../src/state/image_filter";
-import { NOTHING_SELECTED } from "../../src/state/selection";
+import { NOTHING_SELECTED, type Selection } from "../../src/state/selection";
 import { Signal } from "../../src/state/signal";
 import { ToastStore } from "../../src/state/toasts";
 
@@ -27,7 +27,8 @@ function make(count: number) {
     filter: new Signal(NO_FILTER),
     gallery_sort: new Signal("id"),
   };
-  return { actions: new GalleryActions(() => app as unknown as App, () => NOTHING_SELECTED), sent, listed };
+  const selected: { now: Selection } = { now: NOTHING_SELECTED };
+  return { actions: new GalleryActions(() => app as unknown as App, () => selected.now), sent, listed, selected };
 }
 
 test("acceptAll: a few at once", async () => {
@@ -56,4 +57,17 @@ test("acceptAll: a question about another list is void", async () => {
   actions.answer(true);
   await soon();
   expect(sent).toEqual([]);
+});
+
+test("run: a selection takes the question away, so that Escape clears the selection", async () => {
+  const { actions, selected } = make(73);
+  await actions.acceptAll();
+  selected.now = { ...NOTHING_SELECTED, ids: new Set([3]) };
+  let cleared = 0;
+  const escape = (): boolean => {
+    cleared += 1;
+    selected.now = NOTHING_SELECTED;
+    return true;
+  };
+  expect([actions.run("escape", () => undefined, escape), cleared, actions.question]).toEqual([true, 1, null]);
 });

@@ -2,6 +2,7 @@ import { beforeEach, expect, test } from "vitest";
 
 import { AnnotationStore, EMPTY_ANNOTATION } from "../../src/state/annotations";
 import { LabelTally } from "../../src/state/label_tally";
+import type { Region } from "../../src/state/regions";
 
 let on_its_way: Set<number>;
 let annotations: AnnotationStore;
@@ -53,4 +54,12 @@ test("counted: what was said while the server counted stays", () => {
 test("ahead: an image that is opened with its label is none of ours", () => {
   annotations.open(6, { ...EMPTY_ANNOTATION, label: { class_id: 2, origin: "human" } });
   expect(tally.ahead.value).toBe(0);
+});
+
+test("ahead: an eraser alone is no label, as the server counts", () => {
+  const eraser: Region = { id: -1, kind: "stroke", class_id: null, origin: "human", shape_id: null, geometry: [] } as unknown as Region;
+  annotations.edit({ regions: [eraser] });
+  expect(tally.ahead.value).toBe(0);
+  annotations.edit({ regions: [eraser, { ...eraser, id: -2, class_id: 1 }] });
+  expect(tally.ahead.value).toBe(1);
 });

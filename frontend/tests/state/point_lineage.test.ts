@@ -33,3 +33,13 @@ test("follow: a swap of places is told apart by its lines only where nothing els
 test("follow: what is gone is nowhere", () => {
   expect(new PointLineage().follow([0, 1], [point(1), point(2)], [point(2)])).toEqual([0]);
 });
+
+test("follow: an id that has come again for another point leads nowhere", () => {
+  expect(new PointLineage().follow([0], [point(1, 1, 4)], [point(90, 2, 4), point(1, 1, 5)])).toEqual([1]);
+  expect(new PointLineage().follow([0], [point(1, 1, 4)], [point(90, 2, 4)])).toEqual([]);
+});
+
+test("follow: a point that was moved, or given another class, elsewhere has its id", () => {
+  expect(new PointLineage().follow([0], [point(1, 1, 4)], [point(2, 1, 5), point(3, 1, 4)])).toEqual([1]);
+  expect(new PointLineage().follow([0], [point(1, 1, 4)], [point(2, 1, 5), point(1, 2, 4)])).toEqual([1]);
+});

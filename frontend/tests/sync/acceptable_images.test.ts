@@ -5,21 +5,28 @@ import { Signal } from "../../src/state/signal";
 import { AcceptableImages } from "../../src/sync/acceptable_images";
 
 let asked: ImageQuery[];
+let limits: number[];
 let listed: Signal<ReadonlySet<number>>;
+let outdated: Signal<boolean>;
+let list: { listed: Signal<ReadonlySet<number>>; outdated: Signal<boolean>; is_whole: boolean };
 let open: (query: ImageQuery) => number[];
 let acceptable: AcceptableImages;
 
 beforeEach(() => {
   vi.useFakeTimers();
   asked = [];
+  limits = [];
+  outdated = new Signal(false);
   listed = new Signal<ReadonlySet<number>>(new Set([1, 2, 3, 4]));
   open = () => [4, 2];
   const imageIds = (query: ImageQuery, offset: number, limit: number) => {
     asked.push(query);
+    limits.push(limit);
     const ids = open(query);
     return Promise.resolve({ ids: ids.slice(offset, offset + limit), total: ids.length, label_sequence: 0 });
   };
-  acceptable = new AcceptableImages({ imageIds }, listed);
+  list = { listed, outdated, is_whole: true };
+  acceptable = new AcceptableImages({ imageIds }, list);
 });
 
 afterEach(() => {
@@ -44,6 +51,7 @@ test("find: what matches by now but is not in the list shown is not accepted", a
   acceptable.show({ status: "unlabeled", min_confidence: 0.6 });
   // Their predictions have moved since: 7 and 8 came in, 2 went out, and stands in the list still.
   open = ({ min_confidence }) => (min_confidence === undefined ? [2, 7, 8, 9] : [7, 8]);
+  outdated.set(true);
   await vi.advanceTimersByTimeAsync(1_000);
   expect([acceptable.total.value, await acceptable.find(5_000)]).toEqual([1, { ids: [2], total: 1 }]);
   listed.set(new Set());
@@ -56,4 +64,13 @@ test("find: in a session with more unlabelled images than one change takes, thos
   expect(await acceptable.find(2)).toEqual({ ids: [3], total: 1 });
   open = () => [1, 2, 3];
   expect(await acceptable.find(2)).toEqual({ ids: [], total: 3 });
+});
+
+test("total, find: of a list that is not all here, the rest counts, and is found: nobody saw it yet", async () => {
+  list.is_whole = false;
+  open = () => [4, 2, 7, 8];
+  acceptable.show({ q: "north" });
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect([acceptable.total.value, limits]).toEqual([4, [1]]);
+  expect(await acceptable.find(5_000)).toEqual({ ids: [4, 2, 7, 8], total: 4 });
 });

@@ -55,6 +55,17 @@ describe("GallerySource", () => {
     expect(asked).toHaveLength(2);
   });
 
+  test("is_whole: once all portions of the ids are there", async () => {
+    const gallery = source();
+    expect(gallery.is_whole).toBe(false);
+    await gallery.show({});
+    expect(gallery.is_whole).toBe(false);
+    await gallery.idsIn(0, TOTAL - 1);
+    expect(gallery.is_whole).toBe(true);
+    void gallery.reload();
+    expect(gallery.is_whole).toBe(false);
+  });
+
   test("of images that were never in sight it knows when the list was asked for", async () => {
     const gallery = source();
     await gallery.show({});

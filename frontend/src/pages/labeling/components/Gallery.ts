@@ -88,6 +88,11 @@ export class Gallery extends AppView {
     if (this.#selects) this.#band.listen();
   }
 
+  protected override willUpdate(changed: PropertyValues): void {
+    super.willUpdate(changed);
+    if (changed.has("selection")) this.#actions.selectionChanged();
+  }
+
   protected override updated(changed: PropertyValues): void {
     super.updated(changed);
     this.#drawing.end();

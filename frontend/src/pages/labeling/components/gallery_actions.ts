@@ -59,6 +59,11 @@ export class GalleryActions {
     return this.#asked.subscribe(listener);
   }
 
+  /** A question that the selection's bar hides must not be answered unseen. */
+  selectionChanged(): void {
+    if (this.selection().ids.size > 0) this.#asked.set(null);
+  }
+
   answer(accept: boolean): void {
     const { question } = this;
     this.#asked.set(null);
@@ -94,6 +99,7 @@ export class GalleryActions {
   }
 
   run(command: Command, open: () => void, escape: () => boolean): boolean {
+    this.selectionChanged();
     const has_selection = this.selection().ids.size > 0;
     const actions: Partial<Record<Command, () => void>> = {
       accept: () => (has_selection ? void this.accept() : open()),
