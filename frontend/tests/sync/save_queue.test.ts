@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 
 import { ApiError, UnreachableError } from "../../src/api/errors";
-import type { Annotation } from "../../src/state/types";
+import { EMPTY_ANNOTATION } from "../../src/state/annotations";
+import type { Annotation, Draft } from "../../src/state/types";
 import type { SaveQueue } from "../../src/sync/save_queue";
 import { flush, label, saved, SaveRig } from "./save_rig";
 
@@ -108,6 +109,32 @@ describe("SaveQueue", () => {
     await flush();
     return queue;
   }
+
+  test("a conflict with what the first step says is its answer, though more was done since: the steps behind it go on", async () => {
+    const queue = rig.queue();
+    queue.enqueue(1, label(4), 0, true);
+    queue.enqueue(1, label(5), 0, true);
+    rig.call(0).fail(new ApiError(409, "ConflictError", "stale", saved(3, 4)));
+    await flush();
+    expect(rig.calls.map(({ draft, revision }) => [draft, revision])).toEqual([[label(4), 0], [label(5), 3]]);
+    expect(rig.listener.conflict).not.toHaveBeenCalled();
+  });
+
+  test("steps behind an undo that led elsewhere are brought over to its answer", async () => {
+    const points = (...xs: number[]): Extract<Draft, { kind: "points" }> => ({
+      kind: "points", points: xs.map((x) => ({ id: null, x, y: 0, class_id: 1, origin: "human" })),
+    }); // prettier-ignore
+    const at = (revision: number, ...xs: number[]): Annotation => ({ ...EMPTY_ANNOTATION, revision, points: points(...xs).points });
+    const queue = rig.queue();
+    queue.resume(1, [
+      { kind: "save", draft: points(1), is_step: true, travel: "undo" },
+      { kind: "save", draft: points(1, 3), is_step: true },
+    ], { states: [at(4, 1), at(5, 1, 2)], at: 1, revision: 5 }); // prettier-ignore
+    rig.call(0).answer(at(6, 9));
+    await flush();
+    expect(rig.listener.changed).toHaveBeenCalledWith(1, at(6, 9), expect.objectContaining(points(9, 3)));
+    expect([rig.calls.length, rig.call(1).draft, rig.call(1).revision]).toEqual([2, expect.objectContaining(points(9, 3)), 6]);
+  });
 
   test("what the server refuses is kept and told, not sent for ever", async () => {
     const queue = await refused();
