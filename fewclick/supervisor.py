@@ -131,13 +131,14 @@ class Supervisor:
                         return BAD_INPUT
                     child.give_up()
                     self._console.print(
-                        f"[yellow]{escape(child.spec.name)} cannot work, for the reason it gave; everything else goes on. "
-                        "Start Fewclick again once that is mended[/]"
+                        f"[yellow]{escape(child.spec.name)} cannot work, for the reason it gave; everything else "
+                        "goes on. Start Fewclick again once that is mended[/]"
                     )
                 elif status is not None:
                     delay_s = child.plan_restart()
                     self._console.print(
-                        f"[yellow]{escape(child.spec.name)} ended ({_reason(status)}): starting it again in {delay_s:g} s[/]"
+                        f"[yellow]{escape(child.spec.name)} ended ({_reason(status)}): "
+                        f"starting it again in {delay_s:g} s[/]"
                     )
                 elif child.due_at is not None and time.monotonic() >= child.due_at:
                     child.start(self._watch_fd)
@@ -215,8 +216,8 @@ def warn_if_served(mounts: Sequence[SessionMount], console: Console) -> None:
         note = served_elsewhere(mount.session_dir)
         if note is not None:
             console.print(
-                f"[yellow]session {escape(mount.name)} is served already, at {escape(note.url)}/ (process {note.pid}): open that page, "
-                "or stop that program. Two at once share the work, and each takes the memory of an ML service[/]"
+                f"[yellow]session {escape(mount.name)} is served already, at {escape(note.url)}/ "
+                f"(process {note.pid}): open that page, or stop that program. Two at once share the work, and each takes the memory of an ML service[/]"
             )
 
 

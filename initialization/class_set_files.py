@@ -20,6 +20,7 @@ from initialization.label_files import (
     read_json,
 )
 from initialization.sources import has_format
+from models.csv_cells import unguarded
 
 LIST_COLUMNS = ("classes", "labels", *CLASS_COLUMNS)
 SEPARATOR = ";"
@@ -63,7 +64,7 @@ def _csv_answers(
     """(image path, class names) of each usable row."""
     with path.open(encoding="utf-8-sig", newline="", errors="replace") as stream:
         reader = csv.reader(stream)
-        header = [name.strip().casefold() for name in next(reader, [])]
+        header = [unguarded(name.strip()).casefold() for name in next(reader, [])]
         path_column = next((i for i, name in enumerate(header) if name in PATH_COLUMNS), None)
         if path_column is None:
             found.problems.append(f"{relative}: no column 'path', found {', '.join(header) or 'no header'}")
@@ -80,8 +81,8 @@ def _csv_answers(
                 f"{relative}: no column 'classes', nor one with the name of a class, found {', '.join(header)}"
             )
             return
-        for row in reader:
-            where = f"{relative}, line {reader.line_num}"
+        for values in reader:
+            where, row = f"{relative}, line {reader.line_num}", [unguarded(value) for value in values]
             if len(row) != len(header):
                 if row:
                     found.problems.append(f"{where}: expected {len(header)} values")

@@ -14,6 +14,7 @@ from initialization.config import DEFAULT_FORMATS
 from initialization.masks import LEGEND_NAME, VALUES_NAME
 from initialization.region_files import FoundRegion, is_document, read_document
 from initialization.sources import has_format, is_hidden, natural_key
+from models.csv_cells import unguarded
 
 PATH_COLUMNS = ("path", "image", "file", "filename", "file_name")
 UNDETERMINED_COLUMN = "undetermined"
@@ -152,17 +153,18 @@ def _csv_rows(
     """(where, image path, row) for each usable row."""
     with path.open(encoding="utf-8-sig", newline="", errors="replace") as stream:
         reader = csv.DictReader(stream)
-        header = [(name or "").strip().lower() for name in reader.fieldnames or []]
+        header = [unguarded((name or "").strip()).lower() for name in reader.fieldnames or []]
         reader.fieldnames = header
         for columns in (PATH_COLUMNS, *wanted):
             if not set(columns) & set(header):
                 found.problems.append(f"{relative}: no column {columns[0]!r}, found {', '.join(header) or 'no header'}")
                 return
-        for row in reader:
+        for values in reader:
             where = f"{relative}, line {reader.line_num}"
-            if None in row.values() or None in row:
+            if None in values.values() or None in values:
                 found.problems.append(f"{where}: expected {len(header)} values")
                 continue
+            row = {name: unguarded(value) for name, value in values.items()}
             image = index.find(row[_column(row, PATH_COLUMNS)].strip())
             if image is None:
                 found.without_image[relative] += 1

@@ -121,7 +121,7 @@ def test_init__groups_belong_to_a_multilabel_session(tmp_path: Path, capsys: pyt
 
 names = st.text(
     st.characters(blacklist_categories=("Cs", "Cc", "Zl", "Zp", "Zs")), min_size=1, max_size=8
-) | st.sampled_from(["path", "image_id", "classes", "a;b", 'say "x"', "1,2", "Class"])
+) | st.sampled_from(["path", "image_id", "classes", "a;b", 'say "x"', "1,2", "Class", "=1+1", "'=1+1", "-"])
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -15,6 +15,7 @@ from backend.services.session_snapshot import SessionSnapshot
 from db.enums import ImageStatus
 from db.tables.images import Image
 from db.tasks import Annotates
+from models.csv_cells import guarded
 
 POINT_COLUMNS = ("image_id", "path", "width", "height", "x", "y", "class_id", "class", "origin")
 LABEL_COLUMNS = ("image_id", "path", "class_id", "class", "origin")
@@ -25,7 +26,7 @@ Row = tuple[object, ...]
 
 
 def stream(db_session: Session, session: SessionSnapshot, *, all_images: bool = False) -> Iterator[bytes]:
-    """A header, then the lines (UTF-8, RFC 4180).
+    """A header, then the lines (UTF-8, RFC 4180); no text in them is a formula.
 
     Args:
         all_images: Whether images that nobody has answered for have a line too, with their status; not of points.
@@ -142,5 +143,5 @@ def _layout(db_session: Session, session: SessionSnapshot, *, all_images: bool) 
 
 def _lines(rows: Sequence[Sequence[object]]) -> bytes:
     text = io.StringIO()
-    csv.writer(text).writerows(rows)
+    csv.writer(text).writerows(map(guarded, row) for row in rows)
     return text.getvalue().encode()

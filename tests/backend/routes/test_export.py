@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import zipfile
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from pycocotools.coco import COCO
 from starlette.testclient import TestClient
 
 from backend.services.export.as_png_masks import MaskNames
+from initialization.label_files import ImageIndex, read_class_labels
 
 POINTS = [{"x": 1.5, "y": 2.25, "class_id": 1}, {"x": 60, "y": 40, "class_id": 2}]
 
@@ -59,6 +60,19 @@ def test_export__csv_of_labels(cla: TestClient) -> None:
     cla.put("/api/images/3/annotations", json={"class_id": 2})
     rows = list(csv.DictReader(io.StringIO(cla.get("/api/export?format=csv").text)))
     assert rows == [{"image_id": "3", "path": "image_2.png", "class_id": "2", "class": "dog", "origin": "human"}]
+
+
+def test_export__csv_has_no_formulas_and_comes_back(cla: TestClient, tmp_path: Path) -> None:
+    name = '=HYPERLINK("http://localhost")'
+    cla.patch("/api/classes/2", json={"name": name})
+    cla.put("/api/images/3/annotations", json={"class_id": 2})
+    cla.put("/api/images/3/comment", json={"text": "-1+1"})
+    content = cla.get("/api/export?format=csv").content
+    row = next(csv.DictReader(io.StringIO(content.decode())))
+    assert (row["class"], row["comment"]) == (f"'{name}", "'-1+1")
+    (tmp_path / "labels.csv").write_bytes(content)
+    found = read_class_labels(tmp_path / "labels.csv", ImageIndex(["image_2.png"]))
+    assert (found.classes, found.problems) == ({"image_2.png": name}, [])
 
 
 def test_export__csv_of_all_images_has_a_line_for_each(cla: TestClient) -> None:
