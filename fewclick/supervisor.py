@@ -217,8 +217,8 @@ def warn_if_served(mounts: Sequence[SessionMount], console: Console) -> None:
         if note is not None:
             console.print(
                 f"[yellow]session {escape(mount.name)} is served already, at {escape(note.url)}/ "
-                f"(process {note.pid}): open that page, or stop that program. Two at once share the work, and each takes "
-                "the memory of an ML service[/]"
+                f"(process {note.pid}): open that page, or stop that program. Two at once share the work, and "
+                "each takes the memory of an ML service[/]"
             )
 
 
