@@ -175,6 +175,25 @@ def test_back__twice_within_a_moment_leads_two_images_back(page: Page, url: str)
         expect_image(page, 2)
 
 
+def test_address__the_browser_takes_no_more_of_them(page: Page, url: str) -> None:
+    refusing = "() => { if (window.refused) throw new DOMException('too many', 'SecurityError'); }"
+    page.add_init_script(
+        f"for (const name of ['pushState', 'replaceState']) {{ const write = history[name].bind(history);"
+        f" history[name] = (...said) => {{ ({refusing})(); write(...said); }}; }}"
+    )
+    page.goto(f"{url}#/image/1")
+    expect_image(page, 1)
+    page.evaluate("window.refused = true")
+    for image_id in (2, 3):
+        page.keyboard.press("Shift+ArrowRight")
+        expect_image(page, image_id)
+    page.evaluate("window.refused = false")
+    # A moment later it takes them again.
+    page.wait_for_url("**#/image/3")
+    page.evaluate("history.back()")
+    expect_image(page, 1)
+
+
 def test_server_cannot_save__said_and_sent_again(page: Page, url: str) -> None:
     answer = {"error": "StorageFullError", "detail": "the disk is full: nothing was saved"}
     page.goto(f"{url}#/image/1")

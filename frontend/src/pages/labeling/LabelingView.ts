@@ -22,6 +22,7 @@ import "./components/ToolPalette";
 import "./components/Toolbar";
 import "./components/TrainingPanel";
 import "./components/ViewPanel";
+import { AddressWriter } from "./address_writer";
 import { Commands } from "./commands";
 import { CursorDesk } from "./cursor_desk";
 import { Keyboard } from "./keyboard";
@@ -61,6 +62,7 @@ export class LabelingView extends AppView {
   });
 
   #dialogs: LazyDialogs | null = null;
+  readonly #address = new AddressWriter(history, () => this.requestUpdate());
 
   protected watched(): readonly Readable<unknown>[] {
     const { navigator, annotations, predictions, labelling, classes, preferences, ui, health, picture_view, filter, gallery_sort } = this.app;
@@ -107,6 +109,7 @@ export class LabelingView extends AppView {
     this.#desk?.stop();
     removeEventListener("hashchange", this.#followHash);
     this.#dialogs?.stop();
+    this.#address.stop();
   }
 
   protected override render(): TemplateResult {
@@ -154,8 +157,7 @@ export class LabelingView extends AppView {
     // Else the entry that the browser has gone back to would be written over.
     if (location.hash !== this.#known_hash) return;
     const hash = newHash(location.hash, place);
-    if (hash !== null && isNewEntry(this.#entry_image_id, place)) history.pushState(null, "", hash);
-    else if (hash !== null) history.replaceState(null, "", hash);
+    if (hash !== null && !this.#address.write(hash, isNewEntry(this.#entry_image_id, place))) return;
     this.#known_hash = location.hash;
     if (!place.in_gallery) this.#entry_image_id = place.image_id;
   }
