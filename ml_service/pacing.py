@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from enum import IntEnum
+from statistics import median
 
 from ml_service.settings import ServiceSettings
 
@@ -15,6 +17,14 @@ would never be predicted."""
 SERIES_S, MOST_SERIES_S = 1.0, 10.0
 """People who click in a series do so about once a second: until then, in a series for no longer than the second of
 these, only what they open next is predicted."""
+LONGEST_GAP_S = 3.0
+"""People who look for longer between two clicks come back whenever they like."""
+RHYTHM = 3
+"""So many gaps in a row tell of a rhythm; the last few count."""
+DUE_FROM, DUE_UNTIL = 0.6, 1.6
+"""Parts of the usual gap between which the next click is likely to come."""
+LEAST_ROOM_S = 0.1
+"""Between the quiet and the time when a click is due; with less the background would have no turn."""
 ATTENDED_S = 10.0
 """After a click, another one is likely: the background leaves some of the processors alone."""
 
@@ -39,6 +49,8 @@ class Pacing:
         self._job_at = self._answer_at = -float("inf")
         self._quiet_since = self._series_since = -float("inf")
         """When the first answer was given of those that came as fast as the quiet, or a series, ends."""
+        self._gaps: deque[float] = deque(maxlen=2 * RHYTHM - 1)
+        """Seconds between the last answers of a series."""
 
     def note_job(self) -> None:
         """A job was done just now."""
@@ -51,6 +63,10 @@ class Pacing:
             self._quiet_since = now
         if now >= self._answer_at + SERIES_S:
             self._series_since = now
+        if now >= self._answer_at + LONGEST_GAP_S:
+            self._gaps.clear()
+        else:
+            self._gaps.append(now - self._answer_at)
         self._answer_at = now
 
     @property
@@ -67,7 +83,23 @@ class Pacing:
         quiet_s = self._settings.quiet_s
         if passed_s < quiet_s and now < self._quiet_since + MOST_QUIET * quiet_s:
             return Effort.NOTHING
+        if self._has_rhythm:
+            # The background works right after an answer, and is out of the way when the next click comes.
+            is_due = DUE_FROM * self._usual_gap_s <= passed_s < DUE_UNTIL * self._usual_gap_s
+            return Effort.NEXT_IMAGES if is_due else Effort.HALF
         is_in_series = quiet_s > 0 and passed_s < SERIES_S
         if is_in_series and now < self._series_since + MOST_SERIES_S:
             return Effort.NEXT_IMAGES
         return Effort.HALF if passed_s < ATTENDED_S else Effort.FULL
+
+    @property
+    def _usual_gap_s(self) -> float:
+        return median(self._gaps)
+
+    @property
+    def _has_rhythm(self) -> bool:
+        """Whether clicks come regularly, and leave the background some room in between."""
+        quiet_s = self._settings.quiet_s
+        if quiet_s <= 0 or len(self._gaps) < RHYTHM or time.monotonic() >= self._answer_at + LONGEST_GAP_S:
+            return False
+        return DUE_FROM * self._usual_gap_s > MOST_QUIET * quiet_s + LEAST_ROOM_S

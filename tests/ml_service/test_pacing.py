@@ -65,6 +65,30 @@ def test_effort__no_series_of_answers_starves_the_background(gaps: list[float]) 
     assert rest_at is not None or now - 1000.0 <= pacing.MOST_SERIES_S + 1.0
 
 
+def test_effort__is_out_of_the_way_when_the_next_click_of_a_rhythm_is_due(clock: list[float]) -> None:
+    pace = Pacing(ServiceSettings(quiet_s=0.25))
+    for _ in range(pacing.RHYTHM + 1):
+        clock[0] += 1.0
+        pace.note_answer()
+    began, found = clock[0], []
+    for passed in (0.1, 0.3, 0.55, 0.65, 1.0, 1.5, 1.7, 2.9, 3.1, 11.0):
+        clock[0] = began + passed
+        found.append(pace.effort)
+    assert found == [Effort.NOTHING] + [Effort.HALF] * 2 + [Effort.NEXT_IMAGES] * 3 + [Effort.HALF] * 3 + [Effort.FULL]
+
+
+@pytest.mark.parametrize("gaps", [[1.0, 1.0], [1.0, 4.0, 1.0, 1.0], [0.4] * 5])
+def test_effort__no_rhythm(clock: list[float], gaps: list[float]) -> None:
+    """Too few clicks, a long look in between, no room for the background."""
+    pace = Pacing(ServiceSettings(quiet_s=0.25))
+    pace.note_answer()
+    for gap in gaps:
+        clock[0] += gap
+        pace.note_answer()
+    clock[0] += 0.35
+    assert pace.effort is Effort.NEXT_IMAGES
+
+
 def test_effort__without_quiet_nothing_is_put_off() -> None:
     pace = Pacing(ServiceSettings(quiet_s=0))
     pace.note_answer()
