@@ -4,6 +4,7 @@ writing it as JSON does. A state holds nothing that people typed: what looks lik
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -13,14 +14,15 @@ from db.tables.annotations import AnnotationState
 
 MEMBER = '"class_id":'
 """After it stands the class of a point, a region, a label or a mark."""
+_CLASSES = re.compile(MEMBER + r" (\w+)")
 
 state_text = cast(AnnotationState.state, Text)
 
 
 def mentions(text: str, class_id: int) -> list[int]:
     """Which of the classes in it are this one, counted from 0."""
-    wanted = _spellings(class_id)
-    return [place for place, part in enumerate(text.split(MEMBER)[1:]) if part.startswith(wanted)]
+    wanted = str(class_id)
+    return [place for place, found in enumerate(_CLASSES.findall(text)) if found == wanted]
 
 
 def said_again(text: str, places: Iterable[int], class_id: int, into_id: int) -> str:
