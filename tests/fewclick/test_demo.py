@@ -59,3 +59,9 @@ def test_make_demo__failed_init_is_told(tmp_path: Path, capfd: pytest.CaptureFix
     with pytest.raises(demo.DemoError, match="init ended with status 2"):
         demo.make_demo(tmp_path, [broken])
     assert "nonsense" in capfd.readouterr().err
+
+
+def test_make_demo__says_the_folder_whatever_its_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = tmp_path / "old [" / "a] [red]"
+    assert demo.make_demo(root, sessions=()) == []
+    assert f"are in {root}; remove" in capsys.readouterr().out

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import json
 import os
 from collections.abc import Callable
@@ -7,6 +8,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from PIL import Image as PillowImage
+from rich.console import Console
 from sqlalchemy import select
 
 from db.enums import FeatureState, ImageStatus, WorkerRole
@@ -14,7 +16,7 @@ from db.queries.workers import beat
 from db.tables.annotations import Point
 from db.tables.images import Image
 from db.tasks import Task
-from fewclick import cli
+from fewclick import cli, feature_commands
 from initialization.create import exclusive
 from initialization.inspection import inspect_file
 from models.base import Features
@@ -266,3 +268,10 @@ def test_status__nothing_yet_writes_nothing(session_maker: Callable[..., ReadySe
     with pytest.raises(SystemExit) as ended:
         cli.main(["features", "verify", "--session", str(made.folder)])
     assert ended.value.code == 2
+
+
+def test_table__names_with_brackets_stand_as_they_are() -> None:
+    output = io.StringIO()
+    Console(file=output, width=80).print(feature_commands._table([("missing", "[old]/[/a].png", "no [file]")]))
+    assert "[old]/[/a].png" in output.getvalue()
+    assert "no [file]" in output.getvalue()
