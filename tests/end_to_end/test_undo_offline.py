@@ -133,9 +133,16 @@ def test_undo__what_only_the_server_knows_is_told(
     expect_image(page, 1)
     page.route(ANNOTATIONS, only_reading)
     page.keyboard.press("Control+z")
-    told = page.get_by_test_id("toast").filter(has_text="What was done before is known to the server alone")
+    told = page.get_by_test_id("toast").filter(has_text="No answer came to the undo")
     expect(told).to_have_count(1)
     expect_label(page, "dog")
+    expect(page.get_by_test_id("save-sign")).not_to_have_attribute("data-status", "saved")
+    page.keyboard.press("Control+z")
+    expect(page.get_by_test_id("toast").filter(has_text="is known to the server alone")).to_have_count(1)
+    page.unroute(ANNOTATIONS)
+    expect(page.get_by_test_id("save-sign")).to_have_attribute("data-status", "saved", timeout=20_000)
+    with Client(url) as client:
+        assert client.annotations(1)["label"] is None
 
 
 def test_undo__boxes_drawn_offline_come_and_go_and_arrive(labeling: LabelingPage, drawing_url: str) -> None:

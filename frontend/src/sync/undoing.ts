@@ -1,4 +1,5 @@
 import type { Api } from "../api/client";
+import { ApiError } from "../api/errors";
 import { sameDraft, type AnnotationStore } from "../state/annotations";
 import type { ToastStore } from "../state/toasts";
 import type { Travel } from "../state/trail";
@@ -49,7 +50,7 @@ export class Undoing {
   async #goOnHere(image_id: number, travel: Travel, { base, cause, is_asked_again }: UnansweredTravel): Promise<boolean> {
     const is_open = image_id === this.annotations.image_id.value;
     if (is_asked_again) {
-      this.toasts.show("warning", `${is_open ? "No" : `Image ${image_id}: no`} answer came to the ${travel}, which may have been done. The server is asked until it answers.`);
+      this.toasts.show("warning", `${is_open ? "" : `Image ${image_id}: `}${askedAgainText(travel, cause)}`);
       return false;
     }
     if (base !== null) this.#is_here = this.#isShown(image_id, base);
@@ -76,4 +77,9 @@ export class Undoing {
     this.toasts.show("warning", `${what} is known to the server alone, which cannot be asked now. You can ${travel} it when it is back.`);
     return false;
   }
+}
+
+function askedAgainText(travel: Travel, cause: unknown): string {
+  if (cause instanceof ApiError) return `The ${travel} is not done yet: ${cause.message}. The server is asked again.`;
+  return `No answer came to the ${travel}, which may have been done. The server is asked until it answers.`;
 }

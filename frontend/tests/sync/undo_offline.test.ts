@@ -155,7 +155,7 @@ describe("undo and redo without a server", () => {
     page.annotations.open(2, EMPTY_ANNOTATION);
     await soon();
     expect(await undone).toBe(false);
-    expect(page.toasts.value.map(({ text }) => text)).toEqual(["Image 1: no answer came to the undo, which may have been done. The server is asked until it answers."]);
+    expect(page.toasts.value.map(({ text }) => text)).toEqual(["Image 1: No answer came to the undo, which may have been done. The server is asked until it answers."]);
     expect(page.annotations.current.value).toEqual(EMPTY_ANNOTATION);
   });
 

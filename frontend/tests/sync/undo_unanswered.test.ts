@@ -61,6 +61,16 @@ describe.each(["undo", "redo"] as const)("the answer to the %s of an image that 
     expect([server.said, saidOn(page), page.saves.status.value]).toEqual([said, said, "saved"]);
   });
 
+  test("the server cannot save: it says why, and does it once it can", async () => {
+    const { server, page } = await start(undone);
+    server.weather.push("cannot save");
+    void page.labelling[travel]();
+    await soon(null);
+    expect(page.toasts.value.map(({ text }) => text)).toEqual([`The ${travel} is not done yet: the disk is full. The server is asked again.`]);
+    await soon(null, 5_000);
+    expect([server.said, page.annotations.current.value, page.saves.status.value]).toEqual([said, server.state(), "saved"]);
+  });
+
   test("two in a row", async () => {
     const { server, page } = await start(travel === "undo" ? 0 : 2);
     server.weather.push("answer lost");
@@ -92,7 +102,7 @@ describe.each(["undo", "redo"] as const)("the answer to the %s of an image that 
     await soon(null, 5);
     page.annotations.open(2, EMPTY_ANNOTATION);
     expect(await soon(done)).toBe(false);
-    expect(page.toasts.value.at(-1)?.text).toBe(`Image 1: no answer came to the ${travel}, which may have been done. The server is asked until it answers.`);
+    expect(page.toasts.value.at(-1)?.text).toBe(`Image 1: No answer came to the ${travel}, which may have been done. The server is asked until it answers.`);
     await soon(null, 5_000);
     expect([page.annotations.current.value, page.saves.newer(1, EMPTY_ANNOTATION), page.saves.status.value]).toEqual([EMPTY_ANNOTATION, server.state(), "saved"]);
   });
