@@ -20,9 +20,9 @@ these, only what they open next is predicted."""
 LONGEST_GAP_S = 3.0
 """People who look for longer between two clicks come back whenever they like."""
 RHYTHM = 3
-"""So many gaps in a row tell of a rhythm; the last few count."""
+"""So many gaps in a row tell of a rhythm, if they are alike."""
 DUE_FROM, DUE_UNTIL = 0.6, 1.6
-"""Parts of the usual gap between which the next click is likely to come."""
+"""Parts of the usual gap between which the next click is likely to come; the last ones did, where there is a rhythm."""
 LEAST_ROOM_S = 0.1
 """Between the quiet and the time when a click is due; with less the background would have no turn."""
 ATTENDED_S = 10.0
@@ -49,7 +49,7 @@ class Pacing:
         self._job_at = self._answer_at = -float("inf")
         self._quiet_since = self._series_since = -float("inf")
         """When the first answer was given of those that came as fast as the quiet, or a series, ends."""
-        self._gaps: deque[float] = deque(maxlen=2 * RHYTHM - 1)
+        self._gaps: deque[float] = deque(maxlen=RHYTHM)
         """Seconds between the last answers of a series."""
 
     def note_job(self) -> None:
@@ -102,4 +102,6 @@ class Pacing:
         quiet_s = self._settings.quiet_s
         if quiet_s <= 0 or len(self._gaps) < RHYTHM or time.monotonic() >= self._answer_at + LONGEST_GAP_S:
             return False
-        return DUE_FROM * self._usual_gap_s > MOST_QUIET * quiet_s + LEAST_ROOM_S
+        usual_s = self._usual_gap_s
+        has_room = DUE_FROM * usual_s > MOST_QUIET * quiet_s + LEAST_ROOM_S
+        return has_room and all(DUE_FROM * usual_s <= gap < DUE_UNTIL * usual_s for gap in self._gaps)

@@ -77,9 +77,9 @@ def test_effort__is_out_of_the_way_when_the_next_click_of_a_rhythm_is_due(clock:
     assert found == [Effort.NOTHING] + [Effort.HALF] * 2 + [Effort.NEXT_IMAGES] * 3 + [Effort.HALF] * 3 + [Effort.FULL]
 
 
-@pytest.mark.parametrize("gaps", [[1.0, 1.0], [1.0, 4.0, 1.0, 1.0], [0.4] * 5])
+@pytest.mark.parametrize("gaps", [[1.0, 1.0], [1.0, 4.0, 1.0, 1.0], [0.4] * 5, [0.7, 2.9] * 3, [1.0, 1.0, 1.0, 2.0]])
 def test_effort__no_rhythm(clock: list[float], gaps: list[float]) -> None:
-    """Too few clicks, a long look in between, no room for the background."""
+    """Too few clicks, a long look in between, no room for the background, gaps that are not alike."""
     pace = Pacing(ServiceSettings(quiet_s=0.25))
     pace.note_answer()
     for gap in gaps:
