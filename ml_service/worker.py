@@ -14,14 +14,13 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from db.database import ChangeDetector
-from db.enums import JobKind, JobState, RunKind
+from db.enums import JobKind, RunKind
 from db.errors import FewclickError
-from db.queries.events import add_event
 from db.queries.jobs import JobLostError, claim_job, finish_job, has_queued
 from db.queries.training_data import ready_image
 from db.queries.workers import remove_worker
 from db.tables.processes import Job
-from ml_service.checkpoint_comparison import compare_checkpoints
+from ml_service.comparison_execution import execute_comparison
 from ml_service.context import Context
 from ml_service.errors import ExtractorChangedError, LearningError, StoppingError
 from ml_service.finetuning.execution import FinetuneExecution
@@ -270,17 +269,9 @@ class Worker:
                 image = None if job.image_id is None else ready_image(db_session, job.image_id)
             self._keeper.predict(image, finish)
         elif job.kind is JobKind.COMPARE:
-            self._do_comparison(job)
+            execute_comparison(self._context, job, self.worker_id, self._attend_between_images)
         else:
             self._do_run(job)
-
-    def _do_comparison(self, job: Job) -> None:
-        a_id, b_id = (job.payload or {})["checkpoint_ids"]
-        result = compare_checkpoints(self._context, a_id, b_id, self._attend_between_images)
-        with self._context.db.write() as db_session:
-            finish_job(db_session, job.id, self.worker_id)
-            db_session.get_one(Job, job.id).result = result
-            add_event(db_session, "job", job_id=job.id, job_kind=job.kind.value, state=JobState.DONE.value)
 
     def _attend_between_images(self) -> None:
         if self.is_stopping():

@@ -19,8 +19,8 @@ import { FinetuningWatch } from "./sync/finetuning";
 import { Calm } from "./sync/calm";
 import { ClassEditing } from "./sync/class_editor";
 import { Commenting } from "./sync/commenting";
-import { newsFor, type Watched } from "./sync/event_news";
-import { EventStream, type ServerEvent } from "./sync/event_stream";
+import { EventStream } from "./sync/event_stream";
+import { hearEvents } from "./sync/event_hearing";
 import { Labelling } from "./sync/labelling";
 import { Navigator } from "./sync/navigator";
 import { patient } from "./sync/patient";
@@ -131,14 +131,6 @@ export function createApp(page_url: string, config: Config, sessions: readonly S
     // Events of the meantime may be lost.
     if (annotations.image_id.value !== null) void outcomes.reload(annotations.image_id.value);
   }, calm);
-  const refreshers: Readonly<Record<Watched, () => void>> = {
-    training: training.refreshSoon,
-    finetuning: finetuning.refreshSoon,
-    stats: stats.refreshSoon,
-    health: health.refreshSoon,
-    checkpoints: () => shelf.hear(),
-  };
-
   const all_done = new AllDoneMoment();
   navigator.ends_reached.subscribe(() => {
     all_done.cameToTheEnd();
@@ -193,36 +185,25 @@ export function createApp(page_url: string, config: Config, sessions: readonly S
   });
   noticeOtherVersion(health.health, ui.page_outdated);
   tellWhenLiveHeadTakesOver(stats, toasts, (checkpoint_id) => api.activateCheckpoint(checkpoint_id));
-  events.listen((event) => hear(event));
+  hearEvents({
+    events,
+    predictions,
+    gallery,
+    navigator,
+    outcomes,
+    commenting,
+    class_editing,
+    watches: {
+      training: training.refreshSoon,
+      finetuning: finetuning.refreshSoon,
+      stats: stats.refreshSoon,
+      health: health.refreshSoon,
+      checkpoints: () => shelf.hear(),
+    },
+  });
   events.connected.subscribe((is_connected) => {
     if (is_connected) void outcomes.catchUp();
   });
-  function hear(event: ServerEvent): void {
-    for (const watched of newsFor(event)) refreshers[watched]();
-    if (event.kind === "prediction") hearPrediction(event);
-    else if (event.kind === "annotation") hearAnnotation(event);
-    else if (event.kind === "classes") void class_editing.refresh();
-    else if (event.kind === "features") void navigator.hearFeatures(event.all_named === false ? null : (event.image_ids ?? []));
-  }
-
-  function hearPrediction({ image_id, image_ids, version, removed, prediction, maps = [] }: ServerEvent): void {
-    const ids = image_ids ?? (image_id === undefined ? [] : [image_id]);
-    if (removed === true) predictions.announceRemoved();
-    else if (ids.length === 0) predictions.announceHead();
-    // First, as a person waits for it.
-    for (const id of removed === true ? [] : ids) predictions.announce(id, version ?? 0, prediction ? { prediction, maps } : null);
-    gallery.hear(ids.length === 0 ? null : ids, "prediction");
-    navigator.refreshAhead(ids);
-    navigator.reconsider();
-  }
-
-  function hearAnnotation({ image_id, revision = 0, comment_revision }: ServerEvent): void {
-    if (image_id === undefined) return;
-    navigator.hearAnnotation(image_id, revision);
-    gallery.hear([image_id], comment_revision === undefined ? "label" : "comment");
-    void outcomes.hear(image_id, revision);
-    if (comment_revision !== undefined) void commenting.hear(image_id, comment_revision);
-  }
 
   return {
     config,

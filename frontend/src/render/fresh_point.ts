@@ -37,10 +37,9 @@ export class FreshPoint {
     const side = 2 * Math.ceil(REACH_PX * ratio) + 2;
     const [x, y] = imageToStage(view, [point.x, point.y]);
     const [left, top] = [snapped(x - REACH_PX, ratio), snapped(y - REACH_PX, ratio)];
-    if (this.canvas.width !== side) {
-      this.canvas.width = this.canvas.height = side;
-      this.canvas.style.width = this.canvas.style.height = `${side / ratio}px`;
-    }
+    if (this.canvas.width !== side) this.canvas.width = this.canvas.height = side;
+    // Different ratios may have one side.
+    this.canvas.style.width = this.canvas.style.height = `${side / ratio}px`;
     context.setTransform(1, 0, 0, 1, 0, 0);
     context.clearRect(0, 0, side, side);
     this.painter.paint(context, { ...view, x: view.x - left, y: view.y - top }, ratio, [point], colorOf);

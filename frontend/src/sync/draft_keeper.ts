@@ -117,7 +117,8 @@ export class DraftKeeper {
     const is_resumed = trail && sender.resume(image_id, steps, { ...trail.trail, revision });
     if (!is_resumed) sender.enqueue(image_id, draft, revision);
     this.store();
-    release();
+    // Where there is no room for a second one, the old one is the only one.
+    this.drafts.whenKept(image_id, release);
   }
 
   #stop(): void {

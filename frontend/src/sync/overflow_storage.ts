@@ -28,7 +28,7 @@ export class OverflowStorage implements SlowStorage {
     });
   }
 
-  async entries(prefix: string): Promise<readonly (readonly [string, string])[]> {
+  async entries(prefix: string): Promise<readonly (readonly [string, string])[] | null> {
     try {
       const range = IDBKeyRange.bound(prefix, `${prefix}\uffff`);
       // Both in the order of keys.
@@ -36,8 +36,8 @@ export class OverflowStorage implements SlowStorage {
       const texts = await this.#run("readonly", (store) => store.getAll(range));
       return keys.flatMap((key, i) => (typeof key === "string" ? [[key, String(texts[i])] as const] : []));
     } catch (error) {
-      // Forbidden, as in some private windows: then nothing was kept there either.
-      if (error instanceof DOMException) return [];
+      // Forbidden, as in some private windows, or locked.
+      if (error instanceof DOMException) return null;
       throw error;
     }
   }

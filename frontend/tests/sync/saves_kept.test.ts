@@ -149,6 +149,41 @@ describe("what a SaveQueue keeps over a reload", () => {
     expect([...rig.storage.map.keys()].filter((name) => name.includes("other"))).toEqual([]);
   });
 
+  test("a change whose whole text is nowhere is removed, but not while the larger storage cannot be read", async () => {
+    const key = `${KEY}:4:other+`;
+    const change = { points: { from: 0, removed: 0, inserted: [] } };
+    rig.storage.map.set(key, JSON.stringify({ image_id: 4, revision: 7, change, since: 1, at: 2 }));
+    await rig.queue({ ...overflowOf(new Map()), entries: () => Promise.resolve(null) }).restore();
+    expect([...rig.storage.map.keys()]).toEqual([key]);
+    await rig.queue(overflowOf(new Map())).restore();
+    expect([...rig.storage.map.keys()]).toEqual([]);
+    expect(rig.calls).toEqual([]);
+  });
+
+  test.each(["before", "after"])("a click %s another tab has taken over is not lost with its tab", async (when) => {
+    const points = (count: number): Draft => ({ kind: "points", points: POINTS.slice(0, count) });
+    const mine = rig.queue();
+    mine.enqueue(1, points(2), 7);
+    rig.call(0).fail(new UnreachableError("down"));
+    await flush();
+    const click = (): void => mine.enqueue(1, points(3), 7);
+    const slow = overflowOf(new Map());
+    const entries: SlowStorage["entries"] = (prefix) => {
+      if (when === "before") click();
+      return slow.entries(prefix);
+    };
+    const other = rig.queue({ ...slow, entries });
+    await other.restore();
+    const sent = rig.calls.length - 1;
+    if (when === "after") click();
+    // The first tab dies now; the other one's work is done.
+    rig.call(sent).answer({ ...saved(8, 1), label: null, points: POINTS.slice(0, 2) });
+    await flush();
+    const later = rig.queue();
+    await later.restore();
+    expect(later.pending(1)).toEqual(points(3));
+  });
+
   test("of two storages the one that was written last counts", async () => {
     const text = (class_id: number, at: number): string => JSON.stringify({ image_id: 4, revision: 7, draft: label(class_id), at });
     rig.storage.map.set(`${KEY}:4:other`, text(1, 1));
@@ -170,6 +205,35 @@ describe("what a SaveQueue keeps over a reload", () => {
     rig.call(1).answer(saved(1, 5));
     await flush();
     expect(queue.is_kept.value).toBe(true);
+  });
+
+  test("what was taken over stays where it was until there is room for it", async () => {
+    const key = `${KEY}:4:other`;
+    rig.storage.map.set(key, JSON.stringify({ image_id: 4, revision: 7, draft: label(2), at: 1 }));
+    const set = vi.spyOn(rig.storage, "setItem").mockImplementation(() => {
+      throw new DOMException("full", "QuotaExceededError");
+    });
+    const queue = rig.queue();
+    await queue.restore();
+    queue.store();
+    expect([queue.is_kept.value, [...rig.storage.map.keys()]]).toEqual([false, [key]]);
+    set.mockRestore();
+    queue.store();
+    expect([queue.is_kept.value, rig.stored(4).length, rig.storage.map.has(key)]).toEqual([true, 1, false]);
+    await flush();
+  });
+
+  test("what was taken over is kept nowhere any more once the server has it", async () => {
+    rig.storage.map.set(`${KEY}:4:other`, JSON.stringify({ image_id: 4, revision: 7, draft: label(2), at: 1 }));
+    vi.spyOn(rig.storage, "setItem").mockImplementation(() => {
+      throw new DOMException("full", "QuotaExceededError");
+    });
+    const queue = rig.queue();
+    await queue.restore();
+    expect(rig.storage.map.size).toBe(1);
+    rig.call(0).answer(saved(8, 2));
+    await flush();
+    expect([queue.is_kept.value, rig.storage.map.size]).toEqual([true, 0]);
   });
 
   test("a full storage does not get in the way", async () => {
