@@ -18,6 +18,7 @@ from initialization.create import restored_config
 from ml_service.checkpoint_description import Description, locate, read_description
 from ml_service.data_snapshot import snapshot_path
 from models.atomic_file import write_atomically
+from models.csv_cells import guarded
 
 HEAD_FILE, DESCRIPTION_FILE, MODEL_FILE = "head.safetensors", "head.json", "model.json"
 CLASSES_FILE, DATA_FILE, README_FILE = "classes.csv", "training_data.json.z", "README.txt"
@@ -80,14 +81,14 @@ def export_checkpoint(shelf: Shelf, checkpoint_id: int, folder: Path) -> list[Pa
 
 
 def classes_csv(description: Description) -> str:
-    """Value in a mask, id, name and colour."""
+    """Value in a mask, id, name and colour; names as `guarded` writes them."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(["value", "class_id", "name", "color"])
     colors = description.class_colors or ("",) * len(description.class_ids)
     rows = zip(description.class_ids, description.class_names, colors, strict=True)
     for value, (class_id, name, color) in enumerate(rows):
-        writer.writerow([value, class_id, name, color])
+        writer.writerow(map(guarded, [value, class_id, name, color]))
     return stream.getvalue()
 
 

@@ -21,6 +21,7 @@ from initialization.create import restored_config
 from initialization.report import Report, counted
 from ml_service.checkpoint_description import locate
 from models.base import ExtractorInfo
+from models.csv_cells import guarded
 from models.errors import ImageReadError
 
 TABLE_FILE, CLASSES_FILE, MASKS_FOLDER = "predictions.csv", "classes.csv", "masks"
@@ -47,7 +48,7 @@ def predict(session_dir: Path, checkpoint: str | None, images: Sequence[Path], o
     failures: list[tuple[str, str]] = []
     with (out / TABLE_FILE).open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(["image", "prediction", "mask", *model.class_names])
+        writer.writerow(map(guarded, ["image", "prediction", "mask", *model.class_names]))
         taken: set[str] = set()
         with report.progress("predicted", len(paths)) as advance:
             for path in paths:
@@ -56,7 +57,7 @@ def predict(session_dir: Path, checkpoint: str | None, images: Sequence[Path], o
                 except ImageReadError as error:
                     failures.append((str(path), str(error)))
                 else:
-                    writer.writerow(_row(model, found, _write_mask(out, model, found, taken)))
+                    writer.writerow(map(guarded, _row(model, found, _write_mask(out, model, found, taken))))
                 advance()
     print(f"wrote {out / TABLE_FILE} ({counted(len(paths) - len(failures), 'image')})")
     for name, reason in failures:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import shutil
@@ -93,6 +94,25 @@ def test_predict__masks_of_the_session_and_of_the_export_are_the_same(
     assert float(shares["a"]) + float(shares["b"]) == pytest.approx(1)
     classes = (tmp_path / "y" / "classes.csv").read_text().splitlines()
     assert classes == ["value,class_id,name,color", "0,1,a,#FF0000", "1,2,b,#00FF00"]
+
+
+def test_predict__text_that_a_spreadsheet_would_run_is_guarded(
+    exported: Exported, pictures: Path, tmp_path: Path
+) -> None:
+    _, folder = exported(Task.CLASSIFICATION)
+    (pictures / "text.png").unlink()
+    described = json.loads((folder / "head.json").read_text())
+    described["class_names"] = ["=1+1", "'@b"]
+    (folder / "head.json").write_text(json.dumps(described))
+    (pictures / "one.png").rename(tmp_path / "-a.png")
+    with contextlib.chdir(tmp_path):
+        run("predict", "--checkpoint", str(folder), "--out", "results", "--", "-a.png")
+    (row,) = rows(tmp_path / "results")
+    assert list(row) == ["image", "prediction", "mask", "'=1+1", "''@b"]
+    assert row["image"] == "'-a.png"
+    assert row["prediction"] in {"'=1+1", "''@b"}
+    with (tmp_path / "results" / "classes.csv").open(encoding="utf-8") as stream:
+        assert [line["name"] for line in csv.DictReader(stream)] == ["'=1+1", "''@b"]
 
 
 def test_load_model__classes_in_python(exported: Exported, pictures: Path) -> None:
