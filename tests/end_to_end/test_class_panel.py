@@ -48,7 +48,7 @@ def test_panel__on_a_phone_the_classes_come_right_below_the_picture(page: Page, 
     page.set_viewport_size({"width": 390, "height": 844})
     page.goto(url)
     expect(page.locator(".class-row")).to_have_count(10)
-    expect(page.get_by_test_id("hint")).to_contain_text("Tap a class below")
+    expect(page.get_by_test_id("hint")).to_contain_text("Tap a class.")
     classes, following = page.locator(".class-list").bounding_box(), page.get_by_test_id("next").bounding_box()
     assert classes is not None
     assert following is not None

@@ -93,6 +93,24 @@ def test_hints__follow_what_is_done_and_never_come_back(page: Page, url: str) ->
     expect(hint).to_have_count(0)
 
 
+def test_hints__are_those_for_fingers_on_a_touch_screen_and_follow_the_window(page: Page, url: str) -> None:
+    hint = page.get_by_test_id("hint")
+    open_page(page, url)
+    expect(hint).to_contain_text("Press 1 to 9")
+    page.set_viewport_size({"width": 500, "height": 800})
+    expect(hint).to_contain_text("Tap a class.")
+    page.set_viewport_size({"width": 1280, "height": 800})
+    expect(hint).to_contain_text("Press 1 to 9")
+    assert page.context.browser is not None
+    tablet = page.context.browser.new_context(viewport={"width": 1024, "height": 768}, has_touch=True, is_mobile=True)
+    try:
+        touched = tablet.new_page()
+        open_page(touched, url)
+        expect(touched.get_by_test_id("hint")).to_contain_text("Tap a class.")
+    finally:
+        tablet.close()
+
+
 def test_report__is_copied_from_an_error_and_from_help(page: Page, url: str) -> None:
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     open_page(page, url)

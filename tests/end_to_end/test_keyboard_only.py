@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +13,8 @@ from playwright.sync_api import Page, expect
 
 from benchmarks.client import Client
 from benchmarks.product import Product
+from db.tables.images import Image
+from db.tables.session import SessionInfo
 from tests.conftest import ReadySession
 from tests.end_to_end.labeling_page import WAIT_MS, LabelingPage
 from tests.end_to_end.sample_images import TILE
@@ -47,6 +51,15 @@ def go(page: Page, right: int, down: int) -> None:
     """So many pixels of the image."""
     press(page, f"Control+Arrow{'Right' if right > 0 else 'Left'}", times=abs(right))
     press(page, f"Control+Arrow{'Down' if down > 0 else 'Up'}", times=abs(down))
+
+
+def make_as_large(session: ReadySession, model_id: int, image_id: int) -> None:
+    """Give the image the pixels, and the size, of another one."""
+    with session.database.write() as db_session:
+        model, image = db_session.get_one(Image, model_id), db_session.get_one(Image, image_id)
+        root = Path(db_session.get_one(SessionInfo, 1).image_root)
+        shutil.copyfile(root / model.path, root / image.path)
+        image.width, image.height = model.width, model.height
 
 
 def wait_for_regions(labeling: LabelingPage, client: Client, count: int) -> list[dict[str, Any]]:
@@ -239,6 +252,47 @@ def test_cursor__leads_the_view_and_leaves_the_page_its_keys(
     expect(canvas).to_have_attribute("role", "img")
     press(page, "ArrowLeft")
     expect(canvas).to_have_attribute("data-image-id", "1")
+
+
+@pytest.mark.parametrize("is_as_large", [False, True], ids=["another size", "one size"])
+def test_cursor__what_it_began_is_given_up_on_the_next_image(
+    page: Page, serve_page: Serve, segmentation_session: ReadySession, is_as_large: bool
+) -> None:
+    if is_as_large:
+        make_as_large(segmentation_session, 1, 2)
+    url = serve_page(segmentation_session)
+    canvas, cursor = page.get_by_test_id("image-canvas"), page.locator(".stage-cursor")
+    open_page(page, url)
+    with Client(url) as client:
+        press(page, "z", "b", "Enter")
+        said(page, re.compile("^Stroke begun"))
+        expect(cursor).to_have_class(re.compile("is-held"))
+        press(page, "f")
+        expect(canvas).to_have_attribute("data-image-id", "2")
+        said(page, "Given up: it began on image 1. Image 2 is open.")
+        expect(cursor).not_to_have_class(re.compile("is-held"))
+        press(page, "Enter")
+        said(page, re.compile("^Stroke begun"))
+        press(page, "Shift+ArrowRight", "Enter")
+        said(page, re.compile("^Stroke of class .* added"))
+        expect(page.get_by_test_id("save-sign")).to_have_attribute("data-status", "saved")
+        assert [len(client.annotations(image_id)["regions"]) for image_id in (1, 2)] == [0, 1]
+    expect(page.get_by_test_id("toast").filter(has_text="left out")).to_have_count(0)
+
+
+def test_cursor__a_corner_taken_back_is_set_again_at_the_same_place(
+    page: Page, serve_page: Serve, segmentation_session: ReadySession
+) -> None:
+    open_page(page, serve_page(segmentation_session))
+    press(page, "z", "o", "Enter")
+    for way in ("Right", "Down", "Left"):
+        press(page, *[f"Shift+Arrow{way}"] * 2, "Enter")
+    said(page, re.compile("^Corner 4 at"))
+    for take_back in ("Backspace", "Control+z"):
+        press(page, take_back, "Enter")
+        said(page, re.compile("^Corner 4 at"))
+    press(page, "Enter")
+    said(page, re.compile("^Polygon of class .* added"))
 
 
 def test_cursor__says_where_it_is_once_a_held_key_is_let_go(

@@ -52,6 +52,7 @@ export class ImageStage extends HTMLElement {
       imageAt: (at_ms) => this.#imageAt(at_ms),
       box: () => this.getBoundingClientRect(),
       changed: () => this.#invalidate("tool"),
+      gaveUp: (image_id) => this.handlers?.gaveUp(image_id),
     });
     this.#gestures = new Gestures(this, {
       isOnImage: (event) => this.#isOnImage(event),
@@ -94,6 +95,11 @@ export class ImageStage extends HTMLElement {
       this.#invalidate("overlay", "marks");
     }
     this.#invalidate("picture", "view");
+  }
+
+  /** A frame shows it. */
+  pictureShown(): void {
+    this.cursor.shows();
   }
 
   /** Another tile is there. */

@@ -11,6 +11,8 @@ export interface KeyPointerSurroundings {
   box(): DOMRect;
   /** It is elsewhere, or gone. */
   changed(): void;
+  /** What it had begun on an image, as another one came on screen. */
+  gaveUp(image_id: number): void;
 }
 
 /** How near to the edge of the stage the view follows, CSS pixels: less than what a fitted image leaves free. */
@@ -32,7 +34,7 @@ export class KeyPointer {
   #is_on = false;
   /** Pixels of the image; kept while the cursor is away, so that it comes back where it was. */
   #at: Vec2 | null = null;
-  /** Presses since it moved, and the image they were on. */
+  /** Presses since it moved, or another key came, and the image they were on. */
   #presses = 0;
   #pressed_id: number | null = null;
 
@@ -59,7 +61,6 @@ export class KeyPointer {
   set(is_on: boolean): void {
     if (is_on === this.#is_on) return;
     this.#is_on = is_on;
-    this.#presses = 0;
     const placed = this.around.imageAt(performance.now());
     if (is_on && placed) this.#at = this.#start(placed);
     if (!is_on) this.tools.cancel();
@@ -81,6 +82,7 @@ export class KeyPointer {
   move(direction: Vec2, pace: Pace, at_ms: number): void {
     const placed = this.around.imageAt(at_ms);
     if (!this.#is_on || placed === null) return;
+    this.#giveUpUnlessOn(placed);
     this.#at = stepped(this.#on(placed), direction, stepLength(pace, placed.view.scale), placed.size);
     this.#presses = 0;
     this.view.reveal(placed.image_id, this.#at, MARGIN_PX);
@@ -93,6 +95,7 @@ export class KeyPointer {
   /** Down, and up again at once unless the tool wants a drag: then the next press is the release. */
   press(shift: boolean, at_ms: number): void {
     const placed = this.around.imageAt(at_ms);
+    if (this.#giveUpUnlessOn(placed)) return;
     this.#presses = placed?.image_id === this.#pressed_id ? this.#presses + 1 : 1;
     this.#pressed_id = placed?.image_id ?? null;
     const input = this.#input(at_ms, shift);
@@ -100,11 +103,24 @@ export class KeyPointer {
     if (this.isHeld) this.tools.up(input);
     else this.tools.down(input);
     if (!this.isHeld) this.tools.hover(this.#input(at_ms, false));
+    // The key was pressed before the image on screen came, and nothing can go on where nobody sees it.
+    this.shows();
     this.around.changed();
   }
 
-  /** Another tool, or the cursor came or went: the tool hears where it is. */
+  /** Another key came: the next press begins a count of its own. */
+  otherKey(): void {
+    this.#presses = 0;
+  }
+
+  /** A frame may show another image now: what was begun on the one before would go on unseen. */
+  shows(): void {
+    this.#giveUpUnlessOn(this.around.imageAt(performance.now()));
+  }
+
+  /** Another tool, a drag was given up, or the cursor came or went: the tool hears where it is. */
   rest(): void {
+    this.#presses = 0;
     if (!this.isHeld) this.tools.hover(this.#is_on ? this.#input(performance.now(), false) : null);
     this.around.changed();
   }
@@ -119,6 +135,15 @@ export class KeyPointer {
     element.style.transform = `translate(${x}px, ${y}px)`;
     element.classList.toggle("is-held", this.isHeld);
     element.classList.toggle("is-low", y > LOW_FROM * this.view.stage.height);
+  }
+
+  /** Whether something was given up. */
+  #giveUpUnlessOn(placed: PlacedImage | null): boolean {
+    if (!this.isHeld || this.tools.dragImage === (placed?.image_id ?? null)) return false;
+    const image_id = this.tools.drop();
+    this.rest();
+    if (image_id !== null) this.around.gaveUp(image_id);
+    return true;
   }
 
   #start({ view, size }: PlacedImage): Vec2 {

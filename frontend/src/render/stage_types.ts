@@ -31,4 +31,6 @@ export interface StageHandlers {
   leftInput(pointers: readonly ToolPointer[], image_id: number): void;
   /** What was drawn belongs to no one image: it began on this one (null: on none that was shown), and ended elsewhere. */
   missed(image_id: number | null): void;
+  /** What the keyboard's cursor had begun on an image, as another one came on screen. */
+  gaveUp(image_id: number): void;
 }

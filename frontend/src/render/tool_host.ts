@@ -62,6 +62,11 @@ export class ToolHost {
     return this.#drag !== null;
   }
 
+  /** The image on which the drag began; null without one. */
+  get dragImage(): number | null {
+    return this.#drag?.image_id ?? null;
+  }
+
   set(tool: StageTool | null): void {
     this.cancel();
     this.#tool?.hover?.(null);
@@ -112,10 +117,17 @@ export class ToolHost {
   }
 
   cancel(): void {
+    const is_left = this.#drag?.is_left === true;
+    const image_id = this.drop();
+    if (is_left) this.around.missed(image_id);
+  }
+
+  /** As `cancel`, without a word to the person. The image on which the drag began; null if there was none. */
+  drop(): number | null {
     const drag = this.#drag;
     this.#drag = null;
-    if (drag?.is_left) this.around.missed(drag.image_id);
-    else if (drag) this.#tool?.cancel?.();
+    if (drag?.is_left === false) this.#tool?.cancel?.();
+    return drag?.image_id ?? null;
   }
 
   hover(event: ToolInput | null): void {

@@ -11,7 +11,7 @@ export interface Hint {
   readonly id: string;
   /** `{command}` stands for its key, `{class}` for the chosen class, `{other}` for what a right click does elsewhere. */
   readonly text: string;
-  /** Where there is no keyboard, and the panel lies below. */
+  /** Where there is no keyboard; the panel lies below the image or beside it. */
   readonly touch_text?: string;
   /** It is done by any of these. */
   readonly by: readonly Deed[];
@@ -22,15 +22,15 @@ const HINTS: Readonly<Record<Task, readonly Hint[]>> = {
     { id: "segmentation:click", text: "Click an example of {class} in the image. Without a mouse: {keyboard-cursor}.", touch_text: "Tap an example of the chosen class in the image.", by: ["labelled"] },
     { id: "segmentation:follow", text: "The overlay follows every click. Click where it is still wrong.", by: ["labelled"] },
     { id: "segmentation:right", text: "Right click a point to remove it{other}. {undo} takes anything back.", touch_text: "The arrow above the picture takes anything back.", by: ["removed", "undo"] },
-    { id: "segmentation:accept", text: "{accept} accepts the prediction, {next} goes on to the next image.", touch_text: "Next, below, goes on to another image.", by: ["answered", "accept", "accept-next", "next", "skip"] },
+    { id: "segmentation:accept", text: "{accept} accepts the prediction, {next} goes on to the next image.", touch_text: "Next goes on to another image.", by: ["answered", "accept", "accept-next", "next", "skip"] },
   ],
   classification: [
-    { id: "classification:label", text: "Press 1 to 9, or click a class. The next image follows by itself.", touch_text: "Tap a class below. The next image follows by itself.", by: ["labelled"] },
+    { id: "classification:label", text: "Press 1 to 9, or click a class. The next image follows by itself.", touch_text: "Tap a class. The next image follows by itself.", by: ["labelled"] },
     { id: "classification:undo", text: "{undo} takes the last label back, {skip} skips an image.", touch_text: "The arrow above the picture takes a label back.", by: ["undo", "labelled", "skip"] },
     { id: "classification:accept", text: "The bars say what the head believes. {accept} accepts the first of them.", touch_text: "The bars say what the head believes. Accept takes the first of them.", by: ["answered", "accept", "accept-next"] },
   ],
   multilabel: [
-    { id: "multilabel:label", text: "Press 1 to 9 for every class that holds, {none} for none of them.", touch_text: "Tap every class that holds, below.", by: ["labelled"] },
+    { id: "multilabel:label", text: "Press 1 to 9 for every class that holds, {none} for none of them.", touch_text: "Tap every class that holds.", by: ["labelled"] },
     { id: "multilabel:accept", text: "What the head suggests is marked. {accept} accepts it, then goes on.", touch_text: "What the head suggests is marked. Accept takes it.", by: ["answered", "accept", "accept-next"] },
     { id: "multilabel:undo", text: "{undo} takes the last answer back, {skip} skips an image.", touch_text: "The arrow above the picture takes an answer back.", by: ["undo", "labelled", "skip"] },
   ],

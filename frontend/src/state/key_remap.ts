@@ -22,12 +22,21 @@ export function isFixed(command: Command): boolean {
   return FIXED.has(command);
 }
 
-/** The table with the changes; of commands that only other programs of this kind know, nothing. */
+/**
+ * The table with the changes; of commands that only other programs of this kind know, nothing. A key that a person has
+ * given away stays there, also where a newer table gives it to a command of its own: that one goes without.
+ */
 export function bindingsWith(changes: KeyChanges, table: readonly Binding[] = BINDINGS): readonly Binding[] {
-  return table.map((binding) => {
-    const keys = isFixed(binding.command) ? undefined : changes[binding.command];
-    return keys === undefined ? binding : { ...binding, keys };
-  });
+  const first = table.filter(({ command }) => isFixed(command));
+  const chosen = table.filter(({ command }) => !isFixed(command) && changes[command] !== undefined);
+  const found = new Map<Command, Binding>();
+  for (const binding of [...first, ...chosen, ...table]) {
+    if (found.has(binding.command)) continue;
+    const wanted = isFixed(binding.command) ? binding.keys : (changes[binding.command] ?? binding.keys);
+    const keys = wanted.filter((key) => ![...found.values()].some((other) => meet(binding.task, other.task) && other.keys.includes(key)));
+    found.set(binding.command, { ...binding, keys });
+  }
+  return table.map((binding) => found.get(binding.command) ?? binding);
 }
 
 /** A stroke in the words of the table; null for a modifier alone. */

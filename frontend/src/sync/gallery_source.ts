@@ -50,6 +50,8 @@ export class GallerySource {
   readonly #images = new Map<number, ImageInfo>();
   /** What was in memory once, however the list changes: changes are made to what the person saw. */
   readonly #seen = new Map<number, BulkImage>();
+  /** In the list that is shown: another filter leads to what was not looked at for it. */
+  readonly #seen_here = new Set<number>();
   readonly #confidences = new Map<number, number>();
   /** Of the session, when the first portion of the list was asked for. */
   #label_sequence: number | null = null;
@@ -68,6 +70,7 @@ export class GallerySource {
     this.#ids.clear();
     this.listed.set(new Set());
     this.outdated.set(false);
+    this.#seen_here.clear();
     this.#images.clear();
     this.#outdated.clear();
     for (const { abort } of this.#fetching.splice(0)) abort.abort();
@@ -91,10 +94,11 @@ export class GallerySource {
     return this.#images.get(image_id) ?? null;
   }
 
-  /** What was seen last of the image; of one that never was, when its list was asked for. */
+  /** What was seen last of the image, of its prediction in this list alone; of one that never was, when its list was asked for. */
   seen(image_id: number): BulkImage {
-    const label_sequence = this.#label_sequence;
-    return this.#seen.get(image_id) ?? (label_sequence === null ? { id: image_id } : { id: image_id, label_sequence });
+    const [seen, label_sequence] = [this.#seen.get(image_id), this.#label_sequence];
+    if (seen?.revision !== undefined) return this.#seen_here.has(image_id) ? seen : { id: image_id, revision: seen.revision };
+    return label_sequence === null ? { id: image_id } : { id: image_id, label_sequence };
   }
 
   /** Of the prediction that was seen last, 0..1; null of one that never was. */
@@ -131,6 +135,17 @@ export class GallerySource {
     return portions !== null && [...Array(portions).keys()].every((portion) => Boolean(this.#ids.get(portion)));
   }
 
+  /** Fetches the ids that are missing. False: the list has not come, or not all of it could be had. */
+  async complete(): Promise<boolean> {
+    const { total } = this.state.value;
+    if (total === null || !this.#ids.get(0)) return false;
+    for (let portion = 1; portion * IDS_AT_ONCE < total; portion += 1) {
+      if (!this.#ids.get(portion)) await this.#loadIds(portion);
+      if (!this.#ids.get(portion)) return false;
+    }
+    return this.is_whole;
+  }
+
   /** The ids at these places, both ends included, fetched where they are not known. */
   async idsIn(first: number, last: number): Promise<number[]> {
     for (let chunk = Math.floor(first / IDS_AT_ONCE); chunk <= Math.floor(last / IDS_AT_ONCE); chunk += 1) {
@@ -165,9 +180,10 @@ export class GallerySource {
       const { ids, total, label_sequence } = await this.api.imageIds(this.#query, chunk * IDS_AT_ONCE, IDS_AT_ONCE);
       if (token !== this.#token) return;
       this.#ids.set(chunk, Int32Array.from(ids));
-      this.listed.set(new Set([...this.listed.value, ...ids]));
       this.#label_sequence = Math.min(this.#label_sequence ?? label_sequence, label_sequence);
+      // Who hears of the ids asks whether these are all.
       this.#tell({ loading: false, error: null, ...(chunk === 0 ? { total } : {}) });
+      this.listed.set(new Set([...this.listed.value, ...ids]));
     } catch (error) {
       if (token !== this.#token) return;
       this.#ids.delete(chunk);
@@ -214,7 +230,9 @@ export class GallerySource {
         this.#images.set(image.id, image);
         if (image.uncertainty !== null) this.#confidences.set(image.id, 1 - image.uncertainty);
         // An answer may have been on its way while the person changed the image.
-        if (image.revision >= (this.seen(image.id).revision ?? 0)) this.#seen.set(image.id, seenOf(image));
+        if (image.revision < (this.seen(image.id).revision ?? 0)) continue;
+        this.#seen.set(image.id, seenOf(image));
+        this.#seen_here.add(image.id);
       }
       this.#forget();
       this.#tell({ error: null });

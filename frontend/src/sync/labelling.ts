@@ -158,11 +158,12 @@ export class Labelling {
       this.advances.set(this.advances.value.slice(0, -1));
     }
     const image_id = this.annotations.image_id.value;
+    const said = this.annotations.current.value;
     const undoing = this.#travel("undo");
     // The answer may take its time: what is done until then counts.
     if (before !== null) this.#touched = false;
     const undone = await undoing;
-    if (undone) this.#aside.undone(image_id);
+    if (undone) this.#aside.undone(image_id, said);
     return undone;
   }
 

@@ -46,9 +46,15 @@ export class SettingAside {
     this.#tell(left.image.id, left.image.path, as, before);
   }
 
-  /** An undo on the image: it may have done what the message offers, or have led back to what the message tells of. */
-  undone(image_id: number | null): void {
-    if (this.#told === null || this.#told.image_id !== image_id || this.#isStill(this.#told.as)) return;
+  /**
+   * An undo on the image, which said `before`: it may have done what the message offers, or have led back to what the
+   * message tells of. Where another image is open by now, what was undone tells which.
+   */
+  undone(image_id: number | null, before: Annotation): void {
+    if (this.#told === null || this.#told.image_id !== image_id) return;
+    const { as } = this.#told;
+    const stays = this.annotations.image_id.value === image_id ? this.#isStill(as) : !isAside(before, as);
+    if (stays) return;
     this.toasts.dismiss(this.#told.toast_id);
     this.#told = null;
   }
@@ -74,9 +80,13 @@ export class SettingAside {
 
   /** The open image. */
   #isStill(as: Aside): boolean {
-    const now = asideOf(this.annotations.current.value);
-    return now?.kind === "aside" && now.as === as;
+    return isAside(this.annotations.current.value, as);
   }
+}
+
+function isAside(annotation: Annotation, as: Aside): boolean {
+  const draft = asideOf(annotation);
+  return draft?.kind === "aside" && draft.as === as;
 }
 
 /** "340 points and 4 regions were"; empty where nothing is said of the image. */

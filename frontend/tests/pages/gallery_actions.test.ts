@@ -7,6 +7,7 @@ import { NO_FILTER } from "../../src/state/image_filter";
 import { NOTHING_SELECTED, type Selection } from "../../src/state/selection";
 import { Signal } from "../../src/state/signal";
 import { ToastStore } from "../../src/state/toasts";
+import type { Acceptable } from "../../src/sync/acceptable_images";
 
 const soon = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 0));
 
@@ -15,7 +16,7 @@ function make(count: number) {
   const sent: BulkChange[] = [];
   const listed = new Signal<ReadonlySet<number>>(new Set(ids));
   const app = {
-    acceptable: { find: () => Promise.resolve({ ids, total: count }) },
+    acceptable: { find: (): Promise<Acceptable> => Promise.resolve({ ids, total: count }) },
     gallery: { listed, seen: (id: number) => ({ id, version: 1 }), confidence: (id: number) => 0.3 + id / 1000 },
     bulk: {
       change: (change: BulkChange) => {
@@ -28,7 +29,7 @@ function make(count: number) {
     gallery_sort: new Signal("id"),
   };
   const selected: { now: Selection } = { now: NOTHING_SELECTED };
-  return { actions: new GalleryActions(() => app as unknown as App, () => selected.now), sent, listed, selected };
+  return { actions: new GalleryActions(() => app as unknown as App, () => selected.now), sent, listed, selected, app };
 }
 
 test("acceptAll: a few at once", async () => {
@@ -57,6 +58,13 @@ test("acceptAll: a question about another list is void", async () => {
   actions.answer(true);
   await soon();
   expect(sent).toEqual([]);
+});
+
+test("acceptAll: what was refused is said, and nothing is accepted", async () => {
+  const { actions, sent, app } = make(3);
+  app.acceptable.find = () => Promise.resolve({ ids: [], total: null, refusal: "still loading" });
+  await actions.acceptAll();
+  expect([sent, app.toasts.value.map(({ text }) => text)]).toEqual([[], ["still loading"]]);
 });
 
 test("run: a selection takes the question away, so that Escape clears the selection", async () => {

@@ -1,9 +1,10 @@
 import { describe, expect, test } from "vitest";
 
 import { BINDINGS, conflicts, type Binding, type KeyStroke } from "../../src/state/keymap";
-import { assigned, bindingsWith, clashOf, keyOf, Keys, resetOf, validChanges } from "../../src/state/key_remap";
+import { assigned, bindingsWith, clashOf, keyOf, Keys, resetOf, validChanges, type KeyChanges } from "../../src/state/key_remap";
 import { PreferenceStore } from "../../src/state/preferences";
 import { memoryStorage } from "../memory_storage";
+import { random } from "../sync/undo_rig";
 
 const TABLE: readonly Binding[] = [
   { command: "next", keys: ["f", "ArrowRight"], group: "Moving between images", text: "Next image" },
@@ -68,6 +69,27 @@ test("resetOf: the table's keys come back, from whoever took them", () => {
 });
 
 test("bindingsWith: Escape stays", () => expect(keysIn({ escape: ["q"] }, "escape")).toEqual(["Escape"]));
+
+describe("bindingsWith: a key that a person gave away", () => {
+  test("stays there where a newer table gives it to a command of its own", () => {
+    const bindings = bindingsWith({ gallery: ["z"] });
+    expect(bindings.filter(({ keys }) => keys.includes("z")).map(({ command }) => command)).toEqual(["gallery"]);
+    expect(conflicts(bindings)).toEqual([]);
+    const back = resetOf({ gallery: ["z"] }, "keyboard-cursor");
+    expect(bindingsWith(back).filter(({ keys }) => keys.includes("z")).map(({ command }) => command)).toEqual(["keyboard-cursor"]);
+  });
+
+  test("has one meaning, whatever is kept", () => {
+    const next = random(7);
+    const pick = <T>(values: readonly T[]): T => values[Math.floor(next() * values.length)] as T;
+    const keys = [...new Set(BINDINGS.flatMap((binding) => binding.keys)), ",", "F2"];
+    for (let round = 0; round < 300; round += 1) {
+      const kept = Object.fromEntries(Array.from({ length: 6 }, () => [pick(BINDINGS).command, [pick(keys), pick(keys)]]));
+      const changes = pick([assigned, (found: KeyChanges) => found])(validChanges(kept), pick(BINDINGS).command, pick(keys));
+      expect(conflicts(bindingsWith(changes)), JSON.stringify(changes)).toEqual([]);
+    }
+  });
+});
 
 test("validChanges: what makes no sense is dropped", () => {
   expect(validChanges({ next: ["y"], skip: [3], nonsense: ["a"], undo: "z" })).toEqual({ next: ["y"] });

@@ -2,13 +2,18 @@ import { afterEach, beforeEach, expect, test, vi } from "vitest";
 
 import type { ImageQuery } from "../../src/api/client";
 import { Signal } from "../../src/state/signal";
+import type { GalleryState } from "../../src/sync/gallery_source";
 import { AcceptableImages } from "../../src/sync/acceptable_images";
 
 let asked: ImageQuery[];
 let limits: number[];
 let listed: Signal<ReadonlySet<number>>;
 let outdated: Signal<boolean>;
-let list: { listed: Signal<ReadonlySet<number>>; outdated: Signal<boolean>; is_whole: boolean };
+let list: {
+  listed: Signal<ReadonlySet<number>>; outdated: Signal<boolean>; state: Signal<GalleryState>; is_whole: boolean; complete: () => Promise<boolean>;
+}; // prettier-ignore
+/** What a list that is not whole gets once it is asked for; null: it cannot be had. */
+let rest: readonly number[] | null;
 let open: (query: ImageQuery) => number[];
 let acceptable: AcceptableImages;
 
@@ -25,7 +30,17 @@ beforeEach(() => {
     const ids = open(query);
     return Promise.resolve({ ids: ids.slice(offset, offset + limit), total: ids.length, label_sequence: 0 });
   };
-  list = { listed, outdated, is_whole: true };
+  rest = null;
+  list = {
+    listed, outdated, state: new Signal<GalleryState>({ total: 4, loading: false, error: null, version: 1 }), is_whole: true,
+    complete: () => {
+      if (!list.is_whole && rest !== null) {
+        listed.set(new Set([...listed.value, ...rest]));
+        list.is_whole = true;
+      }
+      return Promise.resolve(list.is_whole);
+    },
+  }; // prettier-ignore
   acceptable = new AcceptableImages({ imageIds }, list);
 });
 
@@ -66,11 +81,44 @@ test("find: in a session with more unlabelled images than one change takes, thos
   expect(await acceptable.find(2)).toEqual({ ids: [], total: 3 });
 });
 
-test("total, find: of a list that is not all here, the rest counts, and is found: nobody saw it yet", async () => {
+test.each<[string, ImageQuery]>([
+  ["a confidence", { min_confidence: 0.9 }],
+  ["a predicted class", { predicted_class_id: 3 }],
+  ["a class shown, and a name", { q: "north", shown_class_id: 3 }],
+])("find: of a list by %s that is not all here, the rest is fetched, and no other image is accepted", async (_, query) => {
   list.is_whole = false;
-  open = () => [4, 2, 7, 8];
-  acceptable.show({ q: "north" });
+  rest = [7, 8];
+  // 50 and 51 are unlabelled, and the filter does not let them pass.
+  const moves = ({ min_confidence, predicted_class_id, shown_class_id }: ImageQuery) => min_confidence ?? predicted_class_id ?? shown_class_id;
+  open = (asked_for) => (moves(asked_for) === undefined ? [4, 2, 7, 8, 50, 51] : [4, 2, 7, 8]);
+  acceptable.show(query);
   await vi.advanceTimersByTimeAsync(1_000);
   expect([acceptable.total.value, limits]).toEqual([4, [1]]);
   expect(await acceptable.find(5_000)).toEqual({ ids: [4, 2, 7, 8], total: 4 });
+});
+
+test("find: nothing while the list loads, and nothing of one that could not be had", async () => {
+  acceptable.show({ min_confidence: 0.9 });
+  list.is_whole = false;
+  list.state.set({ ...list.state.value, loading: true });
+  const [loading, asked_meanwhile] = [await acceptable.find(5_000), asked.length];
+  list.state.set({ ...list.state.value, loading: false, error: "unreachable" });
+  const failed = await acceptable.find(5_000);
+  expect([loading.ids, loading.total, asked_meanwhile, failed.ids, failed.total]).toEqual([[], null, 0, [], null]);
+  expect([loading.refusal, failed.refusal]).toEqual([expect.stringContaining("still loading"), expect.stringContaining("could be loaded")]);
+});
+
+test("find: nothing once another list was asked for meanwhile", async () => {
+  acceptable.show({ min_confidence: 0.9 });
+  const finding = acceptable.find(5_000);
+  acceptable.show({ min_confidence: 0.5 });
+  expect(await finding).toMatchObject({ ids: [], total: null });
+});
+
+test("total: no number where only the ids of a list that is not all here could tell it", async () => {
+  acceptable.show({ min_confidence: 0.9 });
+  list.is_whole = false;
+  outdated.set(true);
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect([acceptable.total.value, asked]).toEqual([null, []]);
 });

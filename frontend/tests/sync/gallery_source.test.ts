@@ -76,6 +76,29 @@ describe("GallerySource", () => {
     expect(gallery.seen(1)).toEqual({ id: 1, label_sequence: 44 });
   });
 
+  test("complete: the portions that are missing are fetched; nothing of a list that has not come", async () => {
+    const gallery = source();
+    expect([await gallery.complete(), portions]).toEqual([false, []]);
+    const showing = gallery.show({});
+    expect(await gallery.complete()).toBe(false);
+    await showing;
+    expect([await gallery.complete(), portions, gallery.listed.value.size]).toEqual([true, [0, 5_000, 10_000], TOTAL]);
+  });
+
+  test("seen: a prediction counts as seen in the list that is shown; what was changed since it was ever seen is known", async () => {
+    const gallery = source();
+    await gallery.show({ min_confidence: 0.5 });
+    gallery.need(0, 5);
+    await soon();
+    const id = gallery.idAt(0) ?? 0;
+    expect(gallery.seen(id)).toEqual({ id, revision: 1, version: 0 });
+    await gallery.show({ min_confidence: 0.9 });
+    expect(gallery.seen(id)).toEqual({ id, revision: 1 });
+    gallery.need(0, 5);
+    await soon();
+    expect(gallery.seen(id)).toEqual({ id, revision: 1, version: 0 });
+  });
+
   test("cancels what was scrolled by", async () => {
     const gallery = source(false);
     await gallery.show({});

@@ -83,6 +83,7 @@ export class LabelingView extends AppView {
       imageAt: (at_ms) => this.app.navigator.on_screen.imageAt(at_ms),
       leftInput: (pointers, image_id) => this.#desk?.leftInput(pointers, image_id),
       missed: (image_id) => this.#desk?.missed(image_id),
+      gaveUp: (image_id) => this.#cursor?.gaveUp(image_id),
     };
     this.app.tiles.onArrival = () => this.#stage.tilesArrived();
     if (this.app.config.task === "segmentation") this.#desk = new ToolDesk(this.app, this.#stage);

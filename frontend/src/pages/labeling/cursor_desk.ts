@@ -64,6 +64,7 @@ export class CursorDesk {
       return true;
     }
     const meant = cursorKeyOf(stroke);
+    if (meant?.kind !== "press") this.stage.cursor.otherKey();
     if (meant === null || (meant.kind === "press" && this.desk === null)) return false;
     if (meant.kind === "press") {
       if (!is_repeat) this.#press(meant.shift, at_ms);
@@ -72,6 +73,12 @@ export class CursorDesk {
     this.stage.cursor.move(meant.direction, meant.pace, at_ms);
     this.#sayWhereSoon();
     return true;
+  }
+
+  /** Of a press that waited for its second one, when another image came. */
+  gaveUp(image_id: number): void {
+    const open_id = this.app.annotations.image_id.value;
+    this.#say(`Given up: it began on image ${image_id}.${open_id === null || open_id === image_id ? "" : ` Image ${open_id} is open.`}`);
   }
 
   #enter(): void {

@@ -52,7 +52,9 @@ export class StageFeed {
     this.stage.setPicture({ image_id: image.id, size, bitmap, tiles });
     // The stage has asked for this frame before.
     requestAnimationFrame(() => {
-      if (this.app.navigator.image?.id === image.id) this.app.navigator.on_screen.shown();
+      if (this.app.navigator.image?.id !== image.id) return;
+      this.app.navigator.on_screen.shown();
+      this.stage.pictureShown();
     });
     this.#measureOpening(image.id);
   }

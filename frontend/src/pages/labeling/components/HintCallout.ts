@@ -13,6 +13,9 @@ import { icon } from "./icon";
  * comes: until then the picture stays where it is.
  */
 export class HintCallout extends AppView {
+  /** No keys to speak of. */
+  readonly #touch = matchMedia("(max-width: 520px), (pointer: coarse)");
+  readonly #redraw = (): void => this.requestUpdate();
   #stop: (() => void) | null = null;
   /** Since the hint came that is there. */
   #labels = 0;
@@ -27,6 +30,7 @@ export class HintCallout extends AppView {
 
   override connectedCallback(): void {
     super.connectedCallback();
+    this.#touch.addEventListener("change", this.#redraw);
     this.#stop = this.app.annotations.onChange(({ origin, created, deleted }) => {
       if (origin !== "LOCAL") return;
       if (deleted.length > created.length) this.did("removed");
@@ -36,6 +40,7 @@ export class HintCallout extends AppView {
 
   override disconnectedCallback(): void {
     super.disconnectedCallback();
+    this.#touch.removeEventListener("change", this.#redraw);
     this.#stop?.();
   }
 
@@ -79,7 +84,7 @@ export class HintCallout extends AppView {
       this.#has_row = false;
       return nothing;
     }
-    const where = isPhone() ? "Help, above, has these hints again." : html`Help ${this.#filled("help")} has all keys, and these hints again.`;
+    const where = this.#touch.matches ? "Help, above, has these hints again." : html`Help ${this.#filled("help")} has all keys, and these hints again.`;
     return html`<div class="hint-row is-last" data-testid="hint-farewell"><p>${where}</p></div>`;
   }
 
@@ -89,7 +94,7 @@ export class HintCallout extends AppView {
   }
 
   #text({ text, touch_text = text }: Hint): unknown {
-    const shown = isPhone() ? touch_text : text;
+    const shown = this.#touch.matches ? touch_text : text;
     return shown.split(/(\{[\w-]+\})/).map((part) => (part.startsWith("{") ? this.#filled(part.slice(1, -1)) : part));
   }
 
@@ -101,10 +106,6 @@ export class HintCallout extends AppView {
     const key = keys.keysOf(name as Command)[0];
     return key === undefined ? "(no key)" : html`<kbd>${keyName(key)}</kbd>`;
   }
-}
-
-function isPhone(): boolean {
-  return matchMedia("(max-width: 520px)").matches;
 }
 
 customElements.define("fewclick-hint", HintCallout);

@@ -78,8 +78,9 @@ export class GalleryActions {
       return;
     }
     try {
-      const { ids, total } = await acceptable.find(MOST_SELECTED);
-      if (total > MOST_SELECTED) {
+      const { ids, total, refusal } = await acceptable.find(MOST_SELECTED);
+      if (total === null) toasts.show("info", refusal ?? "");
+      else if (total > MOST_SELECTED) {
         toasts.show("info", `${counted(total, "image")} shown are unlabelled, one change takes ${grouped(MOST_SELECTED)}: narrow the filter down, or select some.`);
       } else if (total === 0) toasts.show("info", "No image shown is unlabelled: there is nothing to accept.");
       else if (!this.#ask(ids)) await this.#accept(ids);
