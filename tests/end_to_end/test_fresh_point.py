@@ -7,7 +7,9 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 import pytest
+from playwright.sync_api import expect
 
+from benchmarks.client import Client
 from tests.conftest import ReadySession
 from tests.end_to_end.labeling_page import LabelingPage
 from tests.end_to_end.test_canvas import prefer, screenshot
@@ -96,3 +98,82 @@ def test_point__follows_the_view_and_undo(opened: LabelingPage) -> None:
     opened.page.keyboard.press("Control+z")
     opened.page.wait_for_timeout(SETTLED_MS)
     assert np.array_equal(around(opened, place), bare)
+
+
+def settles_as_it_is(labeling: LabelingPage, place: tuple[float, float]) -> npt.NDArray[np.uint8]:
+    """What is seen around a place soon after a change, which is what is seen there for good."""
+    labeling.page.wait_for_timeout(100)
+    soon = around(labeling, place)
+    labeling.page.wait_for_timeout(SETTLED_MS)
+    assert labeling.page.evaluate(AWAY)
+    assert np.array_equal(around(labeling, place), soon)
+    return soon
+
+
+def test_point__stays_on_its_place_when_the_window_changes(opened: LabelingPage) -> None:
+    place = (0.5, 0.5)
+    set_point(opened, (0.2, 0.3))
+    opened.page.wait_for_timeout(SETTLED_MS)
+    opened.page.set_viewport_size({"width": 1100, "height": 700})
+    bare = settles_as_it_is(opened, place)
+    opened.page.set_viewport_size({"width": 1280, "height": 800})
+    opened.page.wait_for_timeout(SETTLED_MS)
+    set_point(opened, place)
+    opened.page.set_viewport_size({"width": 1100, "height": 700})
+    assert not np.array_equal(settles_as_it_is(opened, place), bare)
+
+
+def test_point__has_the_size_of_the_others_at_every_pixel_ratio(opened: LabelingPage) -> None:
+    page = opened.page
+    screen = page.context.new_cdp_session(page)
+    sizes = {"width": 1280, "height": 800, "mobile": False}
+    for i, ratio in enumerate((1.15, 1.2)):
+        screen.send("Emulation.setDeviceMetricsOverride", {**sizes, "deviceScaleFactor": ratio})
+        page.wait_for_function(f"Math.abs(devicePixelRatio - {ratio}) < 1e-3")
+        page.wait_for_timeout(SETTLED_MS)
+        set_point(opened, (0.3 + 0.2 * i, 0.5))
+        page.wait_for_timeout(100)
+        assert not page.evaluate(AWAY)
+        shown = page.evaluate(
+            "(e => e.width / parseFloat(e.style.width))(document.querySelectorAll('.stage-points')[1])"
+        )
+        assert shown == pytest.approx(ratio, abs=0.001)
+
+
+def test_point__follows_the_colour_of_its_class(opened: LabelingPage, url: str) -> None:
+    place = (0.5, 0.5)
+    set_point(opened, place)
+    opened.page.wait_for_timeout(100)
+    before = around(opened, place)
+    with Client(url) as client:
+        client.json("PATCH", "classes/1", json={"color": "#0000FF"})
+    labelled = opened.part("class-1")
+    opened.wait_until(lambda: "0000ff" in (labelled.get_attribute("style") or "").lower(), "the colour")
+    after = settles_as_it_is(opened, place)
+    assert not np.array_equal(after, before)
+    middle = after[REACH_PX, REACH_PX].astype(int)
+    assert middle[2] > max(middle[0], middle[1]) + 100
+
+
+def test_point__is_hidden_with_the_others(opened: LabelingPage) -> None:
+    place = (0.5, 0.5)
+    bare = around(opened, place)
+    set_point(opened, place)
+    opened.page.keyboard.press("h")
+    assert np.array_equal(settles_as_it_is(opened, place), bare)
+    opened.page.keyboard.press("h")
+    assert not np.array_equal(settles_as_it_is(opened, place), bare)
+
+
+def test_point__does_not_stay_on_the_next_image(opened: LabelingPage, url: str) -> None:
+    place = (0.5, 0.5)
+    opened.page.goto(f"{url}#/image/2")
+    expect(opened.canvas).to_have_attribute("data-image-id", "2")
+    bare = settles_as_it_is(opened, place)
+    opened.page.goto(f"{url}#/image/1")
+    expect(opened.canvas).to_have_attribute("data-image-id", "1")
+    opened.page.wait_for_timeout(SETTLED_MS)
+    set_point(opened, place)
+    opened.page.keyboard.press("Shift+ArrowRight")
+    expect(opened.canvas).to_have_attribute("data-image-id", "2")
+    assert np.array_equal(settles_as_it_is(opened, place), bare)
