@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 import uvicorn
-from playwright.sync_api import Browser, Page, Playwright, sync_playwright
+from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
 
 from backend.main import create_app
 from backend.settings import Settings
@@ -34,6 +34,8 @@ BROWSER_ARGUMENTS = [
 ]
 BUILD_LIMIT_S = 240
 SERVER_LIMIT_S = 20.0
+EXPECT_MS = 20_000
+"""Where other work shares the machine a page takes its time to come up; what is there at once ends the wait at once."""
 SCENE_CLASSES = (
     {"name": "brick", "color": "#C0392B", "group": "material"},
     {"name": "grass", "color": "#27AE60", "group": "material"},
@@ -143,6 +145,7 @@ def _stop(server: uvicorn.Server, thread: threading.Thread) -> None:
 @pytest.fixture(scope="session")
 def playwright_started() -> Iterator[Playwright]:
     """One for all browsers."""
+    expect.set_options(timeout=EXPECT_MS)
     with sync_playwright() as playwright:
         yield playwright
 
