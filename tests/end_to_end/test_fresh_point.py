@@ -127,7 +127,8 @@ def test_point__has_the_size_of_the_others_at_every_pixel_ratio(opened: Labeling
     page = opened.page
     screen = page.context.new_cdp_session(page)
     sizes = {"width": 1280, "height": 800, "mobile": False}
-    for i, ratio in enumerate((1.15, 1.2)):
+    # Of both its canvas has as many pixels.
+    for i, ratio in enumerate((1.15, 1.19)):
         screen.send("Emulation.setDeviceMetricsOverride", {**sizes, "deviceScaleFactor": ratio})
         page.wait_for_function(f"Math.abs(devicePixelRatio - {ratio}) < 1e-3")
         page.wait_for_timeout(SETTLED_MS)
