@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 
-import type { ImageQuery } from "../../src/api/client";
+import type { Api, ImageQuery } from "../../src/api/client";
 import { Signal } from "../../src/state/signal";
-import type { GalleryState } from "../../src/sync/gallery_source";
+import { GallerySource, type GalleryState } from "../../src/sync/gallery_source";
 import { AcceptableImages } from "../../src/sync/acceptable_images";
 
 let asked: ImageQuery[];
@@ -122,3 +122,23 @@ test("total: no number where only the ids of a list that is not all here could t
   await vi.advanceTimersByTimeAsync(1_000);
   expect([acceptable.total.value, asked]).toEqual([null, []]);
 });
+
+test.each<[string, ImageQuery]>([["confidence", { min_confidence: 0.9 }], ["predicted class", { predicted_class_id: 3 }]])(
+  "total, find: of 12,000 images, 4,500 of them unlabelled, those that a filter by %s shows, as many as are counted", async (_, query) => {
+    const all = Array.from({ length: 12_000 }, (_, place) => place + 1);
+    const isListed = (id: number): boolean => id % 2 === 0;
+    const isUnlabelled = (id: number): boolean => id > 7_500;
+    const imageIds = ({ status, ...filter }: ImageQuery, offset: number, limit: number) => {
+      const is_filtered = Object.values(filter).some((value) => value !== undefined);
+      const ids = all.filter((id) => (!is_filtered || isListed(id)) && (status === undefined || isUnlabelled(id)));
+      return Promise.resolve({ ids: ids.slice(offset, offset + limit), total: ids.length, label_sequence: 0 });
+    };
+    const gallery = new GallerySource({ imageIds } as unknown as Api);
+    const found = new AcceptableImages({ imageIds }, gallery);
+    found.show(query);
+    await gallery.show(query);
+    await vi.advanceTimersByTimeAsync(1_000);
+    const { ids, total } = await found.find(5_000);
+    expect([gallery.state.value.total, found.total.value, total, ids.length, ids.every(isListed)]).toEqual([6_000, 2_250, 2_250, 2_250, true]);
+  },
+);
