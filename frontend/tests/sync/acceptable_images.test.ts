@@ -129,7 +129,7 @@ test.each<[string, ImageQuery]>([["confidence", { min_confidence: 0.9 }], ["pred
     const isListed = (id: number): boolean => id % 2 === 0;
     const isUnlabelled = (id: number): boolean => id > 7_500;
     const imageIds = ({ status, ...filter }: ImageQuery, offset: number, limit: number) => {
-      const is_filtered = Object.values(filter).some((value) => value !== undefined);
+      const is_filtered = Object.keys(filter).length > 0;
       const ids = all.filter((id) => (!is_filtered || isListed(id)) && (status === undefined || isUnlabelled(id)));
       return Promise.resolve({ ids: ids.slice(offset, offset + limit), total: ids.length, label_sequence: 0 });
     };
