@@ -109,7 +109,7 @@ export class SegmentationUI extends AppView {
   #whenItComes(): string {
     const { image } = this.app.navigator;
     if (image === null) return "";
-    return image.features === "pending" ? "It appears once the image is prepared." : "It appears with your first point.";
+    return image.features === "pending" ? "It appears once the image is prepared." : "It appears with your first points, one of each class.";
   }
 
   /** Of more than two classes: which one's confidence the heat map shows. */
