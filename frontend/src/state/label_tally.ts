@@ -33,6 +33,11 @@ export class LabelTally {
     return new Map([...this.#said].filter(([image_id]) => !this.isOnItsWay(image_id)));
   }
 
+  /** Whether the server heard of something else since `known` was asked for: nobody can tell whether its count has it. */
+  hasMoreThan(known: ReadonlyMap<number, Said>): boolean {
+    return [...this.known()].some(([image_id, said]) => known.get(image_id) !== said);
+  }
+
   /** The server's count is there, with all of `known` in it. */
   counted(known: ReadonlyMap<number, Said>): void {
     for (const [image_id, said] of known) if (this.#said.get(image_id) === said) this.#said.delete(image_id);

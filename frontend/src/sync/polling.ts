@@ -8,6 +8,8 @@ import { Calm, inCalm } from "./calm";
 import type { SaveQueue } from "./save_queue";
 
 const HEALTH_EVERY_MS = 4_000;
+/** So often the server is asked for its counts while images are saved meanwhile. */
+const MOST_COUNTS = 3;
 const ACTIVE: ReadonlySet<TrainingState> = new Set(["QUEUED", "RUNNING", "SUSPENDED"]);
 
 export function isActive(training: Training | null): boolean {
@@ -145,10 +147,16 @@ export class StatsWatch {
   }
 
   async refresh(): Promise<void> {
-    const known = this.tally.known();
     try {
-      this.stats.set(await this.api.stats());
-      this.tally.counted(known);
+      for (let tries = 1; ; tries += 1) {
+        const known = this.tally.known();
+        const stats = await this.api.stats();
+        // An image that was saved meanwhile may be in the count already: with what is ahead of it, it would count twice.
+        if (tries < MOST_COUNTS && this.tally.hasMoreThan(known)) continue;
+        this.stats.set(stats);
+        this.tally.counted(known);
+        return;
+      }
     } catch (error) {
       explain(error);
     }
