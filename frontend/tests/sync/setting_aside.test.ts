@@ -7,13 +7,20 @@ import { saidOn, Server, visit } from "./undo_rig";
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
-test("undone: the message of a skip stays where an undo leads back to it", async () => {
+const pass = (): Promise<unknown> => vi.advanceTimersByTimeAsync(100);
+
+/** A page whose first image was labelled, and is skipped. */
+async function skipped(): Promise<ReturnType<typeof visit>> {
   const server = new Server();
   server.say("class 1");
   const page = visit(server, memoryStorage());
   page.annotations.open(1, server.state());
-  const pass = (): Promise<unknown> => vi.advanceTimersByTimeAsync(100);
   await Promise.all([page.labelling.skip(), pass()]);
+  return page;
+}
+
+test("undone: the message of a skip stays where an undo leads back to it", async () => {
+  const page = await skipped();
   page.labelling.chooseClass(3);
   await pass();
   await Promise.all([page.labelling.undo(), pass()]);
@@ -27,12 +34,7 @@ test.each([
   ["goes where that took the skip back, and the image open by now is not", false, false],
   ["stays where that led back to the skip, though the image open by now is not skipped", true, false],
 ])("undone: of an image left before the answer came, the message %s", async (_, is_labelled_after, is_next_skipped) => {
-  const server = new Server();
-  server.say("class 1");
-  const page = visit(server, memoryStorage());
-  page.annotations.open(1, server.state());
-  const pass = (): Promise<unknown> => vi.advanceTimersByTimeAsync(100);
-  await Promise.all([page.labelling.skip(), pass()]);
+  const page = await skipped();
   if (is_labelled_after) {
     page.labelling.chooseClass(3);
     await pass();

@@ -2,7 +2,7 @@ import type { Vec2 } from "../../state/geometry";
 import { anchorOf } from "../../state/mask_runs";
 import { shapeOf, type Region } from "../../state/regions";
 import { boundsOf, type Bounds } from "../../state/shapes";
-import type { Viewport } from "../../state/viewport";
+import { isSameView, type Viewport } from "../../state/viewport";
 import type { PaintSurface, StageLayer } from "../tools";
 import { fillShape } from "./region_paths";
 
@@ -87,7 +87,7 @@ export class RegionsLayer implements StageLayer {
   #paintAll({ view, stage, image }: PaintSurface, ratio: number): void {
     const [width, height] = [Math.round((stage.width + 2 * MARGIN_PX) * ratio), Math.round((stage.height + 2 * MARGIN_PX) * ratio)];
     const known = this.#painted;
-    const is_same_place = known?.ratio === ratio && known.view.scale === view.scale && known.view.x === view.x && known.view.y === view.y && this.#covered.width === width && this.#covered.height === height;
+    const is_same_place = known?.ratio === ratio && isSameView(known.view, view) && this.#covered.width === width && this.#covered.height === height;
     const added = is_same_place ? addedOnTop(known.shown, this.#shown) : null;
     for (const canvas of [this.#covered, this.#ready, this.#scratch]) if (canvas.width !== width || canvas.height !== height) [canvas.width, canvas.height] = [width, height];
     const context = this.#covered.getContext("2d");
