@@ -14,6 +14,7 @@ from db.errors import InvalidInputError
 from db.queries.annotation_state import ClassMark, State, StoredRegion, marks, with_hidden
 from db.queries.class_groups import class_groups
 from db.queries.class_tree import ClassTree, read_tree
+from db.queries.hidden_points import hidden_points_after
 from db.tables.session import LabelClass
 
 # Built once: every click runs it, and putting a statement together takes longer than running it.
@@ -100,23 +101,37 @@ class Standing:
             ),
         )
 
-    def beside_hidden(self, after: State) -> State:
-        """An earlier state, with the hidden points and regions left as they are now.
+    def beside_hidden(self, after: State, left: State | None = None, direction: int = -1) -> State:
+        """Another state of the history, with the hidden points and regions that belong beside it.
 
-        A label stands alone in its image: the earlier one comes back, hidden or not, in place of a hidden one. An
+        Backward they stay as they are now, and what had been removed since comes back; forward they change as they did
+        then. A label stands alone in its image: the earlier one comes back, hidden or not, in place of a hidden one. An
         answer with several classes comes back as a whole, too: its hidden ones instead of those that are hidden now.
+
+        Args:
+            left: the state of the history that the image leaves; None for the one in force.
+            direction: -1 back, 1 forward.
         """
+        left = left or self.before
         visible, hidden = after.visible(self.present), self.hidden()
         classes = self.answer(visible.classes, self._hidden_marks(after)) if after.classes else ()
         label = after.label or hidden.label
-        regions = self._beside_hidden_regions(after, visible, hidden)
-        return replace(after, points=hidden.points + visible.points, label=label, classes=classes, regions=regions)
+        regions = self._beside_hidden_regions(after, visible, hidden, left, direction)
+        points = hidden_points_after(hidden.points, left, after, self.present, direction) + visible.points
+        return replace(after, points=points, label=label, classes=classes, regions=regions)
 
-    def _beside_hidden_regions(self, after: State, visible: State, hidden: State) -> tuple[StoredRegion, ...]:
-        # A region that shows now and had a class then that is removed is hidden again, as that class.
-        shown = {region.id for region in self.before.regions}.difference(region.id for region in hidden.regions)
-        back = tuple(r for r in after.regions if r.id in shown and r not in visible.regions)
-        return with_hidden(visible.regions, hidden.regions + back, after.regions, self.before.regions)
+    def _beside_hidden_regions(
+        self, after: State, visible: State, hidden: State, left: State, direction: int
+    ) -> tuple[StoredRegion, ...]:
+        # A region that shows now, or is not there, and had a class then that is removed is hidden again, as that class.
+        hidden_ids = {region.id for region in hidden.regions}
+        back = tuple(r for r in after.regions if r.id not in hidden_ids and r not in visible.regions)
+        stays = hidden.regions
+        if direction > 0:
+            # What the history has of them goes on with it; what a step back has left in place stays.
+            known, then = {region.id for region in left.regions}, {region.id: region for region in after.regions}
+            stays = tuple(then.get(r.id, r) for r in hidden.regions if r.id in then or r.id not in known)
+        return with_hidden(visible.regions, stays + back, after.regions, self.before.regions)
 
     def _hidden_marks(self, state: State) -> tuple[ClassMark, ...]:
         return tuple(mark for mark in state.classes if mark[0] is not None and mark[0] not in self.present)

@@ -200,6 +200,7 @@ def _step(db_session: Session, image: Image, direction: int, expected_revision: 
     change = Change(db_session, image, None, expected_revision)
     before = change.before.visible(change.present)
     position = image.history_position
+    left = _state_at(db_session, image, position)
     while True:
         position += direction
         after = _state_at(db_session, image, position)
@@ -210,7 +211,7 @@ def _step(db_session: Session, image: Image, direction: int, expected_revision: 
             )
         # A step that only concerns removed classes, or ones that exclude each other now, shows nothing: go on to one
         # that does.
-        allowed = change.beside_hidden(after)
+        allowed = change.beside_hidden(after, left, direction)
         if not allowed.visible(change.present).same_as(before):
             return change.put_in_force(allowed, position)
 

@@ -52,7 +52,9 @@ def test_start_page__leads_to_a_session_and_back(page: Page, server: str, labeli
     expect(cards.nth(2)).to_contain_text("fewclick up --session birds")
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page.get_by_test_id("copy-command").click()
-    assert page.evaluate("navigator.clipboard.readText()") == "fewclick up --session birds"
+    labeling.wait_until(
+        lambda: page.evaluate("navigator.clipboard.readText()") == "fewclick up --session birds", "the command copied"
+    )
     page.get_by_role("link", name="toy classification").click()
     labeling.wait_for_image()
     assert "/s/toy-classification/" in page.url

@@ -65,7 +65,7 @@ def test_brush__saved_learned_from_undone_kept_over_a_reload(
         keyboard.press("b")
         diameter = labeling.part("brush-diameter").inner_text()
         keyboard.press("]")
-        assert labeling.part("brush-diameter").inner_text() != diameter
+        expect(labeling.part("brush-diameter")).not_to_have_text(diameter)
         keyboard.press("[")
         keyboard.press("1")
         drag(labeling, (0.3, 0.3), (0.5, 0.35), (0.6, 0.3))

@@ -20,6 +20,10 @@ const MOST_PIXELS_REFINED = 600_000;
 /** Alpha of what an outline surrounds, where the opacity is 1, and of the edge beside an outline. */
 export const INSIDE_ALPHA = 77;
 export const EDGE_ALPHA = 204;
+/** Of the class that everything is predicted as while nothing else has labels: no result, and not to be taken for one. */
+const VEIL_ALPHA = 64;
+const FAINTEST_ALPHA = 70;
+const GREY: Rgb = [128, 128, 128];
 const LOGIT_LIMIT = Math.log(254.5 / 0.5);
 
 /** Of an 8-bit probability. */
@@ -65,8 +69,10 @@ export interface OverlayInput {
   /** Of the session, in order. */
   readonly colors: readonly { readonly id: number; readonly color: string }[];
   readonly style: OverlayStyle;
-  /** Whose confidence is shown of more than two classes; null: each place's most likely one's. */
+  /** Whose confidence is shown of more than two classes; null: the first one's. */
   readonly confidence_class_id: number | null;
+  /** The one class that has labels; null where the head can tell classes apart. */
+  readonly only_class_id: number | null;
   readonly refined: boolean;
   /** 0..1, of what lies inside outlines; outlines themselves are opaque. The other styles are made transparent as a whole. */
   readonly opacity: number;
@@ -76,25 +82,27 @@ export interface OverlayInput {
 export function paintOverlay(input: OverlayInput): Pixels | null {
   const first = input.maps[0];
   if (first === undefined) return null;
+  const palette = paletteOrder(input).map((id) => parseColor(input.colors.find((entry) => entry.id === id)?.color ?? ""));
+  if (input.only_class_id !== null) return veil(first.map, palette[0], veilAlpha(input));
   const factor = enlargement(first.map, input.maps.length, input.refined);
   const size = { width: first.map.width * factor, height: first.map.height * factor };
   const logits = input.maps.map(({ map }) => upsampleLogits(map, factor));
   const is_binary = input.colors.length === 2;
   const heat_of = heatMapOf(input);
-  if (heat_of !== null) return { ...size, rgba: heat(logits[heat_of.plane] ?? null, size, heat_of.is_foreground) };
+  if (heat_of !== null) return { ...size, rgba: looked(logits[heat_of.plane] ?? null, size, heatTable(heat_of.is_foreground)) };
+  if (is_binary && input.style === "certainty") return { ...size, rgba: looked(logits[0] ?? null, size, certaintyTable(palette)) };
   const labels = is_binary ? binaryLabels(logits[0] ?? new Float32Array()) : topLabels(logits);
   if (input.style === "uncertainty") return { ...size, rgba: uncertain(labels) };
-  const palette = paletteOrder(input).map((id) => parseColor(input.colors.find((entry) => entry.id === id)?.color ?? ""));
   if (input.style === "contour") return { ...size, rgba: contours(labels, palette, size.width, input.opacity) };
-  return { ...size, rgba: tinted(labels, palette, input.style === "confidence") };
+  return { ...size, rgba: tinted(labels, palette, input.style === "certainty") };
 }
 
 /** Which plane is shown as a heat map, -1 for a class that the head does not know; null: none is. */
 export function heatMapOf({ style, colors, maps, confidence_class_id }: OverlayInput): { plane: number; is_foreground: boolean } | null {
   if (style !== "confidence") return null;
   if (colors.length === 2) return { plane: 0, is_foreground: maps[0]?.class_id === colors[0]?.id };
-  if (!colors.some(({ id }) => id === confidence_class_id)) return null;
-  return { plane: maps.findIndex(({ class_id }) => class_id === confidence_class_id), is_foreground: true };
+  const shown = colors.find(({ id }) => id === confidence_class_id) ?? colors[0];
+  return { plane: maps.findIndex(({ class_id }) => class_id === shown?.id), is_foreground: true };
 }
 
 /** Ids of the classes by palette index: those of the maps, then the others. */
@@ -103,12 +111,23 @@ export function paletteOrder({ maps, colors }: OverlayInput): number[] {
   return [...shown, ...colors.map(({ id }) => id).filter((id) => !shown.includes(id))];
 }
 
-function heat(
+/** 0..255. Outlines are not made transparent as a whole, and what they would surround is made so here. */
+export function veilAlpha({ style, opacity }: Pick<OverlayInput, "style" | "opacity">): number {
+  return VEIL_ALPHA * (style === "contour" ? opacity : 1);
+}
+
+function veil({ width, height }: GrayMap, color: Rgb | undefined, alpha: number): Pixels {
+  const rgba = new Uint8ClampedArray(width * height * 4);
+  for (let i = 0; i < width * height; i += 1) setPixel(rgba, i, color, alpha);
+  return { width, height, rgba };
+}
+
+/** Colours by logit. A person waits for this: one look into a table for each pixel. */
+function looked(
   logits: Float32Array | null,
   { width, height }: { width: number; height: number },
-  is_foreground: boolean,
+  table: Uint32Array,
 ): Uint8ClampedArray<ArrayBuffer> {
-  const table = heatTable(is_foreground);
   const rgba = new Uint8ClampedArray(width * height * 4);
   const words = new Uint32Array(rgba.buffer);
   if (logits === null) return new Uint8ClampedArray(words.fill(table[0] ?? 0).buffer);
@@ -120,18 +139,36 @@ function heat(
 
 const heat_tables = new Map<boolean, Uint32Array>();
 
-/** Colours by logit, as little-endian RGBA words: every platform that runs a browser is. */
 function heatTable(is_foreground: boolean): Uint32Array {
   const known = heat_tables.get(is_foreground);
   if (known) return known;
-  const table = Uint32Array.from({ length: 1024 }, (_, i) => {
-    const logit = ((i / 1023) * 2 - 1) * LOGIT_LIMIT;
-    const p = 1 / (1 + Math.exp(is_foreground ? -logit : logit));
-    const [r, g, b] = heatColor(p);
-    return ((255 << 24) | (b << 16) | (g << 8) | r) >>> 0;
-  });
+  const table = colorTable((p) => [heatColor(is_foreground ? p : 1 - p), 255]);
   heat_tables.set(is_foreground, table);
   return table;
+}
+
+let certainty_table: { readonly of: string; readonly table: Uint32Array } | null = null;
+
+/** Of two classes: the more likely one's colour, fainter where it is less sure. */
+function certaintyTable([first = GREY, second = GREY]: readonly Rgb[]): Uint32Array {
+  const of = [...first, ...second].join();
+  if (certainty_table?.of !== of) {
+    certainty_table = { of, table: colorTable((p) => [p >= 0.5 ? first : second, strength(Math.abs(2 * p - 1))]) };
+  }
+  return certainty_table.table;
+}
+
+/** By logit, as little-endian RGBA words: every platform that runs a browser is. */
+function colorTable(colorOf: (p: number) => readonly [Rgb, number]): Uint32Array {
+  return Uint32Array.from({ length: 1024 }, (_, i) => {
+    const [[r, g, b], alpha] = colorOf(sigmoid(((i / 1023) * 2 - 1) * LOGIT_LIMIT));
+    return ((Math.round(alpha) << 24) | (b << 16) | (g << 8) | r) >>> 0;
+  });
+}
+
+/** Alpha of a class's colour where the head is so sure, 0..1. */
+function strength(sure: number): number {
+  return FAINTEST_ALPHA + (255 - FAINTEST_ALPHA) * Math.max(sure, 0);
 }
 
 interface Labels {
@@ -198,7 +235,7 @@ function tinted(
   const chance = 1 / Math.max(palette.length, 2);
   for (let i = 0; i < labels.length; i += 1) {
     const sure = by_confidence ? ((certainty[i] ?? 0) - chance) / (1 - chance) : 1;
-    setPixel(rgba, i, palette[labels[i] ?? 0], 70 + 185 * Math.max(sure, 0));
+    setPixel(rgba, i, palette[labels[i] ?? 0], strength(sure));
   }
   return rgba;
 }

@@ -20,7 +20,7 @@ export class ImageStage extends HTMLElement {
   handlers: StageHandlers | null = null;
   wheel_pans = false;
   readonly #scene: StageScene = {
-    picture: null, annotation: null, prediction: null, classes: [], style: "confidence", confidence_class_id: null, opacity: 1,
+    picture: null, annotation: null, prediction: null, classes: [], style: "certainty", confidence_class_id: null, opacity: 1,
   }; // prettier-ignore
   readonly #view = new StageView(() => this.#invalidate("view"));
   readonly #painter = new StagePainter(this.#scene, {

@@ -3,7 +3,7 @@
 /** Classes that the palette holds. */
 export const MOST_CLASSES = 64;
 
-export const STYLE_NUMBERS = { classes: 0, confidence: 1, heat: 2, uncertainty: 3, contour: 4 } as const;
+export const STYLE_NUMBERS = { classes: 0, certainty: 1, confidence: 2, uncertainty: 3, contour: 4, veil: 5 } as const;
 
 export const VERTEX_SHADER = `#version 300 es
 out vec2 place;
@@ -29,7 +29,7 @@ uniform int heat_plane;   // -1: a class without a map
 uniform bool heat_flipped;
 uniform float chance;     // 1 / classes
 uniform vec2 pixel;       // of the screen (CSS), as shares of the picture
-uniform float inside;     // alpha within outlines
+uniform float inside;     // alpha within outlines; of a veil
 uniform float edge;       // alpha of the line beside an outline
 
 float sigmoid(float logit) { return 1.0 / (1.0 + exp(-logit)); }
@@ -89,7 +89,11 @@ vec4 contour(vec3 here) {
 }
 
 void main() {
-  if (style == ${STYLE_NUMBERS.heat}) {
+  if (style == ${STYLE_NUMBERS.veil}) {
+    painted = over(palette[0], inside);
+    return;
+  }
+  if (style == ${STYLE_NUMBERS.confidence}) {
     float p = heat_plane < 0 ? 0.0 : sigmoid(four(place, heat_plane / 4)[heat_plane % 4]);
     painted = vec4(rampAt(heat_flipped ? 1.0 - p : p), 1.0);
     return;
@@ -98,7 +102,7 @@ void main() {
   if (style == ${STYLE_NUMBERS.uncertainty}) painted = vec4(rampAt(1.0 - (here.y - here.z)), 1.0);
   else if (style == ${STYLE_NUMBERS.contour}) painted = contour(here);
   else {
-    float sure = style == ${STYLE_NUMBERS.confidence} ? clamp((here.y - chance) / (1.0 - chance), 0.0, 1.0) : 1.0;
+    float sure = style == ${STYLE_NUMBERS.certainty} ? clamp((here.y - chance) / (1.0 - chance), 0.0, 1.0) : 1.0;
     painted = over(palette[int(here.x)], (70.0 + 185.0 * sure) / 255.0);
   }
 }`;

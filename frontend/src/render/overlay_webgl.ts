@@ -1,7 +1,7 @@
 import { parseColor, type Rgb } from "../state/color";
 import { scaleBetween } from "../state/geometry";
 import type { ClassMap } from "../state/prediction";
-import { EDGE_ALPHA, heatMapOf, INSIDE_ALPHA, paletteOrder, type OverlayInput } from "./colormap";
+import { EDGE_ALPHA, heatMapOf, INSIDE_ALPHA, paletteOrder, veilAlpha, type OverlayInput } from "./colormap";
 import { coverVisible, type Frame } from "./frame";
 import { packLogits } from "./half_floats";
 import { FRAGMENT_SHADER, MOST_CLASSES, STYLE_NUMBERS, VERTEX_SHADER } from "./overlay_shaders";
@@ -89,16 +89,17 @@ export class WebglOverlay implements OverlayPainter {
   #setStyle(input: OverlayInput): void {
     const gl = this.#gl;
     const heat = heatMapOf(input);
+    const is_veil = input.only_class_id !== null;
     const colors = new Map(input.colors.map(({ id, color }) => [id, parseColor(color)]));
     const palette = paletteOrder(input).slice(0, MOST_CLASSES).flatMap((id) => (colors.get(id) ?? [128, 128, 128]).map((part) => part / 255));
     gl.uniform3fv(this.#at("palette"), palette);
     gl.uniform1i(this.#at("planes"), Math.min(input.maps.length, MOST_CLASSES));
     gl.uniform1i(this.#at("is_binary"), input.colors.length === 2 ? 1 : 0);
-    gl.uniform1i(this.#at("style"), heat ? STYLE_NUMBERS.heat : STYLE_NUMBERS[input.style]);
+    gl.uniform1i(this.#at("style"), STYLE_NUMBERS[is_veil ? "veil" : input.style]);
     gl.uniform1i(this.#at("heat_plane"), heat?.plane ?? 0);
     gl.uniform1i(this.#at("heat_flipped"), heat?.is_foreground === false ? 1 : 0);
     gl.uniform1f(this.#at("chance"), 1 / Math.max(input.colors.length, 2));
-    gl.uniform1f(this.#at("inside"), (INSIDE_ALPHA / 255) * input.opacity);
+    gl.uniform1f(this.#at("inside"), (is_veil ? veilAlpha(input) : INSIDE_ALPHA * input.opacity) / 255);
     gl.uniform1f(this.#at("edge"), EDGE_ALPHA / 255);
     gl.activeTexture(gl.TEXTURE0 + RAMP_UNIT);
     gl.bindTexture(gl.TEXTURE_2D, this.#ramps[heat ? "heat" : "uncertainty"]);

@@ -1,4 +1,4 @@
-import type { ShownPrediction } from "../state/prediction";
+import { onlyClassId, type ShownPrediction } from "../state/prediction";
 import type { OverlayStyle } from "../state/preferences";
 import type { Annotation, LabelClass } from "../state/types";
 import type { Size, Viewport } from "../state/viewport";
@@ -120,7 +120,7 @@ export class StagePainter {
     const marks = this.picture.canvas.dataset;
     const prediction = this.scene.prediction?.image_id === picture?.image_id ? this.scene.prediction : null;
     this.#overlay_input = prediction
-      ? { maps: prediction.maps, colors: classes, style, refined: prediction.refined, opacity, confidence_class_id }
+      ? { maps: prediction.maps, colors: classes, style, refined: prediction.refined, opacity, confidence_class_id, only_class_id: onlyClassId(prediction) }
       : null;
     this.overlay.paint(this.#overlay_input, frame);
     if (prediction === null) {

@@ -3,14 +3,16 @@ import { PLAIN_LOOK, type PictureLook } from "./picture_look";
 import { Signal } from "./signal";
 
 export type Theme = "auto" | "light" | "dark";
-export type OverlayStyle = "confidence" | "classes" | "uncertainty" | "contour";
+/** In the order in which a key goes through them. */
+export const OVERLAY_STYLES = ["certainty", "confidence", "classes", "uncertainty", "contour"] as const;
+export type OverlayStyle = (typeof OVERLAY_STYLES)[number];
 /** auto: the GPU where there is one, else the processor. */
 export type Renderer = "auto" | "webgl" | "canvas";
 
 /** How the pictures of one session are looked at. */
 export interface SessionView {
   readonly look: PictureLook;
-  /** Whose confidence is shown where there are more than two classes; null: each place's most likely one's. */
+  /** Whose confidence is shown where there are more than two classes; null: the first one's. */
   readonly confidence_class_id: number | null;
 }
 
@@ -39,7 +41,7 @@ export interface Preferences {
 export const DEFAULT_PREFERENCES: Preferences = {
   theme: "auto",
   overlay_opacity: 0.4,
-  overlay_style: "confidence",
+  overlay_style: "certainty",
   auto_advance: true,
   hint_dismissed: false,
   wheel_pans: false,

@@ -1,14 +1,13 @@
 import type { App } from "../../app";
 import type { ImageStage } from "../../render/image_stage";
 import type { Command } from "../../state/keymap";
-import type { OverlayStyle, Theme } from "../../state/preferences";
+import { OVERLAY_STYLES, type Theme } from "../../state/preferences";
 import { openDialog } from "./components/dialog";
 import type { CursorDesk } from "./cursor_desk";
 import type { ToolDesk } from "./tool_desk";
 
 const ZOOM_STEP = 1.25;
 const OPACITY_STEP = 0.1;
-const OVERLAY_STYLES: readonly OverlayStyle[] = ["confidence", "classes", "uncertainty", "contour"];
 
 /** What each command does, whether a key, a button or the help asked for it. */
 export class Commands {
