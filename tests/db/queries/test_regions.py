@@ -100,6 +100,15 @@ def test_undo__a_region_whose_later_class_was_removed(segmentation_session: Read
     assert order(segmentation_session) == [(region_id, B)]
 
 
+def test_redo__brings_the_region_of_a_removed_class_for_when_it_is_restored(segmentation_session: ReadySession) -> None:
+    before = painted(segmentation_session, A, B, A)
+    write(segmentation_session, undo)
+    set_class(segmentation_session, classes.remove_class, B)
+    assert len(change(segmentation_session, 1, "redo")["regions"]) == 2
+    set_class(segmentation_session, classes.restore_class, B)
+    assert order(segmentation_session) == before
+
+
 def test_with_hidden__right_above_what_lay_below() -> None:
     first, second, third, new = (StoredRegion(n, n, RegionKind.BOX, n, RegionOrigin.HUMAN) for n in range(4))
     assert with_hidden([first, new], [second, third], [first, second, third]) == (first, second, third, new)

@@ -10,10 +10,13 @@ from hypothesis import strategies as st
 from sqlalchemy import func, select
 
 from db.database import Database
+from db.enums import Origin
 from db.errors import ConflictError
 from db.queries import annotations, classes
 from db.queries.annotation_change import HISTORY_LENGTH
+from db.queries.annotation_state import State, StoredPoint
 from db.queries.annotations import NewPoint
+from db.queries.hidden_points import hidden_points_after
 from db.queries.images import get_image
 from db.tables.annotations import AnnotationState
 from db.tables.images import Image
@@ -89,6 +92,16 @@ class AnnotationModel:
     def hidden(self) -> list[Any]:
         return [point for point in self.points if self.removed and point[2] == REMOVABLE]
 
+    def hidden_after(self, target: int) -> list[Any]:
+        now, left, after = (stored(points) for points in (self.hidden(), *self.between(target)))
+        present = {1} if self.removed else {1, REMOVABLE}
+        direction = 1 if target > self.position else -1
+        found = hidden_points_after(now, State(left), State(after), present, direction)
+        return [(point.x, point.y, point.class_id) for point in found]
+
+    def between(self, target: int) -> tuple[list[Any], list[Any]]:
+        return self.history[self.position][0], self.history[target][0]
+
     def change(self, points: list[Any], *, skipped: bool = False) -> bool:
         if (sorted(points), skipped) == (self.visible(self.points), self.skipped):
             return False
@@ -102,11 +115,15 @@ class AnnotationModel:
         while 0 <= target < len(self.history):
             points, skipped = self.history[target]
             if (self.visible(points), skipped) != (self.visible(self.points), self.skipped):
-                self.points, self.skipped = self.hidden() + self.visible(points), skipped
+                self.points, self.skipped = self.hidden_after(target) + self.visible(points), skipped
                 self.position = target
                 return True
             target += direction
         return False
+
+
+def stored(points: list[Any]) -> tuple[StoredPoint, ...]:
+    return tuple(StoredPoint(x, y, class_id, Origin.HUMAN) for x, y, class_id in points)
 
 
 @given(steps=STEPS)
@@ -164,6 +181,32 @@ def test_undo__leaves_the_points_of_a_removed_class(segmentation_session: Any) -
     with segmentation_session.database.write() as db_session:
         assert classes.restore_class(db_session, 2)[1] == 1
     assert places(state(segmentation_session, 1)) == [(6, 6, 1), (9, 9, 2)]
+
+
+def test_redo__brings_the_points_of_a_removed_class_for_when_it_is_restored(segmentation_session: Any) -> None:
+    change(segmentation_session, 1, "replace_points", [NewPoint(9, 9, 2)])
+    change(segmentation_session, 1, "replace_points", [NewPoint(9, 9, 2), NewPoint(5, 5, 1)])
+    change(segmentation_session, 1, "undo")
+    change(segmentation_session, 1, "undo")
+    set_class(segmentation_session, classes.remove_class, 2)
+    assert places(change(segmentation_session, 1, "redo")) == [(5, 5, 1)]
+    set_class(segmentation_session, classes.restore_class, 2)
+    assert places(state(segmentation_session, 1)) == [(5, 5, 1), (9, 9, 2)]
+
+
+def test_undo__brings_back_what_had_been_taken_off_before_the_class_was_removed(segmentation_session: Any) -> None:
+    change(segmentation_session, 1, "replace_points", [NewPoint(9, 9, 2)])
+    change(segmentation_session, 1, "replace_points", [NewPoint(9, 9, 2), NewPoint(5, 5, 1)])
+    change(segmentation_session, 1, "replace_points", [NewPoint(5, 5, 1)])
+    set_class(segmentation_session, classes.remove_class, 2)
+    assert places(change(segmentation_session, 1, "undo")) == []
+    set_class(segmentation_session, classes.restore_class, 2)
+    assert places(state(segmentation_session, 1)) == [(9, 9, 2)]
+
+
+def set_class(session: Any, change_class: Any, class_id: int) -> None:
+    with session.database.write() as db_session:
+        change_class(db_session, class_id)
 
 
 def test_undo__leaves_the_label_of_a_removed_class(classification_session: Any) -> None:
