@@ -1,10 +1,12 @@
-"""Ultralytics YOLO, segment: a text file of outlines for each image, and what else its training asks for."""
+"""Ultralytics YOLO, segment: a folder that its training reads as it is, wherever it is unpacked."""
 
 from __future__ import annotations
 
 import json
+import logging
+import re
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
 
 from sqlalchemy import select
@@ -14,39 +16,72 @@ from backend.schemas.export import MaskSource
 from backend.services.export.as_png_masks import MaskNames, ZipSink
 from backend.services.export.masks import Mask, read_mask
 from backend.services.export.source import ExportedImage, read_images
+from backend.services.image_files import encode
+from backend.services.image_paths import image_path
 from backend.services.session_snapshot import SessionSnapshot
 from db.enums import ImageStatus, Split
+from db.errors import NotFoundError
 from db.tables.images import Image
+from models.errors import ImageReadError
+from models.images import is_browser_ready, read_image
 from models.region_tools import bridged, outlines
 
+logger = logging.getLogger(__name__)
+
 PARTS = {Split.TRAIN: "train.txt", Split.VALIDATION: "val.txt"}
+COPIED = frozenset({".jpg", ".jpeg", ".png", ".webp"})
+"""Endings that Ultralytics knows, of files that may go along as they are."""
 
 
 def stream(
     db_session: Session, session: SessionSnapshot, status: ImageStatus | None, source: MaskSource | None
 ) -> Iterator[bytes]:
-    """labels/<path of the image, with .txt for its ending>, then train.txt, val.txt and data.yaml.
+    """images/ and labels/ with a file each for every image that has a mask, then train.txt, val.txt and data.yaml.
 
-    The images stay where they are: train.txt and val.txt name them below images/, where the labels belong to them.
+    An image whose file is gone, or cannot be read any more, is left out: no list names what is not there.
     """
-    names = MaskNames(db_session.scalars(select(Image.path)))
+    stems = MaskNames(map(_inside_images, db_session.scalars(select(Image.path))))
     sink = ZipSink()
     listed: dict[Split, list[str]] = {part: [] for part in PARTS}
+    left_out = 0
     with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED) as archive:
         for exported in read_images(db_session, session.class_ids, status=status):
             mask = read_mask(session, exported, source)
             if mask is None:
                 continue
-            path = exported.image.path
-            name = PurePosixPath(names.name(path)).with_suffix(".txt")
-            archive.writestr(f"labels/{name}", "".join(_lines(session, exported, mask)))
-            listed[exported.image.split or Split.TRAIN].append(f"./images/{path}\n")
+            try:
+                suffix, picture = _picture(session, exported.image)
+            except (NotFoundError, ImageReadError) as error:
+                logger.warning("left out of the export: %s", error)
+                left_out += 1
+                continue
+            stem = stems.name(_inside_images(exported.image.path)).removesuffix(".png")
+            # Pictures are compressed already.
+            archive.writestr(f"images/{stem}{suffix}", picture, zipfile.ZIP_STORED)
+            archive.writestr(f"labels/{stem}.txt", "".join(_lines(session, exported, mask)))
+            listed[exported.image.split or Split.TRAIN].append(f"./images/{stem}{suffix}\n")
             yield sink.take()
         for part, file in PARTS.items():
             archive.writestr(file, "".join(listed[part]))
-        archive.writestr("data.yaml", _data(session))
+        archive.writestr("data.yaml", _data(session, listed, left_out))
         yield sink.take()
     yield sink.take()
+
+
+def _inside_images(path: str) -> str:
+    """The path below images/, where no further folder may have that name: Ultralytics takes the last one of it for the
+    one beside labels/.
+    """
+    return re.sub(r"(?<![^/])images_*(?=/)", r"\g<0>_", path)
+
+
+def _picture(session: SessionSnapshot, image: Image) -> tuple[str, bytes]:
+    """Ending and content of a file that shows, upright and cropped, what the labels were drawn on."""
+    path = image_path(session.image_root, image.path)
+    suffix = PurePosixPath(image.path).suffix
+    if suffix.lower() in COPIED and is_browser_ready(path, preprocessing=session.preprocessing):
+        return suffix, path.read_bytes()
+    return ".png", encode(read_image(path, preprocessing=session.preprocessing), lossless=True)
 
 
 def _lines(session: SessionSnapshot, exported: ExportedImage, mask: Mask) -> Iterator[str]:
@@ -59,7 +94,15 @@ def _lines(session: SessionSnapshot, exported: ExportedImage, mask: Mask) -> Ite
             yield f"{number_of[class_id]} {corners}\n"
 
 
-def _data(session: SessionSnapshot) -> str:
+def _data(session: SessionSnapshot, listed: Mapping[Split, Sequence[str]], left_out: int) -> str:
+    """data.yaml; without `path`, which would count from where the training is started, not from this file."""
+    notes = [f"# Left out, as their files are gone or cannot be read: {left_out} images.\n"] if left_out else []
+    used = dict(PARTS)
+    for part, other in ((Split.VALIDATION, Split.TRAIN), (Split.TRAIN, Split.VALIDATION)):
+        if not listed[part] and listed[other]:
+            # An empty list would end the training with an error.
+            used[part] = PARTS[other]
+            notes.append(f"# {PARTS[part]} is empty, so {PARTS[other]} serves for both: figures will look too good.\n")
     # A string of JSON is one of YAML.
     names = "".join(f"  {number}: {json.dumps(c.name)}\n" for number, c in enumerate(session.classes))
-    return f"path: .\ntrain: train.txt\nval: val.txt\nnames:\n{names}"
+    return f"{''.join(notes)}train: {used[Split.TRAIN]}\nval: {used[Split.VALIDATION]}\nnames:\n{names}"

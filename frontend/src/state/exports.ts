@@ -50,7 +50,7 @@ export function exportsFor(task: Task): ExportOffer[] {
     masks("png-masks", "PNG masks", "Class indices, with a class map"),
     masks("coco", "COCO", "With run-length masks"),
     { ...masks("coco", "COCO, polygons", "One outline for each part"), id: "coco-polygons", outlines: "polygons" },
-    masks("yolo-segment", "YOLO segments", "For Ultralytics, with data.yaml"),
+    masks("yolo-segment", "YOLO segments", "For Ultralytics, with the images"),
   ];
 }
 

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import io
 import zipfile
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 from PIL import Image as PillowImage
 from starlette.testclient import TestClient
 
+from db.enums import Split
 from models.region_shapes import Polygon, compose
 from models.run_lengths import decode_runs
 from tests.backend.routes.region_calls import BOX, ERASER, POINT, PUT, STROKE, add, mask
+from tests.conftest import ReadySession
 
 
 def painted(client: TestClient) -> np.ndarray:
@@ -63,19 +67,71 @@ def test_export__coco_of_regions(seg: TestClient, outlines: str) -> None:
     assert (found == expected).all()
 
 
-def test_export__yolo_of_regions(seg: TestClient) -> None:
+def test_export__yolo_of_regions(seg: TestClient, tmp_path: Path) -> None:
     expected = painted(seg)
-    archive = zipfile.ZipFile(io.BytesIO(seg.get("/api/export", params={"format": "yolo-segment"}).content))
-    assert sorted(archive.namelist()) == ["data.yaml", "labels/image_0.txt", "train.txt", "val.txt"]
-    assert archive.read("train.txt").decode() == "./images/image_0.png\n"
-    assert archive.read("data.yaml").decode().endswith('names:\n  0: "foreground"\n  1: "background"\n')
+    data, pairs = read_as_ultralytics(seg, tmp_path)
+    assert data["names"] == {0: "foreground", 1: "background"}
+    assert data["val"] == "train.txt"  # nothing is held out yet
+    (picture, label), *more = pairs["train"]
+    assert not more
+    assert picture.read_bytes() == seg.get("/api/images/1/file").content
     found = np.zeros_like(expected)
     height, width = expected.shape
-    for line in archive.read("labels/image_0.txt").decode().splitlines():
+    for line in label.read_text().splitlines():
         number, *values = line.split()
         corners = np.array(values, dtype=float).reshape(-1, 2) * (width, height)
         found[compose([(Polygon((corners,)), 1)], width, height) == 1] = int(number) + 1
     assert (found == expected).all()
+
+
+def test_export__yolo_names_only_what_is_in_the_zip(
+    seg: TestClient, segmentation_session: ReadySession, tmp_path: Path
+) -> None:
+    # Two that differ by their ending alone, one below another images/, one turned by its EXIF, one that is gone.
+    names = {1: "b.png", 2: "b.jpg", 3: "x/images/b.png", 4: "turned.jpg", 5: "gone.png"}
+    root, sizes = segmentation_session.image_root, set()
+    for image_id, name in names.items():
+        with PillowImage.open(root / f"image_{image_id - 1}.png") as opened:
+            picture = opened.copy()
+        sizes.add(picture.size)
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        if name == "turned.jpg":
+            exif = PillowImage.Exif()
+            exif[0x0112] = 6
+            picture.transpose(PillowImage.Transpose.ROTATE_90).save(root / name, exif=exif)
+        elif name != "gone.png":
+            picture.save(root / name)
+    segmentation_session.change_images(
+        {image_id: {"path": name, "split": Split.TRAIN} for image_id, name in names.items()}
+    )
+    segmentation_session.change_images({2: {"split": Split.VALIDATION}})
+    for image_id in names:
+        seg.put(f"/api/images/{image_id}/annotations", json={"regions": [BOX]})
+    data, pairs = read_as_ultralytics(seg, tmp_path)
+    assert (data["train"], data["val"]) == ("train.txt", "val.txt")
+    assert sorted(picture.name for picture, _label in pairs["train"]) == ["b.png", "b.png.png", "turned.png"]
+    assert [picture.name for picture, _label in pairs["val"]] == ["b.jpg.jpg"]
+    for picture, label in (*pairs["train"], *pairs["val"]):
+        with PillowImage.open(picture) as shown:
+            assert shown.size in sizes
+        assert label.read_text().startswith("1 ")
+
+
+def read_as_ultralytics(client: TestClient, folder: Path) -> tuple[dict[str, Any], dict[str, list[tuple[Path, Path]]]]:
+    """data.yaml of the export, and by part the pictures with their labels, by the rules of ultralytics/data."""
+    response = client.get("/api/export", params={"format": "yolo-segment"})
+    zipfile.ZipFile(io.BytesIO(response.content)).extractall(folder)
+    data = yaml.safe_load((folder / "data.yaml").read_text())
+    assert "path" not in data  # the folder of data.yaml is meant
+    pairs: dict[str, list[tuple[Path, Path]]] = {}
+    for part in ("train", "val"):
+        lines = (folder / data[part]).read_text().strip().splitlines()
+        pictures = [line.replace("./", f"{folder}/", 1) for line in lines]
+        labels = ["/labels/".join(path.rsplit("/images/", 1)).rsplit(".", 1)[0] + ".txt" for path in pictures]
+        pairs[part] = [(Path(picture), Path(label)) for picture, label in zip(pictures, labels, strict=True)]
+        assert all(picture.is_file() and label.is_file() for picture, label in pairs[part])
+        assert len(set(labels)) == len(labels) > 0
+    return data, pairs
 
 
 def test_export__json_has_regions_and_the_shapes_of_earlier_ones(seg: TestClient) -> None:
