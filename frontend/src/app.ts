@@ -9,6 +9,7 @@ import { isAllDone } from "./state/progress";
 import { Diagnostics } from "./state/report";
 import { asRecent } from "./state/class_search";
 import { filterFromHash, filterQuery, isFilter, NO_FILTER, type GallerySort, type ImageFilter } from "./state/image_filter";
+import { onlyClass } from "./state/only_class";
 import { Signal } from "./state/signal";
 import { ToolState } from "./state/tools";
 import { UiState } from "./state/ui";
@@ -260,6 +261,10 @@ export function createApp(page_url: string, config: Config, sessions: readonly S
       const found = filterFromHash(hash);
       if (JSON.stringify(found.filter) !== JSON.stringify(filter.value)) filter.set(found.filter);
       gallery_sort.set(found.sort);
+    },
+    /** The one that all of the open image is predicted as, because no other one has labels. */
+    get only_class(): LabelClass | null {
+      return onlyClass(classes.value, predictions.shown.value, stats.stats.value?.by_class);
     },
     thumbnailUrl: (image_id: number, size: number): string => api.thumbnailUrl(image_id, size),
     overlayUrl: (image_id: number, version: number): string => api.overlayUrl(image_id, version),

@@ -116,9 +116,9 @@ export function veilAlpha({ style, opacity }: Pick<OverlayInput, "style" | "opac
   return VEIL_ALPHA * (style === "contour" ? opacity : 1);
 }
 
-function veil({ width, height }: GrayMap, color: Rgb | undefined, alpha: number): Pixels {
+function veil({ width, height }: GrayMap, color: Rgb = GREY, alpha: number): Pixels {
   const rgba = new Uint8ClampedArray(width * height * 4);
-  for (let i = 0; i < width * height; i += 1) setPixel(rgba, i, color, alpha);
+  new Uint32Array(rgba.buffer).fill(word(color, alpha));
   return { width, height, rgba };
 }
 
@@ -158,12 +158,17 @@ function certaintyTable([first = GREY, second = GREY]: readonly Rgb[]): Uint32Ar
   return certainty_table.table;
 }
 
-/** By logit, as little-endian RGBA words: every platform that runs a browser is. */
+/** By logit. */
 function colorTable(colorOf: (p: number) => readonly [Rgb, number]): Uint32Array {
   return Uint32Array.from({ length: 1024 }, (_, i) => {
-    const [[r, g, b], alpha] = colorOf(sigmoid(((i / 1023) * 2 - 1) * LOGIT_LIMIT));
-    return ((Math.round(alpha) << 24) | (b << 16) | (g << 8) | r) >>> 0;
+    const [color, alpha] = colorOf(sigmoid(((i / 1023) * 2 - 1) * LOGIT_LIMIT));
+    return word(color, alpha);
   });
+}
+
+/** Little-endian RGBA: every platform that runs a browser is. */
+function word([r, g, b]: Rgb, alpha: number): number {
+  return ((Math.round(alpha) << 24) | (b << 16) | (g << 8) | r) >>> 0;
 }
 
 /** Alpha of a class's colour where the head is so sure, 0..1. */

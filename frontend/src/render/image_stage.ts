@@ -20,7 +20,7 @@ export class ImageStage extends HTMLElement {
   handlers: StageHandlers | null = null;
   wheel_pans = false;
   readonly #scene: StageScene = {
-    picture: null, annotation: null, prediction: null, classes: [], style: "certainty", confidence_class_id: null, opacity: 1,
+    picture: null, annotation: null, prediction: null, classes: [], style: "certainty", confidence_class_id: null, only_class_id: null, opacity: 1,
   }; // prettier-ignore
   readonly #view = new StageView(() => this.#invalidate("view"));
   readonly #painter = new StagePainter(this.#scene, {
@@ -119,9 +119,11 @@ export class ImageStage extends HTMLElement {
     this.#invalidate("points", "tool", "marks");
   }
 
-  setPrediction(prediction: ShownPrediction | null): void {
-    if (prediction === this.#scene.prediction) return;
+  /** `only_class_id`: everything is predicted as it, because nothing else has labels. */
+  setPrediction(prediction: ShownPrediction | null, only_class_id: number | null): void {
+    if (prediction === this.#scene.prediction && only_class_id === this.#scene.only_class_id) return;
     this.#scene.prediction = prediction;
+    this.#scene.only_class_id = only_class_id;
     this.#invalidate("overlay");
   }
 

@@ -1,4 +1,4 @@
-import { onlyClassId, type ShownPrediction } from "../state/prediction";
+import type { ShownPrediction } from "../state/prediction";
 import type { OverlayStyle } from "../state/preferences";
 import type { Annotation, LabelClass } from "../state/types";
 import type { Size, Viewport } from "../state/viewport";
@@ -21,6 +21,8 @@ export interface StageScene {
   style: OverlayStyle;
   /** Whose confidence is shown where there are more than two classes. */
   confidence_class_id: number | null;
+  /** The one class that has labels; null where the head can tell classes apart. */
+  only_class_id: number | null;
   opacity: number;
 }
 
@@ -116,11 +118,11 @@ export class StagePainter {
   }
 
   #paintOverlay(frame: Frame): void {
-    const { picture, classes, style, opacity, confidence_class_id } = this.scene;
+    const { picture, classes, style, opacity, confidence_class_id, only_class_id } = this.scene;
     const marks = this.picture.canvas.dataset;
     const prediction = this.scene.prediction?.image_id === picture?.image_id ? this.scene.prediction : null;
     this.#overlay_input = prediction
-      ? { maps: prediction.maps, colors: classes, style, refined: prediction.refined, opacity, confidence_class_id, only_class_id: onlyClassId(prediction) }
+      ? { maps: prediction.maps, colors: classes, style, refined: prediction.refined, opacity, confidence_class_id, only_class_id }
       : null;
     this.overlay.paint(this.#overlay_input, frame);
     if (prediction === null) {

@@ -2,6 +2,7 @@
 
 import { BINDINGS, keyName, type Binding, type Command, type KeyStroke } from "./keymap";
 import { Signal, type Readable } from "./signal";
+import { isCursorKey } from "./stage_cursor";
 import type { Task } from "./types";
 
 /** Only of commands whose keys differ from the table; an empty list: no key at all. */
@@ -119,6 +120,7 @@ export class Keys {
   readonly bindings: Signal<readonly Binding[]>;
   readonly #store: ChangesStore;
   #seen: KeyChanges;
+  #has_cursor = false;
 
   constructor(
     store: ChangesStore,
@@ -147,9 +149,22 @@ export class Keys {
     return this.bindings.value.find((binding) => binding.command === command)?.keys ?? [];
   }
 
+  /** Without those that are the cursor's while the keyboard has one on the image. */
+  keysNow(command: Command): readonly string[] {
+    const keys = this.keysOf(command);
+    return this.#has_cursor ? keys.filter((key) => !isCursorKey(key, this.task)) : keys;
+  }
+
+  /** The keyboard has a cursor on the image, or none any more: other keys are in force. */
+  setCursor(is_on: boolean): void {
+    if (is_on === this.#has_cursor) return;
+    this.#has_cursor = is_on;
+    this.bindings.set([...this.bindings.value]);
+  }
+
   /** "F or →"; empty where the command has no key. */
   names(command: Command): string {
-    return this.keysOf(command).map(keyName).join(" or ");
+    return this.keysNow(command).map(keyName).join(" or ");
   }
 
   /** "Next (F or →)" */

@@ -21,15 +21,8 @@ export interface ShownPrediction {
   readonly probabilities: readonly ClassProbability[];
   /** Segmentation: one map per class of the head; for two classes the first class's only. Empty for classification. */
   readonly maps: readonly ClassMap[];
-  /** Segmentation: the classes that the head has learned. */
-  readonly head_class_ids: readonly number[];
   /** Whether `maps` has the size of the image instead of the grid's. */
   readonly refined: boolean;
-}
-
-/** The class that everything is predicted as, because no other one has labels yet; null where the head can tell classes apart. */
-export function onlyClassId({ head_class_ids }: Pick<ShownPrediction, "head_class_ids">): number | null {
-  return head_class_ids.length === 1 ? (head_class_ids[0] ?? null) : null;
 }
 
 /** The ids of maps, in order. */

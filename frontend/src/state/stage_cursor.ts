@@ -1,5 +1,6 @@
 /** The cursor that keys move over the image: what they mean to it, and where it goes. Pixels of the image. */
 import { clamp, type Vec2 } from "./geometry";
+import type { Task } from "./types";
 import { stageToImage, type Size, type Viewport } from "./viewport";
 
 /** A key as KeyboardEvent tells it. */
@@ -29,6 +30,13 @@ export function cursorKeyOf({ key, ctrl, shift, alt }: CursorStroke): CursorKey 
   if (direction !== undefined) return { kind: "move", direction, pace: ctrl ? "pixel" : shift ? "long" : "short" };
   if (ctrl) return null;
   return key === " " || (key === "Enter" && !shift) ? { kind: "press", shift } : null;
+}
+
+/** Whether a key of the table of keys, as "Ctrl+ArrowLeft", is the cursor's while it is there. Whole images have nothing to press. */
+export function isCursorKey(key: string, task: Task): boolean {
+  const parts = key.split("+");
+  const meant = cursorKeyOf({ key: parts.at(-1) ?? "", ctrl: parts.includes("Ctrl"), shift: parts.includes("Shift"), alt: false });
+  return meant !== null && (meant.kind === "move" || task === "segmentation");
 }
 
 /** Whole pixels of the image. `scale`: CSS pixels per pixel of the image. */

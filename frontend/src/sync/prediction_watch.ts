@@ -247,11 +247,11 @@ export class PredictionWatch {
 
 function shownOf(
   image_id: number,
-  { version, annotation_revision, probabilities, map }: Prediction,
+  { version, annotation_revision, probabilities }: Prediction,
   maps: readonly ClassMap[],
   refined: boolean,
 ): ShownPrediction {
-  return { image_id, version, annotation_revision, probabilities: probabilities ?? [], maps, head_class_ids: map?.class_ids ?? [], refined };
+  return { image_id, version, annotation_revision, probabilities: probabilities ?? [], maps, refined };
 }
 
 function sameIds(a: readonly LabelClass[], b: readonly LabelClass[]): boolean {

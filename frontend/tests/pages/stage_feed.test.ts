@@ -37,7 +37,7 @@ beforeEach(() => {
   }; // prettier-ignore
   const nothing = new Signal(null);
   const app = {
-    navigator, annotations: { current: nothing, regions: [] }, tools: { hidden: new Signal(new Set()) }, predictions: { shown: nothing }, classes: nothing, ui: { overlay_hidden: nothing },
+    navigator, annotations: { current: nothing, regions: [] }, tools: { hidden: new Signal(new Set()) }, predictions: { shown: nothing }, only_class: null, classes: nothing, ui: { overlay_hidden: nothing },
     preferences: new PreferenceStore(memoryStorage()), picture_view: { tones: nothing, shown_look: new Signal("") },
   }; // prettier-ignore
   const stage = new Proxy({}, { get: () => () => undefined, set: () => true });

@@ -15,7 +15,7 @@ function gray(width: number, ...values: number[]): GrayMap {
 }
 
 function paint(input: Partial<OverlayInput> & Pick<OverlayInput, "maps">): { width: number; height: number; at: (x: number, y: number) => number[] } {
-  const pixels = paintOverlay({ colors: TWO, style: "confidence", refined: false, opacity: 1, confidence_class_id: null, ...input });
+  const pixels = paintOverlay({ colors: TWO, style: "certainty", refined: false, opacity: 1, confidence_class_id: null, only_class_id: null, ...input });
   if (!pixels) throw new Error("there is something to paint");
   const { width, height, rgba } = pixels;
   return { width, height, at: (x, y) => [...rgba.slice(4 * (y * width + x), 4 * (y * width + x) + 4)] };
@@ -49,17 +49,36 @@ test("heatColor: from red by amber to green", () => {
 
 describe("paintOverlay", () => {
   test("nothing without maps", () => {
-    expect(paintOverlay({ maps: [], colors: TWO, style: "classes", refined: false, opacity: 1, confidence_class_id: null })).toBeNull();
+    expect(paintOverlay({ maps: [], colors: TWO, style: "classes", refined: false, opacity: 1, confidence_class_id: null, only_class_id: null })).toBeNull();
   });
 
-  test("two classes: green where the first is sure, red where the second is", () => {
-    const { at, width } = paint({ maps: [{ class_id: 1, map: gray(2, 255, 0) }] });
+  test("two classes: the colour of the more likely one, fainter where it is less sure", () => {
+    const { at, width } = paint({ maps: [{ class_id: 2, map: gray(4, 255, 160, 160, 0) }] });
+    expect([at(0, 0), at(width - 1, 0)]).toEqual([[255, 0, 0, 254], [0, 255, 0, 254]]);
+    expect(at(7, 0).slice(0, 3)).toEqual([255, 0, 0]);
+    expect(at(7, 0)[3]).toBeLessThan(130);
+  });
+
+  test("two classes: other colours are painted at once", () => {
+    const maps = [{ class_id: 1, map: gray(1, 255) }];
+    const green = paint({ maps }).at(0, 0);
+    const blue = paint({ maps, colors: [{ id: 1, color: "#0000ff" }, { id: 2, color: "#ff0000" }] }).at(0, 0);
+    expect([green, blue]).toEqual([[0, 255, 0, 254], [0, 0, 255, 254]]);
+  });
+
+  test.each(["certainty", "confidence", "classes", "uncertainty", "contour"] as const)("%s: a faint veil where one class alone has labels", (style) => {
+    const { at, width } = paint({ style, only_class_id: 2, maps: [{ class_id: 2, map: gray(2, 255, 255) }] });
+    expect([at(0, 0), at(width - 1, 0)]).toEqual([[255, 0, 0, 64], [255, 0, 0, 64]]);
+  });
+
+  test("confidence: green where the first is sure, red where the second is", () => {
+    const { at, width } = paint({ style: "confidence", maps: [{ class_id: 1, map: gray(2, 255, 0) }] });
     expect(at(0, 0)[1]).toBeGreaterThan(at(0, 0)[0] ?? 255);
     expect(at(width - 1, 0)[0]).toBeGreaterThan(at(width - 1, 0)[1] ?? 255);
   });
 
-  test("two classes, only the second known to the head: its map counts the other way round", () => {
-    const { at } = paint({ maps: [{ class_id: 2, map: gray(1, 255) }] });
+  test("confidence: only the second known to the head: its map counts the other way round", () => {
+    const { at } = paint({ style: "confidence", maps: [{ class_id: 2, map: gray(1, 255) }] });
     expect(at(0, 0)[0]).toBeGreaterThan(at(0, 0)[1] ?? 255);
   });
 
@@ -104,15 +123,17 @@ describe("uncertainty and single classes", () => {
     expect(many.at(0, 0)[1]).toBeLessThan(many.at(many.width - 1, 0)[1] ?? 0);
   });
 
-  test("of three classes the chosen one's confidence, from red to green", () => {
+  test("of three classes the chosen one's confidence, else the first one's, from red to green", () => {
     const maps = [
       { class_id: 1, map: gray(2, 250, 5) },
       { class_id: 3, map: gray(2, 5, 250) },
     ];
-    const { at, width } = paint({ colors: THREE, maps, confidence_class_id: 3 });
+    const { at, width } = paint({ style: "confidence", colors: THREE, maps, confidence_class_id: 3 });
     expect(at(0, 0)[0]).toBeGreaterThan(at(0, 0)[1] ?? 255);
     expect(at(width - 1, 0)[1]).toBeGreaterThan(at(width - 1, 0)[0] ?? 255);
-    const unknown = paint({ colors: THREE, maps, confidence_class_id: 2 });
+    const unknown = paint({ style: "confidence", colors: THREE, maps, confidence_class_id: 2 });
     expect(unknown.at(0, 0)[0]).toBeGreaterThan(4 * (unknown.at(0, 0)[1] ?? 255));
+    const first = paint({ style: "confidence", colors: THREE, maps });
+    expect(first.at(0, 0)[1]).toBeGreaterThan(first.at(0, 0)[0] ?? 255);
   });
 });

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 
 import { predictionText } from "../../src/state/announcements";
-import { currentHint, followed, hintsOf } from "../../src/state/hints";
+import { currentHint, followed, hintsOf, ONE_CLASS } from "../../src/state/hints";
 import { BINDINGS } from "../../src/state/keymap";
 import type { ShownPrediction } from "../../src/state/prediction";
 
@@ -31,10 +31,23 @@ describe("hints", () => {
     expect(texts.filter((text) => text !== "").length).toBeGreaterThanOrEqual(8);
     expect(texts.join(" ")).not.toMatch(/Press|\{/);
   });
+  test("what is no result yet comes first, until it is one or was read", () => {
+    const clicked = { ...NONE, hints_done: ["segmentation:click"] };
+    expect(currentHint("segmentation", clicked, true)).toBe(ONE_CLASS);
+    expect(followed("segmentation", clicked, "labelled", 1, true)).toBeNull();
+    expect(currentHint("segmentation", clicked)?.id).toBe("segmentation:follow");
+    expect(currentHint("segmentation", { ...NONE, hints_done: ["segmentation:click", ONE_CLASS.id] }, true)?.id).toBe("segmentation:follow");
+    expect(currentHint("segmentation", { ...NONE, hints_done: hintsOf("segmentation").map(({ id }) => id) }, true)).toBeNull();
+  });
+  test("while the keyboard has a cursor, Enter is nowhere said to accept", () => {
+    const texts = hintsOf("segmentation").map(({ text, cursor_text = text }) => cursor_text);
+    expect(texts[0]).toContain("Enter sets a point");
+    expect(texts.join(" ")).not.toMatch(/\{accept\}|click/i);
+  });
   test("none once they are put away", () => expect(currentHint("segmentation", { ...NONE, hint_dismissed: true })).toBeNull());
   test.each(TASKS)("%s: every key that is named exists", (task) => {
     const known: readonly string[] = ["class", "other", ...BINDINGS.map(({ command }) => command)];
-    const named = hintsOf(task).flatMap(({ text }) => [...text.matchAll(/\{([\w-]+)\}/g)].map((match) => match[1]));
+    const named = hintsOf(task).flatMap(({ text, cursor_text = "" }) => [...`${text} ${cursor_text}`.matchAll(/\{([\w-]+)(?::off)?\}/g)].map((match) => match[1]));
     expect(named.filter((name) => !known.includes(name ?? ""))).toEqual([]);
   });
 });
@@ -54,6 +67,11 @@ describe("predictionText", () => {
   test("area of a segmentation", () => {
     const map = { width: 2, height: 1, values: new Uint8Array([255, 0]) };
     expect(predictionText(classes, { ...shown, maps: [{ class_id: 1, map }] })).toBe("Prediction: brick 50 %, grass 50 % of the area");
+  });
+
+  test("one class alone has labels", () => {
+    const map = { width: 2, height: 1, values: new Uint8Array([186, 186]) };
+    expect(predictionText(classes, { ...shown, maps: [{ class_id: 1, map }] })).toBe("Only brick has labels so far, so everything is predicted as it. Mark a place of grass.");
   });
 
   test("nothing without one", () => expect([predictionText(classes, null), predictionText(classes, shown)]).toEqual(["", ""]));

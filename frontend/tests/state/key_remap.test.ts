@@ -116,6 +116,19 @@ describe("Keys", () => {
     expect(keys.tip("Light or dark", "theme")).toBe("Light or dark");
   });
 
+  test("tooltips name no key that is the cursor's while the keyboard has one", () => {
+    const keys = new Keys(new PreferenceStore(memoryStorage()), "segmentation");
+    let heard = 0;
+    keys.bindings.subscribe(() => (heard += 1));
+    keys.setCursor(true);
+    expect([keys.tip("Accept", "accept"), keys.names("next"), keys.names("accept-next"), heard]).toEqual(["Accept", "F", "Ctrl+Enter", 1]);
+    expect(keys.keysOf("accept")).toEqual(["Enter"]);
+    keys.assign("accept", ",");
+    expect(keys.names("accept")).toBe(",");
+    keys.setCursor(false);
+    expect(keys.names("next")).toBe("F or →");
+  });
+
   test("only keys of this task", () => {
     const keys = new Keys(new PreferenceStore(memoryStorage()), "classification");
     expect(keys.here.map(({ command }) => command)).not.toContain("extract");

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 
-import { cursorKeyOf, isInSight, onPixel, stepLength, stepped, visibleMiddle } from "../../src/state/stage_cursor";
+import { cursorKeyOf, isCursorKey, isInSight, onPixel, stepLength, stepped, visibleMiddle } from "../../src/state/stage_cursor";
 import { revealed } from "../../src/state/viewport";
 
 const image = { width: 100, height: 50 };
@@ -51,4 +51,10 @@ test("revealed: moved no further than it takes, and not at all where the place i
   const moved = revealed(view, [30.5, 5.5], 16, stage, image);
   expect([moved.x, moved.y]).toEqual([400 - 16 - 30.5 * 16, 0]);
   expect(revealed(view, [0.5, 0.5], 16, stage, image)).toEqual({ scale: 16, x: 8, y: 8 });
+});
+
+test("isCursorKey: arrows everywhere, Enter where there is something to press, no other command of Enter", () => {
+  const of = (task: "segmentation" | "classification"): boolean[] => ["ArrowLeft", "Shift+ArrowRight", "Enter", "Ctrl+Enter", "Shift+Enter", "f", "+"].map((key) => isCursorKey(key, task));
+  expect(of("segmentation")).toEqual([true, true, true, false, false, false, false]);
+  expect(of("classification")).toEqual([true, true, false, false, false, false, false]);
 });

@@ -50,6 +50,7 @@ export class CursorDesk {
     if (!this.app.ui.key_cursor.value) return;
     this.#cancelTimer();
     this.app.ui.key_cursor.set(false);
+    this.app.keys.setCursor(false);
     this.stage.setCursor(false);
     this.app.ui.cursor_said.set("");
   };
@@ -85,6 +86,7 @@ export class CursorDesk {
     const { ui, navigator } = this.app;
     if (navigator.image === null) return;
     ui.key_cursor.set(true);
+    this.app.keys.setCursor(true);
     this.stage.setCursor(true);
     this.stage.focusImage();
     const at = this.stage.cursor.placeOn(performance.now());

@@ -19,7 +19,7 @@ export class StageFeed {
     this.#showPicture();
     this.stage.setClasses(classes.value);
     this.stage.setAnnotation(annotations.current.value);
-    this.stage.setPrediction(predictions.shown.value);
+    this.stage.setPrediction(predictions.shown.value, this.app.only_class?.id ?? null);
     this.stage.setRenderer(preferences.value.renderer);
     this.stage.setTones(picture_view.tones.value);
     this.stage.setStyle(preferences.value.overlay_style, picture_view.confidence_class_id);

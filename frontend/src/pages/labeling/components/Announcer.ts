@@ -35,7 +35,7 @@ export class Announcer extends AppView {
   #saySoon(): void {
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = setTimeout(() => {
-      this.#text = predictionText(this.app.classes.value, this.app.predictions.shown.value);
+      this.#text = predictionText(this.app.classes.value, this.app.predictions.shown.value, this.app.stats.stats.value?.by_class);
       this.requestUpdate();
     }, SETTLED_MS);
   }

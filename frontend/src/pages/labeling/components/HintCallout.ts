@@ -5,6 +5,7 @@ import { keyed } from "lit/directives/keyed.js";
 import { currentHint, followed, hintsOf, type Deed, type Hint } from "../../../state/hints";
 import { keyName, type Command } from "../../../state/keymap";
 import type { Readable } from "../../../state/signal";
+import { anotherClass } from "../../../state/only_class";
 import { AppView } from "./AppView";
 import { icon } from "./icon";
 
@@ -24,8 +25,12 @@ export class HintCallout extends AppView {
   #last_image_id: number | null = null;
 
   protected watched(): readonly Readable<unknown>[] {
-    const { preferences, classes, labelling, navigator } = this.app;
-    return [preferences, classes, labelling.selected_class_id, navigator.opened, navigator.problem];
+    const { preferences, classes, labelling, navigator, ui } = this.app;
+    return [preferences, classes, labelling.selected_class_id, navigator.opened, navigator.problem, ui.key_cursor];
+  }
+
+  protected override watchedAtLeisure(): readonly Readable<unknown>[] {
+    return [this.app.predictions.shown, this.app.stats.stats];
   }
 
   override connectedCallback(): void {
@@ -48,7 +53,7 @@ export class HintCallout extends AppView {
   did(deed: Deed): void {
     const { preferences, config } = this.app;
     if (deed === "labelled") this.#labels += 1;
-    const changes = followed(config.task, preferences.value, deed, this.#labels);
+    const changes = followed(config.task, preferences.value, deed, this.#labels, this.app.only_class !== null);
     if (changes === null) return;
     this.#labels = 0;
     preferences.change(changes);
@@ -56,7 +61,7 @@ export class HintCallout extends AppView {
 
   protected override render(): unknown {
     const { preferences, config, navigator } = this.app;
-    const hint = navigator.problem.value === null ? currentHint(config.task, preferences.value) : null;
+    const hint = navigator.problem.value === null ? currentHint(config.task, preferences.value, this.app.only_class !== null) : null;
     if (hint === null) return this.#farewell();
     this.#has_row = true;
     // Messages come above it.
@@ -69,7 +74,7 @@ export class HintCallout extends AppView {
       <p>${this.#text(hint)}</p>
       <span class="hint-buttons">
         <button class="button small" data-testid="hint-done" @click=${() => this.#done(hint)}>Got it</button>
-        <span class="count">${all.indexOf(hint) + 1} of ${all.length}</span>
+        ${all.includes(hint) ? html`<span class="count">${all.indexOf(hint) + 1} of ${all.length}</span>` : nothing}
         <button class="button small ghost icon-only" data-testid="hints-away" aria-label="No more hints" title="No more hints"
           @click=${() => preferences.change({ hint_dismissed: true })}>${icon(X, 14)}</button>
       </span>
@@ -93,9 +98,9 @@ export class HintCallout extends AppView {
     preferences.change({ hints_done: [...preferences.value.hints_done, id] });
   }
 
-  #text({ text, touch_text = text }: Hint): unknown {
-    const shown = this.#touch.matches ? touch_text : text;
-    return shown.split(/(\{[\w-]+\})/).map((part) => (part.startsWith("{") ? this.#filled(part.slice(1, -1)) : part));
+  #text({ text, touch_text = text, cursor_text = text }: Hint): unknown {
+    const shown = this.app.ui.key_cursor.value ? cursor_text : this.#touch.matches ? touch_text : text;
+    return shown.split(/(\{[\w:-]+\})/).map((part) => (part.startsWith("{") ? this.#filled(part.slice(1, -1)) : part));
   }
 
   #filled(name: string): unknown {
@@ -103,7 +108,11 @@ export class HintCallout extends AppView {
     const chosen = classes.value.find(({ id }) => id === labelling.selected_class_id.value);
     if (name === "class") return html`<strong>${chosen?.name ?? "the chosen class"}</strong>`;
     if (name === "other") return classes.value.length === 2 ? "; elsewhere it adds one of the other class" : "";
-    const key = keys.keysOf(name as Command)[0];
+    const { only_class } = this.app;
+    if (name === "only") return html`<strong>${only_class?.name}</strong>`;
+    if (name === "another") return html`<strong>${only_class && anotherClass(classes.value, only_class)}</strong>`;
+    const [command, state] = name.split(":") as [Command, string?];
+    const key = (state === "off" ? keys.keysOf(command) : keys.keysNow(command))[0];
     return key === undefined ? "(no key)" : html`<kbd>${keyName(key)}</kbd>`;
   }
 }

@@ -10,7 +10,7 @@ import type { Readable } from "../../../state/signal";
 import type { Task } from "../../../state/types";
 import { copyDetails } from "../problem_details";
 import { AppView } from "./AppView";
-import { cursorLines, digitLines, mouseLines, type Fixed } from "./fixed_keys";
+import { cursorLines, cursorNote, digitLines, mouseLines, type Fixed } from "./fixed_keys";
 import { closeOnBackdrop, showDialog, whenClosed } from "./dialog";
 import { icon } from "./icon";
 
@@ -96,7 +96,9 @@ export class KeyHelp extends AppView {
     return found.map(({ keys, text, between }) => html`<li><span class="key-caps is-fixed">${capsOf(keys, between)}</span><span class="key-text">${text}</span></li>`);
   }
 
-  #row({ command, keys, text, task }: Binding): TemplateResult {
+  #row(binding: Binding): TemplateResult {
+    const { command, keys, text, task } = binding;
+    const note = cursorNote(binding, this.app.config.task);
     const capture = this.capture?.command === command ? this.capture : null;
     const is_changed = this.app.keys.changes[command] !== undefined;
     const caps = keys.length === 0 ? html`<span class="key-none">no key</span>` : capsOf(keys.map(keyCaps));
@@ -106,7 +108,7 @@ export class KeyHelp extends AppView {
         : html`<button class="key-caps ${capture ? "is-waiting" : ""}" data-testid="key-of-${command}" id="key-of-${command}"
             aria-labelledby="key-text-${command} key-of-${command}" title="Change the key" @click=${() => this.#wait(command)}>
             ${capture ? html`<span class="key-none">Press a key</span>` : caps}</button>`}
-      <span class="key-text" id="key-text-${command}">${text}${this.all_tasks && task !== undefined ? html` <span class="count">${TASK_NAMES[task]}</span>` : nothing}</span>
+      <span class="key-text" id="key-text-${command}">${text}${this.all_tasks && task !== undefined ? html` <span class="count">${TASK_NAMES[task]}</span>` : nothing}${note === "" ? nothing : html`<small class="key-note">${note}</small>`}</span>
       ${is_changed ? html`<button class="button ghost small icon-only" data-testid="reset-${command}" aria-label="As delivered: ${text}"
         title="As delivered" @click=${() => this.app.keys.reset(command)}>${icon(RotateCcw, 14)}</button>` : nothing}
       ${capture?.clash ? this.#clash(capture.command, capture.key ?? "", capture.clash) : nothing}

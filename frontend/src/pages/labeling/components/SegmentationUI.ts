@@ -14,7 +14,8 @@ import { icon } from "./icon";
 import { percent } from "./text";
 
 const STYLE_NAMES: readonly (readonly [OverlayStyle, string, string])[] = [
-  ["confidence", "Certainty", "The colour of the most likely class, fainter where the prediction is less sure; two classes: from red to green"],
+  ["certainty", "Classes", "The colour of the most likely class, fainter where the prediction is less sure"],
+  ["confidence", "Confidence", "From red to green: how sure the prediction is of one class"],
   ["classes", "Mask", "The most likely class everywhere, in full colour, however sure"],
   ["uncertainty", "Doubt", "Yellow where two classes are almost as likely: a point helps most there"],
   ["contour", "Outline", "Only the borders between the classes"],
@@ -28,7 +29,7 @@ export class SegmentationUI extends AppView {
   }
 
   protected override watchedAtLeisure(): readonly Readable<unknown>[] {
-    return [this.app.annotations.current, this.app.predictions.shown];
+    return [this.app.annotations.current, this.app.predictions.shown, this.app.stats.stats];
   }
 
   protected override render(): TemplateResult {
@@ -82,7 +83,7 @@ export class SegmentationUI extends AppView {
         <h2 id="prediction-title">Prediction</h2>
         ${this.app.signs.learning.value ? html`<span class="chip is-busy">Learning…</span>` : nothing}
       </div>
-      <div class="segmented is-tight" role="radiogroup" aria-label="Overlay style">
+      <div class="segmented is-tight is-five" role="radiogroup" aria-label="Overlay style">
         ${STYLE_NAMES.map(
           ([style, name, note]) => html`<button role="radio" aria-checked=${style === overlay_style} title=${this.tip(note, "overlay-style")}
             data-testid="overlay-${style}" @click=${() => preferences.change({ overlay_style: style })}>${name}</button>`,
@@ -115,30 +116,37 @@ export class SegmentationUI extends AppView {
   /** Of more than two classes: which one's confidence the heat map shows. */
   #confidenceOf(style: OverlayStyle): TemplateResult {
     const { picture_view, classes } = this.app;
-    const chosen = this.#heatClass()?.id ?? null;
+    const chosen = this.#heatClass()?.id;
     const choose = (event: Event): void => {
       if (!(event.target instanceof HTMLSelectElement)) return;
-      picture_view.showConfidenceOf(event.target.value === "" ? null : Number(event.target.value));
+      picture_view.showConfidenceOf(Number(event.target.value));
       event.target.blur();
     };
     return html`<select class="select class-choice" data-testid="confidence-class" aria-label="Class whose confidence is shown"
-      title="All classes at once, or how sure the prediction is of one of them, from red to green" ?disabled=${style !== "confidence"} @change=${choose}>
-      <option value="" ?selected=${chosen === null}>All classes, by colour</option>
-      ${classes.value.map(({ id, name }) => html`<option value=${id} ?selected=${id === chosen}>Only ${name}, red to green</option>`)}
+      title="Confidence: the class that the view from red to green is of" ?disabled=${style !== "confidence"} @change=${choose}>
+      ${classes.value.map(({ id, name }) => html`<option value=${id} ?selected=${id === chosen}>Confidence of ${name}</option>`)}
     </select>`;
   }
 
-  #heatClass(): LabelClass | null {
-    return this.app.classes.value.find(({ id }) => id === this.app.picture_view.confidence_class_id) ?? null;
+  /** Of two classes the first one's: the other one's is what is left. */
+  #heatClass(): LabelClass | undefined {
+    const { classes, picture_view } = this.app;
+    const [first] = classes.value;
+    return classes.value.length === 2 ? first : (classes.value.find(({ id }) => id === picture_view.confidence_class_id) ?? first);
   }
 
   /** What the colours mean: a ramp's ends, or the share of the area that each class has. */
   #legend(style: OverlayStyle): TemplateResult {
     const classes = this.app.classes.value;
+    const { only_class } = this.app;
+    if (only_class !== null) return html`<p class="hint legend" data-testid="one-class-legend">Only ${only_class.name} has labels so far</p>`;
     if (style === "uncertainty") return ramp("Sure", "is-uncertainty", "Undecided");
-    const heat_class = classes.length === 2 ? classes[0] : this.#heatClass();
-    if (style === "confidence" && heat_class) {
-      return ramp(classes.length === 2 ? (classes[1]?.name ?? "") : `Not ${heat_class.name}`, "", heat_class.name);
+    const heat_class = this.#heatClass();
+    const [first, second] = classes;
+    const is_two = classes.length === 2;
+    if (style === "confidence" && heat_class) return ramp(is_two ? (second?.name ?? "") : `Not ${heat_class.name}`, "", heat_class.name);
+    if (style === "certainty" && is_two && first && second) {
+      return ramp(second.name, "is-two", first.name, `--low: ${second.color}; --high: ${first.color}`);
     }
     const shares = this.#shares();
     const text = classes.map(({ name }, i) => `${name} ${percent(shares[i] ?? 0)}`).join(", ");
@@ -169,8 +177,8 @@ export class SegmentationUI extends AppView {
   };
 }
 
-function ramp(low: string, kind: string, high: string): TemplateResult {
-  return html`<div class="legend"><span>${low}</span><span class="legend-ramp ${kind}"></span><span>${high}</span></div>`;
+function ramp(low: string, kind: string, high: string, colors = ""): TemplateResult {
+  return html`<div class="legend"><span>${low}</span><span class="legend-ramp ${kind}" style=${colors === "" ? nothing : colors}></span><span>${high}</span></div>`;
 }
 
 customElements.define("fewclick-segmentation-ui", SegmentationUI);

@@ -2,6 +2,8 @@ import { Check, PaintBucket, Replace, type IconNode } from "lucide";
 import { html, nothing, type TemplateResult } from "lit";
 import { keyed } from "lit/directives/keyed.js";
 
+import { currentHint, ONE_CLASS } from "../../../state/hints";
+import { anotherClass } from "../../../state/only_class";
 import type { Readable } from "../../../state/signal";
 import { LARGEST_BRUSH_PX, SMALLEST_BRUSH_PX, type Correction, type ToolName } from "../../../state/tools";
 import { AppView } from "./AppView";
@@ -22,8 +24,12 @@ const HINTS: Readonly<Partial<Record<ToolName, TemplateResult>>> = {
 /** Above the image, beside its name: what the tool at work can be set to, and how it is used. */
 export class ToolOptions extends AppView {
   protected watched(): readonly Readable<unknown>[] {
-    const { tools, predictions } = this.app;
-    return [tools.tool, tools.brush_radius, tools.correction, predictions.shown];
+    const { tools, classes, preferences } = this.app;
+    return [tools.tool, tools.brush_radius, tools.correction, classes, preferences];
+  }
+
+  protected override watchedAtLeisure(): readonly Readable<unknown>[] {
+    return [this.app.predictions.shown, this.app.stats.stats];
   }
 
   protected override render(): unknown {
@@ -35,8 +41,17 @@ export class ToolOptions extends AppView {
     const tool = tools.tool.value;
     if (tool === "brush" || tool === "eraser") return this.#size();
     if (tool === "correct") return this.#corrections();
-    const hint = HINTS[tool];
+    const hint = this.#oneClass() ?? HINTS[tool];
     return hint === undefined ? nothing : keyed(tool, html`<div class="tool-options is-hint">${hint}</div>`);
+  }
+
+  /** Unless the row of hints says it. */
+  #oneClass(): TemplateResult | undefined {
+    const { classes, only_class, preferences, config } = this.app;
+    if (only_class === null || currentHint(config.task, preferences.value, true)?.id === ONE_CLASS.id) return undefined;
+    const another = anotherClass(classes.value, only_class);
+    const text = `Only ${only_class.name} has labels so far, so everything is predicted as it. Choose ${another} and mark a place of it.`;
+    return html`<span data-testid="one-class" title=${text}>Only ${only_class.name} has labels: mark a place of ${another} too</span>`;
   }
 
   #size(): TemplateResult {

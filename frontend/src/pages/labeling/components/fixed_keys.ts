@@ -1,3 +1,5 @@
+import { keyName, type Binding } from "../../../state/keymap";
+import { isCursorKey } from "../../../state/stage_cursor";
 import type { Task } from "../../../state/types";
 
 /** A line of the help that is no binding: nothing to change there. */
@@ -29,6 +31,14 @@ export function mouseLines(task: Task, class_count: number): Fixed[] {
     { keys: [["Wheel"]], text: "Zoom at the pointer" },
     { keys: [["Space", "drag"], ["Middle drag"]], text: "Move the image" },
   ];
+}
+
+/** What the keys of a command mean while the keyboard has a cursor on the image; "" where they stay what they are. */
+export function cursorNote({ keys }: Binding, task: Task): string {
+  const taken = keys.filter((key) => isCursorKey(key, task));
+  if (taken.length === 0) return "";
+  const does = taken.some((key) => key.endsWith("Enter")) ? "does what a click does" : "moves it";
+  return `With the cursor of the keyboard on, ${taken.map(keyName).join(", ")} ${does}`;
 }
 
 /** While the keyboard has a cursor on the image. */
