@@ -13,7 +13,7 @@ from db.errors import ConflictError, InvalidInputError, SessionNotFoundError
 from db.queries.annotation_rows import read_state, write_rows
 from db.queries.annotation_rules import ClassRules, Standing, present_classes
 from db.queries.annotation_state import State, with_parents
-from db.queries.class_histories import KEEP_APART
+from db.queries.class_histories import KEEP_APART, in_present_names, read_merges
 from db.queries.class_tree import read_tree
 from db.queries.events import add_event
 from db.queries.jobs import request_refit
@@ -87,11 +87,13 @@ class Change(Standing):
         """The same answer, now also for classes that were added since; nothing that an undo would have to show."""
         after = replace(self.before, answered_at=self.info.label_sequence + 1)
         position = self.image.history_position
-        self.db_session.execute(
-            update(AnnotationState)
-            .where(AnnotationState.image_id == self.image.id, AnnotationState.position == position)
-            .values(state=after.to_json())
-        )
+        here = (AnnotationState.image_id == self.image.id, AnnotationState.position == position)
+        kept = self.db_session.scalar(select(AnnotationState.state).where(*here))
+        content = after.to_json()
+        if kept is not None and State.from_json(in_present_names(kept, read_merges(self.db_session))).same_as(after):
+            # It may name classes that were merged since, and have them again when that is taken back.
+            content = {**kept, "answered_at": after.answered_at}
+        self.db_session.execute(update(AnnotationState).where(*here).values(state=content))
         return self.put_in_force(after, position)
 
     def put_in_force(self, after: State, position: int) -> dict[str, Any]:

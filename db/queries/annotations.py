@@ -22,6 +22,7 @@ from db.queries.annotation_change import Change, describe, session_info
 from db.queries.annotation_rows import read_state
 from db.queries.annotation_state import State, StoredPoint, with_parents
 from db.queries.class_groups import unasked_classes
+from db.queries.class_histories import in_present_names, read_merges
 from db.tables.annotations import AnnotationState
 from db.tables.images import Image
 from db.tasks import Annotates
@@ -224,4 +225,4 @@ def _state_at(db_session: Session, image: Image, position: int) -> State | None:
     data = db_session.scalar(select(AnnotationState.state).where(*wanted))
     if data is None:
         return None
-    return State() if position == 0 else State.from_json(data)
+    return State() if position == 0 else State.from_json(in_present_names(data, read_merges(db_session)))

@@ -14,7 +14,7 @@ from db.clock import utc_now
 from db.enums import ImageStatus, Split
 from db.queries.annotation_change import HISTORY_LENGTH, INSERT_STATE
 from db.queries.annotation_state import ClassMark, State, marks
-from db.queries.class_histories import KEEP_APART
+from db.queries.class_histories import KEEP_APART, in_present_names, read_merges
 from db.queries.portions import in_portions
 from db.tables.annotations import AnnotationState, ImageClass, Label
 from db.tables.images import Image
@@ -89,6 +89,7 @@ def read_states(db_session: Session, images: Mapping[int, ImageFacts], task: Tas
 def read_past(db_session: Session, positions: Mapping[int, int]) -> dict[int, State]:
     """The states of the past at these positions; position 0, which has no row, as long as the first is kept."""
     found: dict[int, State] = {}
+    merges = read_merges(db_session)
     for ids in in_portions(positions):
         wanted = {image_id: max(positions[image_id], 1) for image_id in ids}
         rows = select(AnnotationState.image_id, AnnotationState.position, AnnotationState.state).where(
@@ -98,7 +99,9 @@ def read_past(db_session: Session, positions: Mapping[int, int]) -> dict[int, St
         )
         for image_id, position, state in db_session.connection().execute(rows):
             if position == wanted[image_id]:
-                found[image_id] = State.from_json(state) if positions[image_id] > 0 else State()
+                found[image_id] = (
+                    State.from_json(in_present_names(state, merges)) if positions[image_id] > 0 else State()
+                )
     return found
 
 

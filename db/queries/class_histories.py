@@ -1,24 +1,22 @@
-"""What earlier states of images say of classes that were merged since."""
+"""What earlier states of images say of classes that were merged since.
+
+A merge leaves the histories as they are: to rewrite them takes seconds, in which nobody's click is stored. Whoever
+reads a state reads it `in_present_names`; what a person changes is written in those.
+"""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from db.queries.annotation_state import State, marks
-from db.queries.merged_content import said_with
-from db.queries.session_info import get_session_info
-from db.queries.state_texts import may_mention, mentions, rename, state_text, write_text
-from db.tables.annotations import AnnotationState, MergedAnnotation
+from db.tables.annotations import AnnotationState
 from db.tables.session import ClassMerge
-from db.tasks import Annotates
 
-STATES_PER_PORTION = 500
+Merges = Sequence[tuple[int, int]]
+"""A class, and the one that it was merged into, in the order in which that was done."""
 
 _newest = select(func.coalesce(func.max(AnnotationState.id), 0)).scalar_subquery()
 KEEP_APART = update(ClassMerge).where(ClassMerge.last_state_id > _newest).values(last_state_id=_newest)
@@ -26,59 +24,45 @@ KEEP_APART = update(ClassMerge).where(ClassMerge.last_state_id > _newest).values
 merge must stay below all that comes after it.
 """
 
-
-def merge_histories(db_session: Session, class_id: int, into_id: int, merge_id: int) -> None:
-    """Let all states name one class instead of another, and note for the merge where they did; in portions, as those of
-    a large session are more than fits into memory.
-    """
-    connection = db_session.connection()
-    if get_session_info(db_session).task.annotates is Annotates.CLASSES:
-        _merge_answers(connection, class_id, into_id, merge_id)
-        return
-    for rows in _portions(connection, class_id):
-        at = ((state_id, image_id, mentions(text, class_id)) for state_id, image_id, text in rows)
-        _note(connection, merge_id, [(state_id, image_id, {"at": found}) for state_id, image_id, found in at if found])
-    noted = select(MergedAnnotation.state_id).where(MergedAnnotation.merge_id == merge_id)
-    connection.execute(rename(connection, class_id, into_id).where(AnnotationState.id.in_(noted)))
+# Built once: every undo runs it, and putting a statement together takes longer than running it.
+_MERGES = select(ClassMerge.class_id, ClassMerge.into_id).order_by(ClassMerge.id)
 
 
-def _merge_answers(connection: Connection, class_id: int, into_id: int, merge_id: int) -> None:
-    """With several classes: those that hold both of the two have one of them then."""
-    for rows in _portions(connection, class_id):
-        states = [(state_id, image_id, json.loads(text)) for state_id, image_id, text in rows]
-        said = [(*state, said_with(state[2], class_id, into_id)) for state in states]
-        with_it = [(state_id, image_id, state, found) for state_id, image_id, state, found in said if found]
-        notes = [(state_id, image_id, found.to_json()) for state_id, image_id, _state, found in with_it]
-        _note(connection, merge_id, notes)
-        changed = [
-            {"row_id": state_id, "text": json.dumps(_with_class(state, class_id, into_id))}
-            for state_id, _image_id, state, _found in with_it
-        ]
-        if changed:
-            connection.execute(write_text(connection), changed)
+def read_merges(db_session: Session, before: ClassMerge | None = None) -> Merges:
+    """Those that hold, or those of them that came before one."""
+    statement = _MERGES if before is None else _MERGES.where(ClassMerge.id < before.id)
+    return [(class_id, into_id) for class_id, into_id in db_session.connection().execute(statement)]
 
 
-def _portions(connection: Connection, class_id: int) -> Iterator[list[Any]]:
-    """Id, image and text of the states that may name the class."""
-    statement = select(AnnotationState.id, AnnotationState.image_id, state_text).where(may_mention(class_id))
-    statement = statement.order_by(AnnotationState.id).limit(STATES_PER_PORTION)
-    last_id = 0
-    while rows := connection.execute(statement.where(AnnotationState.id > last_id)).all():
-        last_id = rows[-1][0]
-        yield list(rows)
+def in_present_names(state: dict[str, Any], merges: Merges) -> dict[str, Any]:
+    """The content of a state as if the merges had been done in it too."""
+    if not merges:
+        return state
+    names: dict[int | None, int] = {}
+    for class_id, into_id in merges:
+        names |= {old: into_id for old, new in names.items() if new == class_id} | {class_id: into_id}
+    said = {**state, "points": _renamed(state["points"], names)}
+    if state["label"] is not None:
+        [said["label"]] = _renamed([state["label"]], names)
+    if "regions" in state:
+        said["regions"] = _renamed(state["regions"], names)
+    if "classes" in state:
+        said["classes"] = _joined(state["classes"], merges)
+    return said
 
 
-def _note(connection: Connection, merge_id: int, contents: Sequence[tuple[int, int, dict[str, Any]]]) -> None:
-    notes = [
-        {"merge_id": merge_id, "image_id": image_id, "state_id": state_id, "content": content}
-        for state_id, image_id, content in contents
+def _renamed(found: Iterable[dict[str, Any]], names: dict[int | None, int]) -> list[dict[str, Any]]:
+    return [
+        {**one, "class_id": names[one["class_id"]]} if one["class_id"] in names else one  # as most are
+        for one in found
     ]
-    if notes:
-        connection.execute(insert(MergedAnnotation).inline(), notes)
 
 
-def _with_class(state: dict[str, Any], class_id: int, into_id: int) -> dict[str, Any]:
-    """An answer with several classes: one with both of them has one of them now."""
-    said = State.from_json(state)
-    named = ((into_id if found == class_id else found, origin) for found, origin in said.classes)
-    return replace(said, classes=marks(named)).to_json()
+def _joined(marks: Iterable[dict[str, Any]], merges: Merges) -> list[dict[str, Any]]:
+    """An answer with several classes: one with both of two that were merged keeps what it says of the second."""
+    origins = {mark["class_id"]: mark["origin"] for mark in marks}
+    for class_id, into_id in merges:
+        if class_id in origins:
+            origin = origins.pop(class_id)
+            origins.setdefault(into_id, origin)
+    return [{"class_id": found, "origin": origin} for found, origin in sorted(origins.items(), key=lambda m: m[0] or 0)]

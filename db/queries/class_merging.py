@@ -12,7 +12,6 @@ from sqlalchemy.orm import Session, aliased
 from db.clock import utc_now
 from db.queries.class_effects import affected_images, count_annotations, note_change
 from db.queries.class_groups import merge_image_classes
-from db.queries.class_histories import merge_histories
 from db.queries.class_tree import number, read_tree
 from db.queries.class_usage import class_usage
 from db.queries.merged_content import PointKey, Said
@@ -27,7 +26,9 @@ FIGURE_COLUMNS = ("class_id", "predicted_class_id")
 
 
 def merge(db_session: Session, source: LabelClass, target: LabelClass) -> int:
-    """Let `target` take over all that `source` has, histories too, and remove `source`.
+    """Let `target` take over all that `source` has, and remove `source`.
+
+    Histories go on naming it, see db/queries/class_histories.py.
 
     Returns:
         Number of points, regions and labels that it got.
@@ -40,7 +41,6 @@ def merge(db_session: Session, source: LabelClass, target: LabelClass) -> int:
     noted = _note(db_session, source, target)
     merge_image_classes(db_session, source, target)
     _merge_branches(db_session, source, target)
-    merge_histories(db_session, source.id, target.id, noted.id)
     for table in (Point, Label, Region):
         db_session.execute(update(table).where(table.class_id == source.id).values(class_id=target.id))
     for figure in FIGURES:

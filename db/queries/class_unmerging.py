@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, select, update
+from sqlalchemy import bindparam, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from db.errors import ConflictError
@@ -16,12 +15,12 @@ from db.queries.class_effects import affected_images, note_change
 from db.queries.class_groups import require_no_rivals_restored
 from db.queries.class_merging import FIGURES, figure_key
 from db.queries.class_tree import number, read_tree
-from db.queries.merged_content import Said, beside, count_missing, given_back, joined, said_with, still_said
+from db.queries.merged_content import Said, count_missing
 from db.queries.portions import in_portions
 from db.queries.session_info import get_session_info
-from db.queries.state_texts import said_again, state_text, write_text
 from db.queries.unmerged_marks import Dropped, changed_since, give_back_dropped, give_back_marks
-from db.tables.annotations import AnnotationState, Label, MergedAnnotation, Point, Region
+from db.queries.unmerged_states import give_back_states
+from db.tables.annotations import Label, MergedAnnotation, Point, Region
 from db.tables.images import Image
 from db.tables.session import ClassMerge, LabelClass
 from db.tasks import Annotates
@@ -117,9 +116,8 @@ class _Given:
 def _give_back_annotations(db_session: Session, noted: ClassMerge) -> _Given:
     of_merge = MergedAnnotation.merge_id == noted.id
     connection = db_session.connection()
-    image_ids = connection.scalars(
-        select(MergedAnnotation.image_id).where(of_merge).distinct().order_by(MergedAnnotation.image_id)
-    ).all()
+    untouched, touched = _images(db_session, noted)
+    image_ids = sorted(untouched | touched)
     given = _Given()
     for start in range(0, len(image_ids), IMAGES_PER_PORTION):
         ids = image_ids[start : start + IMAGES_PER_PORTION]
@@ -131,9 +129,11 @@ def _give_back_annotations(db_session: Session, noted: ClassMerge) -> _Given:
         had = {image_id: Said() for image_id in ids}
         had.update((image_id, Said.from_json(content)) for image_id, state_id, content in records if state_id is None)
         of_states = {state_id: content for _image_id, state_id, content in records if state_id is not None}
-        now, answers = _give_back_states(connection, noted, had, of_states)
+        looked_at = {image_id: had[image_id] for image_id in ids if image_id in touched}
+        found, answers = give_back_states(db_session, noted, looked_at, of_states)
+        now = had | found
         rows = _give_back_rows(db_session, noted, now)
-        marks = give_back_marks(db_session, noted, {i: found.mark for i, found in now.items() if found.mark})
+        marks = give_back_marks(db_session, noted, {i: said.mark for i, said in now.items() if said.mark})
         for image_id in changed_since(db_session, noted, answers.keys() - marks):
             given.dropped[image_id] = Dropped(answers[image_id], had[image_id].mark is not None)
         for image_id in ids:
@@ -142,71 +142,18 @@ def _give_back_annotations(db_session: Session, noted: ClassMerge) -> _Given:
     return given
 
 
-def _give_back_states(
-    connection: Connection, noted: ClassMerge, had: dict[int, Said], of_states: dict[int, dict[str, Any]]
-) -> tuple[dict[int, Said], dict[int, str]]:
-    """Let the histories of these images name the class again.
-
-    Args:
-        had: what the rows of each image had, by image.
-        of_states: what is noted of the states from before the merge that said it, by id.
-
-    Returns:
-        What the rows of each have to give back, and who said of the class that it holds, by image, in answers in force.
-    """
-    in_force = dict(connection.execute(select(Image.id, Image.history_position).where(Image.id.in_(had))).all())
-    now = dict(had)
-    rows = connection.execute(
-        select(AnnotationState.id, AnnotationState.image_id, AnnotationState.position, state_text)
-        .where(AnnotationState.image_id.in_(had))
-        .order_by(AnnotationState.image_id, AnnotationState.position)
-    )
-    changed = []
-    answers = {}
-    # Each is made out of the one before: texts are read only where something follows from them.
-    image_of_before, position_of_before, before = 0, 0, ""
-    for state_id, image_id, position, text in rows:
-        if state_id <= noted.last_state_id:
-            after = _as_before(text, of_states.get(state_id), noted)
-        else:
-            # The one before may be forgotten: then what the rows had is all that is known.
-            is_known = (image_of_before, position_of_before) == (image_id, position - 1)
-            known = _said_in(before, noted) if is_known else Said() if position == 1 else had[image_id]
-            after = _as_kept_since(text, known, noted)
-        image_of_before, position_of_before, before = image_id, position, after
-        if after != text:
-            changed.append({"row_id": state_id, "text": after})
-        if position == in_force[image_id]:
-            state = json.loads(after)
-            named = said_with(state, noted.class_id, noted.into_id)
-            now[image_id] = joined(named, beside(had[image_id], state))
-            if named.mark is not None:
-                answers[image_id] = named.mark[0]
-    if changed:
-        connection.execute(write_text(connection), changed)
-    return now, answers
-
-
-def _as_before(text: str, content: dict[str, Any] | None, noted: ClassMerge) -> str:
-    """A state from before the merge, as it was then."""
-    if content is None:
-        return text
-    if "at" in content:
-        return said_again(text, content["at"], noted.class_id, noted.into_id)
-    return json.dumps(given_back(json.loads(text), Said.from_json(content), noted.class_id, noted.into_id))
-
-
-def _as_kept_since(text: str, before: Said, noted: ClassMerge) -> str:
-    """A state from after the merge, with what it kept of what was said `before` it."""
-    if not before:
-        return text
-    state = json.loads(text)
-    kept = still_said(before, state, noted.into_id)
-    return json.dumps(given_back(state, kept, noted.class_id, noted.into_id)) if kept else text
-
-
-def _said_in(text: str, noted: ClassMerge) -> Said:
-    return said_with(json.loads(text), noted.class_id, noted.into_id)
+def _images(db_session: Session, noted: ClassMerge) -> tuple[set[int], set[int]]:
+    """Images that have what they had when the classes were merged, and others that may have something to give back."""
+    merged_at = db_session.get_one(LabelClass, noted.class_id).unasked[-1][0]
+    connection = db_session.connection()
+    counts = select(MergedAnnotation.image_id, func.count(MergedAnnotation.state_id))
+    counts = counts.where(MergedAnnotation.merge_id == noted.id).group_by(MergedAnnotation.image_id)
+    n_states = dict(connection.execute(counts).all())
+    changed = connection.execute(select(Image.id, Image.label_sequence).where(Image.label_sequence >= merged_at))
+    # The merge itself was the change of this number to images that had the class, if there were any.
+    touched = {image_id for image_id, sequence in changed if sequence > merged_at or image_id not in n_states}
+    touched |= {image_id for image_id, count in n_states.items() if count}
+    return n_states.keys() - touched, touched
 
 
 def _give_back_rows(db_session: Session, noted: ClassMerge, now: dict[int, Said]) -> dict[int, Said]:

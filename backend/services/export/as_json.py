@@ -104,7 +104,7 @@ def _image(exported: ExportedImage, *, history: bool) -> dict[str, Any]:
     if history:
         content["history_position"] = image.history_position
         content["history"] = [
-            {"position": state.position, "created_at": state.created_at.isoformat(), **state.state}
+            {"position": state.position, "created_at": state.created_at.isoformat(), **state.content}
             for state in exported.history
         ]
         if exported.shapes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from db.enums import ImageStatus, RegionKind
+from db.queries.class_histories import in_present_names, read_merges
 from db.queries.class_tree import ClassTree, read_tree
 from db.tables.annotations import AnnotationState, ImageClass, Label, Point, Region, RegionShape
 from db.tables.images import Image
@@ -36,6 +38,15 @@ class ExportedRegion:
 
 
 @dataclass(frozen=True)
+class PastState:
+    """What was once said about an image, in the names that classes have since they were merged."""
+
+    position: int
+    created_at: dt.datetime
+    content: dict[str, Any]
+
+
+@dataclass(frozen=True)
 class ExportedImage:
     """An image and what is said about it, without annotations of removed classes."""
 
@@ -45,7 +56,7 @@ class ExportedImage:
     classes: list[ImageClass] | None
     """Where an image may have several; None while nobody has answered."""
     prediction: Prediction | None
-    history: list[AnnotationState]
+    history: list[PastState]
     """Oldest first; empty unless asked for."""
     regions: list[ExportedRegion] = field(default_factory=list)
     """The last on top; erasers included."""
@@ -89,11 +100,13 @@ def _with_annotations(
     }
     answers = _answers(db_session, ids, class_ids)
     predictions = {p.image_id: p for p in db_session.scalars(select(Prediction).where(Prediction.image_id.in_(ids)))}
-    states: dict[int, list[AnnotationState]] = defaultdict(list)
+    states: dict[int, list[PastState]] = defaultdict(list)
     if history:
+        merges = read_merges(db_session)
         wanted = select(AnnotationState).where(AnnotationState.image_id.in_(ids))
         for state in db_session.scalars(wanted.order_by(AnnotationState.image_id, AnnotationState.position)):
-            states[state.image_id].append(state)
+            content = in_present_names(state.state, merges)
+            states[state.image_id].append(PastState(state.position, state.created_at, content))
     for image in images:
         yield ExportedImage(
             image=image,

@@ -185,7 +185,6 @@ def test_restore__a_row_of_the_same_id_is_another_point(segmentation_session: Re
 
 def test_restore__more_images_than_a_portion(classification_session: ReadySession, monkeypatch: Any) -> None:
     monkeypatch.setattr("db.queries.class_unmerging.IMAGES_PER_PORTION", 2)
-    monkeypatch.setattr("db.queries.class_histories.STATES_PER_PORTION", 2)
     ids = classification_session.image_ids[:5]
     for image_id in ids:
         change(classification_session, image_id, "set_label", A)

@@ -117,8 +117,7 @@ def test_with_hidden__right_above_what_lay_below() -> None:
     assert with_hidden([first], [first], [first]) == (first,)
 
 
-def test_merge_class__histories_longer_than_a_portion(segmentation_session: ReadySession, monkeypatch: Any) -> None:
-    monkeypatch.setattr("db.queries.class_histories.STATES_PER_PORTION", 2)
+def test_merge_class__histories_show_the_other_class(segmentation_session: ReadySession) -> None:
     for count in range(1, 6):
         painted(segmentation_session, *(B for _ in range(count)))
     with segmentation_session.database.write() as db_session:
