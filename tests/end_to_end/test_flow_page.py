@@ -264,7 +264,7 @@ def test_comment__saved_shown_found_and_jumped_to(page: Page, url: str) -> None:
     expect(page.get_by_test_id("jump-option-6")).to_have_attribute("aria-selected", "true")
     page.keyboard.press("Enter")
     expect_image(page, 6)
-    expect(page.get_by_test_id("arrival")).to_have_text("You chose it")
+    expect(page.get_by_test_id("arrival")).to_have_text("This image: chosen by you")
     with Client(url) as client:
         assert client.json("GET", "images/2")["comment_revision"] == 1
 
@@ -274,12 +274,14 @@ def test_strategy__by_keyboard_with_what_it_means(page: Page, url: str) -> None:
     expect_image(page, 1)
     page.keyboard.press("Shift+N")
     expect(page.get_by_test_id("strategy")).to_be_focused()
-    expect(page.get_by_text("The next image in order that has no answer yet.", exact=True)).to_be_visible()
+    expect(
+        page.get_by_text("Next goes to the following image in the list that has no answer yet.", exact=True)
+    ).to_be_visible()
     page.keyboard.press("r")
     expect(page.get_by_test_id("strategy")).to_have_value("random")
     page.keyboard.press("Enter")
     page.keyboard.press("f")
-    expect(page.get_by_test_id("arrival")).to_have_text("Drawn at random")
+    expect(page.get_by_test_id("arrival")).to_have_text("This image: drawn at random")
 
 
 def test_failed_image__shown_by_its_address(

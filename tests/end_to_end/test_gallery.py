@@ -107,10 +107,16 @@ def test_labels__one_request_and_one_step_back(page: Page, url: str) -> None:
     expect(page.get_by_test_id("tile-label")).to_have_count(4)
     assert [change["action"] for change in sent] == ["label"]
     assert page.get_by_test_id("tile-label").first.get_attribute("data-origin") == "human"
+    assert selected(page) == []
+    expect(page.get_by_test_id("accept-all")).to_have_text("Accept the 2 unlabelled")
     page.get_by_test_id("toast").get_by_role("button", name="Undo").click()
     expect(page.get_by_test_id("tile-label")).to_have_count(0)
+    assert selected(page) == [2, 3, 4, 5]
     page.keyboard.press("Control+Shift+z")
     expect(page.get_by_test_id("tile-label")).to_have_count(4)
+    assert selected(page) == []
+    page.get_by_test_id("gallery-item-2").click()
+    page.get_by_test_id("gallery-item-5").click(modifiers=["Shift"])
     page.keyboard.press(".")
     name = page.get_by_test_id("palette-class-1").locator(".palette-name").inner_text()
     page.get_by_test_id("palette-input").fill(name)

@@ -10,6 +10,7 @@ from playwright.sync_api import Page, expect
 
 from benchmarks.client import Client
 from tests.conftest import ReadySession
+from tests.end_to_end.labeling_page import Watch
 
 Serve = Callable[[ReadySession], str]
 
@@ -229,6 +230,36 @@ def test_small_screens__training_stays_in_sight_and_the_picture_has_the_room(
     assert stage is not None
     assert stage["y"] <= 80, "the rows above the picture take more than a fifth of the screen"
     assert stage["height"] >= 240
+
+
+@pytest.mark.parametrize("size", [(1280, 720), (800, 900), (390, 844)])
+def test_notices__lie_beside_the_image_and_move_nothing(
+    page: Page, url: str, watch: Watch, size: tuple[int, int]
+) -> None:
+    watch.network_errors_allowed = True
+    page.set_viewport_size({"width": size[0], "height": size[1]})
+    open_image(page, url, 1)
+    page.wait_for_timeout(500)
+    stage = page.locator(".stage-frame")
+    before = stage.bounding_box()
+    page.evaluate("""() => {
+      window.shifts = [];
+      new PerformanceObserver((list) => {
+        for (const e of list.getEntries()) window.shifts.push([e.value, ...e.sources.map((s) => s.node?.outerHTML?.slice(0, 80))]);
+      }).observe({ type: "layout-shift" });
+    }""")
+    page.route("**/api/**", lambda route: route.abort())
+    banner = page.get_by_test_id("banner")
+    expect(banner).to_contain_text("The server does not answer")
+    assert stage.bounding_box() == before
+    place = banner.bounding_box()
+    assert before is not None
+    assert place is not None
+    is_beside = place["x"] >= before["x"] + before["width"] or place["y"] + place["height"] <= before["y"]
+    assert is_beside, f"the notice at {place} covers the image at {before}"
+    expect(page.get_by_test_id("save-sign")).to_be_visible()
+    page.wait_for_timeout(300)
+    assert page.evaluate("window.shifts") == []
 
 
 def test_notices__can_be_put_away(page: Page, url: str) -> None:

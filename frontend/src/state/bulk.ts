@@ -36,6 +36,8 @@ export interface BulkOutcome {
 interface BulkStep {
   readonly what: string;
   readonly images: readonly BulkImage[];
+  /** What was selected, and no longer is. */
+  readonly selected: readonly number[];
 }
 
 /** What was changed in bulk on this page; undone from the newest on. */

@@ -42,6 +42,11 @@ export function withRange(selection: Selection, ids: readonly number[], place: n
   return { ids: capped(new Set(added ? [...selection.ids, ...ids] : ids)), place, anchor: selection.anchor };
 }
 
+/** The keyboard, and where a range begins, stay where they are. */
+export function without(selection: Selection, gone: ReadonlySet<number>): Selection {
+  return { ...selection, ids: new Set([...selection.ids].filter((id) => !gone.has(id))) };
+}
+
 export function moved(selection: Selection, place: number, keeps_anchor: boolean): Selection {
   return { ...selection, place, anchor: keeps_anchor ? selection.anchor : place };
 }

@@ -8,6 +8,8 @@ import type { SaveQueue } from "./save_queue";
 /** Changes of many images: one request each, one step of undo each. */
 export class BulkLabelling {
   readonly busy = new Signal(false);
+  /** What had been selected for the step that was undone (to be selected again) or redone (no longer) last. */
+  readonly reselected = new Signal<{ readonly ids: readonly number[]; readonly selects: boolean }>({ ids: [], selects: false });
   readonly #history = new BulkHistory();
   #told = "";
 
@@ -18,12 +20,14 @@ export class BulkLabelling {
     private readonly onChanged: (changed: BulkOutcome["changed"]) => void,
   ) {}
 
-  /** `what`: in words, as "labelled lion". False if nothing was changed. */
-  async change(change: BulkChange, what: string): Promise<boolean> {
+  /**
+   * `what`: in words, as "labelled lion". `selected`: what was selected for it, and is not any more. False if nothing was changed.
+   */
+  async change(change: BulkChange, what: string, selected: readonly number[] = []): Promise<boolean> {
     const outcome = await this.#send(change);
     if (outcome === null) return false;
     const done = outcome.changed.length > 0;
-    const step = { what, images: outcome.changed };
+    const step = { what, images: outcome.changed, selected };
     if (done) this.#history.did(step);
     const action = done ? { action: { text: "Undo", run: () => void (this.#history.toUndo === step && this.undo()) } } : {};
     this.#withdraw();
@@ -57,6 +61,7 @@ export class BulkLabelling {
     this.#withdraw();
     if (action === "undo") this.#history.undid(outcome.changed);
     else this.#history.redid(outcome.changed);
+    this.reselected.set({ ids: step.selected, selects: action === "undo" });
     this.toasts.show("info", outcomeText(outcome, action === "undo" ? `no longer ${step.what}` : `${step.what} again`));
   }
 

@@ -29,7 +29,8 @@ function make(count: number) {
     gallery_sort: new Signal("id"),
   };
   const selected: { now: Selection } = { now: NOTHING_SELECTED };
-  return { actions: new GalleryActions(() => app as unknown as App, () => selected.now), sent, listed, selected, app };
+  const select = (selection: Selection): void => void (selected.now = selection);
+  return { actions: new GalleryActions(() => app as unknown as App, () => selected.now, select), sent, listed, selected, app };
 }
 
 test("acceptAll: a few at once", async () => {
@@ -65,6 +66,30 @@ test("acceptAll: what was refused is said, and nothing is accepted", async () =>
   app.acceptable.find = () => Promise.resolve({ ids: [], total: null, refusal: "still loading" });
   await actions.acceptAll();
   expect([sent, app.toasts.value.map(({ text }) => text)]).toEqual([[], ["still loading"]]);
+});
+
+test.each([["classification", []], ["multilabel", [3]]])("choose: in a %s session %j stays selected, and undo selects what was labelled", async (task, left) => {
+  const { actions, selected, app } = make(3);
+  Object.assign(app, { config: { task }, classes: new Signal([{ id: 1, name: "lion" }]), noteClass: () => undefined });
+  Object.assign(app.gallery, { image: () => null });
+  selected.now = { ids: new Set([3]), place: 2, anchor: 2 };
+  await actions.choose(1);
+  expect([[...selected.now.ids], selected.now.place]).toEqual([left, 2]);
+  actions.reselect([3, 4], true);
+  expect([...selected.now.ids]).toEqual([3]);
+});
+
+test("choose: what failed is selected again, unless something else is", async () => {
+  const { actions, selected, app } = make(3);
+  Object.assign(app, { config: { task: "classification" }, classes: new Signal([]), noteClass: () => undefined });
+  app.bulk.change = () => Promise.resolve(false);
+  selected.now = { ids: new Set([3]), place: 2, anchor: 2 };
+  await actions.choose(1);
+  expect([...selected.now.ids]).toEqual([3]);
+  const done = actions.choose(1);
+  selected.now = { ...selected.now, ids: new Set([2]) };
+  await done;
+  expect([...selected.now.ids]).toEqual([2]);
 });
 
 test("run: a selection takes the question away, so that Escape clears the selection", async () => {

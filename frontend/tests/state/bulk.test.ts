@@ -16,7 +16,7 @@ test("outcomeText: how many, and how many not", () => {
 
 test("BulkHistory: a step is undone once, redone once, and forgotten by a new one", () => {
   const history = new BulkHistory();
-  const step = { what: "labelled", images: [{ id: 1, revision: 1 }] };
+  const step = { what: "labelled", images: [{ id: 1, revision: 1 }], selected: [1] };
   history.did(step);
   expect(history.toUndo).toBe(step);
   history.undid([{ id: 1, revision: 2 }]);

@@ -14,9 +14,9 @@ const SAVED: SaveReport = { status: "saved", trouble: null, is_kept: true };
 test("arrivalText: of what the head was least sure", () => {
   const by_model = { kind: "strategy", strategy: "least_confident" } as const;
   const probabilities = [{ class_id: 1, p: 0.41 }, { class_id: 2, p: 0.54 }, { class_id: 3, p: 0.05 }];
-  expect(arrivalText(by_model, IMAGE, CLASSES, probabilities)).toBe("Least confident: 0.54 cat / 0.41 dog");
-  expect(arrivalText(by_model, IMAGE, CLASSES, [])).toBe("Least confident: 75 % sure");
-  expect(arrivalText(by_model, { ...IMAGE, uncertainty: null }, CLASSES, [])).toBe("Least confident: no prediction yet");
+  expect(arrivalText(by_model, IMAGE, CLASSES, probabilities)).toBe("This image: 0.54 cat / 0.41 dog");
+  expect(arrivalText(by_model, IMAGE, CLASSES, [])).toBe("This image: 75 % sure");
+  expect(arrivalText(by_model, { ...IMAGE, uncertainty: null }, CLASSES, [])).toBe("This image: no prediction yet");
 });
 
 test("arrivalText: a random check looks like any other image of its strategy", () => {

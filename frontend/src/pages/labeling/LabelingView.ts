@@ -27,7 +27,7 @@ import { Commands } from "./commands";
 import { CursorDesk } from "./cursor_desk";
 import { Keyboard } from "./keyboard";
 import { LazyDialogs } from "./lazy_dialogs";
-import { emptyState, stageChips, stageNotices } from "./notices";
+import { emptyState, stageChips, stageNotices, workNotices } from "./notices";
 import { roveFocusIn } from "./roving_focus";
 import { StageFeed } from "./stage_feed";
 import { ToolDesk } from "./tool_desk";
@@ -136,6 +136,7 @@ export class LabelingView extends AppView {
           <fewclick-quality-panel .app=${app}></fewclick-quality-panel>
           <fewclick-training-panel .app=${app}></fewclick-training-panel>
         </aside>
+        ${workNotices(app)}
       </main>
       ${gallery_open ? html`<fewclick-gallery .app=${app}></fewclick-gallery>` : nothing}
       <fewclick-class-palette .app=${app}></fewclick-class-palette>

@@ -50,9 +50,14 @@ export function emptyState(app: App, goOn: () => void): TemplateResult | typeof 
   return nothing;
 }
 
-/** What lies over the image, and can be put away. Nothing moves when it comes and goes. */
+/** What lies over the image where nothing is left to label, and can be put away. Nothing moves when it comes and goes. */
 export function stageNotices(app: App): TemplateResult {
-  return html`<div class="stage-notices">${healthBanner(app)} ${allDone(app)}</div>`;
+  return html`<div class="stage-notices">${allDone(app)}</div>`;
+}
+
+/** What is the matter, beside the image: while a server is away people go on labelling. Nothing moves for it, either. */
+export function workNotices(app: App): TemplateResult {
+  return html`<div class="work-notices">${healthBanner(app)}</div>`;
 }
 
 /** Nothing is left to answer: what to do now. */

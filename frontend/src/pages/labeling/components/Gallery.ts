@@ -25,7 +25,7 @@ export class Gallery extends AppView {
   declare first_row: number;
   declare grid: Grid;
   readonly #observer = new ResizeObserver(() => this.#measure());
-  readonly #actions = new GalleryActions(() => this.app, () => this.selection);
+  readonly #actions = new GalleryActions(() => this.app, () => this.selection, (selection) => (this.selection = selection));
   readonly #drawing = new GalleryDrawing(() => this.requestUpdate());
   readonly #selecting = new GallerySelecting({
     app: () => this.app,
@@ -66,9 +66,10 @@ export class Gallery extends AppView {
 
   override connectedCallback(): void {
     super.connectedCallback();
-    const { filter, gallery_sort, gallery } = this.app;
+    const { filter, gallery_sort, gallery, bulk } = this.app;
     this.#stop_filter = [filter, gallery_sort].map((signal) => signal.subscribe(() => this.#toStart()));
     this.#stop_filter.push(this.#actions.onQuestion(() => this.requestUpdate()));
+    this.#stop_filter.push(bulk.reselected.subscribe(({ ids, selects }) => this.#actions.reselect(ids, selects)));
     void gallery.reload();
   }
 

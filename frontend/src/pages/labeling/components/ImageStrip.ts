@@ -77,13 +77,13 @@ export class ImageStrip extends AppView {
     const why = this.#why();
     const line = reviewing.value ? REVIEW_LINE : STRATEGY_LINES[strategy.value];
     return html`<label class="next-by" title=${this.tip(line, "strategy")}>
-      <span class="next-by-name">Next by</span>
+      <span class="next-by-name">Next goes to</span>
       <select class="select" data-testid="strategy" aria-describedby="strategy-line" @change=${this.#chooseStrategy} @keydown=${this.#strategyKey}
         @pointerdown=${() => (this.#by_key = false)}>
         ${STRATEGIES.map(
           (one) => html`<option value=${one} title=${STRATEGY_LINES[one]} .selected=${!reviewing.value && one === strategy.value}>${STRATEGY_NAMES[one]}</option>`,
         )}
-        <option value=${REVIEW} title=${REVIEW_LINE} .selected=${reviewing.value}>Review: all, in order</option>
+        <option value=${REVIEW} title=${REVIEW_LINE} .selected=${reviewing.value}>Review: every image</option>
       </select>
       <span class="next-by-why" data-testid="arrival" title=${why}>${why}</span>
       <span class="next-by-line" id="strategy-line">${line}</span>

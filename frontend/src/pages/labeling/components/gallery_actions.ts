@@ -3,10 +3,10 @@ import { html, nothing, type TemplateResult } from "lit";
 
 import { explain } from "../../../api/errors";
 import type { App } from "../../../app";
-import { acceptQuestion, bySight, MOST_UNASKED, type BulkAction, type BulkImage } from "../../../state/bulk";
+import { acceptQuestion, bySight, MOST_UNASKED, type BulkAction, type BulkChange, type BulkImage } from "../../../state/bulk";
 import { asksModel } from "../../../state/image_filter";
 import type { Command } from "../../../state/keymap";
-import { MOST_SELECTED, type Selection } from "../../../state/selection";
+import { MOST_SELECTED, without, type Selection } from "../../../state/selection";
 import { Signal } from "../../../state/signal";
 import { icon } from "./icon";
 import { counted, grouped } from "../../../state/words";
@@ -29,6 +29,7 @@ export class GalleryActions {
   constructor(
     private readonly of: () => App,
     private readonly selection: () => Selection,
+    private readonly select: (selection: Selection) => void,
   ) {}
 
   /** A class for all that are selected; of several, one that all of them have goes again. */
@@ -39,7 +40,8 @@ export class GalleryActions {
     noteClass(class_id);
     const by_model = this.#byModel();
     const images = this.#images();
-    if (config.task !== "multilabel") await bulk.change({ action: "label", images, class_id, by_model }, `labelled ${name}`);
+    if (config.task !== "multilabel") await this.#finish({ action: "label", images, class_id, by_model }, `labelled ${name}`);
+    // Another class may follow, so these stay selected.
     else if (this.#allHave(class_id)) await bulk.change({ action: "remove", images, class_id }, `no longer ${name}`);
     else await bulk.change({ action: "add", images, class_id, by_model }, `labelled ${name}`);
   }
@@ -90,13 +92,13 @@ export class GalleryActions {
   }
 
   async simple(action: BulkAction, what: string): Promise<void> {
-    if (this.#anySelected()) await this.of().bulk.change({ action, images: this.#images(), by_model: this.#byModel() }, what);
+    if (this.#anySelected()) await this.#finish({ action, images: this.#images(), by_model: this.#byModel() }, what);
   }
 
   /** None of the classes, where an image may have several. */
   async none(): Promise<void> {
     if (this.of().config.task !== "multilabel" || !this.#anySelected()) return;
-    await this.of().bulk.change({ action: "label", images: this.#images(), class_ids: [], by_model: this.#byModel() }, "answered with none of the classes");
+    await this.#finish({ action: "label", images: this.#images(), class_ids: [], by_model: this.#byModel() }, "answered with none of the classes");
   }
 
   run(command: Command, open: () => void, escape: () => boolean): boolean {
@@ -132,9 +134,9 @@ export class GalleryActions {
   }
 
   async #accept(ids: readonly number[]): Promise<void> {
-    const { gallery, bulk, toasts } = this.of();
+    const { gallery, toasts } = this.of();
     const { seen, unseen } = bySight(ids, (id) => gallery.seen(id));
-    if (seen.length > 0) await bulk.change({ action: "accept", images: seen, by_model: true }, "accepted as predicted");
+    if (seen.length > 0) await this.#finish({ action: "accept", images: seen, by_model: true }, "accepted as predicted");
     if (unseen.length === 0) return;
     const what = `${counted(unseen.length, "image")} ${unseen.length === 1 ? "was" : "were"}`;
     toasts.show("warning", `${what} never in sight and left alone.`, {
@@ -147,6 +149,22 @@ export class GalleryActions {
     const { gallery, bulk } = this.of();
     const images = ids.map((id) => gallery.seen(id));
     await bulk.change({ action: "accept", images, unseen: true, by_model: true }, "accepted unseen");
+  }
+
+  /** What is answered is no longer selected, so that the next ones can be; undo selects it again, and so does a failure. */
+  async #finish(change: BulkChange, what: string): Promise<void> {
+    const { ids } = this.selection();
+    this.select(without(this.selection(), ids));
+    const done = await this.of().bulk.change(change, what, [...ids]);
+    if (!done) this.reselect([...ids], true);
+  }
+
+  /** Unless something else was selected meanwhile. */
+  reselect(ids: readonly number[], selects: boolean): void {
+    const { listed } = this.of().gallery;
+    const now = this.selection();
+    if (!selects) this.select(without(now, new Set(ids)));
+    else if (now.ids.size === 0) this.select({ ...now, ids: new Set(ids.filter((id) => listed.value.has(id))) });
   }
 
   #images(): BulkImage[] {

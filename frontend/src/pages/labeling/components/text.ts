@@ -3,8 +3,8 @@ import { counted, grouped, sampleNoun } from "../../../state/words";
 import type { ExtractionHealth, Extractor, HeadInForce, HeadKind, HeldOut, Strategy, Task, Training } from "../../../state/types";
 
 export const STRATEGY_NAMES: Readonly<Record<Strategy, string>> = {
-  sequential: "In order",
-  random: "Random",
+  sequential: "Unlabelled, in order",
+  random: "Random unlabelled",
   least_confident: "Least confident",
   least_confident_minority: "Least confident, rarest class",
 };
