@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from sqlalchemy import case, exists, func, insert, select, update
+from sqlalchemy import case, exists, func, select, update
 from sqlalchemy.orm import Session
 
 from db.enums import ImageStatus, JobKind
+from db.queries.events import add_events
 from db.queries.jobs import request_job
 from db.queries.portions import in_portions
 from db.queries.session_info import get_session_info
 from db.tables.annotations import ANNOTATION_TABLES, ImageClass, Label, Point, Region
 from db.tables.images import Image
-from db.tables.processes import Event
 from db.tables.session import LabelClass
 
 
@@ -28,7 +28,8 @@ def affected_images(db_session: Session, *class_ids: int) -> list[int]:
     """Images with an annotation of one of the classes."""
     found: set[int] = set()
     for table in ANNOTATION_TABLES:
-        found.update(db_session.scalars(select(table.image_id).where(table.class_id.in_(class_ids))))
+        with_one = select(table.image_id).where(table.class_id.in_(class_ids)).distinct()
+        found.update(db_session.connection().scalars(with_one))
     return sorted(found)
 
 
@@ -56,9 +57,13 @@ def note_change(db_session: Session, image_ids: Collection[int]) -> None:
             update(Image)
             .where(Image.id.in_(ids))
             .values(revision=Image.revision + 1, label_sequence=info.label_sequence, status=status)
-            .execution_options(synchronize_session="fetch")
+            .execution_options(synchronize_session=False)
         )
-        changed = db_session.execute(select(Image.id, Image.revision).where(Image.id.in_(ids))).all()
-        events = [{"kind": "annotation", "payload": {"image_id": row.id, "revision": row.revision}} for row in changed]
-        db_session.execute(insert(Event), events)
+        changed = db_session.connection().execute(select(Image.id, Image.revision).where(Image.id.in_(ids))).all()
+        revisions = [{"image_id": image_id, "revision": revision} for image_id, revision in changed]
+        add_events(db_session, "annotation", revisions)
+    # Read anew where they are known: to have the rows returned for that costs more than all the rest.
+    for known in db_session.identity_map.values():
+        if isinstance(known, Image):
+            db_session.expire(known)
     request_job(db_session, JobKind.REFIT)

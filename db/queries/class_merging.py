@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import String, func, insert, select, type_coerce, update
 from sqlalchemy.orm import Session, aliased
 
 from db.clock import utc_now
@@ -97,9 +97,10 @@ def figure_key(figure: type[PredictionOutcome | Agreement]) -> Any:
 def _note_rows(db_session: Session, noted: ClassMerge) -> None:
     """What the rows in force say with the class, image by image."""
     points: dict[int, Counter[PointKey]] = defaultdict(Counter)
-    found = select(Point.image_id, Point.x, Point.y, Point.origin).where(Point.class_id == noted.class_id)
-    for image_id, x, y, origin in db_session.execute(found.order_by(Point.id)):
-        points[image_id][x, y, origin.value] += 1
+    found = select(Point.image_id, Point.x, Point.y, type_coerce(Point.origin, String))
+    rows = db_session.connection().execute(found.where(Point.class_id == noted.class_id).order_by(Point.id))
+    for image_id, x, y, origin in rows.all():
+        points[image_id][x, y, origin] += 1
     regions: dict[int, set[int]] = defaultdict(set)
     for image_id, region_id in db_session.execute(
         select(Region.image_id, Region.id).where(Region.class_id == noted.class_id)
@@ -122,7 +123,7 @@ def _note_rows(db_session: Session, noted: ClassMerge) -> None:
         for image_id in sorted({*points, *regions, *labels, *marks})
     ]
     for portion in in_portions(values):
-        db_session.execute(insert(MergedAnnotation), portion)
+        db_session.connection().execute(insert(MergedAnnotation).inline(), portion)
 
 
 def _marks(db_session: Session, noted: ClassMerge) -> dict[int, tuple[str, str | None]]:

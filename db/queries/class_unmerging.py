@@ -7,7 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sqlalchemy import bindparam, delete, func, select, update
+from sqlalchemy import String, delete, func, select, type_coerce, update
 from sqlalchemy.orm import Session
 
 from db.errors import ConflictError
@@ -25,9 +25,7 @@ from db.tables.images import Image
 from db.tables.session import ClassMerge, LabelClass
 from db.tasks import Annotates
 
-IMAGES_PER_PORTION = 200
-
-_GIVE_POINT = update(Point).where(Point.id == bindparam("row_id"))
+IMAGES_PER_PORTION = 500
 
 
 def unmerge(db_session: Session, label_class: LabelClass) -> tuple[int, int]:
@@ -161,16 +159,16 @@ def _give_back_rows(db_session: Session, noted: ClassMerge, now: dict[int, Said]
     own, into = noted.class_id, noted.into_id
     left = {image_id: said.points.copy() for image_id, said in now.items() if said.points}
     point_ids = []
-    found = select(Point.id, Point.image_id, Point.x, Point.y, Point.origin)
+    found = select(Point.id, Point.image_id, Point.x, Point.y, type_coerce(Point.origin, String))
     found = found.where(Point.image_id.in_(left), Point.class_id == into).order_by(Point.id)
     connection = db_session.connection()
-    for point_id, image_id, x, y, origin in connection.execute(found):
-        key = (x, y, str(origin))
+    for point_id, image_id, x, y, origin in connection.execute(found).all():
+        key = (x, y, origin)
         if left[image_id][key] > 0:
             left[image_id][key] -= 1
-            point_ids.append({"row_id": point_id})
-    if point_ids:
-        connection.execute(_GIVE_POINT.values(class_id=own), point_ids)
+            point_ids.append(point_id)
+    for ids in in_portions(point_ids):
+        connection.execute(update(Point).where(Point.id.in_(ids)).values(class_id=own))
 
     regions: set[int] = set()
     for ids in in_portions([region_id for said in now.values() for region_id in said.regions]):

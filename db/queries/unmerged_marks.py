@@ -32,6 +32,8 @@ def give_back_marks(
     db_session: Session, noted: ClassMerge, said: dict[int, tuple[str, str | None]]
 ) -> dict[int, tuple[str, str | None]]:
     """Let images have the class again; returns what was `said` of those that still had the other one."""
+    if not said:
+        return {}
     is_marked = ImageClass.image_id.in_(said) & (ImageClass.class_id == noted.into_id)
     back = {image_id: said[image_id] for image_id in db_session.scalars(select(ImageClass.image_id).where(is_marked))}
     alone = [image_id for image_id, (_own, other) in back.items() if other is None]
