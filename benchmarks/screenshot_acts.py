@@ -202,8 +202,9 @@ def remembers(hints: bool) -> str:
     return f"localStorage.setItem('fewclick:preferences', {json.dumps(json.dumps({'hint_dismissed': not hints}))})"
 
 
-def one_class(shown: Shown) -> None:
+def confidence(shown: Shown) -> None:
     """The confidence of one class as a heat map."""
+    shown.page.get_by_test_id("overlay-confidence").click()
     shown.page.get_by_test_id("confidence-class").select_option("2")
 
 

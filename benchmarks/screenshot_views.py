@@ -39,8 +39,8 @@ class View:
 
 IMAGE = f"#/image/{UNANSWERED}"
 SEGMENTATION_VIEWS = (
-    View("segmentation_confidence"),
-    View("segmentation_one_class", act=acts.one_class),
+    View("segmentation_certainty"),
+    View("segmentation_confidence", act=acts.confidence),
     View("segmentation_classes", act=acts.style("classes")),
     View("segmentation_doubt", act=acts.style("uncertainty")),
     View("segmentation_outline", act=acts.style("contour")),

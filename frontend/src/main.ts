@@ -19,6 +19,7 @@ import "./styles/tools.css";
 import "./styles/notices.css";
 import "./styles/flow.css";
 import "./styles/adaptive.css";
+import "./styles/phone.css";
 
 import { html, render } from "lit";
 

@@ -1,12 +1,10 @@
-"""The stage in a real browser: zoom, tiles, the overlay with and without a GPU, the look of the picture."""
+"""The stage in a real browser: zoom, the overlay with and without a GPU, the look of the picture."""
 
 from __future__ import annotations
 
 import io
 import json
 from collections.abc import Callable
-from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -19,14 +17,8 @@ from benchmarks.client import Client
 from tests.boundaries import Boundary, put
 from tests.conftest import ReadySession
 from tests.end_to_end.labeling_page import LabelingPage
-from tests.initialization.fakes import init, write_config
 
-BIG = (8_000, 2_000)
-SPOT = (6_144, 1_300)
-"""Top-left corner of one small square of its own colour in the large picture."""
-SPOT_PX = 16
-SPOT_COLOR = (250, 20, 200)
-STYLES = ("confidence", "classes", "uncertainty", "contour")
+STYLES = ("certainty", "confidence", "classes", "uncertainty", "contour")
 
 
 def prefer(page: Page, **preferences: Any) -> None:
@@ -118,93 +110,6 @@ def test_stage__fingers_pinch_pan_and_tap(labeling: LabelingPage, url: str) -> N
     labeling.wait_until(lambda: labeling.annotation_revision == 1, "the point of a tap")
 
 
-def make_big(folder: Path) -> SimpleNamespace:
-    """A session of one picture of `BIG` pixels with its spot."""
-    (folder / "images").mkdir()
-    width, height = BIG
-    pixels = np.zeros((height, width, 3), np.uint8)
-    pixels[..., 0] = (np.arange(width) // 64 * 2)[None, :]
-    pixels[..., 1] = (np.arange(height) // 64 * 2)[:, None]
-    left, top = SPOT
-    pixels[top : top + SPOT_PX, left : left + SPOT_PX] = SPOT_COLOR
-    PillowImage.fromarray(pixels).save(folder / "images/big.jpg", quality=95, subsampling=0)
-    assert init(write_config(folder), "--yes") == 0
-    return SimpleNamespace(folder=folder / "session")
-
-
-def watch_tiles(page: Page) -> list[str]:
-    """The addresses of tiles that are asked for from now on."""
-    tiles: list[str] = []
-    page.on("request", lambda request: tiles.append(request.url) if "/tile?" in request.url else None)
-    return tiles
-
-
-def test_stage__large_picture_on_a_full_disk_is_shown_without_tiles(
-    labeling: LabelingPage, tmp_path: Path, serve_page: Callable[..., str]
-) -> None:
-    page = labeling.page
-    tiles = watch_tiles(page)
-    labeling.open(serve_page(make_big(tmp_path), spare_disk_bytes=1 << 60))
-    box = labeling.canvas.bounding_box()
-    assert box is not None
-    (left, top), (width, height) = SPOT, BIG
-    at = (int(box["x"] + left / width * box["width"]), int(box["y"] + top / height * box["height"]))
-    page.mouse.move(*at)
-    for _ in range(8):
-        page.mouse.wheel(0, -240)
-        page.wait_for_timeout(50)
-    message = page.get_by_text("This picture is shown as an overview: full detail of this picture needs")
-    expect(message).to_have_count(1)
-    now, scale = labeling.canvas.bounding_box(), float(labeling.canvas.get_attribute("data-scale") or 0)
-    assert now is not None
-    middle = int(now["y"] + (top + SPOT_PX / 2) * scale), int(now["x"] + (left + SPOT_PX / 2) * scale)
-    labeling.wait_until(
-        lambda: bool(np.abs(screenshot(page)[middle].astype(int) - SPOT_COLOR).max() < 40), "the overview"
-    )
-    for _ in range(4):
-        page.mouse.wheel(0, -60)
-        page.wait_for_timeout(100)
-    assert len(tiles) == 1, "nor is it asked for again at every turn of the wheel"
-    (_the_browsers_own_line,) = labeling.watch.errors
-    labeling.watch.errors.clear()
-
-
-def test_stage__large_picture_comes_in_tiles(
-    labeling: LabelingPage, tmp_path: Path, serve_page: Callable[..., str]
-) -> None:
-    (left, top), (width, height) = SPOT, BIG
-    page = labeling.page
-    tiles = watch_tiles(page)
-    labeling.open(serve_page(make_big(tmp_path)))
-    assert tiles == [], "the whole picture fits the screen in one piece"
-    box = labeling.canvas.bounding_box()
-    assert box is not None
-    at = (int(box["x"] + left / width * box["width"]), int(box["y"] + top / height * box["height"]))
-    before = image_point(page, *at)
-    page.mouse.move(*at)
-    for _ in range(8):
-        page.mouse.wheel(0, -240)
-    page.wait_for_timeout(100)
-    assert image_point(page, *at) == pytest.approx(before, abs=0.01)
-    expect(page.locator(".stage-detail")).to_be_visible()
-    scale = float(labeling.canvas.get_attribute("data-scale") or 0)
-    now = labeling.canvas.bounding_box()
-    assert now is not None
-    # Just inside the spot's corners, and just outside.
-    inside = [(left + 2, top + 2), (left + SPOT_PX - 2, top + SPOT_PX - 2)]
-    outside = [(left - 4, top - 4), (left + SPOT_PX + 4, top + SPOT_PX + 4)]
-
-    def shown(place: tuple[float, float]) -> npt.NDArray[np.uint8]:
-        return np.asarray(screenshot(page)[int(now["y"] + place[1] * scale), int(now["x"] + place[0] * scale)])
-
-    labeling.wait_until(lambda: bool(np.abs(shown(inside[0]).astype(int) - SPOT_COLOR).max() < 24), "the tile's colour")
-    for place in inside:
-        assert np.abs(shown(place).astype(int) - SPOT_COLOR).max() < 24
-    for place in outside:
-        assert np.abs(shown(place).astype(int) - [place[0] // 64 * 2, place[1] // 64 * 2, 0]).max() < 24
-    assert 0 < len(tiles) < 40
-
-
 @pytest.mark.parametrize("renderer", ["webgl", "canvas"])
 def test_overlay__styles_differ_and_mean_the_same_with_and_without_a_gpu(
     labeling: LabelingPage, url: str, renderer: str
@@ -226,7 +131,7 @@ def test_overlay__styles_differ_and_mean_the_same_with_and_without_a_gpu(
         left, middle, right = (int(box["x"] + part * box["width"]) for part in (0.1, 0.5, 0.9))
         seen[style] = pixels[int(box["y"]) + 4 : int(box["y"] + box["height"]) - 4, int(box["x"]) + 4 : right].tobytes()
         of_left, of_right = pixels[row, left].astype(int), pixels[row, right].astype(int)
-        if style in {"confidence", "classes"}:
+        if style in {"certainty", "confidence", "classes"}:
             assert of_left[1] > of_left[0], "the first class is green"
             assert of_right[0] > of_right[1], "the other one is red"
         if style == "uncertainty":

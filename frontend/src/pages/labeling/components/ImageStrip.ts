@@ -13,6 +13,8 @@ import { icon } from "./icon";
 import { STRATEGY_NAMES } from "./text";
 
 const MOST_THUMBNAILS = 24;
+/** Of the row of thumbnails, on either side: the frame around the open one. */
+const EDGE_PX = 3;
 /** Beside the strategies, though the page alone knows it: what Next means is chosen in one place. */
 const REVIEW = "review";
 
@@ -34,7 +36,7 @@ export class ImageStrip extends AppView {
         <button class="button" data-testid="previous" title=${this.tip("Previous", "previous")} ?disabled=${navigator.image === null}
           @click=${() => this.command("previous")}>${icon(ChevronLeft)}<span>Previous</span></button>
         <fewclick-jump-box .app=${this.app}></fewclick-jump-box>
-        <div class="thumbnails" role="group" aria-label="Visited images">${this.#thumbnails()}</div>
+        <div class="thumbnails-room"><div class="thumbnails" role="group" aria-label="Visited images">${this.#thumbnails()}</div></div>
         ${this.#filter()}
         ${this.#strategies()}
         <fewclick-comment-box .app=${this.app}></fewclick-comment-box>
@@ -55,8 +57,9 @@ export class ImageStrip extends AppView {
     if (!strip || !current) return;
     // Not scrollIntoView: on a small screen that would scroll the page away from the image as well.
     const [room, place] = [strip.getBoundingClientRect(), current.getBoundingClientRect()];
-    if (place.left < room.left) strip.scrollLeft += place.left - room.left;
-    else if (place.right > room.right) strip.scrollLeft += place.right - room.right;
+    const [left, right] = [room.left + EDGE_PX, room.right - EDGE_PX];
+    if (place.left < left) strip.scrollLeft += place.left - left;
+    else if (place.right > right) strip.scrollLeft += place.right - right;
   }
 
   /** Which images come next and before, where not all do. */

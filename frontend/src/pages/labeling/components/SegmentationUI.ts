@@ -33,11 +33,12 @@ export class SegmentationUI extends AppView {
   }
 
   protected override render(): TemplateResult {
-    const { classes, ui } = this.app;
+    const { classes, only_class, ui } = this.app;
     return html`
-      <section class="card" aria-labelledby="classes-title">
+      <section class="card class-card" aria-labelledby="classes-title">
         <div class="card-head">
           <h2 id="classes-title">Class</h2>
+          ${only_class === null ? nothing : html`<span class="one-class-note">Only ${only_class.name} has labels so far</span>`}
           <button class="button ghost icon-only small" data-testid="edit-classes" aria-label="Edit classes" title=${this.tip("Edit classes", "classes")}
             @click=${() => ui.classes_open.set(true)}>${icon(Settings2, 16)}</button>
         </div>
@@ -78,7 +79,7 @@ export class SegmentationUI extends AppView {
     const extracted = annotations.current.value.points.filter(isExtracted).length;
     const { overlay_opacity, overlay_style } = preferences.value;
     const has = (predictions.shown.value?.maps.length ?? 0) > 0;
-    return html`<section class="card" aria-labelledby="prediction-title">
+    return html`<section class="card prediction-card" aria-labelledby="prediction-title">
       <div class="card-head">
         <h2 id="prediction-title">Prediction</h2>
         ${this.app.signs.learning.value ? html`<span class="chip is-busy">Learning…</span>` : nothing}
