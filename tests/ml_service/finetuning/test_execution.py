@@ -23,7 +23,6 @@ from db.tables.processes import Event, Job
 from ml_service.errors import ExtractorChangedError
 from ml_service.finetuning import execution
 from ml_service.finetuning.adoption import adopt
-from ml_service.finetuning.availability import why_not
 from ml_service.finetuning.plan import Plan
 from ml_service.finetuning.state_file import load_state
 from ml_service.predictors.base import Model
@@ -266,19 +265,6 @@ def test_execute__too_few_labels_are_told(striped: Striped, unlabelled: range, t
     assert run.state is RunState.FAILED
     assert told in run.message
     worker.close()
-
-
-@pytest.mark.parametrize("name", ["efficientnet_lite0", "dinov3_convnext_tiny", "timm:resnet18", "toy"])
-def test_why_not__names_what_to_do(name: str) -> None:
-    reason = why_not(ExtractorInfo(name, "0" * 16, 8, 8, dim=3, pooled_dim=3, resize=64))
-    assert reason is not None
-    assert "only DINOv3 and DINOv2 ViTs can be fine-tuned" in reason
-    assert "weights_path" in reason
-
-
-@pytest.mark.parametrize("name", ["dinov3_vits16", "dinov2_vitb14_reg", "dinov3_vits16-lora"])
-def test_why_not__vits_can(name: str) -> None:
-    assert why_not(ExtractorInfo(name, "0" * 16, 16, 16, dim=3, pooled_dim=3, resize=64)) is None
 
 
 def test_start_next_run__kinds_do_not_supersede_each_other(striped: Striped) -> None:
