@@ -98,7 +98,9 @@ def test_killed__right_after_a_quick_series_of_labels(
         page.route(ANNOTATIONS, only_reading)
         page.get_by_test_id("auto-advance").set_checked(False)
         page.get_by_test_id("auto-advance").blur()
-        for key in ("1", "2", "3"):
+        page.keyboard.press("1")
+        expect_sign(page, "Offline – kept here")
+        for key in ("2", "3"):
             page.keyboard.press(key)
         kill()
     with running_browser(playwright_started, profile) as (page, _):
