@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -176,6 +177,14 @@ def test_predicted_region__accepted_and_erased(start_product: Callable[[str], Pr
         labeling.click_image(0.35, 0.4)
         labeling.wait_for_revision(2)
 
+        keyboard.press("y")
+        # Before anything is pressed, and before the pointer moves.
+        stage = labeling.page.locator("image-stage")
+        told = re.compile(r"^Accept as (nuclei|background), about [\d,]+ px$")
+        expect(stage).to_have_attribute("data-tool-says", told)
+        keyboard.press("y")
+        expect(stage).to_have_attribute("data-tool-says", re.compile("^Change to "))
+        keyboard.press("y")
         keyboard.press("y")
         labeling.click_image(0.5, 0.5)
         (accepted,) = wait_for_regions(labeling, client, 1)

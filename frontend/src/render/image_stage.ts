@@ -38,6 +38,7 @@ export class ImageStage extends HTMLElement {
   readonly cursor: KeyPointer;
   #frame = 0;
   #pointer: Vec2 | null = null;
+  #hovered: PointerEvent | null = null;
 
   constructor() {
     super();
@@ -63,6 +64,7 @@ export class ImageStage extends HTMLElement {
       pan: (by) => this.#view.pan(by),
       zoom: (factor, anchor) => this.#view.zoom(factor, anchor),
       hover: (event) => {
+        this.#hovered = event;
         this.#pointer = event ? this.#at(event) : null;
         if (!this.cursor.isOn) this.#tools.hover(event);
       },
@@ -164,6 +166,8 @@ export class ImageStage extends HTMLElement {
       this.#gestures.dropTool();
       this.#tools.set(tool);
       this.cursor.rest();
+      // A pointer that rests shows what the new tool would do there.
+      if (!this.cursor.isOn && this.#hovered) this.#tools.hover(this.#hovered);
     }
     this.style.setProperty("--stage-cursor", tool?.cursor ?? "grab");
   }

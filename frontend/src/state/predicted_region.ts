@@ -1,8 +1,10 @@
 /** The predicted region around a place: what a click would accept. */
 import { scaleBetween, type Vec2 } from "./geometry";
 import type { ShownPrediction } from "./prediction";
+import type { Correction } from "./tools";
 import type { LabelClass } from "./types";
 import type { Size } from "./viewport";
+import { grouped } from "./words";
 
 export interface PredictedRegion {
   readonly class_id: number;
@@ -70,6 +72,46 @@ function classReader(maps: ShownPrediction["maps"], classes: readonly LabelClass
     }
     return class_id;
   };
+}
+
+/** The region with all that it encloses. */
+export function withHolesFilled(region: PredictedRegion): PredictedRegion {
+  const { width, height, cells } = region;
+  const filled = new Uint8Array(cells.length).fill(1);
+  // What is reached from the edge of the map is not enclosed.
+  const open: number[] = [];
+  const visit = (i: number): void => {
+    if (cells[i] === 1 || filled[i] === 0) return;
+    filled[i] = 0;
+    open.push(i);
+  };
+  for (let column = 0; column < width; column += 1) [column, column + width * (height - 1)].forEach(visit);
+  for (let row = 0; row < height; row += 1) [row * width, (row + 1) * width - 1].forEach(visit);
+  for (let i = open.pop(); i !== undefined; i = open.pop()) {
+    const column = i % width;
+    if (column > 0) visit(i - 1);
+    if (column < width - 1) visit(i + 1);
+    if (i >= width) visit(i - width);
+    if (i < width * (height - 1)) visit(i + width);
+  }
+  return { ...region, cells: filled };
+}
+
+/** What a click makes of the region, and how large that is: "Accept as nuclei, about 12,400 px". `class_id`: of what it becomes. */
+export function correctionText({ width, height, cells }: PredictedRegion, correction: Correction, class_id: number | null, classes: readonly LabelClass[], image: Size): string {
+  const name = classes.find((one) => one.id === class_id)?.name;
+  if (name === undefined) return "Predicted as the chosen class: choose the class that it is";
+  const share = cells.reduce((sum, on) => sum + on, 0) / (width * height);
+  const size = `about ${grouped(twoDigits(share * image.width * image.height))} px`;
+  return `${WORDS[correction]} ${name}, ${size}`;
+}
+
+const WORDS: Readonly<Record<Correction, string>> = { accept: "Accept as", erase: "Change to", fill: "Accept, holes filled, as" };
+
+/** Cells of the prediction are no pixels: more digits would promise too much. */
+function twoDigits(count: number): number {
+  const unit = 10 ** Math.max(0, Math.floor(Math.log10(Math.max(count, 1))) - 1);
+  return Math.round(count / unit) * unit;
 }
 
 /** Cells that touch by a side. */

@@ -1,7 +1,7 @@
 /** What GET /stats tells about quality, and the words for it. */
 
 import type { PlotPoint } from "./plots";
-import { counted } from "./words";
+import { counted, grouped } from "./words";
 
 export type Method = "held_out" | "cross_validation";
 
@@ -263,4 +263,35 @@ export function calibrationText({ expected_error, temperature, expected_error_af
   if (!helps) return `${off}, and no correction of all answers alike (temperature) would mend that.`;
   const leaves = `Corrected by a temperature of ${temperature.toFixed(2)} it would be ${(expected_error_after * 100).toFixed(1)}.`;
   return `${off}: ${temperature > 1 ? "too sure" : "not sure enough"}. ${leaves}`;
+}
+
+/** A figure in a sentence: "Of 24 labelled samples on 9 images that the model had not learned from, 21 are predicted right (88 %)." */
+export function plainText(method: Method, figures: Figures, noun: "sample" | "image"): string {
+  const { accuracy, n_samples, n_images, majority_share, unknown, one_class } = figures;
+  const how = method === "held_out" ? "Held-out images" : "All labelled images in turn";
+  if (accuracy === null) return `${how}: not known yet${unknown === null ? "" : `: ${unknown}`}.`;
+  const what = noun === "image" ? counted(n_images, "labelled image") : `${counted(n_samples, "labelled sample")} on ${counted(n_images, "image")}`;
+  const unseen = method === "held_out" ? "held out, from which the model has not learned" : "each tried with a model that had not seen it";
+  const right = Math.round(accuracy.value * (noun === "image" ? n_images : n_samples));
+  const done = one_class ? (right === 1 ? "is predicted right" : "are predicted right") : right === 1 ? "has all its classes right" : "have all their classes right";
+  const guess = majority_share === null ? "" : ` Always saying the most frequent class would reach ${Math.round(majority_share * 100)} %.`;
+  return `Of ${what}, ${unseen}, ${grouped(right)} ${done}: ${Math.round(accuracy.value * 100)} %, with very many images likely ${intervalText(accuracy)}.${guess}`;
+}
+
+/** The class that is missed most often; null where none is told of, or nothing is missed. */
+export function weakestText(classes: readonly ClassFigures[], nameOf: (class_id: number) => string): string | null {
+  const told = classes.filter(({ recall }) => recall !== null).sort((a, b) => (a.recall ?? 1) - (b.recall ?? 1));
+  const [weakest] = told;
+  if (weakest === undefined || weakest.recall === null || weakest.right >= weakest.support) return null;
+  return `Missed most often: ${nameOf(weakest.class_id)}, of which ${grouped(weakest.right)} of ${grouped(weakest.support)} were found.`;
+}
+
+/** What it says of itself, and what came of it. */
+export function confidenceText({ bins }: Calibration): string {
+  const count = bins.reduce((sum, bin) => sum + bin.count, 0);
+  const mean = (of: (bin: ReliabilityBin) => number): number => bins.reduce((sum, bin) => sum + of(bin) * bin.count, 0) / Math.max(1, count);
+  const [says, right] = [mean(({ confidence }) => confidence), mean(({ accuracy }) => accuracy)];
+  const off = says - right;
+  const verdict = Math.abs(off) < 0.03 ? "that fits" : off > 0 ? "it is too sure of itself" : "it could be surer";
+  return `Of 100 predictions it expects ${Math.round(says * 100)} to be right, and ${Math.round(right * 100)} are: ${verdict}.`;
 }

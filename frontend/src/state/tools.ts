@@ -10,7 +10,11 @@ export const TOOL_NAMES: Readonly<Record<ToolName, string>> = {
   hand: "Hand", points: "Points", select: "Select", brush: "Brush", eraser: "Eraser", polygon: "Polygon", box: "Box", correct: "Predicted region",
 }; // prettier-ignore
 
-export const CORRECTIONS: readonly Correction[] = ["accept", "erase", "fill"];
+const CORRECTIONS: readonly Correction[] = ["accept", "erase", "fill"];
+
+export function nextCorrection(correction: Correction): Correction {
+  return CORRECTIONS[(CORRECTIONS.indexOf(correction) + 1) % CORRECTIONS.length] ?? correction;
+}
 
 export const SMALLEST_BRUSH_PX = 0.5;
 export const LARGEST_BRUSH_PX = 512;

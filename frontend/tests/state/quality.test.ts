@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import {
   basisText,
   calibrationText,
+  confidenceText,
   detailed,
   heatRows,
   historyPoints,
@@ -12,8 +13,10 @@ import {
   movingPoints,
   outlookLine,
   outlookText,
+  plainText,
   reliabilityPoints,
   unsureText,
+  weakestText,
   type Figures,
   pickedText,
 } from "../../src/state/quality";
@@ -64,6 +67,33 @@ test("outlookLine: a line that fits where outlookText does not; nothing while it
     const line = outlookLine({ ...outlook, verdict });
     expect([verdict, line === null, (line ?? "").length < 50]).toEqual([verdict, verdict === "unclear", true]);
   }
+});
+
+test("plainText: what was tried, how much of it was right, and what guessing would reach", () => {
+  const accuracy = { value: 0.875, low: 0.7, high: 0.95 };
+  const figures = { ...FIGURES, n_samples: 24, n_images: 9, accuracy, majority_share: 0.5, one_class: true, unknown: null };
+  expect(plainText("held_out", figures, "sample")).toBe(
+    "Of 24 labelled samples on 9 images, held out, from which the model has not learned, 21 are predicted right: 88 %, with very many images likely 70 to 95 %. Always saying the most frequent class would reach 50 %.",
+  );
+  expect(plainText("cross_validation", { ...figures, n_images: 40, majority_share: null }, "image")).toBe(
+    "Of 40 labelled images, each tried with a model that had not seen it, 35 are predicted right: 88 %, with very many images likely 70 to 95 %.",
+  );
+  expect(plainText("held_out", { ...figures, accuracy: null, unknown: "needs 5 images held out, there are 2" }, "image")).toBe(
+    "Held-out images: not known yet: needs 5 images held out, there are 2.",
+  );
+});
+
+test("weakestText: the class that is found least, if any is missed", () => {
+  const of = (class_id: number, right: number, support: number) => ({ class_id, right, support, predicted: 9, precision: 1, recall: right / support, f1: 1, iou: 1 });
+  const names = (class_id: number): string => ["", "lion", "zebra"][class_id] ?? "";
+  expect(weakestText([of(1, 9, 10), of(2, 3, 9)], names)).toBe("Missed most often: zebra, of which 3 of 9 were found.");
+  expect([weakestText([of(1, 9, 9)], names), weakestText([], names)]).toEqual([null, null]);
+});
+
+test("confidenceText: what it expects of 100, and what comes of them", () => {
+  const bins = [{ low: 0.8, high: 0.9, count: 30, confidence: 0.85, accuracy: 0.7 }, { low: 0.9, high: 1, count: 10, confidence: 0.95, accuracy: 1 }];
+  const calibration = { bins, expected_error: 0.1, brier: 0.1, temperature: 1, expected_error_after: 0.1 };
+  expect(confidenceText(calibration)).toBe("Of 100 predictions it expects 88 to be right, and 78 are: it is too sure of itself.");
 });
 
 test("outlookText: rising, flat, unclear", () => {

@@ -4,16 +4,16 @@ import { PICK_RADIUS_PX, PointTool } from "../../render/point_tool";
 import { BoxTool } from "../../render/tools/box_tool";
 import { BrushTool } from "../../render/tools/brush_tool";
 import { CorrectTool } from "../../render/tools/correct_tool";
-import type { KeyTool, ToolKey } from "../../render/tools/key_tool";
+import { replay, type KeyTool, type ToolKey } from "../../render/tools/key_tool";
 import { PolygonTool } from "../../render/tools/polygon_tool";
 import { RegionsLayer } from "../../render/tools/regions_layer";
 import { SelectTool } from "../../render/tools/select_tool";
 import type { ToolPointer } from "../../render/tools";
 import type { Vec2 } from "../../state/geometry";
 import { sharedOpacity } from "../../state/opacity";
-import { predictedRegionAt, type PredictedRegion } from "../../state/predicted_region";
+import { correctionText, predictedRegionAt, withHolesFilled, type PredictedRegion } from "../../state/predicted_region";
 import type { Readable } from "../../state/signal";
-import { CORRECTIONS, type Correction, type ToolName } from "../../state/tools";
+import { nextCorrection, type Correction, type ToolName } from "../../state/tools";
 import type { Size } from "../../state/viewport";
 import type { LeftImage } from "../../sync/on_screen";
 import { classCursor } from "./cursor";
@@ -44,12 +44,19 @@ export class ToolDesk {
     const changed = (): void => this.stage.repaintTool();
     const drawn = { color: () => this.#chosenColor(), isReady: () => app.regions.canPaint(), changed };
     const cursor = (): string => classCursor(this.#chosenColor());
-    this.#correct = new CorrectTool(() => correctionCursor(app.tools.correction.value, this.#chosenColor()), {
+    this.#correct = new CorrectTool((correction, color) => correctionCursor(correction, color ?? UNKNOWN), {
       correction: () => app.tools.correction.value,
       regionAt: (at) => this.#predictedAt(at),
+      taken: (region, correction) => (correction === "fill" ? withHolesFilled(region) : region),
       colorFor: (region, correction) => this.#colorFor(region, correction),
+      says: (region, correction) => this.#correctionText(region, correction),
       correct: (at, correction) => void app.regions.correct(at, correction, this.#predictedAt(at)?.class_id ?? null, this.#left),
-      changed,
+      changed: () => {
+        // The same tool again: its cursor, which tells what is below it.
+        if (this.#set === this.#correct) stage.setTool(this.#correct);
+        stage.dataset.toolSays = this.#correct.says;
+        changed();
+      },
     });
     this.#points = new PointTool({
       points: () => app.annotations.current.value.points,
@@ -114,6 +121,7 @@ export class ToolDesk {
     this.#prediction = predictions.shown.value;
     this.#points.cursor = classCursor(this.#chosenColor());
     this.stage.setTool(tool);
+    if (tool === this.#correct) this.#correct.look();
     this.stage.style.setProperty("--stage-class", this.#chosenColor());
     this.stage.repaintTool();
     const { fill, hatch } = sharedOpacity(preferences.value.overlay_opacity, true);
@@ -184,7 +192,7 @@ export class ToolDesk {
   /** The tool; chosen again, points give way to the hand, and the correcting tool goes on to its next kind. */
   choose(name: ToolName): void {
     const { tool, correction } = this.app.tools;
-    if (name === "correct" && tool.value === name) correction.set(after(CORRECTIONS, correction.value));
+    if (name === "correct" && tool.value === name) correction.set(nextCorrection(correction.value));
     tool.set(name === "points" && tool.value === name ? "hand" : name);
   }
 
@@ -250,9 +258,20 @@ export class ToolDesk {
     return shown && size && shown.image_id === (this.#left?.image.id ?? this.app.annotations.image_id.value) ? predictedRegionAt(shown, this.app.classes.value, size, at) : null;
   }
 
-  #colorFor({ class_id }: PredictedRegion, correction: Correction): string {
-    const wanted = correction === "erase" ? this.app.regions.otherClass(class_id) : class_id;
+  #colorFor(region: PredictedRegion, correction: Correction): string {
+    const wanted = this.#classAfter(region, correction);
     return wanted === null ? UNKNOWN : this.#color(wanted);
+  }
+
+  /** Of the region once it is clicked. */
+  #classAfter({ class_id }: PredictedRegion, correction: Correction): number | null {
+    return correction === "erase" ? this.app.regions.otherClass(class_id) : class_id;
+  }
+
+  #correctionText(region: PredictedRegion | null, correction: Correction): string {
+    const image = this.#imageSize();
+    if (region && image) return correctionText(region, correction, this.#classAfter(region, correction), this.app.classes.value, image);
+    return this.app.predictions.shown.value === null ? "No prediction yet: label first" : "";
   }
 
   #chosenColor(): string {
@@ -278,14 +297,4 @@ export class ToolDesk {
     event.stopPropagation();
     this.app.tools.stepBrush(event.deltaY < 0 ? 1 : -1);
   };
-}
-
-function replay(tool: KeyTool | null, first: ToolPointer | undefined, drag: readonly ToolPointer[], last: ToolPointer | undefined): void {
-  if (!tool || !first || !last || !tool.down(first)) return;
-  tool.drag?.(drag);
-  tool.up?.(last);
-}
-
-function after<T>(values: readonly T[], value: T): T {
-  return values[(values.indexOf(value) + 1) % values.length] ?? value;
 }

@@ -4,12 +4,17 @@ import type { Correction } from "../../state/tools";
 import { parseColor } from "../../state/color";
 import type { PaintSurface, ToolPointer } from "../tools";
 import type { KeyTool } from "./key_tool";
+import { chip } from "./marks";
 
 export interface CorrectHandlers {
   correction(): Correction;
   regionAt(at: Vec2): PredictedRegion | null;
-  /** Of what a click would make of the region. */
+  /** The region as a click would take it. */
+  taken(region: PredictedRegion, correction: Correction): PredictedRegion;
+  /** Of what a click would make of it. */
   colorFor(region: PredictedRegion, correction: Correction): string;
+  /** What a click would do there, in words. */
+  says(region: PredictedRegion | null, correction: Correction): string;
   correct(at: Vec2, correction: Correction): void;
   changed(): void;
 }
@@ -18,18 +23,26 @@ export interface CorrectHandlers {
 export class CorrectTool implements KeyTool {
   readonly draws = false;
   #region: PredictedRegion | null = null;
+  /** As a click would take it. */
+  #taken: PredictedRegion | null = null;
+  #says = "";
   #correction: Correction = "accept";
   #pointer: ToolPointer | null = null;
   readonly #canvas = document.createElement("canvas");
   #painted: { readonly region: PredictedRegion; readonly color: string } | null = null;
 
   constructor(
-    private readonly pointer: () => string,
+    private readonly pointer: (correction: Correction, color: string | null) => string,
     private readonly handlers: CorrectHandlers,
   ) {}
 
   get cursor(): string {
-    return this.pointer();
+    return this.pointer(this.#pointer ? this.#correction : this.handlers.correction(), this.#region && this.handlers.colorFor(this.#region, this.#correction));
+  }
+
+  /** Of a click where the pointer is; empty while it is elsewhere. */
+  get says(): string {
+    return this.#says;
   }
 
   down(pointer: ToolPointer): boolean {
@@ -41,9 +54,9 @@ export class CorrectTool implements KeyTool {
     this.#pointer = pointer;
     const correction = pointer ? this.#meant(pointer) : this.#correction;
     const stays = pointer !== null && this.#region?.has([pointer.x, pointer.y]) === true;
-    if (stays && correction === this.#correction) return;
     if (!stays) this.#region = pointer ? this.handlers.regionAt([pointer.x, pointer.y]) : null;
-    this.#correction = correction;
+    if (!stays || correction !== this.#correction) this.#mean(correction);
+    if (pointer === null) this.#says = "";
     this.handlers.changed();
   }
 
@@ -53,15 +66,32 @@ export class CorrectTool implements KeyTool {
     this.hover(this.#pointer);
   }
 
-  get isEmpty(): boolean {
-    return this.#region === null;
+  /** Another kind of correction, or another class, is chosen: a click means something else where the pointer rests. */
+  look(): void {
+    if (this.#pointer === null) return;
+    this.#mean(this.#meant(this.#pointer));
+    this.handlers.changed();
   }
 
-  paint({ context, inImage, image }: PaintSurface): void {
-    if (this.#region === null) return;
-    this.#draw(this.#region, this.handlers.colorFor(this.#region, this.#correction));
-    context.imageSmoothingEnabled = false;
-    inImage((pen) => pen.drawImage(this.#canvas, 0, 0, image.width, image.height));
+  get isEmpty(): boolean {
+    return this.#region === null && this.#says === "";
+  }
+
+  paint(surface: PaintSurface): void {
+    const { context, inImage, image, toStage, stage } = surface;
+    const color = this.#region && this.handlers.colorFor(this.#region, this.#correction);
+    if (this.#taken !== null && color !== null) {
+      this.#draw(this.#taken, color);
+      context.imageSmoothingEnabled = false;
+      inImage((pen) => pen.drawImage(this.#canvas, 0, 0, image.width, image.height));
+    }
+    if (this.#pointer) chip(context, toStage([this.#pointer.x, this.#pointer.y]), stage, this.#says, color);
+  }
+
+  #mean(correction: Correction): void {
+    this.#correction = correction;
+    this.#taken = this.#region && this.handlers.taken(this.#region, correction);
+    this.#says = this.handlers.says(this.#taken, correction);
   }
 
   #meant({ shift, button }: ToolPointer): Correction {

@@ -126,7 +126,7 @@ export class ProgressDialog extends AppView {
           <th scope="col" title=${PREDICTED_RIGHT_TIP}>Predicted right</th></tr></thead>
         <tbody>${by_class.map((row) => classRow(row, classes.value.find(({ id }) => id === row.class_id), figures.get(row.class_id), most, of_points))}</tbody>
       </table></div>`}
-      <p class="hint">${found === null ? `Found and predicted right: ${quality.unknown ?? "not measured yet"}.` : `${percent(found.accuracy.value)} ${basisText(found, !of_points)} (95 % interval ${intervalText(found.accuracy)}).`}</p>
+      <p class="hint">${found === null ? `Found and predicted right: ${quality.unknown ?? "not measured yet"}.` : `${percent(found.accuracy.value)} ${basisText(found, !of_points)}; with very many images likely ${intervalText(found.accuracy)}.`}</p>
     </section>`;
   }
 

@@ -3,6 +3,7 @@ import { html, nothing, type TemplateResult } from "lit";
 
 import {
   calibrationText,
+  confidenceText,
   FOUND_TIP,
   curvePoints,
   detailed,
@@ -12,9 +13,11 @@ import {
   movingPoints,
   outlookText,
   pickedText,
+  plainText,
   PREDICTED_RIGHT_TIP,
   reliabilityPoints,
   SELECTED_ON_THESE,
+  weakestText,
   type Agreement,
   type ClassFigures,
   type Figures,
@@ -74,14 +77,16 @@ export class QualityDialog extends AppView {
     const noun = sampleNoun(this.app.config.task);
     const rows = [overviewRow("held_out", held_out, noun), overviewRow("cross_validation", estimate, noun)];
     return html`<section class="span-all" data-testid="quality-overview">
-      <h3>On images that the head had not seen</h3>
-      ${unknown === null ? nothing : html`<p class="hint">Unknown: ${unknown}.</p>`}
-      ${held_out === null && estimate === null ? nothing : html`<div class="table-scroll"><table class="figures">
+      <h3>How much does it predict right?</h3>
+      ${unknown === null ? nothing : html`<p class="plain">Not known yet: ${unknown}.</p>`}
+      ${held_out === null ? nothing : html`<p class="plain" data-testid="plain-held-out">${plainText("held_out", held_out, noun)}</p>`}
+      ${estimate === null ? nothing : html`<p class="plain" data-testid="plain-estimate">${plainText("cross_validation", estimate, noun)}</p>`}
+      ${held_out === null && estimate === null ? nothing : html`<details class="plot-numbers"><summary>In technical terms</summary><div class="table-scroll"><table class="figures">
         <thead><tr><th scope="col"></th><th scope="col">Right</th><th scope="col">95 % interval</th>${this.#samples === "Samples" ? html`<th scope="col" title=${SAMPLES_TIP}>Samples</th>` : nothing}
           <th scope="col">Images</th><th scope="col" title="Always saying the most frequent class">By guessing</th>
           <th scope="col" title="Intersection over union, the mean over classes">Mean IoU</th><th scope="col" title="The mean over classes">Mean F1</th>
           ${this.app.config.task === "multilabel" ? html`<th scope="col" title="Of all decisions together">Micro F1</th>` : nothing}</tr></thead>
-        <tbody>${rows}</tbody></table></div>`}
+        <tbody>${rows}</tbody></table></div></details>`}
       ${n_labels === null ? nothing : html`<p class="hint">A head that learned from ${counted(n_labels, noun)}${
         is_current === false ? "; labels have changed since" : ""}. ${pickedText(n_picked_images)}
         ${held_out?.selected_on_these ? `Held-out images: ${SELECTED_ON_THESE.charAt(0).toLowerCase()}${SELECTED_ON_THESE.slice(1)}` : ""}
@@ -93,7 +98,9 @@ export class QualityDialog extends AppView {
     const found = detailed(quality);
     if (found === null) return html`<section class="span-all"><h3>Class by class</h3>${unknown(quality.unknown)}</section>`;
     const { figures } = found;
+    const weakest = weakestText(figures.classes, (class_id) => this.#className(class_id));
     return html`<section data-testid="quality-classes"><h3>Class by class ${methodChip(found)}</h3>
+        <p class="plain">${weakest ?? "No class is told of that it misses."}</p>
         <div class="table-scroll"><table class="figures">
           <thead><tr><th scope="col">Class</th><th scope="col" title=${this.#samples === "Samples" ? SAMPLES_TIP : nothing}>${this.#samples}</th><th scope="col" title=${FOUND_TIP}>Found</th>
             <th scope="col" title=${PREDICTED_RIGHT_TIP}>Predicted right</th>
@@ -127,9 +134,11 @@ export class QualityDialog extends AppView {
     const { calibration = null, calibration_unknown = null } = found?.figures ?? {};
     return html`<section data-testid="quality-calibration"><h3>Does its confidence mean what it says? ${found === null ? nothing : methodChip(found)}</h3>
       ${calibration === null ? unknown(calibration_unknown ?? quality.unknown) : html`
+        <p class="plain">${confidenceText(calibration)}</p>
         ${reliabilityPlot(calibrationText(calibration), reliabilityPoints(calibration.bins))}
-        <p class="hint">${calibrationText(calibration)} On the dashed line it would mean exactly
-          what it says; bars are the 95 % intervals, larger dots rest on more. Brier score: ${calibration.brier.toFixed(3)}.</p>
+        <p class="hint">On the dashed line it would mean exactly what it says; the bars say how sure each dot is, larger dots rest on more.</p>
+        <details class="plot-numbers"><summary>In technical terms</summary>
+          <p class="hint">${calibrationText(calibration)} Brier score: ${calibration.brier.toFixed(3)}. Bars: 95 % intervals (Wilson).</p></details>
         ${plotTable(["Confidence", this.#samples, "Mean confidence", "Right"], calibration.bins.map(({ low, high, count, confidence, accuracy }) => [
           `${percent(low)} to ${percent(high)}`, String(count), percent(confidence), percent(accuracy)]))}`}
     </section>`;
@@ -173,9 +182,9 @@ export class QualityDialog extends AppView {
         ${last === undefined ? unknown("no image with a prediction was labelled yet") : html`
           ${points.length === 0 ? nothing : linePlot({ title: `Share of right predictions, now ${percent(last.accuracy)}`,
             x_title: "Images labelled", y_title: "Right", points })}
-          <p class="hint"><strong data-testid="live-accuracy">${Math.round(last.accuracy * last.count)} of the last ${last.count}</strong>
-            ${last.count === 1 ? "image" : "images"} labelled for the first time${points.length === 0 ? ": too few to say more" : html` (${percent(last.accuracy)})`}
-            had the right prediction in sight. Where the model picks the images, they are harder than most.</p>
+          <p class="plain">Of ${counted(last.count, "shown prediction")} <strong data-testid="live-accuracy">${Math.round(last.accuracy * last.count)}</strong>
+            ${last.count === 1 || Math.round(last.accuracy * last.count) === 1 ? "was" : "were"} right when you labelled the image${points.length === 0 ? ": too few to say more" : html` (${percent(last.accuracy)})`}.</p>
+          <p class="hint">The last 50, images labelled for the first time (live accuracy). Where the model picks the images, they are harder than most.</p>
           ${plotTable(["When", "Images", "In the average", "Right"], live.map(({ at, labeled, count, accuracy }) => [
             moment(at), String(labeled), String(count), percent(accuracy)]))}`}
       </section>`;
@@ -189,7 +198,8 @@ export class QualityDialog extends AppView {
     const first = unprompted === null ? `too few yet (${unprompted_count} of 5)` : `${percent(unprompted.value)} (${intervalText(unprompted)})`;
     return html`${points.length === 0 ? nothing : linePlot({ title: `Share of clicks that confirmed, now ${percent(part)}`, x_title: "Clicks, oldest first",
         y_title: "Confirmed", points, x_names: [] })}
-      <p class="hint">Of the last ${over_time.at(-1)?.count ?? 0} clicks <strong>${percent(part)}</strong> confirmed what was shown. People click on mistakes, so this is
+      <p class="plain">Of the last ${counted(over_time.at(-1)?.count ?? 0, "click")} <strong>${Math.round(part * (over_time.at(-1)?.count ?? 0))}</strong> confirmed what was shown (${percent(part)}).</p>
+      <p class="hint">People click on mistakes, so this is
         lower than the share of right predictions above. First clicks on images that the model had not picked: ${first}.</p>
       ${plotTable(["Class", `Of the last ${count}`, "Confirmed"], by_class.map((one) => [
         this.#className(one.class_id), String(one.count), percent(one.agreed / one.count)]))}`;
@@ -222,7 +232,7 @@ function share(value: number | null, basis: number): TemplateResult {
 }
 
 function unknown(reason: string | null): TemplateResult {
-  return html`<p class="hint">Unknown: ${reason ?? "nothing was measured yet"}.</p>`;
+  return html`<p class="hint">Not known yet: ${reason ?? "nothing was measured yet"}.</p>`;
 }
 
 function methodChip({ method }: Leading): TemplateResult {
