@@ -45,6 +45,10 @@ def test_export__json_is_complete(labelled: TestClient) -> None:
     assert [{key: p[key] for key in ("x", "y", "class_id")} for p in first["points"]] == POINTS
     assert [len(state["points"]) for state in first["history"]] == [1, 2]
     assert "history" not in labelled.get("/api/export").json()["images"][0]
+    # A class that was merged is another one now, then too.
+    assert labelled.patch("/api/classes/1", json={"merge_into": 2}).status_code == 200
+    first = labelled.get("/api/export?format=json&history=true").json()["images"][0]
+    assert [[point["class_id"] for point in state["points"]] for state in first["history"]] == [[2], [2, 2]]
 
 
 def test_export__csv_of_points(labelled: TestClient) -> None:
