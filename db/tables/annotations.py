@@ -104,7 +104,7 @@ class AnnotationState(Base):
     state: Mapped[dict[str, Any]]
     """{"points": [{"x", "y", "class_id", "origin"}], "label": {"class_id", "origin"} | None, "skipped": bool}, and
     "classes": [{"class_id", "origin"}] where an image may have several, "regions": [{"id", "shape_id", "kind",
-    "class_id", "origin"}] in their order where it has any."""
+    "class_id", "origin"}] in their order where it has any. Classes as they were chosen then: see db/queries/class_histories.py."""
     created_at: Mapped[dt.datetime] = mapped_column(default=utc_now)
 
 
@@ -118,7 +118,8 @@ class MergedAnnotation(Base):
     merge_id: Mapped[int] = mapped_column(ForeignKey("class_merges.id", ondelete="CASCADE"))
     image_id: Mapped[int] = mapped_column(ForeignKey("images.id", ondelete="CASCADE"), index=True)
     state_id: Mapped[int | None]
-    """Of the `AnnotationState`, which may be forgotten by now; None: of the rows that were in force."""
+    """None: of the rows that were in force. Else of the `AnnotationState`, which merges once rewrote, and which may be
+    forgotten by now."""
     content: Mapped[dict[str, Any]]
-    """As db/queries/merged_content.py writes it; of a state without several classes {"at": [...]}, which of the classes
-    in its text were this one."""
+    """As db/queries/merged_content.py writes it; of a state {"at": [...]}, too: which of the classes in its text were
+    this one."""
