@@ -104,7 +104,8 @@ class AnnotationState(Base):
     state: Mapped[dict[str, Any]]
     """{"points": [{"x", "y", "class_id", "origin"}], "label": {"class_id", "origin"} | None, "skipped": bool}, and
     "classes": [{"class_id", "origin"}] where an image may have several, "regions": [{"id", "shape_id", "kind",
-    "class_id", "origin"}] in their order where it has any. Classes as they were chosen then: see db/queries/class_histories.py."""
+    "class_id", "origin"}] in their order where it has any. Classes are those chosen then: see
+    db/queries/class_histories.py."""
     created_at: Mapped[dt.datetime] = mapped_column(default=utc_now)
 
 
