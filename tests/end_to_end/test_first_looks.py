@@ -35,10 +35,10 @@ CUT_OFF = """() => {
 
 
 class OneClass(Boundary):
-    """As the head predicts while its first class alone has labels: the same everywhere."""
+    """As the head predicts while its second class alone has labels: the same everywhere."""
 
     def logits(self) -> npt.NDArray[np.float32]:
-        return np.full_like(super().logits(), -0.5) + np.array([1, 0], np.float32)[:, None, None]
+        return np.full_like(super().logits(), -0.5) + np.array([0, 1], np.float32)[:, None, None]
 
 
 @pytest.fixture
@@ -95,14 +95,14 @@ def test_overlay__of_one_class_is_no_result_and_says_so(
 ) -> None:
     prefer(labeling.page, renderer=renderer)
     open_first(labeling, serve(OneClass(640, 480, 320, vertical=True)))
-    expect(labeling.part("one-class")).to_have_text("Only foreground has labels: mark a place of background too")
+    expect(labeling.part("one-class")).to_have_text("Only background has labels: mark a place of foreground too")
     expect(labeling.part("one-class-legend")).to_be_visible()
     expect(labeling.canvas).to_have_attribute("data-prediction-revision", "0")
     veiled = pixel(labeling, 0.25)
     labeling.page.keyboard.press("h")
     labeling.page.wait_for_timeout(150)
     bare = pixel(labeling, 0.25)
-    np.testing.assert_allclose(veiled, bare + VEIL * (np.array(BLUE) - bare), atol=3)
+    np.testing.assert_allclose(veiled, bare + VEIL * (np.array(ORANGE) - bare), atol=3)
 
 
 def test_hint__of_one_class_stands_in_the_row_until_it_was_read(
@@ -112,7 +112,7 @@ def test_hint__of_one_class_stands_in_the_row_until_it_was_read(
     open_first(labeling, serve(OneClass(640, 480, 320, vertical=True)))
     hint = labeling.part("hint")
     expect(hint).to_contain_text(
-        "Only foreground has labels so far, so everything is predicted as it. Choose background"
+        "Only background has labels so far, so everything is predicted as it. Choose foreground"
     )
     expect(labeling.part("one-class")).to_have_count(0)
     labeling.part("hint-done").click()

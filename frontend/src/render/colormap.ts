@@ -105,9 +105,9 @@ export function heatMapOf({ style, colors, maps, confidence_class_id }: OverlayI
   return { plane: maps.findIndex(({ class_id }) => class_id === shown?.id), is_foreground: true };
 }
 
-/** Ids of the classes by palette index: those of the maps, then the others. */
-export function paletteOrder({ maps, colors }: OverlayInput): number[] {
-  const shown = maps.map(({ class_id }) => class_id);
+/** Ids of the classes by palette index: the only one that has labels, else those of the maps, then the others. */
+export function paletteOrder({ maps, colors, only_class_id }: OverlayInput): number[] {
+  const shown = only_class_id === null ? maps.map(({ class_id }) => class_id) : [only_class_id];
   return [...shown, ...colors.map(({ id }) => id).filter((id) => !shown.includes(id))];
 }
 

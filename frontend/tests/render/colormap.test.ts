@@ -67,7 +67,7 @@ describe("paintOverlay", () => {
   });
 
   test.each(["certainty", "confidence", "classes", "uncertainty", "contour"] as const)("%s: a faint veil where one class alone has labels", (style) => {
-    const { at, width } = paint({ style, only_class_id: 2, maps: [{ class_id: 2, map: gray(2, 255, 255) }] });
+    const { at, width } = paint({ style, only_class_id: 2, maps: [{ class_id: 1, map: gray(2, 69, 69) }] });
     expect([at(0, 0), at(width - 1, 0)]).toEqual([[255, 0, 0, 64], [255, 0, 0, 64]]);
   });
 
