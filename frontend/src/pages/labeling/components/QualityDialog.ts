@@ -100,7 +100,7 @@ export class QualityDialog extends AppView {
     const { figures } = found;
     const weakest = weakestText(figures.classes, (class_id) => this.#className(class_id));
     return html`<section data-testid="quality-classes"><h3>Class by class ${methodChip(found)}</h3>
-        <p class="plain">${weakest ?? "No class is told of that it misses."}</p>
+        ${weakest === null ? nothing : html`<p class="plain">${weakest}</p>`}
         <div class="table-scroll"><table class="figures">
           <thead><tr><th scope="col">Class</th><th scope="col" title=${this.#samples === "Samples" ? SAMPLES_TIP : nothing}>${this.#samples}</th><th scope="col" title=${FOUND_TIP}>Found</th>
             <th scope="col" title=${PREDICTED_RIGHT_TIP}>Predicted right</th>
