@@ -34,12 +34,12 @@ export class QualityPanel extends AppView {
         return html`<p class="figure-row"><span class="figure" data-testid="held-out">${percent(held_out.value)}</span>
           <span>${heldOutBasis(held_out, this.app.config.task)}${head ? html`, by the ${name}` : nothing}</span></p>`;
       }
-      return html`<p class="hint" data-testid="quality-unknown">${head ? html`${name}, no figure yet` : "No figure yet"}:
-        ${quality?.unknown ?? "nothing is labelled yet"}.</p>`;
+      return html`<p class="hint" data-testid="quality-unknown">Not known yet: ${quality?.unknown ?? "nothing is labelled yet"}.
+        ${head ? html`Predictions by the ${name}.` : nothing}</p>`;
     }
     if (!isTelling(found.accuracy)) {
-      return html`<p class="hint" data-testid="quality-unsure">${head ? html`${name}, no figure yet` : "No figure yet"}:
-        ${unsureText(found, this.app.config.task !== "segmentation")}</p>`;
+      return html`<p class="hint" data-testid="quality-unsure">Not known yet. ${unsureText(found, this.app.config.task !== "segmentation")}
+        ${head ? html`Predictions by the ${name}.` : nothing}</p>`;
     }
     const is_estimate = found.method === "cross_validation";
     return html`
