@@ -190,7 +190,7 @@ export function shareText(found: Leading, samples_are_images: boolean): string {
 /** Why there is no headline yet, and what to do. */
 export function unsureText(found: Leading, samples_are_images: boolean): string {
   const { figures: { n_samples, n_images } } = found; // prettier-ignore
-  const known = samples_are_images ? counted(n_images, "image") : `${counted(n_samples, "labelled place")} on ${counted(n_images, "image")}`;
+  const known = samples_are_images ? counted(n_images, "image") : `${counted(n_samples, "labelled sample")} on ${counted(n_images, "image")}`;
   return `After ${known}, anything from ${intervalText(found.accuracy)} right is possible. Label some more images, and each class on several of them.`;
 }
 

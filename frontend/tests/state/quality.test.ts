@@ -58,7 +58,7 @@ test("isTelling: no headline whose interval says next to nothing; what is needed
   const unsure = { value: 0.33, low: 0.02, high: 0.97 };
   expect([ACCURACY, { ...ACCURACY, low: 0.36 }, unsure].map(isTelling)).toEqual([true, true, false]);
   const text = unsureText({ method: "cross_validation", figures: { ...FIGURES, n_samples: 9, n_images: 3 }, accuracy: unsure }, false);
-  expect(text).toBe("After 9 labelled places on 3 images, anything from 2 to 97 % right is possible. Label some more images, and each class on several of them.");
+  expect(text).toBe("After 9 labelled samples on 3 images, anything from 2 to 97 % right is possible. Label some more images, and each class on several of them.");
 });
 
 test("outlookLine: a line that fits where outlookText does not; nothing while it is unclear", () => {
