@@ -243,6 +243,7 @@ def label_textures(client: Client) -> None:
             train(client, "linear")
     wait_until_predicted(client, images[-1]["id"])
     for image in images[LABELS : LABELS + 4]:
+        wait_until_predicted(client, image["id"])
         client.json("POST", f"images/{image['id']}/accept-prediction", json={})
     client.json("POST", f"images/{images[LABELS + 4]['id']}/annotations/skip", json={})
     client.json("POST", f"images/{images[LABELS + 5]['id']}/annotations/undetermined", json={})
