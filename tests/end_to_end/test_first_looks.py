@@ -95,7 +95,7 @@ def test_overlay__of_one_class_is_no_result_and_says_so(
 ) -> None:
     prefer(labeling.page, renderer=renderer)
     open_first(labeling, serve(OneClass(640, 480, 320, vertical=True)))
-    expect(labeling.part("one-class")).to_have_text("Only background has labels: mark a place of foreground too")
+    expect(labeling.part("one-class")).to_have_text("Mark a place of foreground too")
     expect(labeling.part("one-class-legend")).to_be_visible()
     expect(labeling.canvas).to_have_attribute("data-prediction-revision", "0")
     veiled = pixel(labeling, 0.25)

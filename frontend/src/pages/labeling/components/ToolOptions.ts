@@ -51,7 +51,7 @@ export class ToolOptions extends AppView {
     if (only_class === null || currentHint(config.task, preferences.value, true)?.id === ONE_CLASS.id) return undefined;
     const another = anotherClass(classes.value, only_class);
     const text = `Only ${only_class.name} has labels so far, so everything is predicted as it. Choose ${another} and mark a place of it.`;
-    return html`<span data-testid="one-class" title=${text}>Only ${only_class.name} has labels: mark a place of ${another} too</span>`;
+    return html`<span data-testid="one-class" title=${text}>Mark a place of ${another} too</span>`;
   }
 
   #size(): TemplateResult {
