@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import re
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
+import yaml
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -31,6 +31,10 @@ logger = logging.getLogger(__name__)
 PARTS = {Split.TRAIN: "train.txt", Split.VALIDATION: "val.txt"}
 COPIED = frozenset({".jpg", ".jpeg", ".png", ".webp"})
 """Endings that Ultralytics knows, of files that may go along as they are."""
+_BREAKS = "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"
+_CODES = "|".join(f"{ord(one):02X}" for one in f"%{_BREAKS}")
+_ESCAPED = re.compile(f"[{_BREAKS}]|%(?={_CODES})")
+"""Line breaks, and what would be read as one in their place."""
 
 
 def stream(
@@ -40,48 +44,52 @@ def stream(
 
     An image whose file is gone, or cannot be read any more, is left out: no list names what is not there.
     """
-    stems = MaskNames(map(_inside_images, db_session.scalars(select(Image.path))))
+    stems = MaskNames(map(listed_name, db_session.scalars(select(Image.path))))
     sink = ZipSink()
     listed: dict[Split, list[str]] = {part: [] for part in PARTS}
     left_out = 0
     with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED) as archive:
         for exported in read_images(db_session, session.class_ids, status=status):
-            mask = read_mask(session, exported, source)
-            if mask is None:
+            if exported.prediction is None and not exported.regions:
                 continue
             try:
-                suffix, picture = _picture(session, exported.image)
-            except (NotFoundError, ImageReadError) as error:
+                file = image_path(session.image_root, exported.image.path)
+                mask = read_mask(session, exported, source)
+                if mask is None:
+                    continue
+                suffix, picture = _picture(session, exported.image, file)
+            except (NotFoundError, ImageReadError, OSError) as error:
                 logger.warning("left out of the export: %s", error)
                 left_out += 1
                 continue
-            stem = stems.name(_inside_images(exported.image.path)).removesuffix(".png")
+            stem = stems.name(listed_name(exported.image.path)).removesuffix(".png")
             # Pictures are compressed already.
             archive.writestr(f"images/{stem}{suffix}", picture, zipfile.ZIP_STORED)
             archive.writestr(f"labels/{stem}.txt", "".join(_lines(session, exported, mask)))
             listed[exported.image.split or Split.TRAIN].append(f"./images/{stem}{suffix}\n")
             yield sink.take()
-        for part, file in PARTS.items():
-            archive.writestr(file, "".join(listed[part]))
+        for part, name in PARTS.items():
+            archive.writestr(name, "".join(listed[part]))
         archive.writestr("data.yaml", _data(session, listed, left_out))
         yield sink.take()
     yield sink.take()
 
 
-def _inside_images(path: str) -> str:
-    """The path below images/, where no further folder may have that name: Ultralytics takes the last one of it for the
-    one beside labels/.
+def listed_name(path: str) -> str:
+    """The path below images/, as a list of Ultralytics can name it; no two get the same.
+
+    It takes the last folder images/ for the one beside labels/, each ./ for the folder of the list, a line for a file.
     """
-    return re.sub(r"(?<![^/])images_*(?=/)", r"\g<0>_", path)
+    of_one_line = _ESCAPED.sub(lambda found: f"%{ord(found[0]):02X}", path)
+    return re.sub(r"((?<![^/])images_*|\._*)(?=/)", r"\g<0>_", of_one_line)
 
 
-def _picture(session: SessionSnapshot, image: Image) -> tuple[str, bytes]:
+def _picture(session: SessionSnapshot, image: Image, file: Path) -> tuple[str, bytes]:
     """Ending and content of a file that shows, upright and cropped, what the labels were drawn on."""
-    path = image_path(session.image_root, image.path)
     suffix = PurePosixPath(image.path).suffix
-    if suffix.lower() in COPIED and is_browser_ready(path, preprocessing=session.preprocessing):
-        return suffix, path.read_bytes()
-    return ".png", encode(read_image(path, preprocessing=session.preprocessing), lossless=True)
+    if suffix.lower() in COPIED and is_browser_ready(file, preprocessing=session.preprocessing):
+        return suffix, file.read_bytes()
+    return ".png", encode(read_image(file, preprocessing=session.preprocessing), lossless=True)
 
 
 def _lines(session: SessionSnapshot, exported: ExportedImage, mask: Mask) -> Iterator[str]:
@@ -103,6 +111,9 @@ def _data(session: SessionSnapshot, listed: Mapping[Split, Sequence[str]], left_
             # An empty list would end the training with an error.
             used[part] = PARTS[other]
             notes.append(f"# {PARTS[part]} is empty, so {PARTS[other]} serves for both: figures will look too good.\n")
-    # A string of JSON is one of YAML.
-    names = "".join(f"  {number}: {json.dumps(c.name)}\n" for number, c in enumerate(session.classes))
-    return f"{''.join(notes)}train: {used[Split.TRAIN]}\nval: {used[Split.VALIDATION]}\nnames:\n{names}"
+    data = {
+        "train": used[Split.TRAIN],
+        "val": used[Split.VALIDATION],
+        "names": {number: label_class.name for number, label_class in enumerate(session.classes)},
+    }
+    return "".join(notes) + yaml.safe_dump(data, allow_unicode=True, sort_keys=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,7 @@ from backend.services.prediction_maps import read_guide, refine_prediction
 from backend.services.region_edits import label_map
 from backend.services.session_snapshot import SessionSnapshot
 from db.errors import ConflictError, NotFoundError
+from db.tables.learning import Prediction
 from models.errors import ImageReadError
 from models.prediction_store import read_map
 from models.region_shapes import shape_of
@@ -72,17 +74,33 @@ def read_prediction(session: SessionSnapshot, exported: ExportedImage) -> Mask |
 
     Classes that were removed are left out: their pixels go to the most probable one that is left.
     """
-    image, prediction = exported.image, exported.prediction
-    if prediction is None or prediction.map_path is None or image.width is None or image.height is None:
-        return None
-    kept = [index for index, class_id in enumerate(prediction.class_ids) if class_id in session.class_ids]
-    if not kept:
+    image = exported.image
+    if exported.prediction is None or image.width is None or image.height is None:
         return None
     try:
-        logits = read_map(session.session_dir, prediction.map_path)
+        prediction, logits = _read_newest(session.session_dir, exported)
+        kept = [index for index, class_id in enumerate(prediction.class_ids) if class_id in session.class_ids]
+        if not kept:
+            return None
         guide = read_guide(session, image, logits.shape[1:])
     except (FileNotFoundError, NotFoundError, ConflictError, ImageReadError) as error:
         logger.warning("no mask of image %s in the export: %s", image.id, error)
         return None
     refinement = refine_prediction(prediction, logits, guide, exported.points)
     return Mask(refinement.label_map(kept), [prediction.class_ids[index] for index in kept])
+
+
+def _read_newest(session_dir: Path, exported: ExportedImage) -> tuple[Prediction, npt.NDArray[np.float32]]:
+    """The prediction and its logits (K, Hp, Wp); the one that replaced it where the head has learned since.
+
+    Raises:
+        FileNotFoundError: its map is gone, and no other one took its place.
+    """
+    prediction, missing = exported.prediction, ""
+    while prediction is not None and prediction.map_path not in (None, missing):
+        try:
+            return prediction, read_map(session_dir, prediction.map_path)
+        except FileNotFoundError:
+            missing = prediction.map_path
+            prediction = exported.newest_prediction()
+    raise FileNotFoundError(f"{missing or 'the map of its prediction'} is gone: it has to be predicted again")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from sqlalchemy import select
@@ -56,6 +57,8 @@ class ExportedImage:
     classes: list[ImageClass] | None
     """Where an image may have several; None while nobody has answered."""
     prediction: Prediction | None
+    newest_prediction: Callable[[], Prediction | None]
+    """As it is by now: the file of the map that was there when the export began is removed with the next prediction."""
     history: list[PastState]
     """Oldest first; empty unless asked for."""
     regions: list[ExportedRegion] = field(default_factory=list)
@@ -114,11 +117,18 @@ def _with_annotations(
             label=labels.get(image.id),
             classes=answers.get(image.id),
             prediction=predictions.get(image.id),
+            newest_prediction=partial(_newest_prediction, db_session, image.id),
             history=states[image.id],
             # Image by image: masks are large.
             regions=_regions(db_session, image.id, class_ids) if image.region_count else [],
             shapes=_shapes(db_session, image.id) if history and image.revision else {},
         )
+
+
+def _newest_prediction(db_session: Session, image_id: int) -> Prediction | None:
+    # In a transaction of its own: the one of the export goes on seeing what was there when it began.
+    with Session(db_session.get_bind()) as now:
+        return now.scalar(select(Prediction).where(Prediction.image_id == image_id))
 
 
 def _regions(db_session: Session, image_id: int, class_ids: frozenset[int]) -> list[ExportedRegion]:

@@ -13,6 +13,7 @@ import yaml
 from PIL import Image as PillowImage
 from starlette.testclient import TestClient
 
+from backend.services.export.as_yolo import listed_name
 from db.enums import Split
 from models.region_shapes import Polygon, compose
 from models.run_lengths import decode_runs
@@ -84,11 +85,31 @@ def test_export__yolo_of_regions(seg: TestClient, tmp_path: Path) -> None:
     assert (found == expected).all()
 
 
+def test_export__yolo_keeps_the_names_of_classes(seg: TestClient, tmp_path: Path) -> None:
+    names = ["cell 😀: #1", "line\u2028break"]
+    for class_id, name in enumerate(names, start=1):
+        assert seg.patch(f"/api/classes/{class_id}", json={"name": name}).status_code in (200, 422)
+    painted(seg)
+    data, _pairs = read_as_ultralytics(seg, tmp_path)
+    assert data["names"] == {number: c["name"] for number, c in enumerate(seg.get("/api/config").json()["classes"])}
+    assert data["names"][0] == names[0]
+
+
+@pytest.mark.parametrize(
+    "paths", [("images/a.png", "images_/a.png"), ("Dr./a.png", "Dr._/a.png"), ("a\nb.png", "a%0Ab.png", "a%250Ab.png")]
+)
+def test_listed_name__no_two_paths_get_one_name(paths: tuple[str, ...]) -> None:
+    listed = [listed_name(path) for path in paths]
+    assert len(set(listed)) == len(paths)
+    assert not any("./" in name or "images/" in name or len(name.splitlines()) > 1 for name in listed)
+
+
 def test_export__yolo_names_only_what_is_in_the_zip(
     seg: TestClient, segmentation_session: ReadySession, tmp_path: Path
 ) -> None:
-    # Two that differ by their ending alone, one below another images/, one turned by its EXIF, one that is gone.
-    names = {1: "b.png", 2: "b.jpg", 3: "x/images/b.png", 4: "turned.jpg", 5: "gone.png"}
+    # Two that differ by their ending alone, one below another images/ and a folder that ends with a dot, one turned by
+    # its EXIF, one that is gone, one whose name goes over two lines.
+    names = {1: "b.png", 2: "b.jpg", 3: "Dr./images/b.png", 4: "turned.jpg", 5: "gone.png", 6: "two\nlines.png"}
     root, sizes = segmentation_session.image_root, set()
     for image_id, name in names.items():
         with PillowImage.open(root / f"image_{image_id - 1}.png") as opened:
@@ -109,8 +130,10 @@ def test_export__yolo_names_only_what_is_in_the_zip(
         seg.put(f"/api/images/{image_id}/annotations", json={"regions": [BOX]})
     data, pairs = read_as_ultralytics(seg, tmp_path)
     assert (data["train"], data["val"]) == ("train.txt", "val.txt")
-    assert sorted(picture.name for picture, _label in pairs["train"]) == ["b.png", "b.png.png", "turned.png"]
+    train = sorted(picture.name for picture, _label in pairs["train"])
+    assert train == ["b.png", "b.png.png", "turned.png", "two%0Alines.png"]
     assert [picture.name for picture, _label in pairs["val"]] == ["b.jpg.jpg"]
+    assert "cannot be read: 1 images" in (tmp_path / "data.yaml").read_text()
     for picture, label in (*pairs["train"], *pairs["val"]):
         with PillowImage.open(picture) as shown:
             assert shown.size in sizes
@@ -126,7 +149,7 @@ def read_as_ultralytics(client: TestClient, folder: Path) -> tuple[dict[str, Any
     pairs: dict[str, list[tuple[Path, Path]]] = {}
     for part in ("train", "val"):
         lines = (folder / data[part]).read_text().strip().splitlines()
-        pictures = [line.replace("./", f"{folder}/", 1) for line in lines]
+        pictures = [line.replace("./", f"{folder}/") for line in lines]
         labels = ["/labels/".join(path.rsplit("/images/", 1)).rsplit(".", 1)[0] + ".txt" for path in pictures]
         pairs[part] = [(Path(picture), Path(label)) for picture, label in zip(pictures, labels, strict=True)]
         assert all(picture.is_file() and label.is_file() for picture, label in pairs[part])
