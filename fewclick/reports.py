@@ -25,7 +25,7 @@ from db.tables.annotations import ImageClass, Label, Point, Region
 from db.tables.images import Image
 from db.tables.learning import Run
 from db.tables.session import LabelClass
-from fewclick.percent import percent
+from fewclick.percent import share_in_words
 
 ALIVE_S = 10.0
 """An ML service that was silent for longer is not running."""
@@ -139,7 +139,7 @@ def _spell_quality(db_session: Session, label_sequence: int) -> str:
         whose = "live head" if active is None else f"checkpoint {active.id}"
         since = "" if quality.is_current is not False else ", labels changed since"
         lines.append(
-            f"{percent(accuracy.value)} right ({percent(accuracy.low)} to {percent(accuracy.high)}) "
+            f"{share_in_words(accuracy.value, accuracy.low, accuracy.high)} "
             f"on {figures.n_samples} labels of {figures.n_images} images ({how}; {whose}{since})"
         )
     return "\n".join(lines) or f"unknown: {quality.unknown}"

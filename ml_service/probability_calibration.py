@@ -69,8 +69,8 @@ def shortage(n_samples: int, n_images: int) -> str | None:
     if n_samples >= MIN_SAMPLES and n_images >= MIN_IMAGES:
         return None
     return (
-        f"calibration needs {MIN_SAMPLES} labels on {MIN_IMAGES} images that were not learned from, "
-        f"there are {n_samples} on {n_images}"
+        f"calibration needs {MIN_SAMPLES} labels on {MIN_IMAGES} images to try it on, "
+        f"so far there are {n_samples} on {n_images}"
     )
 
 

@@ -127,8 +127,8 @@ def too_few(n_samples: int, n_images: int) -> str | None:
     if n_samples >= MIN_SAMPLES and n_images >= MIN_IMAGES:
         return None
     return (
-        f"needs at least {MIN_SAMPLES} labels on {MIN_IMAGES} images that were not learned from, "
-        f"there are {n_samples} on {n_images}"
+        f"needs at least {MIN_SAMPLES} labels on {MIN_IMAGES} images to try it on, "
+        f"so far there are {n_samples} on {n_images}"
     )
 
 

@@ -180,18 +180,18 @@ def _obstacle(db_session: Session, setup: RunSetup, measured: _Measured | None, 
     live = setup.live_quality
     if not held_out.loss < live.loss:
         return (
-            f"the live head's loss on {held_out.n_images} validation images is {live.loss:.3f}, "
+            f"the live head's loss on {held_out.n_images} held-out images, each label alike, is {live.loss:.3f}, "
             f"this run's {held_out.loss:.3f}"
         )
     why_not = doubt(gain, error, held_out.n_images, least_images)
     if why_not is not None:
         return (
-            f"this run's loss on {held_out.n_images} validation images is {held_out.loss:.3f}, the live head's "
-            f"{live.loss:.3f}, but {why_not}"
+            f"this run's loss on {held_out.n_images} held-out images, each label alike, is {held_out.loss:.3f}, "
+            f"the live head's {live.loss:.3f}, but {why_not}"
         )
     if held_out.accuracy < live.accuracy:
         return (
-            f"the live head's accuracy on {held_out.n_images} validation images is {live.accuracy:.3f}, "
+            f"the live head's accuracy on {held_out.n_images} held-out images is {live.accuracy:.3f}, "
             f"this run's {held_out.accuracy:.3f}"
         )
     if get_session_info(db_session).label_sequence != setup.label_sequence:

@@ -32,9 +32,9 @@ AGREEMENTS_READ = 1000
 POINTS_SHOWN = 200
 UNPROMPTED_READ, UNPROMPTED_NEEDED = 200, 5
 CURVE_IMAGES = 8
-NOT_YET = "nothing was measured yet: the live head is measured once the labels have rested for a second"
+NOT_YET = "nothing was measured yet: that follows a second after the last label"
 NOTHING = "nothing is labelled yet"
-STALE = "the labels changed since the last measurement: the live head is measured once they have rested for a second"
+STALE = "the labels have changed since it was measured: it is measured anew a second after the last change"
 
 
 def read_quality(db_session: Session, active: Checkpoint | None, label_sequence: int, *, is_labelled: bool) -> Quality:

@@ -49,7 +49,7 @@ def test_quality__unknown_at_first_then_figures(
         assert abs(matrix.evaluate(gap)) < 1, "the names of the rows stay in sight"
         labeling.page.set_viewport_size(size)
         expect(labeling.part("quality-calibration")).to_contain_text(
-            f"needs 30 labels on 5 images that were not learned from, there are {LABELS}"
+            f"needs 30 labels on 5 images to try it on, so far there are {LABELS}"
         )
         curve = labeling.part("quality-curve")
         expect(curve.locator("svg[role=img]")).to_have_attribute(

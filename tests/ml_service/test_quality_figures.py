@@ -55,7 +55,7 @@ def test_describe__too_few_are_unknown_and_say_so(n_samples: int, n_images: int)
     figures = describe(targets, targets, np.arange(n_samples) % max(1, n_images), (1, 2))
     assert figures.accuracy is figures.mean_iou is figures.calibration is None
     assert figures.unknown == (
-        f"needs at least 5 labels on 2 images that were not learned from, there are {n_samples} on {n_images}"
+        f"needs at least 5 labels on 2 images to try it on, so far there are {n_samples} on {n_images}"
     )
 
 

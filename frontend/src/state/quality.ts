@@ -66,8 +66,10 @@ export interface Figures {
 const Z = 1.959964;
 const LEAST_IN_AVERAGE = 5;
 /** For the heads of tables: the same words wherever a class is told of. */
-export const FOUND_TIP = "Recall: of what people said is of the class, how much the head found";
-export const PREDICTED_RIGHT_TIP = "Precision: of what the head said is of the class, how much people agree with";
+export const FOUND_NAME = "Found";
+export const FOUND_TIP = "Recall: of what people labelled as this class, the share that the head predicted as it";
+export const PREDICTED_RIGHT_NAME = "Right when predicted";
+export const PREDICTED_RIGHT_TIP = "Precision: of what the head predicted as this class, the share that people labelled as it";
 export const SELECTED_ON_THESE = "The best epoch was chosen on these images: the figure leans high.";
 
 export interface CurvePoint {
@@ -143,12 +145,17 @@ export function detailed(quality: Figured): Leading | null {
   return estimate.figures.n_samples > held_out.figures.n_samples ? estimate : held_out;
 }
 
-/** A wider interval says next to nothing: a figure in large letters would say more. */
+/** A wider interval says next to nothing: a figure in large letters would say more. `fewclick status` has the same bound (fewclick/percent.py). */
 const WIDEST_TOLD = 0.6;
 
-/** Whether the figure is worth a headline. */
+/** Whether the share may stand for itself; where it may not, the interval stands in its place. */
 export function isTelling({ low, high }: Interval): boolean {
   return high - low < WIDEST_TOLD;
+}
+
+/** A share where it may stand for itself, else what it lies between: "83 %", or "36 to 98 %". */
+export function shareOrInterval(accuracy: Interval): string {
+  return isTelling(accuracy) ? `${Math.round(accuracy.value * 100)} %` : intervalText(accuracy);
 }
 
 /** Which labelled images stand in neither row, and why; "" where there are none. Their number is unknown of older measurements. */
@@ -198,6 +205,12 @@ function samplesText({ method, figures: { n_samples, n_images } }: Leading, samp
   const held_out = method === "held_out" ? "held-out " : "";
   if (samples_are_images) return counted(n_images, `${held_out}image`);
   return `${counted(n_samples, `${held_out}sample`)} (${counted(n_images, "image")})`;
+}
+
+/** The share of a line, with its doubt: "88 % of 40 images right, …; the true share is probably 74 to 95 %." */
+export function lineText(found: Leading, samples_are_images: boolean): string {
+  if (!isTelling(found.accuracy)) return `Not known yet. ${unsureText(found, samples_are_images)}`;
+  return `${shareOrInterval(found.accuracy)} ${basisText(found, samples_are_images)}; the true share is probably ${intervalText(found.accuracy)}.`;
 }
 
 /** The same, with how it was found: "of 40 images right, each predicted by a head that had not seen it". */
@@ -275,8 +288,11 @@ export function plainText(method: Method, figures: Figures, noun: "sample" | "im
   const unseen = method === "held_out" ? "held out, from which the model has not learned" : "each tried with a model that had not seen it";
   const right = Math.round(accuracy.value * (noun === "image" ? n_images : n_samples));
   const done = one_class ? (right === 1 ? "is predicted right" : "are predicted right") : right === 1 ? "has all its classes right" : "have all their classes right";
+  const told = isTelling(accuracy)
+    ? `${Math.round(accuracy.value * 100)} %. The true share is probably ${intervalText(accuracy)}.`
+    : `too few to be sure. The true share may be anything from ${intervalText(accuracy)}.`;
   const guess = majority_share === null ? "" : ` Always saying the most frequent class would reach ${Math.round(majority_share * 100)} %.`;
-  return `Of ${what}, ${unseen}, ${grouped(right)} ${done}: ${Math.round(accuracy.value * 100)} %, with very many images likely ${intervalText(accuracy)}.${guess}`;
+  return `Of ${what}, ${unseen}, ${grouped(right)} ${done}: ${told}${guess}`;
 }
 
 /** The class that is missed most often; null where none is told of, or nothing is missed. */

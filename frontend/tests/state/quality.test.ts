@@ -10,11 +10,13 @@ import {
   intervalText,
   isTelling,
   leading,
+  lineText,
   movingPoints,
   outlookLine,
   outlookText,
   plainText,
   reliabilityPoints,
+  shareOrInterval,
   unsureText,
   weakestText,
   type Figures,
@@ -61,6 +63,21 @@ test("isTelling: no headline whose interval says next to nothing; what is needed
   expect(text).toBe("After 9 labelled samples on 3 images, anything from 2 to 97 % right is possible. Label some more images, and each class on several of them.");
 });
 
+test("a share whose interval says next to nothing: the interval stands in its place wherever it would stand", () => {
+  const accuracy = { value: 0.83, low: 0.36, high: 0.98 };
+  const figures = { ...FIGURES, n_samples: 24, n_images: 4, accuracy, majority_share: null };
+  const found = { method: "cross_validation" as const, figures, accuracy };
+  const texts = [shareOrInterval(accuracy), unsureText(found, false), lineText(found, false), plainText("cross_validation", figures, "sample")];
+  for (const text of texts) {
+    expect(text).toContain("36 to 98 %");
+    expect(text).not.toContain("83 %");
+  }
+  expect([shareOrInterval(ACCURACY), lineText({ method: "held_out", figures: FIGURES, accuracy: ACCURACY }, true)]).toEqual([
+    "88 %",
+    "88 % of 9 held-out images right; the true share is probably 74 to 95 %.",
+  ]);
+});
+
 test("outlookLine: a line that fits where outlookText does not; nothing while it is unclear", () => {
   const outlook = { gain: 0.071, margin: 0.03, n_images: 40 };
   for (const verdict of ["rising", "flat", "unclear"] as const) {
@@ -73,10 +90,10 @@ test("plainText: what was tried, how much of it was right, and what guessing wou
   const accuracy = { value: 0.875, low: 0.7, high: 0.95 };
   const figures = { ...FIGURES, n_samples: 24, n_images: 9, accuracy, majority_share: 0.5, one_class: true, unknown: null };
   expect(plainText("held_out", figures, "sample")).toBe(
-    "Of 24 labelled samples on 9 images, held out, from which the model has not learned, 21 are predicted right: 88 %, with very many images likely 70 to 95 %. Always saying the most frequent class would reach 50 %.",
+    "Of 24 labelled samples on 9 images, held out, from which the model has not learned, 21 are predicted right: 88 %. The true share is probably 70 to 95 %. Always saying the most frequent class would reach 50 %.",
   );
   expect(plainText("cross_validation", { ...figures, n_images: 40, majority_share: null }, "image")).toBe(
-    "Of 40 labelled images, each tried with a model that had not seen it, 35 are predicted right: 88 %, with very many images likely 70 to 95 %.",
+    "Of 40 labelled images, each tried with a model that had not seen it, 35 are predicted right: 88 %. The true share is probably 70 to 95 %.",
   );
   expect(plainText("held_out", { ...figures, accuracy: null, unknown: "needs 5 images held out, there are 2" }, "image")).toBe(
     "Held-out images: not known yet: needs 5 images held out, there are 2.",

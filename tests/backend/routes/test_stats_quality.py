@@ -101,7 +101,7 @@ def test_get_stats__what_is_missing_for_an_accuracy(cla: TestClient, classificat
     quality = get_quality(cla)
     assert quality["is_current"] is False
     assert quality["unknown"] == quality["curve_unknown"]
-    assert "once they have rested" in quality["unknown"]
+    assert "measured anew a second after the last change" in quality["unknown"]
     measure(classification_session, cross_validation=figures(6, samples_per_image=6))
     assert get_quality(cla)["unknown"].endswith("there are 6 on 1: label more images")
     measure(classification_session, cross_validation=figures(4))

@@ -10,8 +10,8 @@ const FONT = "10px system-ui, sans-serif";
 const TITLE_PX = 13;
 const KEPT_RADIUS_PX = 3.5;
 const DASHES_PX = [3, 3];
-const WEIGHED_TIP =
-  "Weighed as in training, where each class counts the same in all. The held-out loss below and of checkpoints counts each label once, so it is another figure.";
+const BY_CLASS_TIP =
+  "On the same held-out images as below, but counted as in training: every class has the same weight, however many labels it has. Below, and of checkpoints, every label has the same weight: two figures of one thing.";
 
 
 /** Training and held-out loss by epoch, with the epoch that was kept and the changes of labels. */
@@ -90,7 +90,7 @@ export class LossChart extends LitElement {
       series: [
         { label: "Epoch" },
         { label: "Training loss", stroke: () => this.#color("--chart-train"), width: 1.5, points: { show: false } },
-        { label: "Held-out loss, weighed", stroke: () => this.#color("--chart-val"), width: 2, points: { show: false } },
+        { label: "Held-out loss, each class alike", stroke: () => this.#color("--chart-val"), width: 2, points: { show: false } },
       ],
     };
   }
@@ -141,7 +141,7 @@ function describe(training: Training | null): string {
   const at = is_kept ? `, at the kept epoch ${epoch}` : ", the newest:";
   const changes = labelChanges(training);
   return `Loss chart: ${counted(training.train_loss.length, "epoch")}${at} training loss ${train.toFixed(3)}${
-    held_out === null ? "" : `, held-out loss, weighed as in training, ${held_out.toFixed(3)}`}${
+    held_out === null ? "" : `, held-out loss, each class alike, ${held_out.toFixed(3)}`}${
     changes.length === 0 ? "" : `; labels changed after epoch ${changes.join(", ")}`}`;
 }
 
@@ -152,7 +152,7 @@ export function lossLegend(training: Training): TemplateResult | typeof nothing 
   const { epoch, train, held_out, is_kept } = losses;
   return html`<strong>${is_kept ? "Kept: epoch" : "Epoch"} ${epoch}</strong>
     <span class="is-train">Training ${train.toFixed(3)}</span>
-    <span class="is-val" title=${WEIGHED_TIP}>Held-out, weighed ${held_out === null ? "needs more labels" : held_out.toFixed(3)}</span>
+    <span class="is-val" title=${BY_CLASS_TIP}>Held-out, each class alike ${held_out === null ? "needs more labels" : held_out.toFixed(3)}</span>
     ${labelChanges(training).length > 0 ? html`<span class="is-change">Labels changed</span>` : nothing}`;
 }
 

@@ -4,7 +4,7 @@ import { ChartLine, GraduationCap, History, Square, X } from "lucide";
 import { html, nothing, type TemplateResult } from "lit";
 
 import { finishLine, hourBars, paceBasis, partsOf, type HourBar } from "../../../state/progress";
-import { basisText, detailed, FOUND_TIP, intervalText, PREDICTED_RIGHT_TIP, type ClassFigures } from "../../../state/quality";
+import { detailed, FOUND_NAME, FOUND_TIP, lineText, PREDICTED_RIGHT_NAME, PREDICTED_RIGHT_TIP, type ClassFigures } from "../../../state/quality";
 import type { Readable } from "../../../state/signal";
 import type { ClassCount, LabelClass, Pace, Stats } from "../../../state/types";
 import { isActive } from "../../../sync/polling";
@@ -65,7 +65,7 @@ export class ProgressDialog extends AppView {
     return html`<section data-testid="progress-pace"><h3>Pace</h3>
       ${paceFigures(pace)}
       <div class="hours" role="img" aria-label=${text}>${bars.map((bar) => hourBar(bar))}</div>
-      <p class="hours-axis"><span>${clock(bars[0])}</span><span>${what} an hour${most === 0 ? "" : `, at most ${grouped(most)}`}</span><span>now</span></p>
+      <p class="hours-axis"><span>${clock(bars[0])}</span><span>new ${what} in each hour${most === 0 ? "" : `; the tallest bar is ${grouped(most)}`}</span><span>now</span></p>
     </section>`;
   }
 
@@ -122,11 +122,11 @@ export class ProgressDialog extends AppView {
         <thead><tr><th scope="col">Class</th><th scope="col">Images</th>
           ${of_points ? html`<th scope="col">Points</th><th scope="col">Regions</th>` : nothing}
           <th scope="col" class="wide" title=${of_points ? "Points and regions, compared with the class that has most" : "Images, compared with the class that has most"}>Compared</th>
-          <th scope="col" title=${FOUND_TIP}>Found</th>
-          <th scope="col" title=${PREDICTED_RIGHT_TIP}>Predicted right</th></tr></thead>
+          <th scope="col" title=${FOUND_TIP}>${FOUND_NAME}</th>
+          <th scope="col" title=${PREDICTED_RIGHT_TIP}>${PREDICTED_RIGHT_NAME}</th></tr></thead>
         <tbody>${by_class.map((row) => classRow(row, classes.value.find(({ id }) => id === row.class_id), figures.get(row.class_id), most, of_points))}</tbody>
       </table></div>`}
-      <p class="hint">${found === null ? `Found and predicted right: ${quality.unknown ?? "not measured yet"}.` : `${percent(found.accuracy.value)} ${basisText(found, !of_points)}; with very many images likely ${intervalText(found.accuracy)}.`}</p>
+      <p class="hint">${found === null ? `How much is predicted right is not known yet: ${quality.unknown ?? "it was not measured yet"}.` : lineText(found, !of_points)}</p>
     </section>`;
   }
 

@@ -4,19 +4,23 @@ import { html, nothing, type TemplateResult } from "lit";
 import {
   calibrationText,
   confidenceText,
+  FOUND_NAME,
   FOUND_TIP,
   curvePoints,
   detailed,
   heatRows,
   historyPoints,
   intervalText,
+  isTelling,
   movingPoints,
   outlookText,
   pickedText,
   plainText,
+  PREDICTED_RIGHT_NAME,
   PREDICTED_RIGHT_TIP,
   reliabilityPoints,
   SELECTED_ON_THESE,
+  shareOrInterval,
   weakestText,
   type Agreement,
   type ClassFigures,
@@ -102,9 +106,9 @@ export class QualityDialog extends AppView {
     return html`<section data-testid="quality-classes"><h3>Class by class ${methodChip(found)}</h3>
         ${weakest === null ? nothing : html`<p class="plain">${weakest}</p>`}
         <div class="table-scroll"><table class="figures">
-          <thead><tr><th scope="col">Class</th><th scope="col" title=${this.#samples === "Samples" ? SAMPLES_TIP : nothing}>${this.#samples}</th><th scope="col" title=${FOUND_TIP}>Found</th>
-            <th scope="col" title=${PREDICTED_RIGHT_TIP}>Predicted right</th>
-            <th scope="col" title="Found and predicted right in one figure: their harmonic mean">F1</th>
+          <thead><tr><th scope="col">Class</th><th scope="col" title=${this.#samples === "Samples" ? SAMPLES_TIP : nothing}>${this.#samples}</th><th scope="col" title=${FOUND_TIP}>${FOUND_NAME}</th>
+            <th scope="col" title=${PREDICTED_RIGHT_TIP}>${PREDICTED_RIGHT_NAME}</th>
+            <th scope="col" title="The two before in one figure: their harmonic mean">F1</th>
             <th scope="col" title="Right, of all that either people or the head said is of the class: intersection over union">IoU</th></tr></thead>
           <tbody>${figures.classes.map((one) => html`<tr><th scope="row">${this.#swatch(one.class_id)}${this.#className(one.class_id)}</th><td>${one.support}</td>
             ${share(one.recall, one.support)}${share(one.precision, one.predicted)}${share(one.f1, one.support)}${share(one.iou, one.support)}</tr>`)}
@@ -152,7 +156,7 @@ export class QualityDialog extends AppView {
         <p class="hint" data-testid="outlook" data-verdict=${curve.outlook.verdict}>${outlookText(curve.outlook)} Heads of a quarter, a half, three quarters and
           all of the ${this.#samples.toLowerCase()}, on the same ${curve.method === "held_out" ? "held-out images" : "images, by cross-validation"}; the band is the 95 % interval.</p>
         ${plotTable([...(this.#samples === "Samples" ? ["Samples"] : []), "Images", "Right", "95 % interval"], curve.points.map(({ n_labels, n_images, accuracy }) => [
-          ...(this.#samples === "Samples" ? [String(n_labels)] : []), String(n_images), percent(accuracy.value), intervalText(accuracy)]))}`}
+          ...(this.#samples === "Samples" ? [String(n_labels)] : []), String(n_images), shareOrInterval(accuracy), intervalText(accuracy)]))}`}
     </section>`;
   }
 
@@ -162,13 +166,13 @@ export class QualityDialog extends AppView {
     const last = history.findLast(({ accuracy }) => accuracy !== null);
     return html`<section data-testid="quality-history"><h3>So far</h3>
       ${points.length === 0 ? unknown("the live head was not measured yet") : html`
-        ${linePlot({ title: `Share of right predictions of the live head as labels came, now ${percent(last?.accuracy?.value ?? 0)}`, x_title: "Measurement, oldest first",
+        ${linePlot({ title: `Share of right predictions of the live head as labels came, now ${last?.accuracy ? shareOrInterval(last.accuracy) : "unknown"}`, x_title: "Measurement, oldest first",
           y_title: "Right", points, x_range: { from: 1, to: history.length } })}
-        <p class="hint">The live head each time the labels had rested for a moment, with its 95 % interval: ${history.length === 1
+        <p class="hint">Measured anew a moment after you stop labelling, with its 95 % interval: ${history.length === 1
           ? `once, with ${counted(history[0]?.n_labels ?? 0, noun)}`
           : `first with ${counted(history[0]?.n_labels ?? 0, noun)}, last with ${counted(history.at(-1)?.n_labels ?? 0, noun)}`}.</p>
         ${plotTable(["No.", "When", this.#samples, "How", "Right", "95 % interval"], history.map(({ at, n_labels, method, accuracy }, i) => [
-          String(i + 1), moment(at), String(n_labels), method === null ? "–" : METHOD_NAMES[method], accuracy === null ? "unknown" : percent(accuracy.value),
+          String(i + 1), moment(at), String(n_labels), method === null ? "–" : METHOD_NAMES[method], accuracy === null ? "unknown" : shareOrInterval(accuracy),
           accuracy === null ? "" : intervalText(accuracy)]))}`}
     </section>`;
   }
@@ -195,7 +199,7 @@ export class QualityDialog extends AppView {
 
   #agreement({ over_time, share: part, count, unprompted, unprompted_count, by_class }: Agreement): TemplateResult {
     const points = movingPoints(over_time.map(({ count: of, share: y }, x) => ({ x, count: of, y })));
-    const first = unprompted === null ? `too few yet (${unprompted_count} of 5)` : `${percent(unprompted.value)} (${intervalText(unprompted)})`;
+    const first = unprompted === null ? `too few yet (${unprompted_count} of 5)` : `${isTelling(unprompted) ? `${percent(unprompted.value)} (${intervalText(unprompted)})` : intervalText(unprompted)}`;
     return html`${points.length === 0 ? nothing : linePlot({ title: `Share of clicks that confirmed, now ${percent(part)}`, x_title: "Clicks, oldest first",
         y_title: "Confirmed", points, x_names: [] })}
       <p class="plain">Of the last ${counted(over_time.at(-1)?.count ?? 0, "click")} <strong>${Math.round(part * (over_time.at(-1)?.count ?? 0))}</strong> confirmed what was shown (${percent(part)}).</p>
@@ -218,7 +222,7 @@ export class QualityDialog extends AppView {
 function overviewRow(method: keyof typeof METHOD_NAMES, figures: Figures | null, noun: "sample" | "image"): TemplateResult | typeof nothing {
   if (figures === null) return nothing;
   const { accuracy, n_samples, n_images, majority_share, mean_iou, macro_f1, micro_f1 = null, one_class } = figures;
-  return html`<tr><th scope="row">${METHOD_NAMES[method]}</th><td><strong>${accuracy === null ? "unknown" : percent(accuracy.value)}</strong></td>
+  return html`<tr><th scope="row">${METHOD_NAMES[method]}</th><td><strong>${accuracy === null ? "unknown" : shareOrInterval(accuracy)}</strong></td>
     <td>${accuracy === null ? "–" : intervalText(accuracy satisfies Interval)}</td>${noun === "sample" ? html`<td>${n_samples}</td>` : nothing}<td>${n_images}</td>
     ${share(majority_share, 0)}${share(mean_iou, 0)}${share(macro_f1, 0)}${one_class ? nothing : share(micro_f1, 0)}</tr>`;
 }

@@ -46,7 +46,7 @@ export class QualityPanel extends AppView {
       <p class="figure-row"><span class="figure" data-testid=${is_estimate ? "estimate" : "held-out"}>${percent(found.accuracy.value)}</span>
         ${is_estimate ? html`<span class="chip is-estimate" title="By cross-validation, as too few images are held out yet: each is predicted by a head that had not seen it">estimate</span>` : nothing}
         <span>${shareText(found, this.app.config.task !== "segmentation")}</span></p>
-      <p class="hint">${head ? html`${name}, ` : nothing}<span title="95 % interval: where the share of very many images would lie">likely ${intervalText(found.accuracy)}</span>${quality?.is_current === false ? ", before the last changes" : ""}.
+      <p class="hint">${head ? html`${name}, ` : nothing}<span title="95 % interval: where the share would lie if very many images were tried">probably ${intervalText(found.accuracy)}</span>${quality?.is_current === false ? ", before the last changes" : ""}.
         ${found.figures.selected_on_these ? html`<span data-testid="selected-on-these" title=${SELECTED_ON_THESE}>It leans high.</span>` : nothing}
         ${quality?.curve ? html`<span title=${outlookText(quality.curve.outlook)}>${outlookLine(quality.curve.outlook)}</span>` : nothing}</p>`;
   }
