@@ -54,11 +54,16 @@ def bridged(outline: Outline) -> Floats:
     """An outline as one ring (N, 2), for formats that know no holes: a line to each hole and back on the same way."""
     ring, holes = outline
     for hole in holes:
-        distance = ((ring[:, None] - hole[None]) ** 2).sum(axis=2)
-        near, far = np.unravel_index(int(distance.argmin()), distance.shape)
+        # Near enough, and not the nearest of all pairs: outlines of predictions have tens of thousands of corners.
+        near = _nearest(ring, hole[0])
+        far = _nearest(hole, ring[near])
         turned = np.concatenate([hole[far:], hole[: far + 1]])
         ring = np.concatenate([ring[: near + 1], turned, ring[near:]])
     return ring
+
+
+def _nearest(corners: Floats, place: Floats) -> int:
+    return int(((corners - place) ** 2).sum(axis=1).argmin())
 
 
 def _placed(ring: npt.NDArray[Any], left: int, top: int) -> Floats:
