@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 
@@ -84,24 +84,27 @@ class Standing:
         self.present = classes.present
         self.before = before
 
-    def hidden(self) -> State:
-        """Annotations of removed classes, which every change leaves in place.
+    def hidden(self, state: State | None = None) -> State:
+        """Annotations of removed classes, which every change leaves in place: of a state, or of the one in force.
 
         Among several classes of an image they are part of an answer: where that goes as a whole, they go with it.
         """
-        label = self.before.label
+        state = state or self.before
+        label = state.label
         return State(
-            tuple(point for point in self.before.points if point.class_id not in self.present),
+            tuple(point for point in state.points if point.class_id not in self.present),
             label if label is not None and label[0] not in self.present else None,
-            classes=self._hidden_marks(self.before),
+            classes=self._hidden_marks(state),
             regions=tuple(
                 region
-                for region in self.before.regions
+                for region in state.regions
                 if region.class_id is not None and region.class_id not in self.present
             ),
         )
 
-    def beside_hidden(self, after: State, left: State | None = None, direction: int = -1) -> State:
+    def beside_hidden(
+        self, after: State, left: State | None = None, direction: int = -1, now: State | None = None
+    ) -> State:
         """Another state of the history, with the hidden points and regions that belong beside it.
 
         Backward they stay as they are now, and what had been removed since comes back; forward they change as they did
@@ -111,18 +114,20 @@ class Standing:
         Args:
             left: the state of the history that the image leaves; None for the one in force.
             direction: -1 back, 1 forward.
+            now: what is in force as the image leaves that state; None for what is in force before the change.
         """
-        left = left or self.before
-        visible, hidden = after.visible(self.present), self.hidden()
+        left, now = left or self.before, now or self.before
+        visible, hidden = after.visible(self.present), self.hidden(now)
         classes = self.answer(visible.classes, self._hidden_marks(after)) if after.classes else ()
         label = after.label or hidden.label
-        regions = self._beside_hidden_regions(after, visible, hidden, left, direction)
+        regions = self._beside_hidden_regions(after, hidden, left, direction, now.regions)
         points = hidden_points_after(hidden.points, left, after, self.present, direction) + visible.points
         return replace(after, points=points, label=label, classes=classes, regions=regions)
 
     def _beside_hidden_regions(
-        self, after: State, visible: State, hidden: State, left: State, direction: int
+        self, after: State, hidden: State, left: State, direction: int, now: Sequence[StoredRegion]
     ) -> tuple[StoredRegion, ...]:
+        visible = after.visible(self.present)
         # A region that shows now, or is not there, and had a class then that is removed is hidden again, as that class.
         hidden_ids = {region.id for region in hidden.regions}
         back = tuple(r for r in after.regions if r.id not in hidden_ids and r not in visible.regions)
@@ -131,7 +136,7 @@ class Standing:
             # What the history has of them goes on with it; what a step back has left in place stays.
             known, then = {region.id for region in left.regions}, {region.id: region for region in after.regions}
             stays = tuple(then.get(r.id, r) for r in hidden.regions if r.id in then or r.id not in known)
-        return with_hidden(visible.regions, stays + back, after.regions, self.before.regions)
+        return with_hidden(visible.regions, stays + back, after.regions, now)
 
     def _hidden_marks(self, state: State) -> tuple[ClassMark, ...]:
         return tuple(mark for mark in state.classes if mark[0] is not None and mark[0] not in self.present)

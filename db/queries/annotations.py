@@ -199,22 +199,31 @@ def _stored(point: NewPoint, by_id: dict[int | None, StoredPoint], origin: Origi
 
 def _step(db_session: Session, image: Image, direction: int, expected_revision: int | None) -> dict[str, Any]:
     change = Change(db_session, image, None, expected_revision)
-    before = change.before.visible(change.present)
     position = image.history_position
-    left = _state_at(db_session, image, position)
-    while True:
+    left, now = _state_at(db_session, image, position), change.before
+    shown = now.visible(change.present)
+    reached: tuple[State, int] | None = None
+    # A step that only concerns removed classes, or ones that exclude each other now, shows nothing: go on to one that
+    # does. A redo goes on over those behind that, too: no other would get there.
+    while (after := _state_at(db_session, image, position + direction)) is not None:
         position += direction
-        after = _state_at(db_session, image, position)
-        if after is None:
-            word = "undo" if direction < 0 else "redo"
-            raise ConflictError(
-                f"image {image.id} has nothing to {word}", current=describe(db_session, image, change.before)
-            )
-        # A step that only concerns removed classes, or ones that exclude each other now, shows nothing: go on to one
-        # that does.
-        allowed = change.beside_hidden(after, left, direction)
-        if not allowed.visible(change.present).same_as(before):
-            return change.put_in_force(allowed, position)
+        allowed = change.beside_hidden(after, left, direction, now)
+        is_seen = not allowed.visible(change.present).same_as(shown)
+        if is_seen and reached is not None:
+            break
+        if is_seen or (reached is not None and not allowed.same_as(reached[0])):
+            reached, shown = (allowed, position), allowed.visible(change.present)
+            if direction < 0:
+                break
+        if direction > 0:
+            # What is hidden was set, moved and removed step by step.
+            left, now = after, allowed
+    if reached is None:
+        word = "undo" if direction < 0 else "redo"
+        raise ConflictError(
+            f"image {image.id} has nothing to {word}", current=describe(db_session, image, change.before)
+        )
+    return change.put_in_force(*reached)
 
 
 def _state_at(db_session: Session, image: Image, position: int) -> State | None:

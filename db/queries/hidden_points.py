@@ -30,17 +30,32 @@ def hidden_points_after(
         direction: -1 or 1.
     """
     before, then = _hidden(left, present), _hidden(after, present)
-    came, gone = then - before, before - then
-    # What a step back has left in place is what comes back now, or a later form of it.
-    ahead = Counter(point.content for point in now) - before
-    came, ahead = came - ahead, ahead - came
-    came = _without_pairs(came, ahead)
     if direction < 0:
-        taken_back = _changed_class(gone, left, after, present)
-        came = _without_pairs(came, gone - taken_back)
-        gone = taken_back
+        came, gone = _backward(Counter(point.content for point in now), before, then, _taken_back(left, after, present))
+    else:
+        came, gone = _forward(Counter(point.content for point in now), before, then)
     back = [point for point in after.points if _take(came, point)]
     return (*(point for point in now if not _take(gone, point)), *back)
+
+
+def _backward(
+    now: Counter[Content], before: Counter[Content], then: Counter[Content], taken_back: Counter[Content]
+) -> tuple[Counter[Content], Counter[Content]]:
+    """What comes and what goes."""
+    came, gone = then - before, before - then
+    # What a step back has left in place is what comes back now, or a later form of it.
+    ahead = now - before
+    came, ahead = came - ahead, ahead - came
+    return _without_pairs(_without_pairs(came, ahead), gone - taken_back), taken_back
+
+
+def _forward(
+    now: Counter[Content], before: Counter[Content], then: Counter[Content]
+) -> tuple[Counter[Content], Counter[Content]]:
+    """What comes and what goes; once nothing is left in place of what comes later, all is as it was then."""
+    gone = before - then
+    stays = now - gone
+    return _without_pairs(then - stays, stays - then), gone
 
 
 def _hidden(state: State, present: Container[int]) -> Counter[Content]:
@@ -59,8 +74,9 @@ def _without_pairs(came: Counter[Content], others: Counter[Content]) -> Counter[
     return left
 
 
-def _changed_class(gone: Counter[Content], left: State, after: State, present: Container[int]) -> Counter[Content]:
-    """Those that another class takes the place of, which shows: the same point, before it was given its class."""
+def _taken_back(left: State, after: State, present: Container[int]) -> Counter[Content]:
+    """What another class takes the place of, which shows: the same point, before it was given its class."""
+    gone = _hidden(left, present) - _hidden(after, present)
     shown = _places(after, present) - _places(left, present)
     taken: Counter[Content] = Counter()
     for content in gone.elements():

@@ -59,7 +59,6 @@ def serve(segmentation_session: ReadySession, serve_page: Callable[[ReadySession
 def open_first(labeling: LabelingPage, url: str) -> None:
     labeling.page.goto(f"{url}#/image/1")
     expect(labeling.canvas).to_have_attribute("data-prediction-version", "1")
-    labeling.page.wait_for_timeout(300)
 
 
 def pixel(labeling: LabelingPage, right: float) -> npt.NDArray[np.int_]:
@@ -71,6 +70,10 @@ def pixel(labeling: LabelingPage, right: float) -> npt.NDArray[np.int_]:
     )
 
 
+def is_near(labeling: LabelingPage, right: float, color: npt.ArrayLike) -> bool:
+    return bool(np.abs(pixel(labeling, right) - np.array(color)).max() <= 3)
+
+
 @pytest.mark.parametrize("renderer", ["webgl", "canvas"])
 def test_overlay__is_in_the_colours_of_the_classes_and_one_key_away_from_red_to_green(
     labeling: LabelingPage, serve: Callable[[Boundary], str], renderer: str
@@ -78,15 +81,15 @@ def test_overlay__is_in_the_colours_of_the_classes_and_one_key_away_from_red_to_
     prefer(labeling.page, renderer=renderer)
     open_first(labeling, serve(HALF))
     expect(labeling.part("overlay-certainty")).to_have_attribute("aria-checked", "true")
-    np.testing.assert_allclose(pixel(labeling, 0.05), BLUE, atol=3)
-    np.testing.assert_allclose(pixel(labeling, 0.95), ORANGE, atol=3)
+    labeling.wait_until(lambda: is_near(labeling, 0.05, BLUE), "the first class")
+    assert is_near(labeling, 0.95, ORANGE)
     undecided = pixel(labeling, 0.501)
     assert np.abs(undecided - ORANGE).max() > 20, "fainter where it is less sure"
     labeling.page.keyboard.press("v")
     expect(labeling.part("overlay-confidence")).to_have_attribute("aria-checked", "true")
-    labeling.page.wait_for_timeout(150)
-    assert pixel(labeling, 0.05)[1] > pixel(labeling, 0.05)[0]
-    assert pixel(labeling, 0.95)[0] > 2 * pixel(labeling, 0.95)[1]
+    labeling.wait_until(lambda: pixel(labeling, 0.95)[0] > 2 * pixel(labeling, 0.95)[1], "red")
+    green = pixel(labeling, 0.05)
+    assert green[1] > max(green[0], green[2])
 
 
 @pytest.mark.parametrize("renderer", ["webgl", "canvas"])
@@ -98,11 +101,13 @@ def test_overlay__of_one_class_is_no_result_and_says_so(
     expect(labeling.part("one-class")).to_have_text("Mark a place of foreground too")
     expect(labeling.part("one-class-legend")).to_be_visible()
     expect(labeling.canvas).to_have_attribute("data-prediction-revision", "0")
-    veiled = pixel(labeling, 0.25)
     labeling.page.keyboard.press("h")
-    labeling.page.wait_for_timeout(150)
+    expect(labeling.part("overlay")).to_be_hidden()
     bare = pixel(labeling, 0.25)
-    np.testing.assert_allclose(veiled, bare + VEIL * (np.array(ORANGE) - bare), atol=3)
+    labeling.page.keyboard.press("h")
+    veiled = bare + VEIL * (np.array(ORANGE) - bare)
+    assert np.abs(veiled - bare).max() > 6
+    labeling.wait_until(lambda: is_near(labeling, 0.25, veiled), "the veil")
 
 
 def test_hint__of_one_class_stands_in_the_row_until_it_was_read(

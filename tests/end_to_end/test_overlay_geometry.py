@@ -16,7 +16,13 @@ from benchmarks.client import Client
 from tests.boundaries import Boundary, crossing, put
 from tests.conftest import ReadySession
 
-PREFERENCES = {"overlay_opacity": 1, "overlay_style": "confidence", "hint_dismissed": True, "theme": "light"}
+PREFERENCES = {
+    "version": 2,
+    "overlay_opacity": 1,
+    "overlay_style": "confidence",
+    "hint_dismissed": True,
+    "theme": "light",
+}
 RED, AMBER, GREEN = 40 - 214, 201 - 247, 176 - 38
 """Green minus red in the colours of the confidence overlay: the other class, equally likely, the first class."""
 NARROW_PX = 3

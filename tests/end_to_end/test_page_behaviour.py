@@ -6,13 +6,22 @@ import re
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from benchmarks.client import Client
 from tests.conftest import ReadySession
 from tests.end_to_end.labeling_page import Watch
 
 Serve = Callable[[ReadySession], str]
+WITHIN_REACH = """() => [...document.querySelectorAll("[data-testid]:is(button, a, select, input, .chip, .pill)")].filter((part) => {
+  const { x, y, width, height } = part.getBoundingClientRect();
+  return width > 0 && part.contains(document.elementFromPoint(x + width / 2, y + height / 2));
+}).map((part) => part.dataset.testid)"""
+"""What a click on its middle would reach."""
+CUT = """text => {
+  const [own, frame] = [text, text.parentElement].map((part) => part.getBoundingClientRect());
+  return own.height > frame.height || own.right > frame.right || own.left < frame.left;
+}"""
 
 
 @pytest.fixture
@@ -232,34 +241,62 @@ def test_small_screens__training_stays_in_sight_and_the_picture_has_the_room(
     assert stage["height"] >= 240
 
 
-@pytest.mark.parametrize("size", [(1280, 720), (800, 900), (390, 844)])
-def test_notices__lie_beside_the_image_and_move_nothing(
-    page: Page, url: str, watch: Watch, size: tuple[int, int]
+@pytest.mark.parametrize("trouble", ["unreachable", "outdated"])
+@pytest.mark.parametrize("size", [(1280, 720), (800, 900), (390, 844), (844, 390)])
+def test_notices__cover_nothing_move_nothing_and_keep_their_buttons_on_screen(
+    page: Page, url: str, watch: Watch, size: tuple[int, int], trouble: str
 ) -> None:
     watch.network_errors_allowed = True
     page.set_viewport_size({"width": size[0], "height": size[1]})
     open_image(page, url, 1)
+    expect(page.get_by_test_id("banner")).to_contain_text("The ML service is not running")
+    page.get_by_test_id("banner-away").click()
     page.wait_for_timeout(500)
     stage = page.locator(".stage-frame")
     before = stage.bounding_box()
+    within_reach = set(page.evaluate(WITHIN_REACH))
+    assert {"save", "training-state", "gallery"} & within_reach
     page.evaluate("""() => {
       window.shifts = [];
       new PerformanceObserver((list) => {
         for (const e of list.getEntries()) window.shifts.push([e.value, ...e.sources.map((s) => s.node?.className)]);
       }).observe({ type: "layout-shift" });
     }""")
-    page.route("**/api/**", lambda route: route.abort())
-    banner = page.get_by_test_id("banner")
-    expect(banner).to_contain_text("The server does not answer")
+    if trouble == "unreachable":
+        page.route("**/api/**", lambda route: route.abort())
+        notice = page.get_by_test_id("banner")
+        expect(notice.locator("strong")).to_have_text("The server does not answer")
+        what = "banner-more"
+    else:
+        page.route("**/api/health", other_version)
+        notice = page.get_by_test_id("page-outdated")
+        expect(notice.locator("strong")).to_have_text("The server runs another version")
+        what = "reload"
     assert stage.bounding_box() == before
-    place = banner.bounding_box()
-    assert before is not None
-    assert place is not None
-    is_beside = place["x"] >= before["x"] + before["width"] or place["y"] + place["height"] <= before["y"]
-    assert is_beside, f"the notice at {place} covers the image at {before}"
-    expect(page.get_by_test_id("save-sign")).to_be_visible()
     page.wait_for_timeout(300)
+    reached = set(page.evaluate(WITHIN_REACH))
+    assert {what, "banner-away"} <= reached
+    # On a row too short for both the notice stands in place of the count.
+    assert within_reach - reached <= ({"progress-open"} if size[0] <= 800 else set())
+    assert notice.locator("strong").evaluate(CUT) is False
+    expect(page.get_by_test_id("save-sign")).to_be_visible()
     assert page.evaluate("window.shifts") == []
+    page.mouse.wheel(0, 400)
+    page.wait_for_timeout(100)
+    assert {what, "banner-away"} <= set(page.evaluate(WITHIN_REACH)), "scrolled out of sight"
+    if trouble == "unreachable":
+        page.get_by_test_id(what).click()
+        said = page.get_by_text("sent when it is back").last
+        expect(said).to_be_in_viewport(ratio=1)
+    else:
+        page.evaluate("window.is_old = true")
+        page.get_by_role("button", name="Reload the page").click()
+        page.wait_for_function("window.is_old === undefined")
+
+
+def other_version(route: Route) -> None:
+    found = route.fetch()
+    route.fulfill(response=found, json=found.json() | {"version": "9.9.9"})
 
 
 def test_notices__can_be_put_away(page: Page, url: str) -> None:

@@ -74,6 +74,8 @@ export interface KeyValueStorage {
 }
 
 const KEY = "fewclick:preferences";
+/** Of what is stored and exported. Before 2 "confidence" was also the default, and everything was stored at the first change. */
+const VERSION = 2;
 
 export class PreferenceStore extends Signal<Preferences> {
   readonly #storage: KeyValueStorage;
@@ -86,7 +88,7 @@ export class PreferenceStore extends Signal<Preferences> {
   change(changes: Partial<Preferences>): void {
     this.set({ ...this.value, ...changes });
     try {
-      this.#storage.setItem(KEY, JSON.stringify(this.value));
+      this.#storage.setItem(KEY, JSON.stringify({ ...this.value, version: VERSION }));
     } catch (error) {
       // The preference lasts as long as the page.
       if (!isRefusal(error)) throw error;
@@ -95,13 +97,20 @@ export class PreferenceStore extends Signal<Preferences> {
 }
 
 /** Whatever an older page did not store, or someone else has changed by hand, is as by default. */
-function completed(found: Partial<Preferences>): Preferences {
+function completed({ version, ...found }: Stored): Preferences {
   return {
     ...DEFAULT_PREFERENCES,
-    ...found,
+    ...withStyleOf(version, found),
     keys: validChanges(found.keys),
     hints_done: Array.isArray(found.hints_done) ? found.hints_done.filter((hint) => typeof hint === "string") : [],
   };
+}
+
+/** Whoever had chosen no class had, with three or more, "all classes by colour" under that name: that is "certainty" now. */
+function withStyleOf(version: unknown, found: Partial<Preferences>): Partial<Preferences> {
+  const is_older = typeof version !== "number" || version < 2;
+  const has_chosen = Object.values(found.views ?? {}).some(({ confidence_class_id }) => typeof confidence_class_id === "number");
+  return is_older && found.overlay_style === "confidence" && !has_chosen ? { ...found, overlay_style: "certainty" } : found;
 }
 
 const OF_THIS_BROWSER = new Set(["views", "hints_done"]);
@@ -109,7 +118,7 @@ const OF_THIS_BROWSER = new Set(["views", "hints_done"]);
 /** What is taken along to another browser: all but how single sessions are looked at. */
 export function exported(preferences: Preferences): string {
   const others = Object.entries(preferences).filter(([name]) => !OF_THIS_BROWSER.has(name));
-  return `${JSON.stringify({ fewclick_preferences: 1, ...Object.fromEntries(others) }, null, 2)}\n`;
+  return `${JSON.stringify({ fewclick_preferences: VERSION, ...Object.fromEntries(others) }, null, 2)}\n`;
 }
 
 /** What an exported file says; null where it is none. Only what is known, and of its kind, is taken. */
@@ -121,7 +130,7 @@ export function imported(text: string): Partial<Preferences> | null {
     ([name, value]) => known.has(name) && !OF_THIS_BROWSER.has(name) && typeof value === typeof known.get(name),
   );
   const { keys, ...others } = Object.fromEntries(taken) as Partial<Preferences>;
-  return { ...others, keys: validChanges(keys) };
+  return { ...withStyleOf(found.fewclick_preferences, others), keys: validChanges(keys) };
 }
 
 /** Whether the browser would not store something: the storage is full, or forbidden altogether. */
@@ -129,7 +138,10 @@ export function isRefusal(error: unknown): boolean {
   return error instanceof Error && ["QuotaExceededError", "NS_ERROR_DOM_QUOTA_REACHED", "SecurityError"].includes(error.name);
 }
 
-function read(storage: KeyValueStorage): Partial<Preferences> {
+/** Without a version by older pages. */
+type Stored = Partial<Preferences> & { readonly version?: unknown };
+
+function read(storage: KeyValueStorage): Stored {
   // Someone else's or a damaged entry: the defaults are fine.
   return parsed(storage.getItem(KEY) ?? "{}") ?? {};
 }

@@ -21,19 +21,21 @@ export class BulkLabelling {
   ) {}
 
   /**
-   * `what`: in words, as "labelled lion". `selected`: what was selected for it, and is not any more. False if nothing was changed.
+   * `what`: in words, as "labelled lion". `selected`: what was selected for it, and is not any more. Which of these the server
+   * did not take; all where nothing was changed.
    */
-  async change(change: BulkChange, what: string, selected: readonly number[] = []): Promise<boolean> {
+  async change(change: BulkChange, what: string, selected: readonly number[] = []): Promise<readonly number[]> {
     const outcome = await this.#send(change);
-    if (outcome === null) return false;
+    if (outcome === null) return selected;
     const done = outcome.changed.length > 0;
-    const step = { what, images: outcome.changed, selected };
+    const not_taken = new Set([...outcome.conflicts, ...outcome.refused]);
+    const step = { what, images: outcome.changed, selected: selected.filter((id) => !not_taken.has(id)) };
     if (done) this.#history.did(step);
     const action = done ? { action: { text: "Undo", run: () => void (this.#history.toUndo === step && this.undo()) } } : {};
     this.#withdraw();
     this.#told = outcomeText(outcome, what, SETS_ASIDE.has(change.action));
     this.toasts.show(outcome.conflicts.length > 0 ? "warning" : done ? "success" : "info", this.#told, action);
-    return done;
+    return done ? selected.filter((id) => not_taken.has(id)) : selected;
   }
 
   async undo(): Promise<void> {

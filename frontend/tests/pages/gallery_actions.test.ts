@@ -19,9 +19,9 @@ function make(count: number) {
     acceptable: { find: (): Promise<Acceptable> => Promise.resolve({ ids, total: count }) },
     gallery: { listed, seen: (id: number) => ({ id, version: 1 }), confidence: (id: number) => 0.3 + id / 1000 },
     bulk: {
-      change: (change: BulkChange) => {
+      change: (change: BulkChange): Promise<readonly number[]> => {
         sent.push(change);
-        return Promise.resolve(true);
+        return Promise.resolve([]);
       },
     },
     toasts: new ToastStore(),
@@ -79,10 +79,19 @@ test.each([["classification", []], ["multilabel", [3]]])("choose: in a %s sessio
   expect([...selected.now.ids]).toEqual([3]);
 });
 
+test("choose: what the server did not take is selected again, and nothing else", async () => {
+  const { actions, selected, app } = make(4);
+  Object.assign(app, { config: { task: "classification" }, classes: new Signal([]), noteClass: () => undefined });
+  app.bulk.change = () => Promise.resolve([2]);
+  selected.now = { ids: new Set([1, 2, 3, 4]), place: 2, anchor: 2 };
+  await actions.choose(1);
+  expect([...selected.now.ids]).toEqual([2]);
+});
+
 test("choose: what failed is selected again, unless something else is", async () => {
   const { actions, selected, app } = make(3);
   Object.assign(app, { config: { task: "classification" }, classes: new Signal([]), noteClass: () => undefined });
-  app.bulk.change = () => Promise.resolve(false);
+  app.bulk.change = () => Promise.resolve([3]);
   selected.now = { ids: new Set([3]), place: 2, anchor: 2 };
   await actions.choose(1);
   expect([...selected.now.ids]).toEqual([3]);

@@ -92,15 +92,13 @@ class AnnotationModel:
     def hidden(self) -> list[Any]:
         return [point for point in self.points if self.removed and point[2] == REMOVABLE]
 
-    def hidden_after(self, target: int) -> list[Any]:
-        now, left, after = (stored(points) for points in (self.hidden(), *self.between(target)))
+    def reached(self, now: list[Any], left: int, target: int) -> list[Any]:
+        """What lies on the image as it goes from one state, with these on it, to another."""
+        hidden = [point for point in now if self.removed and point[2] == REMOVABLE]
         present = {1} if self.removed else {1, REMOVABLE}
-        direction = 1 if target > self.position else -1
-        found = hidden_points_after(now, State(left), State(after), present, direction)
-        return [(point.x, point.y, point.class_id) for point in found]
-
-    def between(self, target: int) -> tuple[list[Any], list[Any]]:
-        return self.history[self.position][0], self.history[target][0]
+        before, after = (State(stored(self.history[position][0])) for position in (left, target))
+        found = hidden_points_after(stored(hidden), before, after, present, 1 if target > left else -1)
+        return [(point.x, point.y, point.class_id) for point in found] + self.visible(self.history[target][0])
 
     def change(self, points: list[Any], *, skipped: bool = False) -> bool:
         if (sorted(points), skipped) == (self.visible(self.points), self.skipped):
@@ -111,15 +109,21 @@ class AnnotationModel:
         return True
 
     def step(self, direction: int) -> bool:
-        target = self.position + direction
-        while 0 <= target < len(self.history):
-            points, skipped = self.history[target]
-            if (self.visible(points), skipped) != (self.visible(self.points), self.skipped):
-                self.points, self.skipped = self.hidden_after(target) + self.visible(points), skipped
-                self.position = target
-                return True
-            target += direction
-        return False
+        """To the next state that shows something else; forward, to the last that shows the same as that."""
+        shown, now, left, is_changed = (self.visible(self.points), self.skipped), self.points, self.position, False
+        for target in range(self.position + direction, len(self.history) if direction > 0 else -1, direction):
+            points = self.reached(now, left, target)
+            found = self.visible(points), self.history[target][1]
+            if found != shown and is_changed:
+                break
+            if found != shown or (is_changed and sorted(points) != sorted(self.points)):
+                self.points, self.skipped, self.position = points, found[1], target
+                shown, is_changed = found, True
+                if direction < 0:
+                    break
+            if direction > 0:
+                now, left = points, target
+        return is_changed
 
 
 def stored(points: list[Any]) -> tuple[StoredPoint, ...]:

@@ -27,7 +27,7 @@ import { Commands } from "./commands";
 import { CursorDesk } from "./cursor_desk";
 import { Keyboard } from "./keyboard";
 import { LazyDialogs } from "./lazy_dialogs";
-import { emptyState, stageChips, stageNotices, workNotices } from "./notices";
+import { emptyState, stageChips, stageNotices } from "./notices";
 import { roveFocusIn } from "./roving_focus";
 import { StageFeed } from "./stage_feed";
 import { ToolDesk } from "./tool_desk";
@@ -68,7 +68,7 @@ export class LabelingView extends AppView {
     const { navigator, annotations, predictions, labelling, classes, preferences, ui, health, picture_view, filter, gallery_sort } = this.app;
     return [
       navigator.opened, navigator.loading, navigator.problem, annotations.current, predictions.shown, classes, preferences,
-      labelling.selected_class_id, ...ToolDesk.watched(this.app), ui.overlay_hidden, ui.gallery_open, filter, gallery_sort, health.health, ui.all_done_read, this.app.all_done.has_come, ui.banner_read, ui.page_outdated, this.app.stats.stats,
+      labelling.selected_class_id, ...ToolDesk.watched(this.app), ui.overlay_hidden, ui.gallery_open, filter, gallery_sort, health.health, ui.all_done_read, this.app.all_done.has_come, this.app.stats.stats,
       picture_view.tones, picture_view.shown_look,
     ]; // prettier-ignore
   }
@@ -136,7 +136,6 @@ export class LabelingView extends AppView {
           <fewclick-quality-panel .app=${app}></fewclick-quality-panel>
           <fewclick-training-panel .app=${app}></fewclick-training-panel>
         </aside>
-        ${workNotices(app)}
       </main>
       ${gallery_open ? html`<fewclick-gallery .app=${app}></fewclick-gallery>` : nothing}
       <fewclick-class-palette .app=${app}></fewclick-class-palette>

@@ -4,7 +4,6 @@ import { html, nothing, type TemplateResult } from "lit";
 import type { App } from "../../app";
 import { textOn } from "../../state/color";
 import { doneText, isAllDone } from "../../state/progress";
-import type { Health } from "../../state/types";
 import { icon } from "./components/icon";
 
 /** What the image is labelled with, and what is the matter with it. */
@@ -55,11 +54,6 @@ export function stageNotices(app: App): TemplateResult {
   return html`<div class="stage-notices">${allDone(app)}</div>`;
 }
 
-/** What is the matter, beside the image: while a server is away people go on labelling. Nothing moves for it, either. */
-export function workNotices(app: App): TemplateResult {
-  return html`<div class="work-notices">${healthBanner(app)}</div>`;
-}
-
 /** Nothing is left to answer: what to do now. */
 function allDone(app: App): TemplateResult | typeof nothing {
   const { ui, stats, navigator } = app;
@@ -79,44 +73,4 @@ function allDone(app: App): TemplateResult | typeof nothing {
       <button class="button small ghost icon-only" aria-label="Dismiss" @click=${() => ui.all_done_read.set(true)}>${icon(X, 14)}</button>
     </span>
   </section>`;
-}
-
-/** Which part of the program does not work, and what to do about it; it can be put away until something else is the matter. */
-function healthBanner({ health, ui }: App): TemplateResult | typeof nothing {
-  const found = bannerOf(health.health.value, ui.page_outdated.value);
-  if (found === null || ui.banner_read.value === found.name) return nothing;
-  return html`<div class="banner ${found.kind}" role=${found.kind === "" || found.name === "outdated" ? "status" : "alert"} data-testid=${found.name === "outdated" ? "page-outdated" : "banner"}>
-    <div>${found.text}</div>
-    <button class="button small ghost icon-only" aria-label="Put this notice away" title="Put this notice away"
-      data-testid="banner-away" @click=${() => ui.banner_read.set(found.name)}>${icon(X, 14)}</button></div>`;
-}
-
-interface Banner {
-  readonly name: "unreachable" | "outdated" | "starting" | "no-features" | "no-service";
-  readonly kind: "" | "is-bad" | "is-warn";
-  readonly text: TemplateResult;
-}
-
-function bannerOf(health: Health | "unreachable" | null, is_outdated: boolean): Banner | null {
-  if (health === "unreachable") {
-    return { name: "unreachable", kind: "is-bad", text: html`<strong>The server does not answer.</strong> What you label is kept in this
-      browser and sent when it is back. Start it again with <code>make demo</code>, <code>fewclick up</code> or <code>uvicorn backend.main:app</code>.` }; // prettier-ignore
-  }
-  if (is_outdated) {
-    return { name: "outdated", kind: "is-warn", text: html`<strong>The server runs another version by now.</strong>
-      What you labelled is saved. <button class="button small" @click=${() => location.reload()}>Reload the page</button>` }; // prettier-ignore
-  }
-  if (health?.ml_service.starting === true) {
-    return { name: "starting", kind: "", text: html`<strong>The ML service is starting.</strong> You can label already: predictions
-      follow in a few seconds.` }; // prettier-ignore
-  }
-  if (health?.extraction.state === "failed" && health.ml_service.alive) {
-    return { name: "no-features", kind: "is-warn", text: html`<strong>No features can be made.</strong> ${health.extraction.message}` };
-  }
-  if (health !== null && !health.ml_service.alive) {
-    return { name: "no-service", kind: "is-warn", text: html`<strong>The ML service is not running.</strong> Labels are saved, but
-      predictions wait. <code>fewclick up</code> starts it again by itself within
-      seconds; where the parts run one by one, start <code>python -m ml_service.train</code>.` }; // prettier-ignore
-  }
-  return null;
 }

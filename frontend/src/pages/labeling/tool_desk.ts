@@ -9,19 +9,14 @@ import { PolygonTool } from "../../render/tools/polygon_tool";
 import { RegionsLayer } from "../../render/tools/regions_layer";
 import { SelectTool } from "../../render/tools/select_tool";
 import type { ToolPointer } from "../../render/tools";
-import type { Vec2 } from "../../state/geometry";
 import { sharedOpacity } from "../../state/opacity";
-import { correctionText, predictedRegionAt, withHolesFilled, type PredictedRegion } from "../../state/predicted_region";
+import { withHolesFilled } from "../../state/predicted_region";
 import type { Readable } from "../../state/signal";
-import { nextCorrection, type Correction, type ToolName } from "../../state/tools";
-import type { Size } from "../../state/viewport";
+import { nextCorrection, type ToolName } from "../../state/tools";
 import type { LeftImage } from "../../sync/on_screen";
 import { classCursor } from "./cursor";
 import { correctionCursor, DOT_CURSOR, ERASER_CURSOR } from "./tool_cursors";
-
-/** Of eraser strokes, and of what has no class. */
-const NEUTRAL = "#f1f3f5";
-const UNKNOWN = "#808080";
+import { NEUTRAL, ToolSight, UNKNOWN } from "./tool_sight";
 
 /** The tools of a segmentation session on the stage: which one has the pointer and the keys, and what it does. */
 export class ToolDesk {
@@ -36,21 +31,23 @@ export class ToolDesk {
   #prediction: unknown = null;
   /** What is drawn belongs to this image, which was still on screen; null: to the open one. */
   #left: LeftImage | null = null;
+  readonly #sight: ToolSight;
 
   constructor(
     private readonly app: App,
     private readonly stage: ImageStage,
   ) {
+    const sight = (this.#sight = new ToolSight(app, () => this.#left));
     const changed = (): void => this.stage.repaintTool();
-    const drawn = { color: () => this.#chosenColor(), isReady: () => app.regions.canPaint(), changed };
-    const cursor = (): string => classCursor(this.#chosenColor());
+    const drawn = { color: () => sight.chosenColor(), isReady: () => app.regions.canPaint(), changed };
+    const cursor = (): string => classCursor(sight.chosenColor());
     this.#correct = new CorrectTool((correction, color) => correctionCursor(correction, color ?? UNKNOWN), {
       correction: () => app.tools.correction.value,
-      regionAt: (at) => this.#predictedAt(at),
+      regionAt: (at) => sight.predictedAt(at),
       taken: (region, correction) => (correction === "fill" ? withHolesFilled(region) : region),
-      colorFor: (region, correction) => this.#colorFor(region, correction),
-      says: (region, correction) => this.#correctionText(region, correction),
-      correct: (at, correction) => void app.regions.correct(at, correction, this.#predictedAt(at)?.class_id ?? null, this.#left),
+      colorFor: (region, correction) => sight.colorFor(region, correction),
+      says: (region, correction) => sight.correctionText(region, correction),
+      correct: (at, correction) => void app.regions.correct(at, correction, sight.predictedAt(at)?.class_id ?? null, this.#left),
       changed: () => {
         // The same tool again: its cursor, which tells what is below it.
         if (this.#set === this.#correct) stage.setTool(this.#correct);
@@ -67,8 +64,8 @@ export class ToolDesk {
     this.#polygon = new PolygonTool(cursor, {
       ...drawn,
       chosenClass: () => app.labelling.selected_class_id.value,
-      color: (class_id) => this.#color(this.#presentClass(class_id)),
-      polygon: (geometry, class_id) => app.regions.paint({ kind: "polygon", geometry }, this.#presentClass(class_id), this.#left),
+      color: (class_id) => sight.color(sight.presentClass(class_id)),
+      polygon: (geometry, class_id) => app.regions.paint({ kind: "polygon", geometry }, sight.presentClass(class_id), this.#left),
       tooSmall: () => app.toasts.show("info", "A polygon needs three corners that are not in one line."),
     });
     this.#tools = {
@@ -119,10 +116,10 @@ export class ToolDesk {
     this.#image_id = image_id;
     if (this.#prediction !== predictions.shown.value) this.#correct.forget();
     this.#prediction = predictions.shown.value;
-    this.#points.cursor = classCursor(this.#chosenColor());
+    this.#points.cursor = classCursor(this.#sight.chosenColor());
     this.stage.setTool(tool);
     if (tool === this.#correct) this.#correct.look();
-    this.stage.style.setProperty("--stage-class", this.#chosenColor());
+    this.stage.style.setProperty("--stage-class", this.#sight.chosenColor());
     this.stage.repaintTool();
     const { fill, hatch } = sharedOpacity(preferences.value.overlay_opacity, true);
     const colors = new Map(classes.value.map(({ id, color }) => [id, color]));
@@ -236,57 +233,16 @@ export class ToolDesk {
     return new SelectTool({
       points: () => annotations.current.value.points,
       regions: () => annotations.regions.filter(({ id }) => !tools.hidden.value.has(id)),
-      image: () => this.#imageSize(),
+      image: () => this.#sight.imageSize(),
       selection: () => tools.selection.value,
       select: (selection) => tools.selection.set(selection),
-      colorOf: (class_id) => (class_id === null ? NEUTRAL : this.#color(class_id)),
+      colorOf: (class_id) => (class_id === null ? NEUTRAL : this.#sight.color(class_id)),
       move: (by) => regions.moveSelected(by),
-      reshape: (region, geometry) => regions.reshape(region, geometry, this.#imageSize()),
+      reshape: (region, geometry) => regions.reshape(region, geometry, this.#sight.imageSize()),
       remove: () => regions.removeSelected(),
       tooFewCorners: () => toasts.show("info", "A polygon keeps three corners. To remove it, press Escape, select it and press Delete."),
       changed,
     });
-  }
-
-  #imageSize(): Size | null {
-    const image = this.#left?.image ?? this.app.navigator.opened.value?.image;
-    return image?.width && image.height ? { width: image.width, height: image.height } : null;
-  }
-
-  #predictedAt(at: Vec2): PredictedRegion | null {
-    const [shown, size] = [this.#left ? this.#left.prediction : this.app.predictions.shown.value, this.#imageSize()];
-    return shown && size && shown.image_id === (this.#left?.image.id ?? this.app.annotations.image_id.value) ? predictedRegionAt(shown, this.app.classes.value, size, at) : null;
-  }
-
-  #colorFor(region: PredictedRegion, correction: Correction): string {
-    const wanted = this.#classAfter(region, correction);
-    return wanted === null ? UNKNOWN : this.#color(wanted);
-  }
-
-  /** Of the region once it is clicked. */
-  #classAfter({ class_id }: PredictedRegion, correction: Correction): number | null {
-    return correction === "erase" ? this.app.regions.otherClass(class_id) : class_id;
-  }
-
-  #correctionText(region: PredictedRegion | null, correction: Correction): string {
-    const image = this.#imageSize();
-    if (region && image) return correctionText(region, correction, this.#classAfter(region, correction), this.app.classes.value, image);
-    return this.app.predictions.shown.value === null ? "No prediction yet: label first" : "";
-  }
-
-  #chosenColor(): string {
-    const { value } = this.app.labelling.selected_class_id;
-    return this.#color(value);
-  }
-
-  /** The class; where it was removed meanwhile, the chosen one. */
-  #presentClass(class_id: number | null): number | null {
-    const is_there = this.app.classes.value.some(({ id }) => id === class_id);
-    return is_there ? class_id : this.app.labelling.selected_class_id.value;
-  }
-
-  #color(class_id: number | null): string {
-    return this.app.classes.value.find(({ id }) => id === class_id)?.color ?? UNKNOWN;
   }
 
   readonly #finish = (): void => this.#set?.finish?.();

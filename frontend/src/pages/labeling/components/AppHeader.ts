@@ -7,6 +7,7 @@ import type { Theme } from "../../../state/preferences";
 import type { Readable } from "../../../state/signal";
 import type { Task } from "../../../state/types";
 import { AppView } from "./AppView";
+import { healthNotice } from "./health_notice";
 import { icon } from "./icon";
 import { grouped } from "../../../state/words";
 import { extractionLine, extractionNote } from "./text";
@@ -24,7 +25,7 @@ const SAVE_ICONS = { saved: CloudCheck, saving: RefreshCw, offline: CloudOff, re
 export class AppHeader extends AppView {
   protected watched(): readonly Readable<unknown>[] {
     const { stats, saves, signs, health, preferences, ui, commenting } = this.app;
-    return [stats.stats, stats.tally.ahead, signs.labels, signs.comments, saves.status, saves.trouble, saves.is_kept, commenting.saves.status, health.health, preferences, ui.gallery_open];
+    return [stats.stats, stats.tally.ahead, signs.labels, signs.comments, saves.status, saves.trouble, saves.is_kept, commenting.saves.status, health.health, preferences, ui.gallery_open, ui.banner_read, ui.page_outdated];
   }
 
   protected override render(): TemplateResult {
@@ -44,7 +45,7 @@ export class AppHeader extends AppView {
         ${this.#session()}
         <span class="chip task-chip">${TASK_NAMES[config.task]}</span>
         ${this.#progress()} ${this.#extraction()}
-        <span class="spacer"></span>
+        <span class="spacer">${healthNotice(this.app)}</span>
         ${this.#mlService()} ${this.#saveSign()}
         <span class="divider"></span>
         <button class="button ghost" data-testid="gallery" aria-pressed=${ui.gallery_open.value} title=${this.tip("Gallery", "gallery")}

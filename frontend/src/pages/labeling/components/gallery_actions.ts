@@ -151,12 +151,12 @@ export class GalleryActions {
     await bulk.change({ action: "accept", images, unseen: true, by_model: true }, "accepted unseen");
   }
 
-  /** What is answered is no longer selected, so that the next ones can be; undo selects it again, and so does a failure. */
+  /** What is answered is no longer selected, so that the next ones can be; undo selects it again; what the server did not take stays for another try. */
   async #finish(change: BulkChange, what: string): Promise<void> {
     const { ids } = this.selection();
     this.select(without(this.selection(), ids));
-    const done = await this.of().bulk.change(change, what, [...ids]);
-    if (!done) this.reselect([...ids], true);
+    const not_taken = await this.of().bulk.change(change, what, [...ids]);
+    if (not_taken.length > 0) this.reselect(not_taken, true);
   }
 
   /** Unless something else was selected meanwhile. */
