@@ -13,15 +13,13 @@ def percent(share: float) -> str:
 
 
 def is_telling(low: float, high: float) -> bool:
-    """Whether a share with this interval may stand for itself, as `isTelling` of the page has it (state/quality.ts)."""
+    """Whether a share with this interval may stand for itself, as `isTelling` of the page (state/quality.ts) has it."""
     return high - low < _WIDEST_TOLD
 
 
 def share_in_words(value: float, low: float, high: float) -> str:
     """`83% right (74% to 95%)`, or what is possible where the interval says next to nothing."""
     between = f"{percent(low)} to {percent(high)}"
-    return (
-        f"{percent(value)} right ({between})"
-        if is_telling(low, high)
-        else f"not known yet: {between} right is possible,"
-    )
+    if is_telling(low, high):
+        return f"{percent(value)} right ({between})"
+    return f"not known yet: {between} right is possible,"

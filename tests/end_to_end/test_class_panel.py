@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -10,6 +11,7 @@ from playwright.sync_api import Locator, Page, expect
 from tests.conftest import ReadySession
 from tests.end_to_end.labeling_page import Watch
 from tests.end_to_end.test_accessibility import SHIFTS
+from tests.end_to_end.test_canvas import prefer
 from tests.end_to_end.test_gallery import SURE, predict
 
 
@@ -54,6 +56,48 @@ def test_panel__on_a_phone_the_classes_come_right_below_the_picture(page: Page, 
     assert following is not None
     assert bottom(page.locator(".stage-frame")) <= classes["y"] < following["y"]
     assert bottom(page.locator(".class-row").nth(5)) < 844
+
+
+@pytest.mark.parametrize("classes", [3, 10])
+@pytest.mark.parametrize("hinted", [False, True], ids=["", "with hints"])
+@pytest.mark.parametrize("size", [(390, 844), (360, 740)])
+def test_phone__picture_classes_prediction_and_accept_are_in_sight(
+    page: Page, url: str, size: tuple[int, int], classes: int, *, hinted: bool
+) -> None:
+    prefer(page, hint_dismissed=not hinted)
+    add_classes(page, url, classes - 3)
+    page.set_viewport_size({"width": size[0], "height": size[1]})
+    page.goto(f"{url}#/image/1")
+    expect(page.locator(".class-row")).to_have_count(classes)
+    expect(page.get_by_test_id("accept-prediction")).to_be_enabled()
+    for row in page.locator(".class-row").all()[:6]:
+        expect(row).to_be_in_viewport(ratio=1)
+    for name in ("image-canvas", "top-class", "accept-prediction", "previous", "next"):
+        expect(page.get_by_test_id(name)).to_be_in_viewport(ratio=1)
+    assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
+    for name in ("auto-advance", "strategy", "save"):
+        page.get_by_test_id(name).scroll_into_view_if_needed()
+        expect(page.get_by_test_id(name)).to_be_in_viewport()
+
+
+@pytest.mark.parametrize("width", [320, 344, 360, 375, 390, 412, 430])
+def test_phone__the_header_is_as_high_whatever_is_counted(page: Page, url: str, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 812})
+    page.goto(f"{url}#/image/1")
+    count = page.get_by_test_id("progress")
+    expect(count).to_have_text(re.compile("labelled"))
+    page.get_by_role("button", name="Put this notice away").click()
+    expect(page.get_by_test_id("ml-service")).to_be_visible()
+    heights = set()
+    for text in ("9 / 30 labelled", "10 / 30 labelled", "128 / 300 labelled", "12,345 / 50,000 labelled"):
+        count.evaluate("(element, text) => { element.textContent = text; }", text)
+        for saved in ("Saved", "Saving…", "12 unsaved – keep this page open"):
+            page.locator(".save-sign > span").evaluate("(element, text) => { element.textContent = text; }", saved)
+            box = page.locator("header").bounding_box()
+            assert box is not None
+            heights.add(box["height"])
+    assert len(heights) == 1
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
 def test_hint__no_message_lies_on_it(page: Page, url: str) -> None:

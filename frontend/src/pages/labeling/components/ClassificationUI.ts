@@ -39,7 +39,7 @@ export class ClassificationUI extends AppView {
     const { classes, ui, preferences } = this.app;
     const { auto_advance } = preferences.value;
     return html`
-      <section class="card" aria-labelledby="classes-title">
+      <section class="card choice-card" aria-labelledby="classes-title">
         <div class="card-head">
           <h2 id="classes-title">Class of this image</h2>
           <button class="button ghost icon-only small" data-testid="open-palette" aria-label="Find a class by name" title="Class by name (.)"
@@ -79,7 +79,7 @@ export class ClassificationUI extends AppView {
     const bars = this.#bars(sortedBars(classes.value, shown?.probabilities ?? []));
     const some = this.all_bars || bars.length <= FEW_CLASSES ? bars : bars.slice(0, TOP_BARS);
     const top = shown === null ? undefined : bars[0];
-    return html`<section class="card" aria-labelledby="prediction-title">
+    return html`<section class="card bars-card" aria-labelledby="prediction-title">
       <div class="card-head">
         <h2 id="prediction-title">Prediction</h2>
         ${this.app.signs.learning.value ? html`<span class="chip is-busy">Learning…</span>` : nothing}

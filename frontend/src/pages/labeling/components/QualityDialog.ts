@@ -199,7 +199,7 @@ export class QualityDialog extends AppView {
 
   #agreement({ over_time, share: part, count, unprompted, unprompted_count, by_class }: Agreement): TemplateResult {
     const points = movingPoints(over_time.map(({ count: of, share: y }, x) => ({ x, count: of, y })));
-    const first = unprompted === null ? `too few yet (${unprompted_count} of 5)` : `${isTelling(unprompted) ? `${percent(unprompted.value)} (${intervalText(unprompted)})` : intervalText(unprompted)}`;
+    const first = unprompted === null ? `too few yet (${unprompted_count} of 5)` : (isTelling(unprompted) ? `${percent(unprompted.value)} (${intervalText(unprompted)})` : intervalText(unprompted));
     return html`${points.length === 0 ? nothing : linePlot({ title: `Share of clicks that confirmed, now ${percent(part)}`, x_title: "Clicks, oldest first",
         y_title: "Confirmed", points, x_names: [] })}
       <p class="plain">Of the last ${counted(over_time.at(-1)?.count ?? 0, "click")} <strong>${Math.round(part * (over_time.at(-1)?.count ?? 0))}</strong> confirmed what was shown (${percent(part)}).</p>
