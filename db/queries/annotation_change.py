@@ -13,7 +13,7 @@ from db.errors import ConflictError, InvalidInputError, SessionNotFoundError
 from db.queries.annotation_rows import read_state, write_rows
 from db.queries.annotation_rules import ClassRules, Standing, present_classes
 from db.queries.annotation_state import State, with_parents
-from db.queries.class_histories import KEEP_APART, in_present_names, read_merges
+from db.queries.class_histories import KEEP_APART, in_present_names, read_merges, with_marks_of
 from db.queries.class_tree import read_tree
 from db.queries.events import add_event
 from db.queries.jobs import request_refit
@@ -90,9 +90,12 @@ class Change(Standing):
         here = (AnnotationState.image_id == self.image.id, AnnotationState.position == position)
         kept = self.db_session.scalar(select(AnnotationState.state).where(*here))
         content = after.to_json()
-        if kept is not None and State.from_json(in_present_names(kept, read_merges(self.db_session))).same_as(after):
+        if kept is not None:
             # It may name classes that were merged since, and have them again when that is taken back.
-            content = {**kept, "answered_at": after.answered_at}
+            merges = read_merges(self.db_session)
+            own = with_marks_of(kept, dict(after.classes), merges)
+            if State.from_json(in_present_names(own, merges)).same_as(after):
+                content = {**own, "answered_at": after.answered_at}
         self.db_session.execute(update(AnnotationState).where(*here).values(state=content))
         return self.put_in_force(after, position)
 

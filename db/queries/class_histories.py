@@ -6,7 +6,7 @@ reads a state reads it `in_present_names`; what a person changes is written in t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import func, select, update
@@ -49,6 +49,12 @@ def in_present_names(state: dict[str, Any], merges: Merges) -> dict[str, Any]:
     if "classes" in state:
         said["classes"] = _joined(state["classes"], merges)
     return said
+
+
+def with_marks_of(state: dict[str, Any], class_ids: Container[int | None], merges: Merges) -> dict[str, Any]:
+    """The content of a state as it is kept, with what it says of other classes left out; the ids are present ones."""
+    marks = state.get("classes", ())
+    return {**state, "classes": [mark for mark in marks if _joined([mark], merges)[0]["class_id"] in class_ids]}
 
 
 def _renamed(found: Iterable[dict[str, Any]], names: dict[int | None, int]) -> list[dict[str, Any]]:

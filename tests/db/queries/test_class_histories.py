@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
-from db.queries.annotations import NewPoint, redo, replace_points, set_classes, set_label, undo
+from db.queries.annotations import NewPoint, clear, redo, replace_points, set_classes, set_label, undo
 from db.queries.bulk_changes import Batch
 from db.queries.class_groups import put_into_group, unasked_classes
 from db.queries.class_histories import in_present_names
@@ -120,6 +120,28 @@ def test_restore__an_answer_that_was_given_again_meanwhile(multilabel_session: R
         undo(db_session, image)
         redo(db_session, image)
         assert set(db_session.scalars(select(ImageClass.class_id))) == {A, C}
+
+
+def test_restore__an_answer_given_again_without_a_class_that_undo_had_dropped(multilabel_session: ReadySession) -> None:
+    with multilabel_session.database.write() as db_session:
+        image = get_image(db_session, 1)
+        other = add_class(db_session, "other", None).id
+        put_into_group(db_session, db_session.get_one(LabelClass, A), None)
+        set_classes(db_session, image, {A, C, other})
+        clear(db_session, image)
+        for class_id in (C, other):
+            put_into_group(db_session, db_session.get_one(LabelClass, class_id), "one of these")
+        undo(db_session, image)
+        merge_class(db_session, A, B)
+        add_class(db_session, "late", None)
+        set_classes(db_session, image, {B, C})
+        assert restore_class(db_session, A)[1:] == (1, 0)
+        for walked in (None, undo, redo):
+            if walked is not None:
+                walked(db_session, image)
+            db_session.flush()
+            held = set(db_session.scalars(select(ImageClass.class_id)))
+            assert held == (set() if walked is undo else {A, C})
 
 
 @pytest.mark.parametrize("is_changed_since", [False, True])

@@ -20,7 +20,7 @@ from tests.conftest import ReadySession
 from tests.db.queries.annotating import change, places, state
 from tests.db.queries.merging import A, B, RollBackError, box
 
-N_HISTORIES = 40
+N_HISTORIES = 30
 N_EDITS = 7
 
 
@@ -48,6 +48,25 @@ def test_redo__goes_on_over_steps_that_show_nothing(segmentation_session: ReadyS
         restore_class(db_session, A)
     assert places(state(segmentation_session, 1)) == [(5, 5, B)]
     assert places(change(segmentation_session, 1, "undo")) == [(1, 1, A), (5, 5, B)]
+
+
+def test_redo__what_undo_has_left_in_place_stays_on_the_way(segmentation_session: ReadySession) -> None:
+    with segmentation_session.database.write() as db_session:
+        image = get_image(db_session, 1)
+        for class_id, place in ((B, 1), (B, 2), (A, 3)):
+            here = current_state(db_session, image)
+            points = [NewPoint(p["x"], p["y"], p["class_id"], p["id"]) for p in here["points"]]
+            replace_points(db_session, image, [*points, NewPoint(place, 0, class_id)])
+            regions = [NewRegion(region["class_id"], id=region["id"]) for region in here["regions"]]
+            replace_regions(db_session, image, [*regions, NewRegion(class_id, box(place))])
+        remove_class(db_session, A)
+        assert walk(db_session, image, undo) == walk(db_session, image, redo) == 4
+        walk(db_session, image, undo)
+        walk(db_session, image, redo, 2)
+        restore_class(db_session, A)
+        found = current_state(db_session, image)
+    assert places(found) == [(1, 0, B), (3, 0, A)]
+    assert sorted(region["class_id"] for region in found["regions"]) == [A, B]
 
 
 @pytest.mark.parametrize("edit", ["points", "regions", "both"])

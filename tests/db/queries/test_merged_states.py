@@ -9,21 +9,17 @@ import pytest
 from sqlalchemy import func, select, update
 
 from db.clock import utc_now
-from db.queries.annotations import (
-    NewPoint,
-)
+from db.queries.annotations import NewPoint, set_classes, undo
 from db.queries.bulk_changes import Batch
-from db.queries.bulk_rules import labelled
+from db.queries.bulk_rules import labelled, with_class
 from db.queries.class_histories import in_present_names, read_merges
-from db.queries.classes import (
-    merge_class,
-    restore_class,
-)
-from db.tables.annotations import AnnotationState
+from db.queries.classes import add_class, merge_class, restore_class
+from db.queries.images import get_image
+from db.tables.annotations import AnnotationState, ImageClass
 from db.tables.session import LabelClass
 from tests.conftest import ReadySession
 from tests.db.queries.annotating import change, places, state
-from tests.db.queries.merging import A, B, everything
+from tests.db.queries.merging import A, B, C, everything
 
 
 def test_restore__of_states_with_clocks_set_back_either_way(segmentation_session: ReadySession) -> None:
@@ -64,6 +60,20 @@ def test_restore__a_state_with_the_id_of_one_that_is_forgotten(
         assert db_session.scalars(select(AnnotationState.id)).all() == [1], "the same id comes again"
         assert restore_class(db_session, A)[1:] == (0, 1)
     assert state(classification_session, 1)["label"]["class_id"] == B
+
+
+def test_restore__an_answer_of_many_with_the_id_of_one_that_is_forgotten(multilabel_session: ReadySession) -> None:
+    with multilabel_session.database.write() as db_session:
+        image = get_image(db_session, 1)
+        late = add_class(db_session, "late", None).id
+        set_classes(db_session, image, {A, C})
+        set_classes(db_session, image, {C})
+        undo(db_session, image)
+        merge_class(db_session, A, B)
+        Batch(db_session, [1]).apply(with_class(late))
+        assert db_session.scalars(select(AnnotationState.id)).all() == [1, 2], "the same id comes again"
+        assert restore_class(db_session, A)[1:] == (1, 0)
+        assert set(db_session.scalars(select(ImageClass.class_id))) == {A, C, late}
 
 
 def test_restore__the_first_state_anew_has_nothing_from_before(segmentation_session: ReadySession) -> None:
