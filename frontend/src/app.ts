@@ -8,7 +8,7 @@ import { PreferenceStore, type KeyValueStorage } from "./state/preferences";
 import { isAllDone } from "./state/progress";
 import { Diagnostics } from "./state/report";
 import { asRecent } from "./state/class_search";
-import { filterFromHash, filterQuery, isFilter, NO_FILTER, type GallerySort, type ImageFilter } from "./state/image_filter";
+import { filterFromHash, NO_FILTER, type GallerySort, type ImageFilter } from "./state/image_filter";
 import { onlyClass } from "./state/only_class";
 import { Signal } from "./state/signal";
 import { ToolState } from "./state/tools";
@@ -29,6 +29,7 @@ import { PictureCache } from "./sync/picture_cache";
 import { PictureView } from "./sync/picture_view";
 import { tellWhenLiveHeadTakesOver } from "./sync/head_change";
 import { BulkLabelling } from "./sync/bulk_labelling";
+import { followGallery } from "./sync/gallery_following";
 import { GallerySource } from "./sync/gallery_source";
 import { filteredApi } from "./sync/image_filtering";
 import { HealthWatch, noticeOtherVersion, StatsWatch, TrainingWatch } from "./sync/polling";
@@ -152,34 +153,15 @@ export function createApp(page_url: string, config: Config, sessions: readonly S
   training.head.set(config.training.head);
   classes.set(config.classes);
 
-  const showGallery = (): void => {
-    const query = { ...filterQuery(filter.value), sort: gallery_sort.value };
-    void gallery.show(query);
-    acceptable.show(query);
-  };
   labelling.selected_class_id.subscribe((class_id) => {
     if (class_id !== null) recent_classes.set(asRecent(recent_classes.value, class_id));
   });
-  gallery_sort.subscribe(showGallery);
-  filter.subscribe(() => {
-    showGallery();
-    navigator.filterChanged(isFilter(filter.value) ? () => filter.set(NO_FILTER) : null);
-  });
   stats.stats.subscribe(() => predictions.reviewBehind());
   const ui = new UiState();
-  stats.stats.subscribe(() => {
-    if (ui.gallery_open.value) acceptable.countSoon();
-  });
-  for (const signal of [ui.gallery_open, gallery.listed]) {
-    signal.subscribe(() => {
-      if (ui.gallery_open.value) acceptable.countSoon();
-    });
-  }
   stats.stats.subscribe((found) => {
     if (!isAllDone(found)) ui.all_done_read.set(false);
   });
-  gallery.setOpen(ui.gallery_open.value);
-  ui.gallery_open.subscribe((is_open) => gallery.setOpen(is_open));
+  followGallery({ filter, sort: gallery_sort, is_open: ui.gallery_open, gallery, acceptable, navigator, stats: stats.stats });
   health.health.subscribe((found) => {
     const works_again = found !== null && found !== "unreachable" && found.ml_service.alive;
     if (works_again && ["unreachable", "no-service"].includes(ui.banner_read.value ?? "")) ui.banner_read.set(null);

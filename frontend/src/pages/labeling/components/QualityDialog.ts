@@ -6,30 +6,25 @@ import {
   confidenceText,
   FOUND_NAME,
   FOUND_TIP,
-  curvePoints,
   detailed,
-  heatRows,
-  historyPoints,
   intervalText,
   isTelling,
-  movingPoints,
   outlookText,
   pickedText,
   plainText,
   PREDICTED_RIGHT_NAME,
   PREDICTED_RIGHT_TIP,
-  reliabilityPoints,
   SELECTED_ON_THESE,
   shareOrInterval,
   weakestText,
   type Agreement,
   type ClassFigures,
   type Figures,
-  type HeatCell,
   type Interval,
   type Leading,
   type Quality,
 } from "../../../state/quality";
+import { curvePoints, heatRows, historyPoints, movingPoints, reliabilityPoints, type HeatCell } from "../../../state/quality_plots";
 import type { Readable } from "../../../state/signal";
 import { AppView } from "./AppView";
 import { closeOnBackdrop, showDialog, whenClosed } from "./dialog";
