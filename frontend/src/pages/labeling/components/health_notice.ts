@@ -17,8 +17,10 @@ interface Notice {
  * Which part of the program does not work, and what to do about it; it can be put away until something else is the matter.
  * In the room that the header leaves free: nothing is covered and nothing moves while people go on labelling.
  */
-export function healthNotice({ health, ui }: App): unknown {
+export function healthNotice({ health, stats, ui }: App): unknown {
   const found = noticeOf(health.health.value, ui.page_outdated.value);
+  // The count would push it aside.
+  if (stats.stats.value === null && found?.name !== "unreachable") return nothing;
   if (found === null || ui.banner_read.value === found.name) return nothing;
   const is_outdated = found.name === "outdated";
   // Who listens hears all of it at once.
@@ -37,13 +39,13 @@ function reload(): TemplateResult {
 
 function whatToDo({ headline, more }: Notice): TemplateResult {
   return html`<button class="button small" data-testid="banner-more" aria-label="What to do" title="What to do" popovertarget="banner-more">${icon(Info, 14)}<span class="banner-word">What to do</span></button>
-    <div id="banner-more" class="menu" popover aria-label=${headline}><h2>${headline}</h2><p>${more}</p></div>`;
+    <div id="banner-more" class="menu" popover aria-label=${headline}><p>${more}</p></div>`;
 }
 
 function noticeOf(health: Health | "unreachable" | null, is_outdated: boolean): Notice | null {
   if (health === "unreachable") {
     return { name: "unreachable", kind: "is-bad", headline: "The server does not answer", more: html`What you label is kept in this
-      browser and sent when it is back. Start it again with <code>make demo</code>, <code>fewclick up</code> or <code>uvicorn backend.main:app</code>.` }; // prettier-ignore
+      browser and sent when it is back. Start it again the way you started it.` }; // prettier-ignore
   }
   if (is_outdated) return { name: "outdated", kind: "is-warn", headline: "The server runs another version", more: html`What you labelled is saved.` };
   if (health?.ml_service.starting === true) {
