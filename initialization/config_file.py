@@ -32,8 +32,7 @@ def load_config(path: Path) -> SessionConfig:
         problems = error.errors()
         # An unknown key first: it is often the reason that another one is missing.
         problems.sort(key=lambda problem: problem["type"] != "extra_forbidden")
-        more = f" ({len(problems) - 1} more problem{'s' * (len(problems) > 2)} in this file)" * (len(problems) > 1)
-        raise ConfigError(f"{path}: {_explain(problems[0])}{more}") from error
+        raise ConfigError(f"{path}: {'; and '.join(map(_explain, problems))}") from error
     _check_paths(path, config)
     return config
 

@@ -20,29 +20,38 @@ def tell_extractor(report: Report, info: ExtractorInfo, *, patches: bool) -> Non
         report.note("the embedded extractor is at work; DINOv3 knows more shapes and textures: see docs/extractors.md")
 
 
-def tell_plan(
-    report: Report, source: Source, plan: Plan, images: tuple[PlannedImage, ...], config: SessionConfig
-) -> None:
-    """The images that were found, and what was left out.
+def check_found(source: Source, plan: Plan, config: SessionConfig) -> None:
+    """That there are images.
 
     Raises:
         SourceError: there are none.
     """
-    others = sum(plan.other_suffixes.values())
-    kinds = ", ".join(f"{count} .{suffix or '(none)'}" for suffix, count in plan.other_suffixes.most_common(4))
-    if not images:
-        found = f"; found {others} other files ({kinds})" if others else "; nothing else either"
-        raise SourceError(
-            f"image_dir: no images ending in {', '.join(config.formats)} in {source.identity}{found}: "
-            "name another folder, or set formats"
-        )
+    if plan.images:
+        return
+    others, kinds = _others(plan)
+    found = f"; found {counted(others, 'other file')} ({kinds})" if others else "; nothing else either"
+    raise SourceError(
+        f"image_dir: no images ending in {', '.join(config.formats)} in {source.identity}{found}: "
+        "name another folder, or set formats"
+    )
+
+
+def tell_plan(report: Report, source: Source, plan: Plan, images: tuple[PlannedImage, ...]) -> None:
+    """The images that were found, and what was left out."""
+    others, kinds = _others(plan)
     text = f"{len(images):,} in {source.identity}"
     if len(images) < len(plan.images):
         text += f" (the first of {len(plan.images):,})"
     report.fact("images", text)
     if others:
-        report.note(f"{others:,} files of other kinds are left out: {kinds}")
+        report.note(f"{counted(others, 'file')} of other kinds left out: {kinds}")
     report.listing("refused", [f"{refusal.path}: {refusal.reason}" for refusal in plan.refusals])
+
+
+def _others(plan: Plan) -> tuple[int, str]:
+    """How many files are no images, and of which kinds."""
+    kinds = (f"{count} .{suffix or '(none)'}" for suffix, count in plan.other_suffixes.most_common(4))
+    return sum(plan.other_suffixes.values()), ", ".join(kinds)
 
 
 def tell_estimate(report: Report, estimate: Estimate, info: ExtractorInfo) -> None:

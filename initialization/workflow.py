@@ -30,7 +30,7 @@ from initialization.report import Report, counted
 from initialization.sources import Plan, PlannedImage, Source
 from initialization.steps import LoadExtractor, bring_labels, make_features, order_for_cluster, register_all
 from initialization.summary import summarize
-from initialization.tell_plan import tell_estimate, tell_extractor, tell_plan
+from initialization.tell_plan import check_found, tell_estimate, tell_extractor, tell_plan
 from models.base import ExtractorInfo, FeatureExtractor
 from models.feature_store import check_store
 from models.preprocessing import with_preprocessing
@@ -71,11 +71,13 @@ def initialize(options: Options, report: Report, load_extractor: LoadExtractor) 
     check_writable(session_dir)
     existing = _check_existing(options, config, session_dir, source)
     config = _with_adopted(config, existing, options)
+    # Before anything is said of a session that will not be.
+    plan = source.plan(session_dir)
+    check_found(source, plan, config)
     report.title(f"Fewclick: {config.task.name} session {config.session_name!r}")
     report.fact("session", f"{session_dir}{_how(existing, options)}")
     report.fact("classes", ", ".join(_class_names(config, None if options.move_aside else existing)))
 
-    plan = source.plan(session_dir)
     continued = None if options.move_aside else existing
     start = _Start(options, config, session_dir, source, continued, plan, plan.images[: options.max_files])
     with inspect_ahead(source.root(session_dir), start.paths_to_inspect(), config.preprocessing) as ahead:
@@ -135,7 +137,7 @@ def _is_agreed(start: _Start, extractor: FeatureExtractor, report: Report) -> bo
     stored_in = None if start.continued is None else start.session_dir
     stored = check_store(stored_in, extractor.info, config.store_settings())
     form = stored.form if config.task.reads_patches else None
-    tell_plan(report, source, start.plan, start.images, config)
+    tell_plan(report, source, start.plan, start.images)
     todo = start.to_extract()
     if todo and start.options.background:
         check_disk(source, todo, extractor.info, stored.disk(start.session_dir), form=form)

@@ -26,6 +26,7 @@ class ImageOut(ResponseModel):
         description="classes of the whole image (multilabel), empty for none of them; null while nobody has answered"
     )
     point_count: int = Field(description="labelled points (segmentation)")
+    region_count: int = Field(default=0, description="regions (segmentation), erasers among them")
     uncertainty: float | None = Field(description="1 - confidence of the newest prediction, 0..1")
     predicted_class_id: int | None = Field(
         description="most probable class, or the one with the largest area; multilabel: the rarest of those predicted"

@@ -147,6 +147,7 @@ def _schema(context: AppContext, row: ImageRow, predicted_class_ids: list[int] |
         class_id=row.class_id,
         class_ids=_class_ids(context, row),
         point_count=row.point_count,
+        region_count=image.region_count,
         uncertainty=image.uncertainty,
         predicted_class_id=image.predicted_class_id,
         origin=row.origin,

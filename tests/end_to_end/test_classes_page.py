@@ -174,6 +174,8 @@ def test_merge__undone_from_its_message_and_after_a_reload(page: Page, editor: L
         expect(page.get_by_test_id("toast").last).to_contain_text("Class “dog” is back, with all that it had.")
         wait_for_names(labeling, editor, ["cat", "dog", "bird"])
         assert client.json("GET", "classes") == before
+        page.keyboard.press("End")
+        expect(editor.locator("[data-class-row]").last).to_be_focused()
 
         merge_dog_into_cat()
         client.json("PUT", "images/2/annotations", json={"class_id": BIRD})

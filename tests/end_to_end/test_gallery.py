@@ -286,3 +286,14 @@ def test_segmentation__predicted_classes_lie_over_the_pictures(
     expect(page.locator(".tile-overlay-image")).to_have_count(1)
     page.get_by_test_id("gallery-item-2").click()
     expect(page.get_by_test_id("image-canvas")).to_have_attribute("data-image-id", "2")
+
+
+def test_gallery__escape_in_the_empty_search_closes_it(page: Page, url: str) -> None:
+    page.goto(f"{url}#/gallery")
+    search = page.get_by_test_id("gallery-search")
+    search.fill("image")
+    search.press("Escape")
+    expect(search).to_have_value("")
+    expect(page.get_by_test_id("gallery-panel")).to_be_visible()
+    search.press("Escape")
+    expect(page.get_by_test_id("gallery-panel")).to_have_count(0)

@@ -2517,6 +2517,12 @@ export interface components {
              */
             point_count: number;
             /**
+             * Region Count
+             * @description regions (segmentation), erasers among them
+             * @default 0
+             */
+            region_count: number;
+            /**
              * Uncertainty
              * @description 1 - confidence of the newest prediction, 0..1
              */
@@ -2667,6 +2673,12 @@ export interface components {
              * @description labelled points (segmentation)
              */
             point_count: number;
+            /**
+             * Region Count
+             * @description regions (segmentation), erasers among them
+             * @default 0
+             */
+            region_count: number;
             /**
              * Uncertainty
              * @description 1 - confidence of the newest prediction, 0..1

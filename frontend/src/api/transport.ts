@@ -8,7 +8,7 @@ export async function send(fetcher: typeof fetch, request: Request | string, ini
     return await fetcher(request, init);
   } catch (error) {
     if (isAbort(error)) throw error;
-    throw new UnreachableError("The server does not answer. Is `uvicorn` or `fewclick up` still running?");
+    throw new UnreachableError("The server does not answer. Start it again the way you started it.");
   }
 }
 

@@ -18,6 +18,11 @@ export function partsOf({ by_status }: Pick<Stats, "by_status">): readonly Part[
   return named.filter(([, count]) => count > 0).map(([name, count]) => ({ name, count, share: count / total }));
 }
 
+/** Those that a person has said something of; a skip is no answer. */
+export function answeredOf({ by_status: { labeled, undetermined } }: Pick<Stats, "by_status">): number {
+  return labeled + undetermined;
+}
+
 /** Whether nothing is left to answer in a session that has images. */
 export function isAllDone(stats: Pick<Stats, "by_status"> | null): boolean {
   if (stats === null) return false;
@@ -44,7 +49,7 @@ export function workTime(seconds: number): string {
 
 /** What a pace says about the end. */
 export function finishLine({ finish_s, remaining }: Pace): string {
-  if (remaining === 0) return "Every image has its answer.";
+  if (remaining === 0) return "Every image is labelled, undetermined or skipped.";
   if (finish_s === null) return "The time left shows after five images and half a minute of work.";
   return `About ${workTime(finish_s)} of labelling left for ${counted(remaining, "image")}.`;
 }

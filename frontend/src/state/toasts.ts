@@ -1,5 +1,6 @@
 import type { Diagnostics } from "./report";
 import { Signal } from "./signal";
+import { sentence } from "./words";
 
 export type ToastKind = "info" | "success" | "warning" | "error";
 
@@ -19,6 +20,8 @@ export interface Toast {
   readonly more_actions?: readonly ToastAction[];
   /** Stays until a person has answered: work of theirs hangs on it. */
   readonly keep?: boolean;
+  /** Goes once the person does something else: it tells of a step that led nowhere. */
+  readonly passing?: boolean;
 }
 
 const MOST = 4;
@@ -30,7 +33,9 @@ export class ToastStore extends Signal<readonly Toast[]> {
     super([]);
   }
 
-  show(kind: ToastKind, text: string, more: Pick<Toast, "detail" | "action" | "more_actions" | "keep"> = {}): number {
+  show(kind: ToastKind, words: string, more: Pick<Toast, "detail" | "action" | "more_actions" | "keep" | "passing"> = {}): number {
+    // What a server says of an error is the middle of a sentence.
+    const text = kind === "error" ? sentence(words) : words;
     // The same words again replace the first: a failing poll must not fill the screen.
     const id = this.#next++;
     const all = [...this.value.filter((toast) => toast.keep === true || toast.text !== text), { id, kind, text, ...more }];
@@ -38,6 +43,11 @@ export class ToastStore extends Signal<readonly Toast[]> {
     const too_many = new Set(passing.slice(0, Math.min(all.length - MOST, passing.length - 1)).map(({ id }) => id));
     this.set(all.length > MOST ? all.filter((toast) => !too_many.has(toast.id)) : all);
     return id;
+  }
+
+  /** The person does something else. */
+  moveOn(): void {
+    if (this.value.some(({ passing }) => passing === true)) this.set(this.value.filter(({ passing }) => passing !== true));
   }
 
   dismiss(id: number): void {

@@ -70,6 +70,7 @@ export interface ImageInfo {
   readonly class_id: number | null;
   readonly class_ids: readonly number[] | null;
   readonly point_count: number;
+  readonly region_count?: number;
   /** 1 - confidence, 0..1 */
   readonly uncertainty: number | null;
   readonly predicted_class_id: number | null;

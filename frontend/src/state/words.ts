@@ -31,3 +31,9 @@ export function extractionText(before: readonly Placed[], after: readonly Placed
   if (count === 0) return "No point extracted: the prediction is nowhere sure enough. Set more points, or accept it as it is.";
   return `${counted(count, "point")} extracted from the prediction${earlier > 0 ? `, ${counted(earlier, "earlier one")} replaced` : ""}.`;
 }
+
+/** As one writes it: "there is no image 9" -> "There is no image 9." Names of files and of code stay as they are. */
+export function sentence(text: string): string {
+  const begun = /^[a-z]+[ ,:]/.test(text) ? text.charAt(0).toUpperCase() + text.slice(1) : text;
+  return /[.!?…]["”)]?$/.test(begun) ? begun : `${begun}.`;
+}

@@ -72,7 +72,7 @@ export class ImageOpening {
       if (token === this.#token) arrive(image, annotation, bitmap);
       return true;
     } catch (error) {
-      if (token === this.#token) this.toasts.show("error", explain(error));
+      if (token === this.#token) this.toasts.show("error", explain(error), { passing: true });
       return false;
     } finally {
       if (token === this.#token) this.loading.set(false);

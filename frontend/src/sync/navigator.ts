@@ -141,7 +141,7 @@ export class Navigator {
       if (image_id !== null) return await this.open(image_id);
       this.toasts.show("warning", `No image has “${text.trim()}” as its id, or in its path or comment.`);
     } catch (error) {
-      this.toasts.show("error", explain(error));
+      this.toasts.show("error", explain(error), { passing: true });
     }
     return false;
   }
@@ -222,7 +222,7 @@ export class Navigator {
       if (wanted === null) this.toasts.show("info", direction === 1 ? "This is the last image." : "This is the first image.");
       else await go(wanted);
     } catch (error) {
-      this.toasts.show("error", explain(error));
+      this.toasts.show("error", explain(error), { passing: true });
     }
   }
 
@@ -240,7 +240,7 @@ export class Navigator {
       const at_hand = error instanceof UnreachableError ? this.#ahead.withoutServer(this.#history.ids) : null;
       if (at_hand !== null) return await this.#openByStrategy(at_hand, strategy);
       if (!tell) throw error;
-      this.toasts.show("error", explain(error));
+      this.toasts.show("error", explain(error), { passing: true });
       return true;
     } finally {
       this.loading.set(false);

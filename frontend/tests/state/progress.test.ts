@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 
-import { doneText, finishLine, hourBars, isAllDone, partsOf, workTime } from "../../src/state/progress";
+import { answeredOf, doneText, finishLine, hourBars, isAllDone, partsOf, workTime } from "../../src/state/progress";
 import type { Pace } from "../../src/state/types";
 
 const PACE: Pace = { images_per_hour: 120, labels_per_hour: 360, active_s: 600, images: 20, remaining: 240, finish_s: 7200 };
@@ -26,6 +26,10 @@ test("partsOf: shares, without what there is none of", () => {
     ["Skipped", 1 / 8],
     ["Open", 4 / 8],
   ]);
+});
+
+test("answeredOf: a skip is no answer, undetermined is one", () => {
+  expect(answeredOf({ by_status: { ...STATUS, undetermined: 2 } })).toBe(5);
 });
 
 test("isAllDone: not while one is open, not without images", () => {

@@ -94,6 +94,15 @@ describe("PreferenceStore", () => {
   });
 });
 
+test("ToastStore: errors are sentences, and those of a step that led nowhere go with the next one", () => {
+  const toasts = new ToastStore();
+  toasts.show("error", "there is no image 999", { passing: true });
+  toasts.show("error", "a.png cannot be read");
+  expect(toasts.value.map(({ text }) => text)).toEqual(["There is no image 999.", "a.png cannot be read."]);
+  toasts.moveOn();
+  expect(toasts.value.map(({ text }) => text)).toEqual(["a.png cannot be read."]);
+});
+
 test("ToastStore: the same words again replace the first", () => {
   const toasts = new ToastStore();
   toasts.show("error", "no");

@@ -31,7 +31,7 @@ def test_list_images__pages(seg: TestClient) -> None:
     assert ([image["id"] for image in second["items"]], second["next_cursor"]) == ([5, 6], None)
     assert first["items"][0] == {
         "id": 1, "path": "image_0.png", "width": 64, "height": 48, "status": "unlabeled", "features": "ready",
-        "failure": None, "revision": 0, "class_id": None, "class_ids": None, "point_count": 0,
+        "failure": None, "revision": 0, "class_id": None, "class_ids": None, "point_count": 0, "region_count": 0,
         "uncertainty": None, "predicted_class_id": None, "origin": None, "predicted_version": 0,
         "predicted_class_ids": None, "comment": None, "comment_revision": 0, "metadata": {},
     }  # fmt: skip

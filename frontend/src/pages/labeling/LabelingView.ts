@@ -192,13 +192,15 @@ export class LabelingView extends AppView {
   }
 
   /** What a part of the page asks for in answer to a key or click has the time of that. */
-  readonly #noteInput = ({ timeStamp }: Event): void => {
+  readonly #noteInput = ({ timeStamp, type, target }: Event): void => {
+    if (type === "click" && target instanceof Element && target.closest(".toasts") === null) this.app.toasts.moveOn();
     this.#input_at_ms = timeStamp;
     setTimeout(() => (this.#input_at_ms = undefined));
   };
 
   readonly #followHash = (): void => {
     this.#known_hash = location.hash;
+    this.app.toasts.moveOn();
     const wanted = imageIdInHash(location.hash);
     if (wanted !== null && wanted !== this.app.navigator.image?.id) void this.#follow(wanted);
     this.app.followHash(location.hash);
@@ -216,6 +218,7 @@ export class LabelingView extends AppView {
   }
 
   #run(command: Command, at_ms?: number): void {
+    this.app.toasts.moveOn();
     const closed = this.#closeMenus();
     if (closed && command === "escape") return;
     if (this.app.ui.gallery_open.value && (this.#gallery?.run(command) === true || !BESIDE_GALLERY.has(command))) return;

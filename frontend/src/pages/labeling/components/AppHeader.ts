@@ -154,6 +154,11 @@ export class AppHeader extends AppView {
 
   readonly #closeMenu = (event: Event): void => {
     const is_choice = event.target instanceof Element && event.target.closest("a") !== null;
+    if (is_choice && this.app.health.health.value === "unreachable") {
+      // The browser would say nothing, or save its page of an error.
+      event.preventDefault();
+      this.app.toasts.show("warning", "Nothing was exported: exports are made by the server, which does not answer. Start it again the way you started it.");
+    }
     if (is_choice && event.currentTarget instanceof HTMLElement) event.currentTarget.hidePopover();
   };
 

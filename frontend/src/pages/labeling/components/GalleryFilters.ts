@@ -51,7 +51,7 @@ export class GalleryFilters extends AppView {
           : nothing}
         <label class="search">${icon(Search, 16)}
           <input class="input" type="search" data-testid="gallery-search" placeholder="Path, comment or id" aria-label="Search by path, comment or id"
-            autocomplete="off" .value=${value.text} @input=${this.#search} /></label>
+            autocomplete="off" .value=${value.text} @input=${this.#search} @keydown=${this.#searchKey} /></label>
         <span class="spacer"></span>
         <label class="field-inline"><span>Sort</span><select class="select" data-testid="gallery-sort" @change=${this.#setSort}>
           ${Object.entries(SORT_NAMES).map(([sort, name]) => html`<option value=${sort} .selected=${sort === gallery_sort.value}>${name}</option>`)}
@@ -75,6 +75,13 @@ export class GalleryFilters extends AppView {
       </div>
     `;
   }
+
+  /** Escape empties the field, as browsers have it; empty, it does what it does elsewhere in the gallery. */
+  readonly #searchKey = (event: KeyboardEvent): void => {
+    if (event.key !== "Escape" || event.isComposing || !(event.target instanceof HTMLInputElement) || event.target.value !== "") return;
+    event.preventDefault();
+    this.command("escape");
+  };
 
   #choices(): readonly StatusChoice[] {
     const any_failed = (this.app.stats.stats.value?.by_features.failed ?? 0) > 0 || this.app.filter.value.status === "failed";

@@ -22,11 +22,12 @@ const REVIEW = "review";
 export class ImageStrip extends AppView {
   /** The strategy is being chosen with the keyboard. */
   #by_key = false;
+  #was_unreachable = false;
   #came: { readonly image_id: number; readonly arrival: Arrival | null; readonly probabilities: readonly ClassProbability[] } = { image_id: 0, arrival: null, probabilities: [] };
 
   protected watched(): readonly Readable<unknown>[] {
-    const { navigator, filter, classes, predictions } = this.app;
-    return [filter, classes, predictions.shown, navigator.arrival, navigator.opened, navigator.visited, navigator.strategy, navigator.reviewing, navigator.loading];
+    const { navigator, filter, classes, predictions, health } = this.app;
+    return [health.health, filter, classes, predictions.shown, navigator.arrival, navigator.opened, navigator.visited, navigator.strategy, navigator.reviewing, navigator.loading];
   }
 
   protected override render(): TemplateResult {
@@ -52,6 +53,7 @@ export class ImageStrip extends AppView {
   }
 
   protected override updated(): void {
+    this.#askAgain();
     const strip = this.querySelector(".thumbnails");
     const current = strip?.querySelector(".thumbnail[aria-current=true]");
     if (!strip || !current) return;
@@ -60,6 +62,20 @@ export class ImageStrip extends AppView {
     const [left, right] = [room.left + EDGE_PX, room.right - EDGE_PX];
     if (place.left < left) strip.scrollLeft += place.left - left;
     else if (place.right > right) strip.scrollLeft += place.right - right;
+  }
+
+  /** The thumbnails that could not be had while the server did not answer. */
+  #askAgain(): void {
+    const health = this.app.health.health.value;
+    const is_back = this.#was_unreachable && health !== null && health !== "unreachable";
+    this.#was_unreachable = health === "unreachable";
+    if (!is_back) return;
+    for (const image of this.querySelectorAll<HTMLImageElement>(".thumbnail img")) {
+      if (image.style.visibility !== "hidden") continue;
+      image.style.visibility = "";
+      // To set it starts the request anew.
+      image.setAttribute("src", image.getAttribute("src") ?? "");
+    }
   }
 
   /** Which images come next and before, where not all do. */

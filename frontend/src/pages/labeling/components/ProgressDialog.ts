@@ -3,7 +3,7 @@ import "../../../styles/progress.css";
 import { ChartLine, GraduationCap, History, Square, X } from "lucide";
 import { html, nothing, type TemplateResult } from "lit";
 
-import { finishLine, hourBars, paceBasis, partsOf, type HourBar } from "../../../state/progress";
+import { answeredOf, finishLine, hourBars, paceBasis, partsOf, type HourBar } from "../../../state/progress";
 import { detailed, FOUND_NAME, FOUND_TIP, lineText, PREDICTED_RIGHT_NAME, PREDICTED_RIGHT_TIP, type ClassFigures } from "../../../state/quality";
 import type { Readable } from "../../../state/signal";
 import type { ClassCount, LabelClass, Pace, Stats } from "../../../state/types";
@@ -46,9 +46,8 @@ export class ProgressDialog extends AppView {
     const parts = partsOf(stats);
     const { failed } = stats.by_features;
     const total = parts.reduce((sum, { count }) => sum + count, 0);
-    const open = parts.find(({ name }) => name === "Open")?.count ?? 0;
     return html`<section class="span-all" data-testid="progress-images">
-      <div class="progress-line"><span class="figure">${grouped(total - open)}</span>
+      <div class="progress-line"><span class="figure">${grouped(answeredOf(stats))}</span>
         <span>of ${counted(total, "image")} answered</span><span class="spacer"></span><strong class=${stats.pace.finish_s === null && stats.pace.remaining > 0 ? "is-unknown" : ""} data-testid="time-to-finish">${finishLine(stats.pace)}</strong></div>
       <div class="parts" role="img" aria-label=${parts.map(({ name, count }) => `${name} ${count}`).join(", ") || "No images"}>
         ${parts.map(({ name, share }) => html`<span class="part is-${name.toLowerCase()}" style="flex-grow: ${share}"></span>`)}</div>

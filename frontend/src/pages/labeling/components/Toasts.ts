@@ -18,6 +18,8 @@ const SHOWN_MS = { info: 4_000, success: 4_000, warning: 9_000, error: 12_000 } 
 export class Toasts extends AppView {
   readonly #timers = new Map<number, ReturnType<typeof setTimeout>>();
   #box: HTMLElement | null = null;
+  /** What had the focus before a message of the dialog that is open. */
+  #came_from: HTMLElement | null = null;
 
   override connectedCallback(): void {
     super.connectedCallback();
@@ -35,7 +37,7 @@ export class Toasts extends AppView {
   }
 
   protected override render(): TemplateResult {
-    return html`<div class="toasts" popover="manual" role="log" aria-live="polite" aria-label="Messages">
+    return html`<div class="toasts" popover="manual" role="log" aria-live="polite" aria-label="Messages" @focusin=${this.#focused}>
       ${repeat(this.app.toasts.value, ({ id }) => id, (toast) => this.#toast(toast))}
     </div>`;
   }
@@ -87,7 +89,22 @@ export class Toasts extends AppView {
     if (target instanceof HTMLDialogElement) this.#bringToFront();
   };
 
+  readonly #focused = ({ relatedTarget }: FocusEvent): void => {
+    if (relatedTarget instanceof HTMLElement && this.#box?.contains(relatedTarget) !== true) this.#came_from = relatedTarget;
+  };
+
+  /** Else the keys of the dialog would go nowhere once the button that was pressed is gone. */
+  #giveFocusBack(): void {
+    const box = this.#box;
+    if (!box?.contains(document.activeElement)) return;
+    const dialog = box.closest<HTMLDialogElement>("dialog:modal");
+    if (dialog === null) return;
+    if (this.#came_from !== null && dialog.contains(this.#came_from)) this.#came_from.focus();
+    else dialog.focus();
+  }
+
   #dismiss(id: number): void {
+    this.#giveFocusBack();
     clearTimeout(this.#timers.get(id));
     this.#timers.delete(id);
     this.app.toasts.dismiss(id);

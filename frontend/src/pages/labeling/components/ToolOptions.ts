@@ -17,7 +17,7 @@ const CORRECTION_NAMES: readonly { readonly correction: Correction; readonly nod
 
 const HINTS: Readonly<Partial<Record<ToolName, TemplateResult>>> = {
   select: html`Drag moves, <kbd>Shift</kbd> adds, <kbd>Del</kbd> removes, arrow keys nudge, digits change the class`,
-  polygon: html`<kbd>Enter</kbd> or a double click closes, <kbd>Backspace</kbd> takes a corner back, <kbd>Esc</kbd> cancels`,
+  polygon: html`<kbd>Enter</kbd> closes, <kbd>Backspace</kbd> takes a corner back, <kbd>Esc</kbd> cancels`,
   box: html`Drag from corner to corner; <kbd>Shift</kbd> makes a square`,
 };
 

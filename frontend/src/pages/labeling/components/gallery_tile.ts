@@ -99,10 +99,14 @@ function secondLine(app: App, image: ImageInfo): TemplateResult | string {
     <span class="swatch is-ring"></span><span class="tile-prediction-name">${name}</span><span class="tile-figure">${percent(p)}</span></span>`;
 }
 
+function labelCounts({ point_count, region_count = 0 }: ImageInfo): string[] {
+  return [point_count > 0 ? counted(point_count, "point") : "", region_count > 0 ? counted(region_count, "region") : ""].filter(Boolean);
+}
+
 function segmentationLine(image: ImageInfo): string {
   if (image.status === "skipped") return "Skipped";
   if (image.status === "undetermined") return "Undetermined";
-  if (image.status === "labeled") return image.point_count > 0 ? `Labelled · ${counted(image.point_count, "point")}` : "Labelled";
+  if (image.status === "labeled") return ["Labelled", ...labelCounts(image)].join(" · ");
   if (image.features === "pending") return "Being prepared";
   return image.uncertainty === null ? "Unlabelled" : `Unlabelled · ${percent(1 - image.uncertainty)} sure`;
 }
