@@ -108,7 +108,7 @@ class Standing:
         """Another state of the history, with the hidden points and regions that belong beside it.
 
         Backward they stay as they are now, and what had been removed since comes back; forward they change as they did
-        then. A label stands alone in its image: the earlier one comes back, hidden or not, in place of a hidden one. An
+        then. A label stands alone in its image: another one comes back, hidden or not, in place of a hidden one. An
         answer with several classes comes back as a whole, too: its hidden ones instead of those that are hidden now.
 
         Args:
@@ -119,7 +119,7 @@ class Standing:
         left, now = left or self.before, now or self.before
         visible, hidden = after.visible(self.present), self.hidden(now)
         classes = self.answer(visible.classes, self._hidden_marks(after)) if after.classes else ()
-        label = after.label or hidden.label
+        label = after.label or (hidden.label if direction < 0 else None)
         regions = self._beside_hidden_regions(after, hidden, left, direction, now.regions)
         points = hidden_points_after(hidden.points, left, after, self.present, direction) + visible.points
         return replace(after, points=points, label=label, classes=classes, regions=regions)

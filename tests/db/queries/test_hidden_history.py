@@ -50,6 +50,20 @@ def test_redo__goes_on_over_steps_that_show_nothing(segmentation_session: ReadyS
     assert places(change(segmentation_session, 1, "undo")) == [(1, 1, A), (5, 5, B)]
 
 
+def test_redo__a_label_that_was_taken_off(classification_session: ReadySession) -> None:
+    change(classification_session, 1, "set_label", B)
+    change(classification_session, 1, "set_label", A)
+    change(classification_session, 1, "skip")
+    with classification_session.database.write() as db_session:
+        remove_class(db_session, A)
+    for name in ("undo", "undo", "redo", "redo"):
+        change(classification_session, 1, name)
+    with classification_session.database.write() as db_session:
+        restore_class(db_session, A)
+    found = state(classification_session, 1)
+    assert (found["label"], found["skipped"]) == (None, True)
+
+
 def test_redo__what_undo_has_left_in_place_stays_on_the_way(segmentation_session: ReadySession) -> None:
     with segmentation_session.database.write() as db_session:
         image = get_image(db_session, 1)
