@@ -47,10 +47,10 @@ test("a merge is undone from its message, which then says what was changed since
 });
 
 test("what the server refuses is told and changes nothing", async () => {
-  const refusal = new ApiError(409, "ConflictError", "there is a class 'cat' already", null);
+  const refusal = new ApiError(409, "ConflictError", "There is a class 'cat' already.", null);
   const { editing, classes, toasts, changed } = make({ addClass: () => Promise.reject(refusal) });
   expect(await editing.add("Cat")).toBeNull();
-  expect(toasts.value.map(({ kind, text }) => [kind, text])).toEqual([["error", "there is a class 'cat' already"]]);
+  expect(toasts.value.map(({ kind, text }) => [kind, text])).toEqual([["error", "There is a class 'cat' already."]]);
   expect(classes.value).toEqual([CAT]);
   expect(changed).not.toHaveBeenCalled();
 });
