@@ -10,6 +10,8 @@ interface Notice {
   readonly name: "unreachable" | "outdated" | "starting" | "no-features" | "no-service";
   readonly kind: "" | "is-bad" | "is-warn";
   readonly headline: string;
+  /** The same where there is hardly any room. */
+  readonly short: string;
   readonly more: TemplateResult;
 }
 
@@ -26,7 +28,7 @@ export function healthNotice({ health, stats, ui }: App): unknown {
   // Who listens hears all of it at once.
   // Another notice is another element, not one that moves.
   return keyed(found.name, html`<div class="banner ${found.kind}" role=${found.kind === "" || is_outdated ? "status" : "alert"} data-testid=${is_outdated ? "page-outdated" : "banner"}>
-    <strong class="banner-headline">${found.headline}</strong><span class="visually-hidden">. ${found.more}</span>
+    <strong class="banner-headline" data-short=${found.short}><span>${found.headline}</span></strong><span class="visually-hidden">. ${found.more}</span>
     ${is_outdated ? reload() : whatToDo(found)}
     <button class="button small ghost icon-only" aria-label="Put this notice away" title="Put this notice away"
       data-testid="banner-away" @click=${() => ui.banner_read.set(found.name)}>${icon(X, 14)}</button></div>`);
@@ -44,18 +46,18 @@ function whatToDo({ headline, more }: Notice): TemplateResult {
 
 function noticeOf(health: Health | "unreachable" | null, is_outdated: boolean): Notice | null {
   if (health === "unreachable") {
-    return { name: "unreachable", kind: "is-bad", headline: "The server does not answer", more: html`What you label is kept in this
+    return { name: "unreachable", kind: "is-bad", headline: "The server does not answer", short: "No server", more: html`What you label is kept in this
       browser and sent when it is back. Start it again the way you started it.` }; // prettier-ignore
   }
-  if (is_outdated) return { name: "outdated", kind: "is-warn", headline: "The server runs another version", more: html`What you labelled is saved.` };
+  if (is_outdated) return { name: "outdated", kind: "is-warn", headline: "The server runs another version", short: "New version", more: html`What you labelled is saved.` };
   if (health?.ml_service.starting === true) {
-    return { name: "starting", kind: "", headline: "The ML service is starting", more: html`You can label already: predictions follow in a few seconds.` };
+    return { name: "starting", kind: "", headline: "The ML service is starting", short: "Starting", more: html`You can label already: predictions follow in a few seconds.` };
   }
   if (health?.extraction.state === "failed" && health.ml_service.alive) {
-    return { name: "no-features", kind: "is-warn", headline: "No features can be made", more: html`${health.extraction.message}` };
+    return { name: "no-features", kind: "is-warn", headline: "No features can be made", short: "No features", more: html`${health.extraction.message}` };
   }
   if (health !== null && !health.ml_service.alive) {
-    return { name: "no-service", kind: "is-warn", headline: "The ML service is not running", more: html`Labels are saved, but
+    return { name: "no-service", kind: "is-warn", headline: "The ML service is not running", short: "Not learning", more: html`Labels are saved, but
       predictions wait. <code>fewclick up</code> starts it again by itself within
       seconds; where the parts run one by one, start <code>python -m ml_service.train</code>.` }; // prettier-ignore
   }
