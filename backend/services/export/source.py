@@ -128,7 +128,7 @@ def _with_annotations(
 def _newest_prediction(db_session: Session, image_id: int) -> Prediction | None:
     # In a transaction of its own: the one of the export goes on seeing what was there when it began.
     with Session(db_session.get_bind()) as now:
-        return now.scalar(select(Prediction).where(Prediction.image_id == image_id))
+        return now.get(Prediction, image_id)
 
 
 def _regions(db_session: Session, image_id: int, class_ids: frozenset[int]) -> list[ExportedRegion]:

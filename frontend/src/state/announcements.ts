@@ -1,6 +1,6 @@
 /** What is said to those who do not see the page change. */
 
-import { anotherClass, onlyClass } from "./only_class";
+import { anotherClass, onlyClass, onlyClassText } from "./only_class";
 import { areaShares, sortedBars, type ShownPrediction } from "./prediction";
 import type { ClassCount, LabelClass } from "./types";
 
@@ -12,7 +12,7 @@ export function predictionText(classes: readonly LabelClass[], shown: ShownPredi
   if (shown.probabilities.length > 0) return spoken(sortedBars(classes, shown.probabilities).map(({ label_class, p }) => [label_class.name, p]));
   if (shown.maps.length === 0) return "";
   const only = onlyClass(classes, shown, counted);
-  if (only !== null) return `Only ${only.name} has labels so far, so everything is predicted as it. Mark a place of ${anotherClass(classes, only)}.`;
+  if (only !== null) return `${onlyClassText(only)}, so everything is predicted as it. Mark a place of ${anotherClass(classes, only)}.`;
   const shares = areaShares(classes, shown.maps);
   const parts = classes.map(({ name }, i) => [name, shares[i] ?? 0] as const).sort((a, b) => b[1] - a[1]);
   return `${spoken(parts)} of the area`;

@@ -21,6 +21,10 @@ export function onlyClass(classes: readonly LabelClass[], shown: ShownPrediction
   return classes.find(({ id }) => (id === best.class_id) !== is_other) ?? null;
 }
 
+export function onlyClassText({ name }: LabelClass): string {
+  return `Only ${name} has labels so far`;
+}
+
 /** What to mark next, in words. */
 export function anotherClass(classes: readonly LabelClass[], only: LabelClass): string {
   const [other, ...more] = classes.filter(({ id }) => id !== only.id);

@@ -87,13 +87,7 @@ export function withHolesFilled(region: PredictedRegion): PredictedRegion {
   };
   for (let column = 0; column < width; column += 1) [column, column + width * (height - 1)].forEach(visit);
   for (let row = 0; row < height; row += 1) [row * width, (row + 1) * width - 1].forEach(visit);
-  for (let i = open.pop(); i !== undefined; i = open.pop()) {
-    const column = i % width;
-    if (column > 0) visit(i - 1);
-    if (column < width - 1) visit(i + 1);
-    if (i >= width) visit(i - width);
-    if (i < width * (height - 1)) visit(i + width);
-  }
+  for (let i = open.pop(); i !== undefined; i = open.pop()) visitBeside(i, width, height, visit);
   return { ...region, cells: filled };
 }
 
@@ -114,7 +108,16 @@ function twoDigits(count: number): number {
   return Math.round(count / unit) * unit;
 }
 
-/** Cells that touch by a side. */
+/** The cells that touch one by a side. */
+function visitBeside(i: number, width: number, height: number, visit: (i: number) => void): void {
+  const column = i % width;
+  if (column > 0) visit(i - 1);
+  if (column < width - 1) visit(i + 1);
+  if (i >= width) visit(i - width);
+  if (i < width * (height - 1)) visit(i + width);
+}
+
+/** Cells that hang together by their sides. */
 function flood(width: number, height: number, start: number, isSame: (i: number) => boolean): Uint8Array {
   const cells = new Uint8Array(width * height);
   const open = [start];
@@ -124,12 +127,6 @@ function flood(width: number, height: number, start: number, isSame: (i: number)
     cells[i] = 1;
     open.push(i);
   };
-  for (let i = open.pop(); i !== undefined; i = open.pop()) {
-    const column = i % width;
-    if (column > 0) visit(i - 1);
-    if (column < width - 1) visit(i + 1);
-    if (i >= width) visit(i - width);
-    if (i < width * (height - 1)) visit(i + width);
-  }
+  for (let i = open.pop(); i !== undefined; i = open.pop()) visitBeside(i, width, height, visit);
   return cells;
 }

@@ -1,6 +1,7 @@
 import { Check, Eraser, Settings2, Sparkles } from "lucide";
 import { html, nothing, type TemplateResult } from "lit";
 
+import { onlyClassText } from "../../../state/only_class";
 import type { OverlayStyle } from "../../../state/preferences";
 import { areaShares } from "../../../state/prediction";
 import { depthOf } from "../../../state/class_tree";
@@ -38,7 +39,7 @@ export class SegmentationUI extends AppView {
       <section class="card class-card" aria-labelledby="classes-title">
         <div class="card-head">
           <h2 id="classes-title">Class</h2>
-          ${only_class === null ? nothing : html`<span class="one-class-note">Only ${only_class.name} has labels so far</span>`}
+          ${only_class === null ? nothing : html`<span class="one-class-note">${onlyClassText(only_class)}</span>`}
           <button class="button ghost icon-only small" data-testid="edit-classes" aria-label="Edit classes" title=${this.tip("Edit classes", "classes")}
             @click=${() => ui.classes_open.set(true)}>${icon(Settings2, 16)}</button>
         </div>
@@ -140,7 +141,7 @@ export class SegmentationUI extends AppView {
   #legend(style: OverlayStyle): TemplateResult {
     const classes = this.app.classes.value;
     const { only_class } = this.app;
-    if (only_class !== null) return html`<p class="hint legend" data-testid="one-class-legend">Only ${only_class.name} has labels so far</p>`;
+    if (only_class !== null) return html`<p class="hint legend" data-testid="one-class-legend">${onlyClassText(only_class)}</p>`;
     if (style === "uncertainty") return ramp("Sure", "is-uncertainty", "Undecided");
     const heat_class = this.#heatClass();
     const [first, second] = classes;

@@ -3,7 +3,7 @@ import { html, nothing, type TemplateResult } from "lit";
 import { keyed } from "lit/directives/keyed.js";
 
 import { currentHint, ONE_CLASS } from "../../../state/hints";
-import { anotherClass } from "../../../state/only_class";
+import { anotherClass, onlyClassText } from "../../../state/only_class";
 import type { Readable } from "../../../state/signal";
 import { LARGEST_BRUSH_PX, SMALLEST_BRUSH_PX, type Correction, type ToolName } from "../../../state/tools";
 import { AppView } from "./AppView";
@@ -50,7 +50,7 @@ export class ToolOptions extends AppView {
     const { classes, only_class, preferences, config } = this.app;
     if (only_class === null || currentHint(config.task, preferences.value, true)?.id === ONE_CLASS.id) return undefined;
     const another = anotherClass(classes.value, only_class);
-    const text = `Only ${only_class.name} has labels so far, so everything is predicted as it. Choose ${another} and mark a place of it.`;
+    const text = `${onlyClassText(only_class)}, so everything is predicted as it. Choose ${another} and mark a place of it.`;
     return html`<span data-testid="one-class" title=${text}>Mark a place of ${another} too</span>`;
   }
 
